@@ -1,0 +1,61 @@
+# The whole interface for a contributor. Needs Python 3.11 or later (with venv) and make;
+# every target sets up .venv by itself.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format bench bench-quick soak clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+demo: .venv/runtime.stamp ## a tour: create, append, search, compare
+	$(BIN)/chatledger demo
+
+test: .venv/dev.stamp ## every test but the soaks, with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: .venv/dev.stamp ## ruff (lint and format) and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/dev.stamp ## let ruff write what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/dev.stamp ## the speed table, as a ratio to raw drivers
+	$(BIN)/python -m benchmarks
+
+bench-quick: .venv/dev.stamp ## the same in under a minute
+	$(BIN)/python -m benchmarks --quick
+
+# Overrides the time limit of an ordinary test, which a thousand kills would exceed.
+soak: .venv/dev.stamp ## kills, crowds and random operations, for minutes
+	$(BIN)/python -m pytest -m soak --timeout=3600
+
+clean: ## remove .venv and everything generated
+	rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is younger than pyproject.toml when what it names is installed.
+
+.venv/runtime.stamp: pyproject.toml | .venv/bin/python
+	$(PIP) install -e .
+	@touch $@
+
+# Holds the runtime too, so that `make demo` after `make test` installs nothing.
+.venv/dev.stamp: pyproject.toml | .venv/bin/python
+	$(PIP) install -e '.[dev,postgres]'
+	@touch .venv/runtime.stamp $@
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "chatledger needs Python 3.11 or later, and '$(PYTHON)' is not. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; \
+		exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "'$(PYTHON) -m venv' failed: install Python's venv module (on Debian and Ubuntu: python3-venv)." >&2; \
+		exit 1; }

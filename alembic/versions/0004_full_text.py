@@ -1,0 +1,96 @@
+"""Full text over messages.
+
+Why: `uow.search`. The same words match on both databases: accents folded, English stemming, no stop words ("to be or not
+to be" is found), punctuation separates. Where words are not separated by spaces, `messages.search_text` holds the text
+cut into characters, and is indexed in place of `content`. SQLite: FTS5 with the text kept in `messages` alone, through a
+view. PostgreSQL: a stored generated column, which no writer can forget, under a configuration of our own; the text is
+cut at 100,000 characters, because a tsvector holds 1 MB and a longer text would make the append fail. Search ranks
+inside the newest matches: by rowid on SQLite, by an index on created_at on PostgreSQL, whose right edge alone an append
+touches.
+Unsafe: PostgreSQL rewrites `messages` under an exclusive lock; an append costs four to five times its bare INSERT.
+Down: drops the index, not the text; the way up indexes every message again.
+
+Revision ID: 0004
+Revises: 0003
+"""
+
+from __future__ import annotations
+
+from alembic import op
+from sqlalchemy import text
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+UP = {
+    "sqlite": [
+        """CREATE VIEW messages_text AS
+        SELECT message_id, coalesce(search_text, content) AS content FROM messages""",
+        """CREATE VIRTUAL TABLE messages_fts USING fts5(
+            content,
+            content = 'messages_text',
+            content_rowid = 'message_id',
+            tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
+        )""",
+        "INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')",
+        """CREATE TRIGGER messages_fts_insert AFTER INSERT ON messages BEGIN
+            INSERT INTO messages_fts (rowid, content)
+            VALUES (new.message_id, coalesce(new.search_text, new.content));
+        END""",
+        """CREATE TRIGGER messages_fts_delete AFTER DELETE ON messages BEGIN
+            INSERT INTO messages_fts (messages_fts, rowid, content)
+            VALUES ('delete', old.message_id, coalesce(old.search_text, old.content));
+        END""",
+        """CREATE TRIGGER messages_fts_update AFTER UPDATE OF message_id, content, search_text ON messages BEGIN
+            INSERT INTO messages_fts (messages_fts, rowid, content)
+            VALUES ('delete', old.message_id, coalesce(old.search_text, old.content));
+            INSERT INTO messages_fts (rowid, content)
+            VALUES (new.message_id, coalesce(new.search_text, new.content));
+        END""",
+    ],
+    "postgresql": [
+        "CREATE TEXT SEARCH DICTIONARY chatledger_stem (TEMPLATE = snowball, LANGUAGE = english)",
+        "CREATE TEXT SEARCH CONFIGURATION chatledger (COPY = pg_catalog.english)",
+        """ALTER TEXT SEARCH CONFIGURATION chatledger
+        ALTER MAPPING FOR asciiword, asciihword, hword_asciipart, word, hword, hword_part WITH chatledger_stem""",
+        r"""ALTER TABLE messages ADD COLUMN search_vector TSVECTOR GENERATED ALWAYS AS (
+            to_tsvector('chatledger', normalize(regexp_replace(normalize(
+                translate(left(coalesce(search_text, content), 100000), '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)),
+                NFD), '[\u0300-\u036f]', '', 'g'), NFC))
+        ) STORED""",
+        "CREATE INDEX ix_messages_search_vector ON messages USING gin (search_vector)",
+        "CREATE INDEX ix_messages_created_at ON messages (created_at)",
+    ],
+}
+
+DOWN = {
+    "sqlite": [
+        "DROP TRIGGER messages_fts_update",
+        "DROP TRIGGER messages_fts_delete",
+        "DROP TRIGGER messages_fts_insert",
+        "DROP TABLE messages_fts",
+        "DROP VIEW messages_text",
+    ],
+    "postgresql": [
+        "DROP INDEX ix_messages_created_at",
+        "DROP INDEX ix_messages_search_vector",
+        "ALTER TABLE messages DROP COLUMN search_vector",
+        "DROP TEXT SEARCH CONFIGURATION chatledger",
+        "DROP TEXT SEARCH DICTIONARY chatledger_stem",
+    ],
+}
+
+
+def upgrade() -> None:
+    _run(UP)
+
+
+def downgrade() -> None:
+    _run(DOWN)
+
+
+def _run(statements: dict[str, list[str]]) -> None:
+    for statement in statements[op.get_context().dialect.name]:
+        op.execute(text(statement.replace(":", r"\:")))  # a colon is never a bind parameter here

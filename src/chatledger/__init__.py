@@ -1,0 +1,88 @@
+"""chatledger keeps the conversations of LLM chats and agents in a relational database."""
+
+from chatledger.async_ledger import AsyncLedger
+from chatledger.errors import (
+    Busy,
+    ChatledgerError,
+    Conflict,
+    CorruptDatabase,
+    InvalidInput,
+    KeyReused,
+    LedgerClosed,
+    MessageNotFound,
+    MetadataNotFound,
+    MissingExtra,
+    NotALedger,
+    NotFound,
+    OutOfSpace,
+    ReadOnly,
+    SchemaAhead,
+    SchemaBehind,
+    SchemaError,
+    SequenceConflict,
+    SessionClosed,
+    SessionExists,
+    SessionNotFound,
+    SnapshotNotFound,
+    TransitionRefused,
+    Unavailable,
+)
+from chatledger.ledger import Ledger
+from chatledger.schemas import (
+    Finding,
+    IntegrityReport,
+    Message,
+    NewMessage,
+    Page,
+    SearchHit,
+    Session,
+    SessionHit,
+)
+from chatledger.settings import Preset, Settings
+from chatledger.unit_of_work import UnitOfWork
+from chatledger.vocabulary import Role, Status
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AsyncLedger",
+    "Busy",
+    "ChatledgerError",
+    "Conflict",
+    "CorruptDatabase",
+    "Finding",
+    "IntegrityReport",
+    "InvalidInput",
+    "KeyReused",
+    "Ledger",
+    "LedgerClosed",
+    "Message",
+    "MessageNotFound",
+    "MetadataNotFound",
+    "MissingExtra",
+    "NewMessage",
+    "NotALedger",
+    "NotFound",
+    "OutOfSpace",
+    "Page",
+    "Preset",
+    "ReadOnly",
+    "Role",
+    "SchemaAhead",
+    "SchemaBehind",
+    "SchemaError",
+    "SearchHit",
+    "SequenceConflict",
+    "Session",
+    "SessionClosed",
+    "SessionExists",
+    "SessionHit",
+    "SessionNotFound",
+    "Settings",
+    "SnapshotNotFound",
+    "Status",
+    "TransitionRefused",
+    "Unavailable",
+    "UnitOfWork",
+    "__version__",
+]

@@ -1,0 +1,168 @@
+"""One transaction, awaited: a thread holds it, and every call travels there."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, suppress
+from functools import cached_property
+from types import TracebackType
+from typing import Any, TypeVar
+
+from chatledger.errors import Busy, LedgerClosed
+from chatledger.services.lifted import AsyncMessages, AsyncMetadata, AsyncSearch, AsyncSessions
+from chatledger.unit_of_work import UnitOfWork
+
+R = TypeVar("R")
+
+#: What came of a call: its value, or the error that it raised. (A future refuses to hold a StopIteration.)
+Answer = asyncio.Future[tuple[R, BaseException | None]]
+
+_Call = tuple[Answer[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+
+class AsyncUnitOfWork:
+    """The services of one transaction, awaited. One task at a time: calls run in the order they were made."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    @cached_property
+    def sessions(self) -> AsyncSessions:
+        return AsyncSessions(self._room.uow.sessions, self._room.call)
+
+    @cached_property
+    def messages(self) -> AsyncMessages:
+        return AsyncMessages(self._room.uow.messages, self._room.call)
+
+    @cached_property
+    def metadata(self) -> AsyncMetadata:
+        return AsyncMetadata(self._room.uow.metadata, self._room.call)
+
+    @cached_property
+    def search(self) -> AsyncSearch:
+        return AsyncSearch(self._room.uow.search, self._room.call)
+
+    async def run(self, work: Callable[[UnitOfWork], R]) -> R:
+        """Call a synchronous function with the synchronous unit of work of this transaction."""
+        return await self._room.call(work, self._room.uow)
+
+
+class Room:
+    """A thread that opens one transaction, serves calls to it, and closes it.
+
+    Each open transaction has a thread to itself: were threads shared, those that wait for the lock could take them all,
+    and the one that holds it would find none for its next statement.
+    """
+
+    uow: UnitOfWork
+
+    def __init__(
+        self, opening: Callable[[], AbstractContextManager[UnitOfWork]], executor: Executor, timeout: float
+    ) -> None:
+        self._opening = opening
+        self._executor = executor
+        self._timeout = timeout
+        self._calls: queue.SimpleQueue[_Call | BaseException | None] = queue.SimpleQueue()
+        self._left = False
+
+    async def __aenter__(self) -> AsyncUnitOfWork:
+        loop = asyncio.get_running_loop()
+        self._opened: Answer[UnitOfWork] = loop.create_future()
+        self._closed: Answer[None] = loop.create_future()
+        try:
+            job = self._executor.submit(self._serve)
+        except RuntimeError:
+            raise LedgerClosed from None
+        try:
+            await asyncio.wait([self._opened], timeout=self._timeout)
+            if not self._opened.done() and job.cancel():
+                raise Busy("every connection of the pool is in use: close units of work sooner, or raise pool_size")
+            outcome, error = await asyncio.shield(self._opened)
+        except BaseException:
+            # It may open after all: then it finds this at once and rolls back.
+            job.cancel()
+            self._left = True
+            self._calls.put(asyncio.CancelledError())
+            raise
+        if error is not None:
+            raise error
+        self.uow = outcome
+        return AsyncUnitOfWork(self)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._left = True
+        self._calls.put(error)
+        _, failure = await uncancelled(self._closed)
+        if failure is not None and failure is not error:
+            raise failure
+
+    async def call(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        """Run a function in the thread. A cancelled caller does not wait for it; leaving the block does."""
+        if self._left:
+            raise LedgerClosed
+        answer: Answer[R] = asyncio.get_running_loop().create_future()
+        self._calls.put((answer, function, args, kwargs))
+        outcome, error = await answer
+        if error is not None:
+            raise error
+        return outcome
+
+    def _serve(self) -> None:
+        opened = False
+        try:
+            with self._opening() as uow:
+                opened = True
+                _tell(self._opened, uow, None)
+                while isinstance(call := self._calls.get(), tuple):
+                    answer, function, args, kwargs = call
+                    try:
+                        outcome = function(*args, **kwargs)
+                    except BaseException as error:  # noqa: BLE001 - raised where the call was awaited
+                        _tell(answer, None, error)
+                    else:
+                        _tell(answer, outcome, None)
+                if call is not None:
+                    raise call  # rolls back
+        except BaseException as error:  # noqa: BLE001 - raised where the block was entered or left
+            _tell(self._closed if opened else self._opened, None, error)
+        else:
+            _tell(self._closed, None, None)
+
+
+async def uncancelled(answer: Answer[R]) -> tuple[R, BaseException | None]:
+    """Wait for an answer even when cancelled meanwhile; the cancellation is raised once it is there."""
+    cancellation: asyncio.CancelledError | None = None
+    while not answer.done():
+        try:
+            await asyncio.shield(answer)
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation is not None:
+        raise cancellation
+    return answer.result()
+
+
+def _tell(answer: Answer[R], outcome: Any, error: BaseException | None) -> None:
+    """Answer a future from a thread, on whichever loop it belongs to, if anybody still waits."""
+
+    def settle() -> None:
+        if not answer.done():
+            answer.set_result((outcome, error))
+
+    with suppress(RuntimeError):  # the loop is closed: nobody waits
+        answer.get_loop().call_soon_threadsafe(settle)
+
+
+def answering(answer: Answer[R], function: Callable[[], R]) -> None:
+    """In a thread: call a function and tell what came of it."""
+    try:
+        outcome = function()
+    except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+        _tell(answer, None, error)
+    else:
+        _tell(answer, outcome, None)

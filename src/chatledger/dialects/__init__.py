@@ -1,0 +1,43 @@
+"""The one place that knows a database. `dialect_of(url)` gives the object that answers for it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from chatledger.dialects.base import Dialect
+from chatledger.errors import InvalidInput
+
+
+def parse_url(url: str | URL) -> URL:
+    """A database URL. A bare path is a SQLite file, an empty one a database in memory."""
+    if isinstance(url, URL):
+        return url
+    if "\x00" in url:
+        raise InvalidInput("url", "holds a NUL character")
+    if "://" not in url:
+        return URL.create("sqlite", database=url)
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        raise InvalidInput("url", "is not a database URL: sqlite:///chat.db or postgresql://host/name") from None
+
+
+@cache
+def dialect_of(name: str) -> Dialect:
+    """The dialect of a backend's name, such as that of `URL.get_backend_name()`.
+
+    Raises:
+        InvalidInput: no such database is supported.
+    """
+    if name == "sqlite":
+        from chatledger.dialects.sqlite import SQLite  # noqa: PLC0415 - only the database in use is loaded
+
+        return SQLite()
+    if name in ("postgresql", "postgres"):
+        from chatledger.dialects.postgresql import PostgreSQL  # noqa: PLC0415
+
+        return PostgreSQL()
+    raise InvalidInput("url", f"{name} is not supported: use sqlite:///… or postgresql://…")

@@ -1,0 +1,138 @@
+"""One object per database answers every question about it. Nobody else asks which database it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from sqlalchemy import Connection, Engine, Table, text
+from sqlalchemy import exc as sa
+from sqlalchemy.engine import URL, Result
+
+from chatledger import errors
+from chatledger.dialects.fulltext import FullText
+from chatledger.settings import Settings
+
+#: How a transaction of ours begins. `migrate` is a writer that may change tables.
+Mode = Literal["read", "write", "migrate"]
+
+#: The execution option that carries the mode to the event that begins the transaction.
+MODE = "chatledger_mode"
+
+VERSION_TABLE = "chatledger_version"
+
+#: Runs one statement: a connection's or a session's `execute`.
+Execute = Callable[..., Result[Any]]
+
+
+@dataclass(frozen=True)
+class State:
+    """What stands in a database: our revision, if any, and whether there is anything at all."""
+
+    revision: str | None
+    empty: bool
+    #: True where our mark (SQLite's application_id) or our version table shows that it is a ledger.
+    ours: bool
+
+
+class Dialect(ABC):
+    """What differs between databases."""
+
+    name: ClassVar[str]
+    #: The driver's package.
+    driver: ClassVar[str]
+    #: Tables, columns and indexes that migrations make on this database and the models do not declare.
+    undeclared: ClassVar[frozenset[str]] = frozenset()
+    full_text: FullText
+
+    @abstractmethod
+    def create_engine(self, url: URL, settings: Settings) -> Engine:
+        """A pooled engine of ours. Connects to nothing yet."""
+
+    @abstractmethod
+    def adopt_engine(self, engine: Engine, settings: Settings) -> Engine:
+        """A view of an application's engine that begins our transactions. The engine itself is left as it is."""
+
+    @abstractmethod
+    def options(self, mode: Mode) -> dict[str, Any]:
+        """The execution options of a connection that is about to begin."""
+
+    @abstractmethod
+    def prepare(self, url: URL) -> None:
+        """Make what must be there before the first connection. Raises what `errors` calls it when it cannot be."""
+
+    def gate(self, engine: Engine, settings: Settings) -> AbstractContextManager[Any]:
+        """Where the writers of this process queue, in order, before they begin."""
+        return nullcontext()
+
+    @abstractmethod
+    def state(self, connection: Connection) -> State:
+        """What stands in the database."""
+
+    @abstractmethod
+    def lock_schema(self, connection: Connection) -> None:
+        """Keep other migrations out until this transaction ends."""
+
+    @abstractmethod
+    def mark(self, connection: Connection, *, alone: bool) -> None:
+        """Mark the database as a ledger, when nobody else lives in it."""
+
+    @abstractmethod
+    def verify_migration(self, connection: Connection) -> None:
+        """Look at the tables once more before a migration commits."""
+
+    @abstractmethod
+    def fingerprint(self, connection: Connection) -> dict[str, str]:
+        """Every trigger, view, index, function and table of ours by name, with its text, normalised."""
+
+    @abstractmethod
+    def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
+        """An empty place beside the ledger in which to migrate from nothing, gone afterwards."""
+
+    @abstractmethod
+    def insert(self, table: Table) -> Any:
+        """An INSERT that knows ON CONFLICT, which the two databases spell alike and SQLAlchemy has twice."""
+
+    @abstractmethod
+    def insert_rows(self, execute: Execute, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert many rows in one round trip. Every row has the same columns; values are in stored form."""
+
+    @abstractmethod
+    def facts(self, connection: Connection) -> dict[str, Any]:
+        """Version, settings in force and sizes, for `chatledger db info`."""
+
+    @abstractmethod
+    def classify(self, error: BaseException) -> tuple[type[errors.ChatledgerError], str, str | None]:
+        """The error of ours for a driver's error, a sentence without any value in it, and the database's code."""
+
+    def translate(self, error: BaseException) -> errors.ChatledgerError:
+        """The one place where a driver's error becomes one of ours."""
+        if isinstance(error, sa.TimeoutError):
+            return errors.Busy(
+                "every connection of the pool is in use: close units of work sooner, or raise pool_size or max_overflow"
+            )
+        kind, message, code = self.classify(error)
+        translated = kind.__new__(kind)
+        translated.args = (message,)
+        translated.code = code
+        return translated
+
+    def recognises(self, error: BaseException) -> bool:
+        """Whether an error comes from SQLAlchemy or the driver."""
+        return isinstance(error, sa.SQLAlchemyError) or type(error).__module__.split(".")[0] == self.driver
+
+    def is_ours(self, name: str | None) -> bool:
+        """False for what the models do not declare, so that autogenerate leaves it alone."""
+        return name not in self.undeclared
+
+
+def original(error: BaseException) -> BaseException:
+    """The driver's own error inside SQLAlchemy's."""
+    return error.orig if isinstance(error, sa.DBAPIError) and error.orig is not None else error
+
+
+def scalars(connection: Connection, statement: str, **parameters: Any) -> Iterable[Any]:
+    return connection.execute(text(statement), parameters).scalars().all()

@@ -1,0 +1,83 @@
+"""Differences in SQL, each one construct with one spelling per database.
+
+Services write the construct; nobody outside this package asks which database it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Integer, Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class json_text(FunctionElement[str]):  # noqa: N801 - reads like the SQL functions that it stands among
+    """A JSON column as its text."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(json_text)
+def _json_text(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
+
+
+@compiles(json_text, "postgresql")
+def _json_text_postgresql(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **kw)} AS TEXT)"
+
+
+class json_object(FunctionElement[str]):  # noqa: N801
+    """An aggregate: one JSON object, as text, of the keys and JSON values of the rows."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(json_object)
+def _json_object(element: json_object, compiler: SQLCompiler, **kw: Any) -> str:
+    key, value = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"json_group_object({key}, json({value}))"
+
+
+@compiles(json_object, "postgresql")
+def _json_object_postgresql(element: json_object, compiler: SQLCompiler, **kw: Any) -> str:
+    key, value = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"CAST(json_object_agg({key}, {value}) AS TEXT)"
+
+
+class minute_of(FunctionElement[Any]):  # noqa: N801
+    """The minute of a moment, in the form that `sessions.activity_minute` stores."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(minute_of)
+def _minute_of(element: minute_of, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"substr({compiler.process(element.clauses, **kw)}, 1, 16)"
+
+
+@compiles(minute_of, "postgresql")
+def _minute_of_postgresql(element: minute_of, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"date_trunc('minute', ({compiler.process(element.clauses, **kw)} AT TIME ZONE 'UTC'))"
+
+
+class greatest(FunctionElement[Any]):  # noqa: N801
+    """The largest of several values."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+@compiles(greatest)
+def _greatest(element: greatest, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"max({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(greatest, "postgresql")
+def _greatest_postgresql(element: greatest, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"greatest({compiler.process(element.clauses, **kw)})"

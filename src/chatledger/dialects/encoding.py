@@ -1,0 +1,88 @@
+"""JSON as text, the same on every database: what is accepted here comes back equal, the rest is refused by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from chatledger.errors import InvalidInput
+
+#: Deeper nesting is refused: parsers of other programs give up soon after.
+MAX_DEPTH = 64
+#: Decimal digits of an integer that every parser on the way still reads.
+_LARGEST = 10**4000
+
+_dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False).encode
+# An escaped NUL: \u0000 behind an even number of backslashes.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def encode_json(value: Any, field: str) -> str:
+    """The JSON text of a value made of dicts with text keys, lists, text, numbers, booleans and None.
+
+    Pydantic models, dataclasses, datetimes, UUIDs, enums and the like are stored in their JSON form; a tuple as a list.
+
+    Raises:
+        InvalidInput: NaN or an infinity, a NUL, a lone surrogate, a key that is not text, nesting deeper than 64,
+            or an object with no JSON form.
+    """
+    try:
+        text = _dumps(_plain(value, field, 0))
+    except ValueError as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(field, "holds NaN or an infinity, which JSON cannot express") from None
+    if "\\u0000" in text and _NUL.search(text):
+        raise InvalidInput(field, "holds a NUL character, which databases cannot keep")
+    return check_text(text, field)
+
+
+def check_text(text: str, field: str) -> str:
+    """The text itself, when every database can keep it. Raises InvalidInput for NUL and lone surrogates."""
+    if "\x00" in text:
+        raise InvalidInput(field, "holds a NUL character, which databases cannot keep")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InvalidInput(field, "holds a lone surrogate, which is not valid Unicode") from None
+    return text
+
+
+def _plain(value: Any, field: str, depth: int) -> Any:
+    kind = type(value)
+    if kind is str or value is None or kind is bool or kind is float:
+        return value
+    if kind is int:
+        if -_LARGEST < value < _LARGEST:
+            return value
+        raise InvalidInput(field, "holds an integer of more than 4000 digits")
+    if depth >= MAX_DEPTH:
+        raise InvalidInput(field, f"is nested deeper than {MAX_DEPTH} levels")
+    if kind is dict or isinstance(value, Mapping):
+        plain = {}
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise InvalidInput(field, f"has a key of type {type(key).__name__}: JSON keys are text")
+            plain[str(key)] = _plain(item, field, depth + 1)
+        return plain
+    if isinstance(value, list | tuple):
+        return [_plain(item, field, depth + 1) for item in value]
+    return _plain(_jsonable(value, field), field, depth + 1)
+
+
+def _jsonable(value: Any, field: str) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    for plain in (str, int, float):  # subclasses, such as numpy's float64
+        if isinstance(value, plain):
+            return plain(value)
+    try:
+        return to_jsonable_python(value, inf_nan_mode="constants")
+    except (PydanticSerializationError, ValueError, RecursionError):
+        raise InvalidInput(field, f"holds a {type(value).__name__}, which has no JSON form") from None

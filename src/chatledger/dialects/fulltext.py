@@ -1,0 +1,121 @@
+"""The query language of search, and what each database makes of it.
+
+    lisbon may          both words, anywhere in the message
+    "last train"        the words in a row
+    -hotel              without this word (or -"this phrase")
+    train OR bus        either
+    port*               words that begin so (three characters or more)
+
+Nothing that is typed is an error: what cannot be searched for is left out, and a query of which nothing is left (or
+that only excludes) finds nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chatledger.dialects.segmentation import segment
+
+#: Messages that are ranked, newest first. A query that matches more is marked as truncated.
+CANDIDATES = 2000
+
+_MAX_LENGTH = 2000
+_MAX_TERMS = 32
+_MIN_PREFIX = 3
+
+_TOKEN = re.compile(r'(?P<minus>-(?=\S))?(?:"(?P<phrase>[^"]*)(?:"(?P<star>\*)?|$)|(?P<word>[^\s"]+))')
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word or words in a row. With `prefix`, the last one may go on."""
+
+    words: str
+    prefix: bool = False
+
+
+@dataclass(frozen=True)
+class Query:
+    """All of the groups, any term of a group, none of the excluded."""
+
+    groups: tuple[tuple[Term, ...], ...]
+    excluded: tuple[Term, ...]
+
+    def terms(self) -> list[Term]:
+        return [term for group in self.groups for term in group]
+
+
+def parse(text: str) -> Query:
+    """Read what a user typed. Never raises."""
+    clean = text[:_MAX_LENGTH].encode("utf-8", "ignore").decode().replace("\x00", " ")
+    groups: list[list[Term]] = []
+    excluded: list[Term] = []
+    either = False
+    for count, token in enumerate(_TOKEN.finditer(clean)):
+        if count >= _MAX_TERMS:
+            break
+        word = token["word"]
+        if word in ("OR", "|"):
+            either = bool(groups)
+            continue
+        if word == "AND":
+            continue
+        term = _term(token["phrase"] if word is None else word, starred=bool(token["star"]))
+        if term is None:
+            continue
+        if token["minus"]:
+            excluded.append(term)
+        elif either:
+            groups[-1].append(term)
+        else:
+            groups.append([term])
+        either = False
+    return Query(tuple(map(tuple, groups)), tuple(excluded))
+
+
+def _term(raw: str, *, starred: bool) -> Term | None:
+    prefix = starred or raw.endswith("*")
+    words = split_words(segment(raw) or raw)
+    if not words:
+        return None
+    return Term(" ".join(words), prefix and len(words[-1]) >= _MIN_PREFIX)
+
+
+#: Marks stay with their letter; the underscore separates, as it does in the indexes.
+_WORD = re.compile(
+    r"[^\W_](?:[^\W_]|[\u0300-\u036f\u0900-\u0dff\u0e31-\u0e3a\u0e47-\u0e4e\u0eb1-\u0ecd\u102b-\u103e\u17b4-\u17d3\u3099\u309a])*"
+)
+
+
+def split_words(text: str) -> list[str]:
+    return _WORD.findall(text)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where to search. `sizes` is what is known beforehand of how many messages lie in it (None: too many to count)."""
+
+    conditions: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    by_session: bool = False
+    messages_in_scope: int | None = None
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """A SELECT of session_id, sequence_number, created_at and score (higher is better), with what it binds."""
+
+    sql: str
+    parameters: dict[str, Any]
+
+
+class FullText(ABC):
+    """How a database finds messages. The statement is the newest `CANDIDATES` matches, each with its score."""
+
+    @abstractmethod
+    def candidates(self, query: Query, scope: Scope) -> Candidates:
+        """The newest matches within the scope."""

@@ -1,0 +1,265 @@
+"""PostgreSQL: many writers at once, row locks, several hosts."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from sqlalchemy import ARRAY, Connection, Engine, QueuePool, Table, bindparam, create_engine, event, func, select, text
+from sqlalchemy import exc as sa
+from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from chatledger import errors, ids
+from chatledger.dialects.base import MODE, VERSION_TABLE, Dialect, Execute, Mode, State, original, scalars
+from chatledger.dialects.fork import survive_fork
+from chatledger.dialects.postgresql_fulltext import PostgreSQLFullText
+from chatledger.dialects.types import wire
+from chatledger.settings import Settings
+
+MINIMUM = 130000
+#: "chlg" as a number: the advisory lock under which schemas change.
+_SCHEMA_LOCK = 0x63686C67
+
+#: A connection that lay unused for longer is asked whether it lives before it is handed out. A busy pool is not slowed;
+#: one that slept through a restart of the server is not poisoned.
+_PING_AFTER = 1.0
+
+_STATES: dict[str, tuple[type[errors.ChatledgerError], str]] = {
+    "25006": (errors.ReadOnly, "the transaction may only read: write in ledger.begin()"),
+    "40001": (errors.Busy, "another transaction changed the same rows: try again (ledger.run does)"),
+    "40P01": (errors.Busy, "two transactions waited for each other: try again (ledger.run does)"),
+    "55P03": (errors.Busy, "another transaction holds the lock: try again, or raise busy_timeout"),
+    "57014": (errors.Busy, "the statement took longer than the server allows"),
+    "53100": (errors.OutOfSpace, "the server's disk is full: nothing was written"),
+    "53300": (errors.Unavailable, "the server has no connection left: lower pool_size, or use a pooler"),
+    "57P03": (errors.Unavailable, "the server is starting up or shutting down: try again"),
+    "28P01": (errors.Unavailable, "the server refuses the user name or the password"),
+    "28000": (errors.Unavailable, "the server refuses this user"),
+    "3D000": (errors.Unavailable, "there is no such database on the server: create it first"),
+    "42501": (errors.ReadOnly, "this user may not do that in the database: grant the rights to it"),
+    "42P01": (errors.NotALedger, "a table of the ledger is missing: run `chatledger db upgrade`"),
+    "42703": (errors.NotALedger, "a column of the ledger is missing: run `chatledger db upgrade`"),
+    "54000": (errors.InvalidInput, "a value is larger than the database can hold"),
+    "22021": (errors.InvalidInput, "a text holds characters that the database cannot keep"),
+    "22003": (errors.InvalidInput, "a number is larger than the database can hold"),
+    "22008": (errors.InvalidInput, "a time is outside of what the database can hold"),
+}
+_CLASSES: dict[str, tuple[type[errors.ChatledgerError], str]] = {
+    "08": (errors.Unavailable, "the connection to the server was lost"),
+    "57": (errors.Unavailable, "the server ended the connection"),
+    "53": (errors.Unavailable, "the server is out of resources"),
+    "23": (errors.Conflict, "a constraint of the database refused the row"),
+    "XX": (errors.CorruptDatabase, "the server reports damaged data"),
+    "58": (errors.Unavailable, "the server cannot read or write its files"),
+}
+
+
+class PostgreSQL(Dialect):
+    """How a ledger lives in a PostgreSQL database."""
+
+    name: ClassVar[str] = "postgresql"
+    driver: ClassVar[str] = "psycopg"
+    undeclared: ClassVar[frozenset[str]] = frozenset(
+        {"search_vector", "ix_messages_search_vector", "ix_messages_created_at"}
+    )
+    full_text = PostgreSQLFullText()
+
+    def create_engine(self, url: URL, settings: Settings) -> Engine:
+        try:
+            import psycopg  # noqa: F401, PLC0415 - an extra, looked for when it is needed
+        except ImportError:
+            raise errors.MissingExtra("postgres", "a PostgreSQL ledger") from None
+        connect: dict[str, Any] = {}
+        if "application_name" not in url.query:
+            connect["application_name"] = "chatledger"
+        if not settings.prepared_statements:
+            connect["prepare_threshold"] = None
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            poolclass=QueuePool,
+            pool_size=settings.pool_size,
+            max_overflow=settings.max_overflow,
+            pool_timeout=settings.pool_timeout,
+            pool_recycle=settings.pool_recycle,
+            pool_use_lifo=True,  # idle connections age out instead of being kept warm in turn
+            isolation_level="READ COMMITTED",  # stated: a server's default may be another
+            hide_parameters=True,
+            connect_args=connect,
+        )
+        event.listen(engine, "connect", _Configure(settings))
+        event.listen(engine, "checkin", _note_time)
+        event.listen(engine, "checkout", _ping_after_rest)
+        return survive_fork(engine)
+
+    def adopt_engine(self, engine: Engine, settings: Settings) -> Engine:
+        return engine.execution_options()
+
+    def options(self, mode: Mode) -> dict[str, Any]:
+        if mode == "read":
+            # REPEATABLE READ: every statement of the block sees the same moment.
+            return {MODE: mode, "isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        return {MODE: mode}
+
+    def prepare(self, url: URL) -> None:
+        """The server makes its own files."""
+
+    def state(self, connection: Connection) -> State:
+        version = connection.execute(text("SELECT current_setting('server_version_num')::int")).scalar_one()
+        if version < MINIMUM:
+            raise errors.Unavailable("the server is too old: chatledger needs PostgreSQL 13 or newer")
+        tables = set(scalars(connection, "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"))
+        revision = None
+        if VERSION_TABLE in tables:
+            revision = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one_or_none()
+        return State(revision=revision, empty=not tables - {VERSION_TABLE}, ours=revision is not None)
+
+    def lock_schema(self, connection: Connection) -> None:
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})"))
+
+    def mark(self, connection: Connection, *, alone: bool) -> None:
+        """The version table is the mark."""
+
+    def verify_migration(self, connection: Connection) -> None:
+        """Foreign keys were never off."""
+
+    def fingerprint(self, connection: Connection) -> dict[str, str]:
+        found = {}
+        schema = connection.execute(text("SELECT current_schema()")).scalar_one()
+        for kind, query in _FINGERPRINT.items():
+            for name, definition in connection.execute(text(query)):
+                plain = re.sub(rf'"?\b{re.escape(schema)}\b"?\.', "", definition)
+                plain = re.sub(r"SET search_path TO [^\n]*", "SET search_path", plain)
+                found[f"{kind} {name}"] = re.sub(r"\s+", " ", plain)
+        return found
+
+    @contextmanager
+    def scratch(self, connection: Connection) -> Iterator[Connection]:
+        name = f"chatledger_scratch_{ids.new_id().replace('-', '')}"
+        path = connection.execute(text("SELECT current_setting('search_path')")).scalar_one()
+        savepoint = connection.begin_nested()
+        try:
+            connection.execute(text(f"CREATE SCHEMA {name}"))
+            connection.execute(text(f"SET LOCAL search_path TO {name}"))
+            yield connection
+        finally:
+            savepoint.rollback()
+            connection.execute(text("SELECT set_config('search_path', :path, true)"), {"path": path})
+
+    def insert(self, table: Table) -> Insert:
+        return insert(table)
+
+    def insert_rows(self, execute: Execute, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        # One statement over arrays: executemany would run the statement, and its triggers, once for each row.
+        names = list(rows[0])
+        arrays = [bindparam(f"{name}_", type_=ARRAY(wire(table.c[name].type))) for name in names]
+        given = func.unnest(*arrays).table_valued(*names, with_ordinality="place", name="given").render_derived()
+        ordered = select(*(given.c[name] for name in names)).order_by(given.c.place)
+        statement = table.insert().from_select(names, ordered, include_defaults=False)
+        execute(statement, {f"{name}_": [row[name] for row in rows] for name in names})
+
+    def facts(self, connection: Connection) -> dict[str, Any]:
+        def one(query: str) -> Any:
+            return connection.execute(text(query)).scalar()
+
+        settings = (
+            "synchronous_commit",
+            "server_encoding",
+            "TimeZone",
+            "lock_timeout",
+            "default_transaction_isolation",
+        )
+        return {
+            "database": "PostgreSQL",
+            "version": one("SHOW server_version"),
+            "name": one("SELECT current_database()"),
+            "schema": one("SELECT current_schema()"),
+            "bytes": {"total": one("SELECT pg_database_size(current_database())")},
+            "settings": {name: one(f"SHOW {name}") for name in settings},
+        }
+
+    def classify(self, error: BaseException) -> tuple[type[errors.ChatledgerError], str, str | None]:
+        state = getattr(original(error), "sqlstate", None)
+        known = _STATES.get(state or "") or _CLASSES.get((state or "")[:2])
+        if known is not None and not (state or "").startswith("57P0"):
+            return *known, state
+        lost = (isinstance(error, sa.DBAPIError) and error.connection_invalidated) or state is None or state[:2] == "57"
+        # Failed connections and failovers carry no code.
+        if lost and (
+            isinstance(error, sa.OperationalError | sa.InterfaceError | sa.InternalError) or _is_driver(error)
+        ):
+            return errors.Unavailable, "the server cannot be reached: is it running, and is the URL right?", state
+        if isinstance(original(error), UnicodeError):
+            return errors.InvalidInput, "a text holds characters that the database cannot keep", state
+        return errors.ChatledgerError, f"the database refused the statement ({state or type(error).__name__})", state
+
+
+def _is_driver(error: BaseException) -> bool:
+    return type(error).__module__.startswith("psycopg") and "Operational" in type(error).__name__
+
+
+class _Configure:
+    """Settings of every connection. Set by statement, for a pooler refuses them as startup options; left out for a
+    pooler in transaction mode, where they would stay behind for another client.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        # Zero would mean to wait for ever.
+        self._statement = f"SET lock_timeout = {max(1, round(settings.busy_timeout * 1000))}"
+        if settings.durability == "full":
+            self._statement += "; SET synchronous_commit = on"
+        self._wanted = settings.prepared_statements
+
+    def __call__(self, connection: Any, record: ConnectionPoolEntry) -> None:
+        if self._wanted:
+            connection.execute(self._statement)
+            connection.commit()
+
+
+def _note_time(connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["chatledger_rested_since"] = time.monotonic()
+
+
+def _ping_after_rest(connection: Any, record: ConnectionPoolEntry, proxy: Any) -> None:
+    rested = record.info.get("chatledger_rested_since")
+    if rested is None or time.monotonic() - rested < _PING_AFTER:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except Exception:  # noqa: BLE001 - whatever it is, this connection is of no use
+        raise sa.DisconnectionError from None
+
+
+_FINGERPRINT = {
+    "column": """
+        SELECT c.relname || '.' || a.attname,
+            format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
+                || coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '') || ' ' || a.attgenerated::text
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
+            AND a.attnum > 0 AND NOT a.attisdropped AND c.relname <> 'chatledger_version'""",
+    "constraint": """
+        SELECT conrelid::regclass::text || '.' || conname, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = current_schema()::regnamespace AND contype <> 'n'
+            AND conrelid <> 0 AND conrelid::regclass::text NOT LIKE '%chatledger_version'""",
+    "index": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() "
+    "AND tablename <> 'chatledger_version'",
+    "trigger": """
+        SELECT t.tgname, pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
+        FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+        WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal""",
+    "function": """
+        SELECT proname, pg_get_functiondef(oid) FROM pg_proc
+        WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'chatledger\\_%'""",
+    "view": "SELECT viewname, definition FROM pg_views WHERE schemaname = current_schema()",
+    "text search": """
+        SELECT c.cfgname, string_agg(m.maptokentype || ':' || d.dictname, ',' ORDER BY m.maptokentype, m.mapseqno)
+        FROM pg_ts_config c JOIN pg_ts_config_map m ON m.mapcfg = c.oid JOIN pg_ts_dict d ON d.oid = m.mapdict
+        WHERE c.cfgnamespace = current_schema()::regnamespace GROUP BY c.cfgname""",
+}

@@ -1,0 +1,46 @@
+"""Full text on PostgreSQL: a stored tsvector under a GIN index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatledger.dialects.fulltext import CANDIDATES, Candidates, FullText, Query, Scope, Term
+
+#: What migration 0004 does to a text before it is indexed, so that a query meets the same words.
+_FOLDED = "normalize(regexp_replace(normalize({}, NFD), '[\\u0300-\\u036f]', '', 'g'), NFC)"
+
+
+class PostgreSQLFullText(FullText):
+    """Matches come newest first by created_at; the planner walks that index for common words and GIN for rare ones."""
+
+    def candidates(self, query: Query, scope: Scope) -> Candidates:
+        parameters: dict[str, Any] = dict(scope.parameters)
+        expression = _expression(query, parameters)
+        tables = "messages AS m"
+        if scope.conditions:
+            tables += " JOIN sessions AS s ON s.session_id = m.session_id"
+        where = " AND ".join([f"m.search_vector @@ ({expression})", *scope.conditions])
+        return Candidates(
+            f"SELECT m.session_id, m.sequence_number, m.created_at, ts_rank(m.search_vector, {expression}) AS score"
+            f" FROM {tables} WHERE {where}"
+            f" ORDER BY m.created_at DESC LIMIT {CANDIDATES}",
+            parameters,
+        )
+
+
+def _expression(query: Query, parameters: dict[str, Any]) -> str:
+    """The tsquery. Words travel as bound parameters; only operators are spelled here."""
+    wanted = " && ".join(f"({' || '.join(_term(term, parameters) for term in group)})" for group in query.groups)
+    for term in query.excluded:
+        wanted += f" && !!({_term(term, parameters)})"
+    return wanted
+
+
+def _term(term: Term, parameters: dict[str, Any]) -> str:
+    name = f"term_{len(parameters)}"
+    if not term.prefix:
+        parameters[name] = term.words
+        return f"phraseto_tsquery('chatledger', {_FOLDED.format(f'CAST(:{name} AS TEXT)')})"
+    *before, last = term.words.split(" ")
+    parameters[name] = " <-> ".join([*(f"'{word}'" for word in before), f"'{last}':*"])
+    return f"to_tsquery('chatledger', {_FOLDED.format(f'CAST(:{name} AS TEXT)')})"

@@ -1,0 +1,185 @@
+"""SQLite: one file, many readers, one writer at a time."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sqlalchemy import Connection, Engine, QueuePool, Table, bindparam, create_engine, event, text
+from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import NullPool
+
+from chatledger import errors
+from chatledger.dialects.base import MODE, VERSION_TABLE, Dialect, Execute, Mode, State, original, scalars
+from chatledger.dialects.fork import survive_fork
+from chatledger.dialects.gate import Turn, gate_of
+from chatledger.dialects.sqlite_connection import WAL_RESET_FIXED, Begin, BeginAsGuest, Configure, manual_transactions
+from chatledger.dialects.sqlite_file import APPLICATION_ID, database_path, prepare_file
+from chatledger.dialects.sqlite_fulltext import SQLiteFullText
+from chatledger.dialects.types import wire
+from chatledger.settings import Settings
+
+#: Older libraries lack STRICT tables or RETURNING.
+MINIMUM = (3, 37, 0)
+_SQLITE_ERRORS: dict[int, tuple[type[errors.ChatledgerError], str]] = {
+    sqlite3.SQLITE_BUSY: (errors.Busy, "the database is locked by another program: try again, or raise busy_timeout"),
+    sqlite3.SQLITE_LOCKED: (errors.Busy, "a table is in use by another statement: try again"),
+    sqlite3.SQLITE_READONLY: (
+        errors.ReadOnly,
+        "the database may only be read here: write in ledger.begin(), and see that the file and its folder are writable",
+    ),
+    sqlite3.SQLITE_FULL: (errors.OutOfSpace, "the disk is full: nothing was written; make room and try again"),
+    sqlite3.SQLITE_IOERR: (errors.Unavailable, "the disk failed to read or write the database"),
+    sqlite3.SQLITE_CANTOPEN: (errors.Unavailable, "the database file cannot be opened: check the path and its rights"),
+    sqlite3.SQLITE_CORRUPT: (errors.CorruptDatabase, "the database is damaged: stop writing and restore a backup"),
+    sqlite3.SQLITE_NOTADB: (errors.NotALedger, "the file is not a SQLite database (or is encrypted)"),
+    sqlite3.SQLITE_TOOBIG: (errors.InvalidInput, "a value is larger than the database can hold"),
+    sqlite3.SQLITE_CONSTRAINT: (errors.Conflict, "a constraint of the database refused the row"),
+    sqlite3.SQLITE_PERM: (errors.ReadOnly, "the database file may not be written"),
+    sqlite3.SQLITE_AUTH: (errors.ReadOnly, "the database refuses this statement"),
+}
+
+
+class SQLite(Dialect):
+    """How a ledger lives in a SQLite file."""
+
+    name: ClassVar[str] = "sqlite"
+    driver: ClassVar[str] = "sqlite3"
+    undeclared: ClassVar[frozenset[str]] = frozenset(
+        {
+            "message_id",  # the integer key that full text needs; the mapper's key is the pair
+            "uq_messages_session_id_sequence_number",  # on other databases this pair is the primary key
+            *(f"messages_fts{part}" for part in ("", "_config", "_content", "_data", "_docsize", "_idx")),
+        }
+    )
+    full_text = SQLiteFullText()
+
+    def create_engine(self, url: URL, settings: Settings) -> Engine:
+        if sqlite3.sqlite_version_info < MINIMUM:
+            raise errors.Unavailable(
+                f"SQLite {sqlite3.sqlite_version} is too old: chatledger needs 3.37 or newer (a newer Python brings it)"
+            )
+        path = database_path(url.database)
+        pool: dict[str, Any] = {
+            "pool_size": settings.pool_size,
+            "max_overflow": settings.max_overflow,
+            "pool_use_lifo": True,  # a warm page cache is worth more than an even spread
+        }
+        if path is None:
+            # Each connection to :memory: is a database of its own, so there is one, and everybody waits for it.
+            pool = {"pool_size": 1, "max_overflow": 0}
+        engine = create_engine(
+            url.set(drivername="sqlite+pysqlite", database=str(path) if path else ":memory:"),
+            poolclass=QueuePool,
+            pool_timeout=settings.pool_timeout,
+            connect_args={"check_same_thread": False, "timeout": 0},
+            hide_parameters=True,
+            **pool,
+        )
+        event.listen(engine, "connect", Configure(settings, file=path is not None))
+        event.listen(engine, "begin", Begin(settings.busy_timeout))
+        return survive_fork(engine)
+
+    def adopt_engine(self, engine: Engine, settings: Settings) -> Engine:
+        view = engine.execution_options()
+        event.listen(view, "begin", BeginAsGuest(settings.busy_timeout))
+        return view
+
+    def options(self, mode: Mode) -> dict[str, Any]:
+        return {MODE: mode}
+
+    def prepare(self, url: URL) -> None:
+        path = database_path(url.database)
+        if path is not None:
+            prepare_file(path)
+
+    def gate(self, engine: Engine, settings: Settings) -> Turn:
+        return Turn(gate_of(engine, _real_path(engine)), settings.busy_timeout)
+
+    def state(self, connection: Connection) -> State:
+        tables = set(scalars(connection, "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"))
+        marked = connection.execute(text("PRAGMA application_id")).scalar_one() == APPLICATION_ID
+        revision = None
+        if VERSION_TABLE in tables:
+            revision = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one_or_none()
+        return State(revision=revision, empty=not tables - {VERSION_TABLE}, ours=marked or revision is not None)
+
+    def lock_schema(self, connection: Connection) -> None:
+        """BEGIN IMMEDIATE has taken the only lock there is."""
+
+    def mark(self, connection: Connection, *, alone: bool) -> None:
+        if alone:
+            connection.execute(text(f"PRAGMA application_id={APPLICATION_ID}"))
+
+    def verify_migration(self, connection: Connection) -> None:
+        # A migrating connection runs without foreign keys (rebuilding a table would delete its children).
+        broken = connection.execute(text("PRAGMA foreign_key_check")).first()
+        if broken is not None:
+            raise errors.CorruptDatabase(
+                f"table {broken[0]!r} has rows that refer to nothing: nothing was migrated; run `chatledger db check`"
+            )
+
+    def fingerprint(self, connection: Connection) -> dict[str, str]:
+        rows = connection.execute(
+            text(
+                "SELECT type, name, sql FROM sqlite_master"
+                " WHERE sql IS NOT NULL AND name NOT LIKE 'messages\\_fts\\__%' ESCAPE '\\'"
+            )
+        )
+        return {f"{kind} {name}": re.sub(r"\s+", " ", sql) for kind, name, sql in rows if name != VERSION_TABLE}
+
+    @contextmanager
+    def scratch(self, connection: Connection) -> Iterator[Connection]:
+        engine = create_engine("sqlite://", poolclass=NullPool)
+        event.listen(engine, "connect", manual_transactions)
+        with engine.connect() as empty:
+            yield empty
+        engine.dispose()
+
+    def insert(self, table: Table) -> Insert:
+        return insert(table)
+
+    def insert_rows(self, execute: Execute, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        values = {name: bindparam(name, type_=wire(table.c[name].type)) for name in rows[0]}
+        execute(insert(table).values(values), rows)
+
+    def facts(self, connection: Connection) -> dict[str, Any]:
+        names = (
+            "journal_mode", "synchronous", "foreign_keys", "cache_size", "temp_store", "mmap_size", "busy_timeout",
+            "page_size", "page_count", "freelist_count", "application_id",
+        )  # fmt: skip
+        pragmas = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in names}
+        path = connection.execute(text("SELECT file FROM pragma_database_list WHERE name = 'main'")).scalar()
+        sizes = {
+            suffix or "main": Path(f"{path}{suffix}").stat().st_size
+            for suffix in ("", "-wal", "-shm")
+            if path and Path(f"{path}{suffix}").exists()
+        }
+        return {
+            "database": "SQLite",
+            "version": sqlite3.sqlite_version,
+            "wal_reset_defect": sqlite3.sqlite_version_info < WAL_RESET_FIXED,
+            "path": path or None,
+            "bytes": sizes,
+            "pragmas": pragmas,
+        }
+
+    def classify(self, error: BaseException) -> tuple[type[errors.ChatledgerError], str, str | None]:
+        cause = original(error)
+        number = getattr(cause, "sqlite_errorcode", None)
+        name = getattr(cause, "sqlite_errorname", None)
+        if number is not None and number & 0xFF in _SQLITE_ERRORS:
+            return *_SQLITE_ERRORS[number & 0xFF], name
+        if isinstance(cause, OverflowError | sqlite3.DataError):
+            return errors.InvalidInput, "a number is larger than the database can hold", name
+        return errors.ChatledgerError, f"the database refused the statement ({name or type(cause).__name__})", name
+
+
+def _real_path(engine: Engine) -> str | None:
+    path = database_path(engine.url.database)
+    return None if path is None else str(path.resolve())

@@ -1,0 +1,108 @@
+"""A SQLite file before SQLite opens it: what it is, whether it is whole, and how a new one is made."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import struct
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from chatledger.errors import CorruptDatabase, InvalidInput, NotALedger, ReadOnly, Unavailable
+
+#: "chlg": marks our files, in the header where `file(1)` and SQLite look for it.
+APPLICATION_ID = 0x63686C67
+
+_MAGIC = b"SQLite format 3\x00"
+_HEADER = 100
+
+
+def prepare_file(path: Path) -> None:
+    """Make the file if it is missing, else refuse one that is not a whole SQLite database.
+
+    A new file is complete before it appears under its name, so that an empty file is never one of ours: an emptied
+    ledger is refused and not taken for a new one.
+    """
+    if not path.parent.is_dir():
+        raise Unavailable(f"the folder {str(path.parent)!r} does not exist: create it first")
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        _create(path)
+        return
+    except OSError as error:
+        raise Unavailable(f"{str(path)!r} cannot be opened: {error.strerror}") from None
+    if not path.is_file():
+        raise Unavailable(f"{str(path)!r} is not a file")
+    _inspect(path, found.st_size)
+
+
+def _create(path: Path) -> None:
+    try:
+        # mkstemp: O_CREAT | O_EXCL and mode 0600. SQLite gives -wal and -shm the mode of the main file.
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".new", dir=path.parent)
+    except PermissionError:
+        raise ReadOnly(f"no file can be created in {str(path.parent)!r}: the folder is not writable") from None
+    except OSError as error:
+        raise Unavailable(f"no file can be created in {str(path.parent)!r}: {error.strerror}") from None
+    os.close(handle)
+    try:
+        connection = sqlite3.connect(name, isolation_level=None)
+        try:
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        finally:
+            connection.close()
+        with suppress(FileExistsError):  # another process was first: theirs is as good
+            os.link(name, path)
+    except sqlite3.Error:
+        raise Unavailable(f"{str(path)!r} cannot be created: is the disk full?") from None
+    except OSError as error:
+        raise Unavailable(f"{str(path)!r} cannot be created: {error.strerror}") from None
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _inspect(path: Path, size: int) -> None:
+    name = repr(str(path))
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER)
+    except PermissionError:
+        raise Unavailable(f"{name} cannot be read: permission denied") from None
+    except OSError as error:
+        raise Unavailable(f"{name} cannot be read: {error.strerror}") from None
+    if size == 0:
+        raise NotALedger(
+            f"{name} is an empty file: if it was a ledger, it has been emptied (restore a backup); "
+            "if nothing was in it, delete it and a new ledger is made in its place"
+        )
+    if not header.startswith(_MAGIC):
+        if header[68:72] == struct.pack(">I", APPLICATION_ID):
+            raise CorruptDatabase(f"{name} was a ledger, but its first bytes are damaged: restore a backup")
+        raise NotALedger(f"{name} is not a SQLite database (or is encrypted): choose another path")
+    if len(header) < _HEADER:
+        raise CorruptDatabase(f"{name} is cut off within its first {_HEADER} bytes: restore a backup")
+    _check_length(path, size, header)
+
+
+def _check_length(path: Path, size: int, header: bytes) -> None:
+    """Notice a file that ends early. The page count in the header holds only when nothing waits in the -wal."""
+    page_size = struct.unpack(">H", header[16:18])[0]
+    page_size = 65536 if page_size == 1 else page_size
+    changed, pages, valid_for = (struct.unpack(">I", header[at : at + 4])[0] for at in (24, 28, 92))
+    wal = path.with_name(f"{path.name}-wal")
+    pending = wal.stat().st_size if wal.exists() else 0
+    if changed == valid_for and not pending and size < pages * page_size:
+        raise CorruptDatabase(
+            f"{str(path)!r} is cut off: {size} bytes of {pages * page_size} are there; restore a backup"
+        )
+
+
+def database_path(database: str | None) -> Path | None:
+    """The path of a URL's database, or None for one in memory."""
+    if not database or database == ":memory:":
+        return None
+    if database.startswith("file:"):
+        raise InvalidInput("url", "SQLite's file: URIs are not supported: give the path itself")
+    return Path(database).expanduser()

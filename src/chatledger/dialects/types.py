@@ -1,0 +1,201 @@
+"""Column types: what Python holds on one side, what each database stores on the other.
+
+Each type has one Python form and one stored form per database, chosen so that values sort and compare alike on both:
+
+    Timestamp   aware UTC datetime    SQLite: text of 26 characters; PostgreSQL: timestamptz
+    Money       Decimal dollars       a 64-bit integer of nano-dollars
+    Document    any JSON value        the JSON text itself, so that 1.0, 1e16 and the order of keys come back unchanged
+    Identifier  str                   text compared by code point
+    Word        a StrEnum             its value, under a named CHECK
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from pydantic_core import from_json
+from sqlalchemy import BigInteger, ColumnElement, Dialect, Integer, LargeBinary, Text
+from sqlalchemy.dialects.postgresql import TIMESTAMP, TSVECTOR
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
+
+from chatledger.dialects.constructs import json_text
+from chatledger.dialects.encoding import encode_json
+from chatledger.errors import InvalidInput
+
+NANO = Decimal(10) ** 9
+_NANO_EXPONENT = Decimal(1).scaleb(-9)
+
+#: 64-bit integers. A STRICT table of SQLite knows INTEGER only, which is 64 bits wide there.
+Whole = BigInteger().with_variant(Integer(), "sqlite")
+
+Binary = LargeBinary()
+
+
+def stamp(moment: datetime) -> str:
+    """The stored text of a moment: UTC, always 26 characters, so that text order is time order."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def moment(text: str) -> datetime:
+    """The moment of a stored text."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+class Timestamp(TypeDecorator[datetime]):
+    """Aware datetimes only: a naive one is refused, UTC comes out."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(Text())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise InvalidInput("datetime", "must carry a time zone, such as datetime.now(UTC)")
+        return value if dialect.name == "postgresql" else stamp(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if dialect.name == "postgresql" else moment(value)
+
+
+class Minute(TypeDecorator[Any]):
+    """A moment cut to its minute, made by the database from a Timestamp (`constructs.minute_of`); never bound."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(TIMESTAMP(timezone=False) if dialect.name == "postgresql" else Text())
+
+
+class Money(TypeDecorator[Decimal]):
+    """US dollars, exact to the nano-dollar (token prices lie below a micro-dollar)."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        return None if value is None else nanos(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else dollars(value)
+
+
+def nanos(amount: Decimal) -> int:
+    """Dollars as a whole number of nano-dollars."""
+    return int(amount.scaleb(9).to_integral_exact())
+
+
+def dollars(amount: int) -> Decimal:
+    """Nano-dollars as dollars, with nine decimals."""
+    return Decimal(amount).scaleb(-9)
+
+
+class JsonText(UserDefinedType[str]):
+    """JSON as its text, unparsed, in and out."""
+
+    cache_ok = True
+    # psycopg sends text; the cast lets INSERT … SELECT place it in a json column.
+    render_bind_cast = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "JSON"
+
+
+class Document(TypeDecorator[Any]):
+    """Any JSON value. NaN, infinities, NUL and lone surrogates are refused (`InvalidInput`), on both databases alike.
+
+    PostgreSQL's json and not jsonb, which would turn 1e16 into an integer and lose the order of keys.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(JsonText() if dialect.name == "postgresql" else Text())
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        # The driver would parse json itself, with a parser of its own.
+        expression = json_text(column)
+        expression.type = self
+        return expression
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else encode_json(value, "value")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else from_json(value)
+
+
+class EncodedDocument(Document):
+    """A document whose text the caller has made already (the hot paths digest it first)."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return value
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        return None
+
+
+def wire(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    """The type under which a value travels whose JSON has been made into text already."""
+    return EncodedDocument() if isinstance(kind, Document) else kind
+
+
+class Identifier(TypeDecorator[str]):
+    """Text that identifies: compared and sorted by code point on both databases."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        return None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        return None
+
+
+class Word(TypeDecorator[StrEnum]):
+    """One word of a closed list, stored as its value. The table holds the CHECK."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        super().__init__()
+        self.words = words
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else str(self.words(value))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> StrEnum | None:
+        return None if value is None else self.words(value)
+
+
+class SearchVector(TypeDecorator[Any]):
+    """PostgreSQL's tsvector; text elsewhere, where no column of this type exists."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(TSVECTOR() if dialect.name == "postgresql" else Text())

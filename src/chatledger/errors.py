@@ -1,0 +1,237 @@
+"""The errors of chatledger: a short tree, each carrying what a caller acts on.
+
+    ChatledgerError
+    ├── NotFound
+    │   ├── SessionNotFound      no such session, or it belongs to another user
+    │   ├── MessageNotFound
+    │   ├── MetadataNotFound
+    │   └── SnapshotNotFound
+    ├── Conflict
+    │   ├── SessionExists
+    │   ├── SequenceConflict     somebody else appended first
+    │   ├── KeyReused            the same key was used for other content
+    │   └── TransitionRefused    a session in this status cannot go to that one
+    ├── SessionClosed            archived, expired or failed: it takes no more messages
+    ├── InvalidInput             (also a ValueError) names the field
+    ├── Busy                     waited as long as was allowed; try again
+    ├── Unavailable              the database cannot be reached or cannot be written
+    │   ├── LedgerClosed
+    │   └── OutOfSpace
+    ├── SchemaError
+    │   ├── SchemaBehind         run `chatledger db upgrade`
+    │   ├── SchemaAhead          install a newer chatledger
+    │   └── NotALedger           the database is something else
+    ├── CorruptDatabase
+    ├── ReadOnly
+    └── MissingExtra             an optional dependency is not installed
+
+Messages never contain what a user stored (message text, metadata, passwords): only ids, sequence numbers and names of
+fields. Driver errors become one of these in one place, `dialects.base.Dialect.translate`, by error code and never by
+the text of a message.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ChatledgerError(Exception):
+    """The root of the tree. `code` is the database's own error code, where there was one."""
+
+    code: str | None = None
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.__dict__.update(facts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Subclasses take their own arguments; pickling by message and facts crosses processes all the same.
+        return (_revive, (type(self), self.args, self.__dict__))
+
+
+def _revive(cls: type[ChatledgerError], args: tuple[Any, ...], facts: dict[str, Any]) -> ChatledgerError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
+
+
+class NotFound(ChatledgerError, LookupError):
+    """What was named does not exist, or is not visible to this user."""
+
+
+class SessionNotFound(NotFound):
+    session_id: str
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"no session {session_id!r}", session_id=session_id)
+
+
+class MessageNotFound(NotFound):
+    session_id: str
+    sequence_number: int | None
+
+    def __init__(self, session_id: str, sequence_number: int | None = None) -> None:
+        which = "no message" if sequence_number is None else f"no message {sequence_number}"
+        super().__init__(f"{which} in session {session_id!r}", session_id=session_id, sequence_number=sequence_number)
+
+
+class MetadataNotFound(NotFound):
+    session_id: str
+    key: str
+
+    def __init__(self, session_id: str, key: str) -> None:
+        super().__init__(f"session {session_id!r} has no metadata {key!r}", session_id=session_id, key=key)
+
+
+class SnapshotNotFound(NotFound):
+    snapshot_id: str
+
+    def __init__(self, snapshot_id: str) -> None:
+        super().__init__(f"no snapshot {snapshot_id!r}", snapshot_id=snapshot_id)
+
+
+class Conflict(ChatledgerError):
+    """Somebody else was there first. Nothing was written."""
+
+
+class SessionExists(Conflict):
+    session_id: str
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"session {session_id!r} exists already", session_id=session_id)
+
+
+class SequenceConflict(Conflict):
+    """`actual` is the session's last sequence number when the append was refused."""
+
+    session_id: str
+    expected: int
+    actual: int
+
+    def __init__(self, session_id: str, expected: int, actual: int) -> None:
+        super().__init__(
+            f"session {session_id!r} is at message {actual}, so the next is {actual + 1} and not {expected}: "
+            "read what was added, then try again",
+            session_id=session_id,
+            expected=expected,
+            actual=actual,
+        )
+
+
+class KeyReused(Conflict):
+    """`sequence_number` is the message that holds the key, or None when both stood in one call."""
+
+    session_id: str
+    key: str
+    sequence_number: int | None
+
+    def __init__(self, session_id: str, key: str, sequence_number: int | None) -> None:
+        super().__init__(
+            f"key {key!r} of session {session_id!r} was used for other content "
+            f"(message {sequence_number if sequence_number is not None else 'in the same call'}): use a new key",
+            session_id=session_id,
+            key=key,
+            sequence_number=sequence_number,
+        )
+
+
+class TransitionRefused(Conflict):
+    session_id: str
+    status: str
+    wanted: str
+
+    def __init__(self, session_id: str, status: str, wanted: str) -> None:
+        super().__init__(
+            f"session {session_id!r} is {status} and cannot become {wanted}",
+            session_id=session_id,
+            status=status,
+            wanted=wanted,
+        )
+
+
+class SessionClosed(ChatledgerError):
+    session_id: str
+    status: str
+
+    def __init__(self, session_id: str, status: str) -> None:
+        super().__init__(
+            f"session {session_id!r} is {status} and takes no more messages: fork it to go on from here",
+            session_id=session_id,
+            status=status,
+        )
+
+
+class InvalidInput(ChatledgerError, ValueError):
+    """`field` names the argument; the value itself is never repeated."""
+
+    field: str
+    reason: str
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}", field=field, reason=reason)
+
+
+class Busy(ChatledgerError):
+    """The database was in use for longer than the ledger was allowed to wait. Nothing was written."""
+
+
+class Unavailable(ChatledgerError):
+    """The database cannot be reached, or cannot take what was written. Nothing was acknowledged."""
+
+
+class LedgerClosed(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("the ledger is closed: open a new one")
+
+
+class OutOfSpace(Unavailable):
+    """The disk is full. What was committed is safe; make room and try again."""
+
+
+class SchemaError(ChatledgerError):
+    """The database is not one that this release can work with."""
+
+
+class SchemaBehind(SchemaError):
+    current: str | None
+    head: str
+
+    def __init__(self, current: str | None, head: str) -> None:
+        super().__init__(
+            f"the database is at revision {current or 'none'}, this release needs {head}: run `chatledger db upgrade`",
+            current=current,
+            head=head,
+        )
+
+
+class SchemaAhead(SchemaError):
+    current: str
+    head: str
+
+    def __init__(self, current: str, head: str) -> None:
+        super().__init__(
+            f"the database is at revision {current}, which this release does not know (its newest is {head}): "
+            "install a newer chatledger",
+            current=current,
+            head=head,
+        )
+
+
+class NotALedger(SchemaError):
+    """The database holds something else. It was not touched."""
+
+
+class CorruptDatabase(ChatledgerError):
+    """The database file is damaged. It was not touched."""
+
+
+class ReadOnly(ChatledgerError):
+    """A write in a reading block, or to a database that may only be read."""
+
+
+class MissingExtra(ChatledgerError, ImportError):
+    extra: str
+
+    def __init__(self, extra: str, needed_for: str) -> None:
+        super().__init__(f"{needed_for} needs an extra: pip install 'chatledger[{extra}]'", extra=extra)

@@ -1,0 +1,197 @@
+"""Ledger: a database of conversations, its pool, and its transactions."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import QueuePool
+
+from chatledger import migrate as migrations
+from chatledger.clock import Clock, utc_now
+from chatledger.core import Core
+from chatledger.errors import Busy, InvalidInput, LedgerClosed, Unavailable
+from chatledger.schemas import Finding, IntegrityReport
+from chatledger.schemas.fields import identifier
+from chatledger.settings import DEFAULT_URL, Preset, Settings
+from chatledger.unit_of_work import UnitOfWork
+
+Outcome = TypeVar("Outcome")
+
+#: How often `run` begins again, and the longest it then waits, in seconds.
+_ATTEMPTS = 6
+_LONGEST_PAUSE = 1.0
+
+
+class Transactions:
+    """Begins transactions: on a whole ledger, or on what one user sees of it."""
+
+    def __init__(self, core: Core, user_id: str | None = None) -> None:
+        self._core = core
+        self._user_id = user_id
+
+    @contextmanager
+    def begin(self) -> Iterator[UnitOfWork]:
+        """One read-write transaction. Commits at the end of the block; any error rolls back all of it and is raised on.
+
+        Raises:
+            Busy: others held the lock, or every connection, for longer than the settings allow.
+            Unavailable: the database cannot be reached or written.
+        """
+        with self._core.transaction("write") as connection:
+            yield UnitOfWork(connection, user_id=self._user_id, clock=self._core.clock)
+
+    @contextmanager
+    def read(self) -> Iterator[UnitOfWork]:
+        """One read-only snapshot: every read in the block sees the same moment; the database refuses a write.
+
+        Raises:
+            Busy, Unavailable: as `begin`.
+        """
+        with self._core.transaction("read") as connection:
+            yield UnitOfWork(connection, user_id=self._user_id, clock=self._core.clock)
+
+    def run(self, work: Callable[[UnitOfWork], Outcome]) -> Outcome:
+        """`begin`, call `work`, commit; again when the database was busy or the connection broke before the commit.
+
+        `work` may be called several times and must not do what cannot be done twice outside of the transaction. When the
+        connection breaks during the commit itself, nobody knows whether it happened: that is raised and not tried again.
+        Appends with `key=` can be repeated safely.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            committing = False
+            try:
+                with self.begin() as uow:
+                    outcome = work(uow)
+                    committing = True
+                return outcome
+            except (Busy, Unavailable) as error:
+                if committing or attempt == _ATTEMPTS or isinstance(error, LedgerClosed):
+                    raise
+            time.sleep(random.random() * min(_LONGEST_PAUSE, 0.01 * 2**attempt))
+        raise AssertionError("the loop returns or raises")
+
+
+class Ledger(Transactions):
+    """A database of conversations.
+
+        ledger = Ledger("sqlite:///chat.db")      # or "postgresql://…"; a bare path is a SQLite file
+
+    Opening looks at the database once: an empty one is migrated to head, one that is behind, ahead or something else is
+    refused. `migrate="always"` also upgrades one that is behind; `migrate="never"` does not look. `engine=` shares an
+    application's pool instead of making one: its settings stay as they are (on SQLite, foreign keys are switched on for
+    the time of our transactions), and `close` leaves it open.
+
+    A ledger may be used from any number of threads and survives a fork.
+
+    Raises:
+        SchemaBehind, SchemaAhead, NotALedger, CorruptDatabase: what is there is not a ledger of this release.
+        Unavailable, ReadOnly, Busy: it cannot be opened.
+        InvalidInput: the URL is none, or its database is not supported.
+    """
+
+    def __init__(
+        self,
+        url: str | URL | None = None,
+        *,
+        engine: Engine | None = None,
+        settings: Settings | None = None,
+        preset: Preset | str | None = None,
+        migrate: Literal["empty", "always", "never"] = "empty",
+        durability: Literal["normal", "full"] | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        if engine is not None and url is not None:
+            raise InvalidInput("engine", "cannot stand beside a URL: it has one of its own")
+        chosen = settings or (Settings.preset(preset) if preset else Settings())
+        if durability is not None:
+            chosen = chosen.model_copy(update={"durability": durability})
+        super().__init__(Core(url or DEFAULT_URL, engine, chosen, clock))
+        try:
+            self._core.open(migrate)
+        except BaseException:
+            self.close()
+            raise
+
+    def for_user(self, user_id: str) -> Transactions:
+        """The same ledger as one user sees it: other users' sessions do not exist there."""
+        return Transactions(self._core, owner_id(user_id))
+
+    def upgrade(self, revision: str = "head") -> None:
+        """Migrate up, by default to this release's newest revision."""
+        with self._core.translated():
+            migrations.upgrade(self._core.engine, revision, dialect=self._core.dialect)
+
+    def downgrade(self, revision: str) -> None:
+        """Migrate down. `base` drops every table of ours with its rows."""
+        with self._core.translated():
+            migrations.downgrade(self._core.engine, revision, dialect=self._core.dialect)
+
+    def current(self) -> str | None:
+        """The revision that the database stands at, or None."""
+        with self._core.transaction("read") as connection:
+            return migrations.current(connection, self._core.dialect)
+
+    def check(self) -> IntegrityReport:
+        """Compare the database with a freshly migrated one: tables, indexes, triggers, views, full text."""
+        with self._core.transaction("write") as connection:
+            state = self._core.dialect.state(connection)
+            migrations.require_head(state)
+            found = migrations.differences(connection, self._core.dialect)
+        remedy = "run `chatledger db downgrade` and `upgrade` over the revision that makes it, or restore a backup"
+        schema = Finding(kind="schema", count=len(found), examples=tuple(found[:20]), remedy=remedy)
+        return IntegrityReport(revision=state.revision, findings=(schema,) if found else ())
+
+    def info(self) -> dict[str, Any]:
+        """What the database is: version, revision, sizes, settings in force, rows, pool."""
+        with self._core.transaction("read") as connection:
+            facts = self._core.dialect.facts(connection)
+            facts["revision"] = self._core.dialect.state(connection).revision
+        return {**facts, "head": migrations.HEAD, "url": self.url, "pool": self.pool_status()}
+
+    def pool_status(self) -> dict[str, int]:
+        """How many connections the pool may hold, holds unused, and has handed out."""
+        pool = self._core.engine.pool
+        if not isinstance(pool, QueuePool):
+            return {}
+        out, idle = pool.checkedout(), pool.checkedin()
+        most = pool.size() + max(0, getattr(pool, "_max_overflow", 0))
+        return {"size": pool.size(), "max": most, "open": out + idle, "in_use": out, "idle": idle}
+
+    @property
+    def url(self) -> str:
+        """Where the ledger is, with the password hidden."""
+        return self._core.engine.url.render_as_string(hide_password=True)
+
+    @property
+    def engine(self) -> Engine:
+        """The pooled engine, for queries of one's own."""
+        return self._core.engine
+
+    def close(self) -> None:
+        """Close the pool, unless it is the application's. Closing twice is harmless."""
+        self._core.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Ledger({self.url!r})"
+
+
+def owner_id(user_id: str) -> str:
+    """A user to limit a ledger to. Raises InvalidInput for an empty one, which would limit it to nobody by mistake."""
+    if not identifier(user_id, "user_id"):
+        raise InvalidInput("user_id", "must not be empty")
+    return user_id

@@ -1,0 +1,209 @@
+"""Migrations: upgrade, downgrade, check and stamp, from a checkout or an installed wheel.
+
+All revisions of one call run in one transaction that takes the schema's lock before it reads where the database stands:
+a killed migration leaves the old schema or the new one, and of several at once each finds the work of the one before.
+Alembic is imported when something is migrated, not before.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine
+
+from chatledger.dialects import dialect_of, parse_url
+from chatledger.dialects.base import VERSION_TABLE, Dialect, State
+from chatledger.errors import InvalidInput, NotALedger, SchemaAhead, SchemaBehind
+from chatledger.models import Base
+from chatledger.settings import DEFAULT_URL, ENVIRONMENT_URL, Settings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+#: Every revision that this release knows, oldest first. A test holds it against the files.
+REVISIONS = ("0001", "0002", "0003", "0004")
+HEAD = REVISIONS[-1]
+
+# alembic.context is global: two threads must not migrate at once.
+_alembic = threading.RLock()
+
+_OURS = frozenset(Base.metadata.tables)
+
+
+def upgrade(engine: Engine, revision: str = "head", *, dialect: Dialect | None = None) -> None:
+    """Bring the database up to a revision. Does nothing where it stands there already.
+
+    Raises:
+        SchemaAhead: the database was migrated by a newer release.
+        Busy: another migration or writer held the lock for too long.
+    """
+    _run(engine, dialect, lambda config, command: command.upgrade(config, _known(revision, "head")))
+
+
+def downgrade(engine: Engine, revision: str, *, dialect: Dialect | None = None) -> None:
+    """Take the database down to a revision, or to `base`, which drops every table of ours with its rows."""
+    _run(engine, dialect, lambda config, command: command.downgrade(config, _known(revision, "base")))
+
+
+def stamp(engine: Engine, revision: str = "head", *, dialect: Dialect | None = None) -> None:
+    """Write down that the database stands at a revision, without looking. For repairs."""
+    _run(engine, dialect, lambda config, command: command.stamp(config, _known(revision, "head")))
+
+
+def current(connection: Connection, dialect: Dialect) -> str | None:
+    """The revision that the database stands at, or None."""
+    return dialect.state(connection).revision
+
+
+def require_head(state: State) -> None:
+    """Raise what is wrong with a database that is not at this release's newest revision."""
+    if state.revision == HEAD:
+        return
+    if state.revision is not None and state.revision not in REVISIONS:
+        raise SchemaAhead(state.revision, HEAD)
+    if state.revision is None and not state.ours:
+        raise NotALedger(
+            "the database holds tables of something else: give another one, "
+            "or run `chatledger db upgrade` to put a ledger beside them"
+        )
+    raise SchemaBehind(state.revision, HEAD)
+
+
+def differences(connection: Connection, dialect: Dialect) -> list[str]:
+    """What differs between the database and a freshly migrated one, a line each; empty when nothing does.
+
+    Columns, constraints, indexes, triggers, functions, views and full text are compared. Foreign tables are left alone.
+    """
+    actual = dialect.fingerprint(connection)
+    with dialect.scratch(connection) as scratch:
+        _migrate_on(scratch, lambda config, command: command.upgrade(config, "head"))
+        expected = dialect.fingerprint(scratch)
+    found = [f"missing: {name}" for name in expected if name not in actual]
+    found += [f"changed: {name}" for name in expected if name in actual and actual[name] != expected[name]]
+    strangers = (name for name in actual if name not in expected)
+    found += [f"unknown: {name}" for name in strangers if name.startswith("trigger") and "messages" in actual[name]]
+    return sorted(found)
+
+
+def include_object(thing: Any, name: str | None, type_: str, _reflected: bool, _compare_to: Any) -> bool:
+    """For an application's own `env.py`: keeps its autogenerate from dropping our tables.
+
+    `context.configure(…, include_object=chatledger.migrate.include_object)`
+    """
+    table = name if type_ == "table" else getattr(getattr(thing, "table", None), "name", None)
+    return table not in _OURS and table != VERSION_TABLE and not (table or "").startswith("messages_fts")
+
+
+def run_environment() -> None:
+    """What `alembic/env.py` calls: migrate on the connection that was handed over, or on the URL that was named."""
+    from alembic import context  # noqa: PLC0415 - costs as much as opening a ledger
+
+    handed = context.config.attributes.get("connection")
+    if isinstance(handed, Connection):
+        _configure_and_run(handed, dialect_of(handed.dialect.name))
+        return
+    url = context.get_x_argument(as_dictionary=True).get("url") or os.environ.get(ENVIRONMENT_URL) or DEFAULT_URL
+    parsed = parse_url(url)
+    dialect = dialect_of(parsed.get_backend_name())
+    if context.is_offline_mode():
+        _configure(dialect, url=dialect_url(dialect), literal_binds=True, dialect_opts={"paramstyle": "named"})
+        with context.begin_transaction():
+            context.run_migrations()
+        return
+    if isinstance(handed, Engine):
+        engine = handed
+    else:
+        dialect.prepare(parsed)
+        engine = dialect.create_engine(parsed, Settings.preset("cli"))
+    with _alembic, _locked(engine, dialect) as connection:
+        _configure_and_run(connection, dialect)
+
+
+def dialect_url(dialect: Dialect) -> str:
+    """A URL without a place, to spell SQL with."""
+    return f"{dialect.name}://"
+
+
+def _known(revision: str, word: str) -> str:
+    if revision != word and revision not in REVISIONS:
+        raise InvalidInput("revision", f"is not one of {', '.join(REVISIONS)} or {word!r}")
+    return revision
+
+
+def _run(engine: Engine, dialect: Dialect | None, work: Callable[[Config, Any], None]) -> None:
+    dialect = dialect or dialect_of(engine.dialect.name)
+    with _alembic, _locked(engine, dialect) as connection:
+        state = dialect.state(connection)
+        if state.revision is not None and state.revision not in REVISIONS:
+            raise SchemaAhead(state.revision, HEAD)
+        _migrate_on(connection, work)
+        if dialect.state(connection).revision is not None:
+            dialect.mark(connection, alone=state.empty or state.ours)
+
+
+@contextmanager
+def _locked(engine: Engine, dialect: Dialect) -> Iterator[Connection]:
+    """A connection in a transaction that holds the schema's lock. Commits at the end."""
+    with dialect.gate(engine, Settings()), engine.connect() as bare:
+        connection = bare.execution_options(**dialect.options("migrate"))
+        try:
+            with connection.begin():
+                dialect.lock_schema(connection)
+                yield connection
+                dialect.verify_migration(connection)
+        finally:
+            # The migrating connection has settings of its own: it does not go back to the pool.
+            connection.invalidate()
+
+
+def _migrate_on(connection: Connection, work: Callable[[Config, Any], None]) -> None:
+    from alembic import command  # noqa: PLC0415 - costs as much as opening a ledger
+
+    with _alembic:
+        config = _config()
+        config.attributes["connection"] = connection
+        work(config, command)
+
+
+def _config() -> Config:
+    from alembic.config import Config  # noqa: PLC0415
+
+    checkout = Path(__file__).parents[2] / "alembic"
+    # A checkout's own revisions before the copy that an editable install made of them.
+    scripts = checkout if (checkout / "env.py").is_file() else Path(__file__).parent / "_migrations"
+    config = Config()
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _configure_and_run(connection: Connection, dialect: Dialect) -> None:
+    from alembic import context  # noqa: PLC0415
+
+    _configure(dialect, connection=connection)
+    # The transaction is the caller's: Alembic joins it and leaves the commit to it.
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _configure(dialect: Dialect, **how: Any) -> None:
+    from alembic import context  # noqa: PLC0415
+
+    def include(thing: Any, name: str | None, type_: str, _reflected: bool, _compare_to: Any) -> bool:
+        table = name if type_ == "table" else getattr(getattr(thing, "table", None), "name", None)
+        return table in _OURS and dialect.is_ours(name)
+
+    context.configure(
+        target_metadata=Base.metadata,
+        version_table=VERSION_TABLE,
+        transactional_ddl=True,
+        transaction_per_migration=False,
+        include_object=include,
+        compare_type=True,
+        **how,
+    )

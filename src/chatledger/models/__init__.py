@@ -1,0 +1,12 @@
+"""The declared tables, for those who write their own queries. They hold no queries and load nothing lazily."""
+
+from chatledger.models.audit import AuditEntry
+from chatledger.models.base import Base
+from chatledger.models.message import Message
+from chatledger.models.metadata import SessionMetadata
+from chatledger.models.registry import Model, Project
+from chatledger.models.session import Session
+from chatledger.models.snapshot import Snapshot
+from chatledger.models.timeout import Timeout
+
+__all__ = ["AuditEntry", "Base", "Message", "Model", "Project", "Session", "SessionMetadata", "Snapshot", "Timeout"]

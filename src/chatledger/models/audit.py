@@ -1,0 +1,33 @@
+"""The audit log: what was done to sessions, by whom, when and why. It holds no content."""
+
+from __future__ import annotations
+
+from sqlalchemy import Identity, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chatledger.dialects import types
+from chatledger.models.base import Base, Json, Timestamp
+
+
+class AuditEntry(Base):
+    """One act. Outlives the session that it is about, so it refers to it by name only."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (
+        Index("ix_audit_log_session_id", "session_id"),
+        Index("ix_audit_log_at", "at"),
+        {"info": {"distribution": "root"}},
+    )
+
+    audit_id: Mapped[int] = mapped_column(types.Whole, Identity(), primary_key=True)
+    at: Mapped[Timestamp]
+    #: Such as `session.deleted`.
+    action: Mapped[str]
+    #: Who: given to `begin(actor=…)`, empty for raw SQL.
+    actor: Mapped[str | None]
+    reason: Mapped[str | None]
+    session_id: Mapped[str | None] = mapped_column(types.Identifier)
+    user_id: Mapped[str | None] = mapped_column(types.Identifier)
+    #: How many rows it concerned.
+    count: Mapped[int] = mapped_column(types.Whole, server_default=text("1"))
+    details: Mapped[Json | None]

@@ -1,0 +1,54 @@
+"""The vocabulary of columns: one alias for each kind of value, so that a model reads like a table."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, MetaData, Text, text
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+from chatledger.dialects import types
+
+#: Every constraint is named by convention, so that both databases and our errors speak the same names.
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Key = Annotated[str, mapped_column(types.Identifier)]
+Whole = Annotated[int, mapped_column(types.Whole)]
+Counter = Annotated[int, mapped_column(types.Whole, server_default=text("0"))]
+Timestamp = Annotated[datetime, mapped_column(types.Timestamp)]
+Money = Annotated[Decimal, mapped_column(types.Money)]
+MoneyTotal = Annotated[Decimal, mapped_column(types.Money, server_default=text("0"))]
+Json = Annotated[Any, mapped_column(types.Document)]
+Blob = Annotated[bytes, mapped_column(types.Binary)]
+
+#: The key of a session, in a table whose rows live and die with it.
+OfSession = Annotated[
+    str,
+    mapped_column(types.Identifier, ForeignKey("sessions.session_id", ondelete="CASCADE"), primary_key=True),
+]
+
+
+class Base(DeclarativeBase):
+    """The root of the declared tables.
+
+    `Table.info["distribution"]` says how a table is spread when there is more than one machine: `session` (by
+    `session_id`), `reference` (a copy everywhere) or `root` (on its own key).
+    """
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {str: Text()}  # noqa: RUF012 - read by SQLAlchemy at class creation
+
+
+def one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
+    """The named CHECK that closes a list of words."""
+    values = ", ".join(f"'{word.value}'" for word in words)
+    return CheckConstraint(f"{column} IN ({values})", name=column)

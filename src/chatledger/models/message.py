@@ -1,0 +1,61 @@
+"""Messages: the turns of a session, numbered from 1."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, FetchedValue, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chatledger.dialects import types
+from chatledger.models.base import Base, Blob, Json, Money, OfSession, Timestamp, Whole, one_of
+from chatledger.vocabulary import Role
+
+
+class Message(Base):
+    """One turn of a session. Sequence numbers rise by one and are never handed out twice.
+
+    Known by (session_id, sequence_number) everywhere; nothing refers to a message by foreign key.
+    """
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        CheckConstraint("sequence_number >= 1", name="sequence_number"),
+        one_of("role", Role),
+        # Partial: appends without a key do not touch it.
+        Index(
+            "uq_messages_session_id_key",
+            "session_id",
+            "key",
+            unique=True,
+            sqlite_where=text("key IS NOT NULL"),
+            postgresql_where=text("key IS NOT NULL"),
+        ),
+        {"info": {"distribution": "session"}},
+    )
+
+    session_id: Mapped[OfSession]
+    sequence_number: Mapped[int] = mapped_column(types.Whole, primary_key=True, server_default=FetchedValue())
+    role: Mapped[Role] = mapped_column(types.Word(Role))
+    content: Mapped[str]
+    #: Structured content that comes back unchanged: parts, tool calls, a query plan, a result set.
+    payload: Mapped[Json | None]
+    metadata_: Mapped[Json | None] = mapped_column("metadata")
+    #: The tool or the speaker.
+    name: Mapped[str | None]
+    #: The call that a tool's message answers.
+    tool_call_id: Mapped[str | None]
+    #: The model that wrote this message, where it differs from message to message.
+    model_id: Mapped[str | None] = mapped_column(types.Identifier)
+    input_tokens: Mapped[Whole | None]
+    output_tokens: Mapped[Whole | None]
+    cached_tokens: Mapped[Whole | None]
+    #: The total, when only a total is known; otherwise input and output are added.
+    tokens_used: Mapped[Whole | None]
+    duration_ms: Mapped[Whole | None]
+    cost: Mapped[Money | None]
+    #: Makes an append idempotent; unique within the session.
+    key: Mapped[str | None] = mapped_column(types.Identifier)
+    created_at: Mapped[Timestamp]
+    #: 16 bytes of BLAKE2b over what the caller gave (see `services.digest`).
+    digest: Mapped[Blob | None]
+    #: What full text indexes in place of `content`, where words are not separated by spaces.
+    search_text: Mapped[str | None] = mapped_column(deferred=True)

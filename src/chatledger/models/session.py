@@ -1,0 +1,64 @@
+"""Sessions: one conversation each, with counters that the database keeps."""
+
+from __future__ import annotations
+
+from sqlalchemy import Computed, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chatledger.dialects import types
+from chatledger.dialects.constructs import minute_of
+from chatledger.models.base import Base, Counter, Json, MoneyTotal, Timestamp, one_of
+from chatledger.vocabulary import Status
+
+
+class Session(Base):
+    """One conversation.
+
+    `message_count`, the totals, `last_sequence` and `last_activity` are kept by triggers on `messages` and are never
+    written by the services. `last_sequence` only rises, so that a number is never handed out twice.
+    """
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        one_of("status", Status),
+        # Recency is indexed by the minute: an index on last_activity itself would be rewritten by every append.
+        Index("ix_sessions_activity", "activity_minute"),
+        Index("ix_sessions_user_activity", "user_id", "activity_minute"),
+        Index("ix_sessions_project_activity", "project_id", "activity_minute"),
+        Index("ix_sessions_model_activity", "model_id", "activity_minute"),
+        Index(
+            "ix_sessions_active_activity",
+            "activity_minute",
+            sqlite_where=text("status = 'active'"),
+            postgresql_where=text("status = 'active'"),
+        ),
+        {"info": {"distribution": "session"}},
+    )
+
+    session_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
+    user_id: Mapped[str | None] = mapped_column(types.Identifier)
+    project_id: Mapped[str | None] = mapped_column(types.Identifier, ForeignKey("projects.project_id"))
+    model_id: Mapped[str | None] = mapped_column(types.Identifier, ForeignKey("models.model_id"))
+    title: Mapped[str | None]
+    system_prompt: Mapped[str | None]
+    status: Mapped[Status] = mapped_column(types.Word(Status), server_default=text("'active'"))
+    #: JSON carried forward from turn to turn, such as an agent's state.
+    context: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    message_count: Mapped[Counter]
+    total_tokens: Mapped[Counter]
+    total_duration_ms: Mapped[Counter]
+    total_cost: Mapped[MoneyTotal]
+    last_sequence: Mapped[Counter]
+    created_at: Mapped[Timestamp]
+    #: When a field of the session itself changed; messages do not move it.
+    updated_at: Mapped[Timestamp]
+    #: The newest message, or the creation.
+    last_activity: Mapped[Timestamp]
+    expired_at: Mapped[Timestamp | None]
+    archived_at: Mapped[Timestamp | None]
+    #: The session that this one was copied from, which may be gone since, and the last message that was copied.
+    forked_from: Mapped[str | None] = mapped_column(types.Identifier)
+    forked_at: Mapped[int | None] = mapped_column(types.Whole)
+    activity_minute: Mapped[str | None] = mapped_column(
+        types.Minute, Computed(minute_of(text("last_activity")), persisted=True), deferred=True
+    )

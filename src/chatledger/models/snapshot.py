@@ -1,0 +1,34 @@
+"""Snapshots: what a session looked like at a moment."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chatledger.dialects import types
+from chatledger.models.base import Base, Blob, Counter, MoneyTotal, OfSession, Timestamp, Whole, one_of
+from chatledger.vocabulary import SnapshotKind
+
+
+class Snapshot(Base):
+    """The whole conversation with its counters. Numbered within its session."""
+
+    __tablename__ = "session_snapshots"
+    __table_args__ = (one_of("kind", SnapshotKind), {"info": {"distribution": "session"}})
+
+    session_id: Mapped[OfSession]
+    snapshot_number: Mapped[int] = mapped_column(types.Whole, primary_key=True)
+    kind: Mapped[SnapshotKind] = mapped_column(types.Word(SnapshotKind))
+    created_at: Mapped[Timestamp]
+    actor: Mapped[str | None]
+    reason: Mapped[str | None]
+    message_count: Mapped[Counter]
+    total_tokens: Mapped[Counter]
+    total_duration_ms: Mapped[Counter]
+    total_cost: Mapped[MoneyTotal]
+    last_sequence: Mapped[Counter]
+    #: How `body` is written, such as `json+zlib`.
+    encoding: Mapped[str]
+    body: Mapped[Blob]
+    #: Bytes of the JSON before compression.
+    size: Mapped[Whole]
+    digest: Mapped[Blob]

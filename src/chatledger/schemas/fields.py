@@ -1,0 +1,124 @@
+"""The kinds of values that users hand in, with their limits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from chatledger.dialects.encoding import check_text
+from chatledger.errors import InvalidInput
+
+#: Characters of an id, a key or a name. Longer ones do not fit into an index of PostgreSQL.
+MAX_IDENTIFIER = 255
+#: Characters of one text. Databases hold more, but a message of this size is a mistake.
+MAX_TEXT = 50_000_000
+#: Keeps the totals of a session, however long, within 64 bits.
+MAX_COUNT = 10**12
+MAX_COST = Decimal(10**6)
+
+_NANO = Decimal(1).scaleb(-9)
+
+
+class Record(BaseModel):
+    """What a user holds: frozen, and the same whether it came from one database or the other."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Input(BaseModel):
+    """What a user hands in. An unknown name is an error, so that a slip of the pen is not lost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _no_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("holds a NUL character, which databases cannot keep")
+    return text
+
+
+def _money(value: Any) -> Decimal:
+    """Dollars. A float is rounded to the nano-dollar; anything else must be exact."""
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | float | str):
+        raise ValueError("is not an amount of dollars")  # noqa: TRY004 - Pydantic collects ValueErrors
+    try:
+        amount = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    except InvalidOperation:
+        raise ValueError("is not an amount of dollars") from None
+    if not amount.is_finite() or not 0 <= amount <= MAX_COST:
+        raise ValueError(f"must lie between 0 and {MAX_COST} dollars")
+    rounded = amount.quantize(_NANO)
+    if rounded != amount and not isinstance(value, float):
+        raise ValueError("has more than nine decimals: round it to the nano-dollar")
+    return rounded
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside of the years 1 to 9999") from None
+
+
+Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_no_nul)]
+Identifier = Annotated[str, Field(min_length=1, max_length=MAX_IDENTIFIER), AfterValidator(_no_nul)]
+Count = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
+Money = Annotated[Decimal, BeforeValidator(_money)]
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+
+
+def refuse(error: ValidationError) -> InvalidInput:
+    """Our error for Pydantic's: the field and the reason, never the value."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "input"
+    reason = _REASONS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    return InvalidInput(place, reason[:1].lower() + reason[1:])
+
+
+_REASONS = {
+    "string_unicode": "holds a lone surrogate, which is not valid Unicode",
+    "string_type": "must be text; structured content belongs in `payload`",
+    "timezone_aware": "must carry a time zone, such as datetime.now(UTC)",
+    "string_too_short": "must not be empty",
+    "extra_forbidden": "is not a known name",
+}
+
+
+def identifier(value: Any, field: str) -> str:
+    """An id as users pass it to a query: any text that a database can hold.
+
+    Raises:
+        InvalidInput: not text, or text with a NUL or a lone surrogate.
+    """
+    if not isinstance(value, str):
+        raise InvalidInput(field, f"must be text, not {type(value).__name__}")
+    return check_text(value, field)
+
+
+def whole(value: Any, field: str, least: int = 0) -> int:
+    """A whole number as users pass it to a query.
+
+    Raises:
+        InvalidInput: not a whole number, or out of bounds.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MAX_COUNT:
+        raise InvalidInput(field, f"must be a whole number from {least} to {MAX_COUNT}")
+    return value
+
+
+def moment(value: Any, field: str) -> datetime:
+    """A time as users pass it to a query.
+
+    Raises:
+        InvalidInput: not a datetime, or one without a time zone.
+    """
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidInput(field, _REASONS["timezone_aware"])
+    try:
+        return _utc(value)
+    except ValueError as error:
+        reason = str(error)
+    raise InvalidInput(field, reason)

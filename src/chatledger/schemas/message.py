@@ -1,0 +1,113 @@
+"""Messages as users hand them in and hold them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar, overload
+
+from pydantic import TypeAdapter, ValidationError
+
+from chatledger.errors import InvalidInput
+from chatledger.schemas.fields import Count, Identifier, Input, Moment, Money, Record, Text, refuse
+from chatledger.vocabulary import Role
+
+Shape = TypeVar("Shape")
+
+
+class NewMessage(Input):
+    """A message to append.
+
+    `content` is text; whatever else belongs to the message goes into `payload`: JSON values, Pydantic models, or a dict
+    of them. Times are aware; tokens and milliseconds are whole numbers; `cost` is in dollars, exact to the nano-dollar.
+    """
+
+    role: Role
+    content: Text = ""
+    payload: Any = None
+    metadata: dict[str, Any] | None = None
+    name: Identifier | None = None
+    tool_call_id: Identifier | None = None
+    model_id: Identifier | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cached_tokens: Count | None = None
+    #: The total, when only a total is known.
+    tokens_used: Count | None = None
+    duration_ms: Count | None = None
+    cost: Money | None = None
+    #: Makes the append idempotent: the same key and content give back the first message.
+    key: Identifier | None = None
+    created_at: Moment | None = None
+
+
+class Message(Record):
+    """One turn of a session, as stored."""
+
+    session_id: str
+    sequence_number: int
+    role: Role
+    content: str
+    payload: Any = None
+    metadata: dict[str, Any]
+    name: str | None = None
+    tool_call_id: str | None = None
+    model_id: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    tokens_used: int | None = None
+    duration_ms: int | None = None
+    cost: Decimal | None = None
+    key: str | None = None
+    created_at: datetime
+
+    @property
+    def total_tokens(self) -> int:
+        """What the session's total counts: `tokens_used` where given, else input and output."""
+        if self.tokens_used is not None:
+            return self.tokens_used
+        return (self.input_tokens or 0) + (self.output_tokens or 0)
+
+    @overload
+    def payload_as(self, shape: type[Shape], part: str | None = None) -> Shape: ...
+
+    @overload
+    def payload_as(self, shape: Any, part: str | None = None) -> Any: ...
+
+    def payload_as(self, shape: Any, part: str | None = None) -> Any:
+        """The payload, or one part of a payload that is a dict, as a Pydantic model or any type that Pydantic knows.
+
+            message.payload_as(QueryPlan)
+            message.payload_as(QueryPlan, "query_plan")
+            message.payload_as(list[Row], "result_set")
+
+        Raises:
+            InvalidInput: the payload (or the part) is missing or has another shape.
+        """
+        value, place = self.payload, "payload"
+        if part is not None:
+            place = f"payload.{part}"
+            if not isinstance(value, dict) or part not in value:
+                raise InvalidInput(place, "is not there")
+            value = value[part]
+        try:
+            return TypeAdapter(shape).validate_python(value)
+        except ValidationError as error:
+            wrong = refuse(error)
+        raise InvalidInput(f"{place}.{wrong.field}", wrong.reason)
+
+
+def new_message(given: NewMessage | Any) -> NewMessage:
+    """A message to append, from itself or from a dict.
+
+    Raises:
+        InvalidInput: naming the field.
+    """
+    if type(given) is NewMessage:
+        return given
+    try:
+        return NewMessage.model_validate(given)
+    except ValidationError as error:
+        wrong = refuse(error)
+    raise wrong

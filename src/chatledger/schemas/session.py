@@ -1,0 +1,80 @@
+"""Sessions as users hand them in and hold them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from chatledger.schemas.fields import Identifier, Input, Moment, Record, Text
+from chatledger.vocabulary import OPEN, Status
+
+#: A duration: a timedelta, or a number of seconds.
+Limit = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=36500))]
+
+
+class NewSession(Input):
+    """A session to create. Without an id it is given a UUIDv7."""
+
+    session_id: Identifier | None = None
+    user_id: Identifier | None = None
+    project_id: Identifier | None = None
+    model_id: Identifier | None = None
+    title: Text | None = None
+    system_prompt: Text | None = None
+    context: dict[str, Any] | None = None
+    metadata: dict[Identifier, Any] | None = None
+    idle_timeout: Limit | None = None
+    hard_timeout: Limit | None = None
+    created_at: Moment | None = None
+
+
+class SessionChanges(Input):
+    """What `update` may change. What is not given stays; None clears."""
+
+    user_id: Identifier | None = None
+    project_id: Identifier | None = None
+    model_id: Identifier | None = None
+    title: Text | None = None
+    system_prompt: Text | None = None
+    context: dict[str, Any] = Field(default_factory=dict)
+
+
+class Session(Record):
+    """One conversation, as it stood when it was read."""
+
+    session_id: str
+    user_id: str | None
+    project_id: str | None
+    model_id: str | None
+    title: str | None
+    system_prompt: str | None
+    status: Status
+    #: JSON carried forward from turn to turn.
+    context: dict[str, Any]
+    #: The entries of `uow.metadata`.
+    metadata: dict[str, Any]
+    message_count: int
+    total_tokens: int
+    total_duration_ms: int
+    #: Dollars, exact.
+    total_cost: Decimal
+    #: The number of the newest message there ever was; the next one gets the number after it.
+    last_sequence: int
+    created_at: datetime
+    #: When a field of the session itself changed last.
+    updated_at: datetime
+    #: When the newest message came, or the session began.
+    last_activity: datetime
+    expired_at: datetime | None
+    archived_at: datetime | None
+    #: The session that this one was copied from, and the last message that was copied.
+    forked_from: str | None
+    forked_at: int | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes messages."""
+        return self.status in OPEN

@@ -1,0 +1,126 @@
+"""The statements of appending, and why one was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Integer, bindparam, or_, select, text
+from sqlalchemy.sql import Insert, Select
+
+from chatledger.dialects.base import Dialect
+from chatledger.dialects.types import wire
+from chatledger.errors import KeyReused, SequenceConflict, SessionClosed, SessionNotFound
+from chatledger.schemas import Message
+from chatledger.services.digest import digest_of
+from chatledger.services.ownership import in_visible_session, owned, place, this_session
+from chatledger.services.rows import MESSAGE, messages, sessions, to_messages
+from chatledger.services.work import Work
+from chatledger.vocabulary import OPEN
+
+#: Columns of an append beside the session and the number.
+GIVEN = (
+    "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
+    "cached_tokens", "tokens_used", "duration_ms", "cost", "key", "created_at", "digest", "search_text",
+)  # fmt: skip
+
+_EXPECTED = bindparam("expected", type_=Integer())
+# Spelled out: an IN of bound values is expanded anew at every call.
+_IS_OPEN = text(f"sessions.status IN ({', '.join(repr(status.value) for status in OPEN)})")
+
+
+@cache
+def append_statement(dialect: Dialect, *, keyed: bool) -> Insert:
+    """One append: read the session's last number under its lock, insert the next, give it back.
+
+    The lock is FOR NO KEY UPDATE, which does not stand in the way of foreign keys to the session. No row comes back when
+    the session is not there, is closed, is elsewhere in its count, or has the key already.
+    """
+    values = [bindparam(name, type_=wire(messages.c[name].type)) for name in GIVEN]
+    source = (
+        select(sessions.c.session_id, sessions.c.last_sequence + 1, *values)
+        .where(this_session(), _IS_OPEN, or_(_EXPECTED.is_(None), sessions.c.last_sequence + 1 == _EXPECTED))
+        .with_for_update(key_share=True)
+    )
+    columns = ["session_id", "sequence_number", *GIVEN]
+    statement = dialect.insert(messages).from_select(columns, source, include_defaults=False)
+    if keyed:
+        statement = statement.on_conflict_do_nothing(
+            index_elements=[messages.c.session_id, messages.c.key], index_where=messages.c.key.is_not(None)
+        )
+    return statement.returning(messages.c.sequence_number)
+
+
+#: The session under its lock, for many appends at once.
+_LOCKED: Select[Any] = (
+    select(sessions.c.status, sessions.c.last_sequence)
+    .where(sessions.c.session_id == bindparam("session"), owned())
+    .with_for_update(key_share=True)
+)
+
+_WITH_KEYS: Select[Any] = select(*MESSAGE, messages.c.digest).where(
+    in_visible_session(), messages.c.key.in_(bindparam("keys", expanding=True))
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A message that has a key, and what tells whether another is the same."""
+
+    message: Message
+    digest: bytes
+
+    def same_as(self, row: dict[str, Any], *, timed: bool) -> bool:
+        """Whether a message in stored form has the same content. A time that the caller did not give does not count."""
+        return self.digest == digest_of(row, row["created_at"] if timed else self.message.created_at)
+
+    def require_same(self, row: dict[str, Any], *, timed: bool) -> Message:
+        """The stored message.
+
+        Raises:
+            KeyReused: its content is another.
+        """
+        if not self.same_as(row, timed=timed):
+            raise KeyReused(self.message.session_id, row["key"], self.message.sequence_number)
+        return self.message
+
+
+def lock_session(work: Work, session_id: str) -> int:
+    """Lock an open session until the transaction ends; its last number.
+
+    Raises:
+        SessionNotFound, SessionClosed
+    """
+    row = work.execute(_LOCKED, place(work, session_id)).one_or_none()
+    if row is None:
+        raise SessionNotFound(session_id)
+    if row.status not in OPEN:
+        raise SessionClosed(session_id, row.status.value)
+    return int(row.last_sequence)
+
+
+def with_keys(work: Work, session_id: str, keys: Sequence[str]) -> dict[str, Stored]:
+    """The session's messages that have one of the keys."""
+    found: dict[str, Stored] = {}
+    for start in range(0, len(keys), 500):  # statements hold a bounded number of parameters
+        rows = work.execute(_WITH_KEYS, {**place(work, session_id), "keys": list(keys[start : start + 500])}).all()
+        for row, message in zip(rows, to_messages([tuple(row)[:-1] for row in rows]), strict=True):
+            assert message.key is not None
+            found[message.key] = Stored(message, row.digest)
+    return found
+
+
+def explain_refusal(work: Work, session_id: str, row: dict[str, Any], expected: int | None, *, timed: bool) -> Message:
+    """After an append that wrote nothing: the message that the key stands for, or the error that says why.
+
+    Raises:
+        SessionNotFound, SessionClosed, SequenceConflict, KeyReused
+    """
+    if row["key"] is not None:
+        stored = with_keys(work, session_id, [row["key"]]).get(row["key"])
+        if stored is not None:
+            return stored.require_same(row, timed=timed)
+    last = lock_session(work, session_id)
+    raise SequenceConflict(session_id, expected if expected is not None else last + 1, last)

@@ -1,0 +1,48 @@
+"""Opaque cursors: where a list goes on."""
+
+from __future__ import annotations
+
+import binascii
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+from chatledger.errors import InvalidInput
+
+
+def pack(kind: str, *place: Any) -> str:
+    """A cursor of a list, from the last row's place in it."""
+    return urlsafe_b64encode(json.dumps([kind, *place], separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def unpack(kind: str, cursor: str, *types: type) -> list[Any]:
+    """The place in a cursor.
+
+    Raises:
+        InvalidInput: not a cursor of this list.
+    """
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        found = json.loads(urlsafe_b64decode(padded.encode("ascii", "strict")))
+    except (ValueError, binascii.Error, UnicodeError, RecursionError):
+        found = None
+    matches = (
+        isinstance(found, list)
+        and len(found) == len(types) + 1
+        and found[0] == kind
+        and all(type(value) is expected for value, expected in zip(found[1:], types, strict=True))
+    )
+    if not matches or not isinstance(found, list):
+        raise InvalidInput("cursor", "is not a cursor of this list: pass next_cursor of the page before, unchanged")
+    return found[1:]
+
+
+def limited(limit: int, most: int = 1000) -> int:
+    """A page size within bounds.
+
+    Raises:
+        InvalidInput: below one, or not a number.
+    """
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise InvalidInput("limit", "must be a whole number from 1")
+    return min(limit, most)

@@ -1,0 +1,30 @@
+"""The digest of a message: 16 bytes that show whether one of its stored bytes has changed.
+
+BLAKE2b over the JSON of what the caller gave and the time it was given. Fields that are absent leave no trace, so that
+new columns do not change old digests. Left out are the session and the number, which the keys of the table guard and
+which differ in a fork, and the cost, which the ledger may fill in later and the session's total guards.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+from chatledger.dialects.types import stamp
+
+_FIELDS = (
+    "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
+    "cached_tokens", "tokens_used", "duration_ms", "key",
+)  # fmt: skip
+
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
+
+def digest_of(row: Mapping[str, Any], created_at: datetime) -> bytes:
+    """The digest of a row in stored form: JSON columns as their text."""
+    given = {field: value for field in _FIELDS if (value := row[field]) is not None}
+    given["created_at"] = stamp(created_at)
+    return blake2b(_encode(given).encode(), digest_size=16).digest()

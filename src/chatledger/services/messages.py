@@ -1,0 +1,282 @@
+"""Messages: appended, read back in order, never renumbered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.sql import Select
+
+from chatledger.dialects.types import Identifier, Whole
+from chatledger.errors import InvalidInput, MessageNotFound
+from chatledger.models import Message as MessageRow
+from chatledger.schemas import Message, NewMessage
+from chatledger.schemas.fields import identifier, refuse, whole
+from chatledger.schemas.message import new_message
+from chatledger.services.appending import Stored, append_statement, explain_refusal, lock_session, with_keys
+from chatledger.services.ownership import in_visible_session, place, require_visible
+from chatledger.services.rows import MESSAGE, from_row, messages, to_messages, to_row
+from chatledger.services.work import Service, logger
+from chatledger.vocabulary import Role
+
+#: What stands in place of redacted text.
+REDACTED = "[redacted]"
+
+#: Messages that `iterate` holds in memory at a time.
+_BATCH = 500
+
+
+class Messages(Service):
+    """The turns of sessions. Numbers rise by one from 1 and are never handed out twice."""
+
+    __slots__ = ()
+
+    def append(
+        self,
+        session_id: str,
+        role: Role | str,
+        content: str | None = "",
+        *,
+        payload: Any = None,
+        metadata: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        tool_call_id: str | None = None,
+        model_id: str | None = None,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        cached_tokens: int | None = None,
+        tokens_used: int | None = None,
+        duration_ms: int | None = None,
+        cost: Decimal | float | str | None = None,
+        key: str | None = None,
+        expected_sequence: int | None = None,
+        created_at: datetime | None = None,
+    ) -> Message:
+        """Add a message at the end of a session, in one statement.
+
+        `payload` is any JSON value, a Pydantic model or a dict of models; it comes back unchanged (`payload_as` makes it
+        typed again). Tokens and milliseconds are whole numbers, `cost` is in dollars. `key` makes the append idempotent:
+        the same key with the same content gives back the first message. `expected_sequence` is the number that the
+        message is to get; when somebody else has taken it, nothing is written.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            SessionClosed: the session is archived, expired or failed.
+            SequenceConflict: the message would get another number than expected.
+            KeyReused: the key was used for other content.
+            InvalidInput: a value that cannot be stored, by name.
+        """
+        began = time.perf_counter()
+        identifier(session_id, "session_id")
+        if expected_sequence is not None:
+            whole(expected_sequence, "expected_sequence")
+        message = _validated(
+            role=role, content="" if content is None else content, payload=payload, metadata=metadata, name=name,
+            tool_call_id=tool_call_id, model_id=model_id, input_tokens=input_tokens, output_tokens=output_tokens,
+            cached_tokens=cached_tokens, tokens_used=tokens_used, duration_ms=duration_ms, cost=cost, key=key,
+            created_at=created_at,
+        )  # fmt: skip
+        row = to_row(message, self._work.now())
+        parameters = {**row, "session": session_id, "owner": self._work.owner, "expected": expected_sequence}
+        statement = append_statement(self._work.dialect, keyed=key is not None)
+        number = self._work.execute(statement, parameters).scalar_one_or_none()
+        if number is None:
+            return explain_refusal(self._work, session_id, row, expected_sequence, timed=created_at is not None)
+        took = (time.perf_counter() - began) * 1000
+        facts = {"session_id": session_id, "sequence_number": number, "duration_ms": took}
+        logger.debug("message appended", extra=facts)
+        return from_row(session_id, number, row)
+
+    def append_many(self, session_id: str, messages: Iterable[NewMessage | Mapping[str, Any]]) -> list[Message]:
+        """Add messages at the end of a session, in their order, all or none, in one round trip.
+
+        A message whose `key` is there already, with the same content, is not added again; the stored one stands in its
+        place in the result.
+
+        Raises:
+            SessionNotFound, SessionClosed, KeyReused: as `append`.
+            InvalidInput: as `append`; its field begins with the place in the list.
+        """
+        identifier(session_id, "session_id")
+        given = [_at_place(place, message) for place, message in enumerate(messages)]
+        last = lock_session(self._work, session_id)
+        now = self._work.now()
+        keys = [message.key for message in given if message.key is not None]
+        known = with_keys(self._work, session_id, keys) if keys else {}
+        added: list[dict[str, Any]] = []
+        result: list[Message] = []
+        for index, message in enumerate(given):
+            try:
+                row = to_row(message, now)
+            except InvalidInput as error:
+                raise _placed(index, error) from None
+            if message.key is not None and message.key in known:
+                result.append(known[message.key].require_same(row, timed=message.created_at is not None))
+                continue
+            last += 1
+            added.append({"session_id": session_id, "sequence_number": last, **row})
+            result.append(from_row(session_id, last, row))
+            if message.key is not None:
+                known[message.key] = Stored(result[-1], row["digest"])
+        if added:
+            self._work.dialect.insert_rows(self._work.execute, _TABLE, added)
+            logger.debug("messages appended", extra={"session_id": session_id, "count": len(added)})
+        return result
+
+    def history(
+        self,
+        session_id: str,
+        *,
+        last: int | None = None,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> list[Message]:
+        """Messages of a session, always in the order of their numbers.
+
+        `after` and `before` are sequence numbers and leave out the message they name. `limit` keeps the first so many of
+        what remains, `last` the last so many; the time this takes does not depend on how long the session is.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            InvalidInput: both `last` and `limit`, or a number that is none.
+        """
+        identifier(session_id, "session_id")
+        if last is not None and limit is not None:
+            raise InvalidInput("last", "cannot stand beside `limit`: one counts from the end, the other from the start")
+        bounds = {"after": after, "before": before, "count": last if last is not None else limit}
+        for field, value in (("after", after), ("before", before), ("last", last), ("limit", limit)):
+            if value is not None:
+                whole(value, field)
+        statement = _history(
+            owned=self._work.owner is not None,
+            backwards=last is not None,
+            bounds=tuple(name for name, value in bounds.items() if value is not None),
+        )
+        parameters = {**bounds, **place(self._work, session_id)}
+        found = to_messages(self._work.execute(statement, parameters).all())
+        if not found:
+            require_visible(self._work, session_id)
+        if last is not None:
+            found.reverse()
+        return found
+
+    def iterate(self, session_id: str, *, after: int | None = None, before: int | None = None) -> Iterator[Message]:
+        """All messages of a session in their order, however many, in constant memory.
+
+        Raises:
+            SessionNotFound: at the first message asked for.
+        """
+        while batch := self.history(session_id, after=after, before=before, limit=_BATCH):
+            yield from batch
+            if len(batch) < _BATCH:
+                return
+            after = batch[-1].sequence_number
+
+    def get(self, session_id: str, sequence_number: int) -> Message:
+        """One message.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            MessageNotFound: the session has no message of this number.
+        """
+        whole(sequence_number, "sequence_number")
+        found = self.history(session_id, after=max(sequence_number - 1, 0), before=sequence_number + 1)
+        if not found:
+            raise MessageNotFound(session_id, sequence_number)
+        return found[0]
+
+    def pop(self, session_id: str) -> Message:
+        """Take the last message away and give it back. Its number is not handed out again.
+
+        Raises:
+            SessionNotFound, SessionClosed: as `append`.
+            MessageNotFound: the session is empty.
+        """
+        identifier(session_id, "session_id")
+        lock_session(self._work, session_id)
+        newest = self.history(session_id, last=1)
+        if not newest:
+            raise MessageNotFound(session_id)
+        parameters = {**place(self._work, session_id), "number": newest[0].sequence_number}
+        self._work.execute(_DELETE_ONE, parameters)
+        return newest[0]
+
+    def clear(self, session_id: str) -> int:
+        """Delete all messages of a session; how many there were. Numbers go on from where they were.
+
+        Raises:
+            SessionNotFound, SessionClosed: as `append`.
+        """
+        identifier(session_id, "session_id")
+        lock_session(self._work, session_id)
+        return self._work.execute(_DELETE_ALL, place(self._work, session_id)).rowcount
+
+    def redact(self, session_id: str, sequence_number: int, *, replacement: str = REDACTED) -> Message:
+        """Replace the text of a message and drop its payload, metadata and name. Its number, times, tokens and cost stay.
+
+        Allowed in closed sessions too. The old text leaves the tables and the full-text index, but not backups.
+
+        Raises:
+            SessionNotFound, MessageNotFound
+            InvalidInput: the replacement cannot be stored.
+        """
+        old = self.get(session_id, sequence_number)
+        kept = old.model_dump(exclude={"session_id", "sequence_number", "content", "payload", "metadata", "name"})
+        row = to_row(_validated(content=replacement, **kept), old.created_at)
+        changed = {name: row[name] for name in _REDACTED}
+        self._work.execute(_REDACT, {**place(self._work, session_id), "number": sequence_number, **changed})
+        logger.info("message redacted", extra={"session_id": session_id, "sequence_number": sequence_number})
+        return from_row(session_id, sequence_number, row)
+
+
+def _validated(**fields: Any) -> NewMessage:
+    try:
+        return NewMessage(**fields)
+    except ValidationError as error:
+        wrong = refuse(error)
+    raise wrong  # outside of the handler: Pydantic's error holds the values
+
+
+def _at_place(place: int, given: Any) -> NewMessage:
+    try:
+        return new_message(given)
+    except InvalidInput as error:
+        raise _placed(place, error) from None
+
+
+def _placed(place: int, error: InvalidInput) -> InvalidInput:
+    return InvalidInput(f"messages[{place}].{error.field}", error.reason)
+
+
+_TABLE = MessageRow.__table__
+_NUMBER = bindparam("number", type_=Whole)
+_REDACTED = ("content", "payload", "metadata", "name", "digest", "search_text")
+
+_DELETE_ALL = delete(messages).where(in_visible_session())
+_DELETE_ONE = _DELETE_ALL.where(messages.c.sequence_number == _NUMBER)
+_REDACT = (
+    update(messages)
+    .where(in_visible_session(), messages.c.sequence_number == _NUMBER)
+    .values({name: bindparam(name, type_=messages.c[name].type) for name in _REDACTED})
+)
+
+
+@cache
+def _history(*, owned: bool, backwards: bool, bounds: tuple[str, ...]) -> Select[Any]:
+    number = messages.c.sequence_number
+    statement = select(*MESSAGE).where(
+        in_visible_session() if owned else messages.c.session_id == bindparam("session", type_=Identifier())
+    )
+    if "after" in bounds:
+        statement = statement.where(number > bindparam("after", type_=Whole))
+    if "before" in bounds:
+        statement = statement.where(number < bindparam("before", type_=Whole))
+    statement = statement.order_by(number.desc() if backwards else number)
+    return statement.limit(bindparam("count", type_=Whole)) if "count" in bounds else statement

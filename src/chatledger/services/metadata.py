@@ -1,0 +1,94 @@
+"""Metadata of sessions: JSON values under keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import bindparam, delete, exists, select
+
+from chatledger.dialects.encoding import encode_json
+from chatledger.dialects.types import EncodedDocument, Timestamp
+from chatledger.dialects.types import Identifier as Key
+from chatledger.errors import InvalidInput, MetadataNotFound, SessionNotFound
+from chatledger.schemas.fields import Identifier, identifier, refuse
+from chatledger.services.ownership import SESSION_KEY, place, require_visible, this_session
+from chatledger.services.rows import metadata, sessions
+from chatledger.services.work import Service
+
+_key = TypeAdapter(Identifier)
+_KEY = bindparam("key", type_=Key())
+_OF_SESSION = (metadata.c.session_id == SESSION_KEY) & exists(select(1).where(this_session()))
+_ALL = select(metadata.c.key, metadata.c.value).where(_OF_SESSION).order_by(metadata.c.key)
+_ONE = select(metadata.c.value).where(_OF_SESSION, metadata.c.key == _KEY)
+_DELETE = delete(metadata).where(_OF_SESSION, metadata.c.key == _KEY)
+_SOURCE = select(
+    sessions.c.session_id, _KEY, bindparam("value", type_=EncodedDocument()), bindparam("now", type_=Timestamp())
+).where(this_session())
+
+
+class Metadata(Service):
+    """Entries of a session, such as tags, a channel or the version of a prompt."""
+
+    __slots__ = ()
+
+    def set(self, session_id: str, key: str, value: Any) -> None:
+        """Store a JSON value under a key, in place of the one that was there.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            InvalidInput: the key is empty or too long, or the value has no JSON form.
+        """
+        identifier(session_id, "session_id")
+        try:
+            _key.validate_python(key)
+        except ValidationError as error:
+            raise InvalidInput("key", refuse(error).reason) from None
+        insert = self._work.dialect.insert(metadata)
+        insert = insert.from_select(["session_id", "key", "value", "updated_at"], _SOURCE, include_defaults=False)
+        statement = insert.on_conflict_do_update(
+            index_elements=[metadata.c.session_id, metadata.c.key],
+            set_={"value": insert.excluded.value, "updated_at": insert.excluded.updated_at},
+        )
+        stored = {"key": key, "value": encode_json(value, "value"), "now": self._work.now()}
+        if self._work.execute(statement, {**place(self._work, session_id), **stored}).rowcount == 0:
+            raise SessionNotFound(session_id)
+
+    def get(self, session_id: str, key: str, default: Any = None) -> Any:
+        """The value under a key, or the default where there is none.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+        """
+        identifier(session_id, "session_id")
+        parameters = {**place(self._work, session_id), "key": identifier(key, "key")}
+        row = self._work.execute(_ONE, parameters).one_or_none()
+        if row is None:
+            require_visible(self._work, session_id)
+            return default
+        return row.value
+
+    def all(self, session_id: str) -> dict[str, Any]:
+        """Every entry, by key.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+        """
+        identifier(session_id, "session_id")
+        found = {row.key: row.value for row in self._work.execute(_ALL, place(self._work, session_id))}
+        if not found:
+            require_visible(self._work, session_id)
+        return found
+
+    def delete(self, session_id: str, key: str) -> None:
+        """Take an entry away.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            MetadataNotFound: there is nothing under the key.
+        """
+        identifier(session_id, "session_id")
+        parameters = {**place(self._work, session_id), "key": identifier(key, "key")}
+        if self._work.execute(_DELETE, parameters).rowcount == 0:
+            require_visible(self._work, session_id)
+            raise MetadataNotFound(session_id, key)

@@ -1,0 +1,52 @@
+"""Who may see a session. The condition stands in every statement, so that nothing is fetched first and checked after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, bindparam, exists, or_, select
+
+from chatledger.dialects.types import Identifier
+from chatledger.errors import SessionNotFound
+from chatledger.services.rows import messages, sessions
+from chatledger.services.work import Work
+
+SESSION_KEY = bindparam("session", type_=Identifier())
+_OWNER = bindparam("owner", type_=Identifier())
+
+
+def owned() -> ColumnElement[bool]:
+    """The session belongs to the owner of this work, or the work has none."""
+    return or_(_OWNER.is_(None), sessions.c.user_id == _OWNER)
+
+
+def this_session() -> ColumnElement[bool]:
+    """The session that the statement is about, where it may be seen."""
+    return (sessions.c.session_id == SESSION_KEY) & owned()
+
+
+def in_visible_session() -> ColumnElement[bool]:
+    """A message of the session that the statement is about, where it may be seen."""
+    return (messages.c.session_id == SESSION_KEY) & exists(select(1).where(this_session()))
+
+
+def place(work: Work, session_id: str) -> dict[str, Any]:
+    """What the conditions above bind."""
+    return {"session": session_id, "owner": work.owner}
+
+
+_VISIBLE: Select[Any] = select(sessions.c.status, sessions.c.last_sequence, sessions.c.message_count).where(
+    this_session()
+)
+
+
+def require_visible(work: Work, session_id: str) -> Any:
+    """Status, last number and count of a session.
+
+    Raises:
+        SessionNotFound: no such session, or it belongs to another user.
+    """
+    row = work.execute(_VISIBLE, place(work, session_id)).one_or_none()
+    if row is None:
+        raise SessionNotFound(session_id)
+    return row

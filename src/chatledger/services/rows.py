@@ -1,0 +1,175 @@
+"""Between rows and what users hold: the columns that are read, in their order, and the way there and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic_core import from_json
+from sqlalchemy import ColumnElement, Text, select, type_coerce
+from sqlalchemy.engine import Row
+
+from chatledger.dialects.constructs import json_object, json_text
+from chatledger.dialects.encoding import encode_json
+from chatledger.dialects.segmentation import segment
+from chatledger.dialects.types import Whole, dollars
+from chatledger.models import Message as MessageRow
+from chatledger.models import Session as SessionRow
+from chatledger.models import SessionMetadata
+from chatledger.schemas import Message, NewMessage, Session
+from chatledger.services.digest import digest_of
+
+messages = MessageRow.__table__
+sessions = SessionRow.__table__
+metadata = SessionMetadata.__table__
+
+_one_message = TypeAdapter(Message)
+_many_messages = TypeAdapter(list[Message])
+_many_sessions = TypeAdapter(list[Session])
+
+
+def _plain(column: ColumnElement[Any]) -> ColumnElement[str]:
+    """A column of words or JSON as text: Pydantic reads it faster than a type decorator does."""
+    return type_coerce(column, Text)
+
+
+#: What is read of a message.
+MESSAGE = (
+    messages.c.session_id,
+    messages.c.sequence_number,
+    _plain(messages.c.role).label("role"),
+    messages.c.content,
+    json_text(messages.c.payload).label("payload"),
+    json_text(messages.c.metadata).label("metadata"),
+    messages.c.name,
+    messages.c.tool_call_id,
+    messages.c.model_id,
+    messages.c.input_tokens,
+    messages.c.output_tokens,
+    messages.c.cached_tokens,
+    messages.c.tokens_used,
+    messages.c.duration_ms,
+    type_coerce(messages.c.cost, Whole).label("cost"),
+    messages.c.key,
+    messages.c.created_at,
+)
+
+_entries = (
+    select(json_object(metadata.c.key, metadata.c.value))
+    .where(metadata.c.session_id == sessions.c.session_id)
+    .correlate(sessions)
+    .scalar_subquery()
+)
+
+#: What is read of a session.
+SESSION = (
+    sessions.c.session_id,
+    sessions.c.user_id,
+    sessions.c.project_id,
+    sessions.c.model_id,
+    sessions.c.title,
+    sessions.c.system_prompt,
+    _plain(sessions.c.status).label("status"),
+    json_text(sessions.c.context).label("context"),
+    _entries.label("metadata"),
+    sessions.c.message_count,
+    sessions.c.total_tokens,
+    sessions.c.total_duration_ms,
+    type_coerce(sessions.c.total_cost, Whole).label("total_cost"),
+    sessions.c.last_sequence,
+    sessions.c.created_at,
+    sessions.c.updated_at,
+    sessions.c.last_activity,
+    sessions.c.expired_at,
+    sessions.c.archived_at,
+    sessions.c.forked_from,
+    sessions.c.forked_at,
+)
+
+
+def to_messages(rows: Iterable[Row[Any]]) -> list[Message]:
+    """Rows of `MESSAGE` as messages."""
+    return _many_messages.validate_python([_message(row) for row in rows])
+
+
+def _message(row: Any) -> dict[str, Any]:
+    (session_id, number, role, content, payload, extra, name, call, model, given, written, cached, used, took, cost, key,
+     created) = row  # fmt: skip
+    return {
+        "session_id": session_id,
+        "sequence_number": number,
+        "role": role,
+        "content": content,
+        "payload": None if payload is None else from_json(payload),
+        "metadata": {} if extra is None else from_json(extra),
+        "name": name,
+        "tool_call_id": call,
+        "model_id": model,
+        "input_tokens": given,
+        "output_tokens": written,
+        "cached_tokens": cached,
+        "tokens_used": used,
+        "duration_ms": took,
+        "cost": None if cost is None else dollars(cost),
+        "key": key,
+        "created_at": created,
+    }
+
+
+def to_sessions(rows: Iterable[Row[Any]]) -> list[Session]:
+    """Rows of `SESSION` as sessions."""
+    return _many_sessions.validate_python(
+        [
+            {
+                **row._mapping,
+                "context": from_json(row.context),
+                "metadata": {} if row.metadata is None else from_json(row.metadata),
+                "total_cost": dollars(row.total_cost),
+            }
+            for row in rows
+        ]
+    )
+
+
+def to_row(message: NewMessage, now: datetime) -> dict[str, Any]:
+    """A message to append in stored form, with its digest and what full text needs. The session and number are missing.
+
+    Raises:
+        InvalidInput: payload or metadata have no JSON form.
+    """
+    created_at = message.created_at or now
+    row: dict[str, Any] = {
+        "role": message.role.value,
+        "content": message.content,
+        "payload": None if message.payload is None else encode_json(message.payload, "payload"),
+        "metadata": encode_json(message.metadata, "metadata") if message.metadata else None,
+        "name": message.name,
+        "tool_call_id": message.tool_call_id,
+        "model_id": message.model_id,
+        "input_tokens": message.input_tokens,
+        "output_tokens": message.output_tokens,
+        "cached_tokens": message.cached_tokens,
+        "tokens_used": message.tokens_used,
+        "duration_ms": message.duration_ms,
+        "cost": message.cost,
+        "key": message.key,
+        "created_at": created_at,
+    }
+    row["digest"] = digest_of(row, created_at)
+    row["search_text"] = segment(message.content)
+    return row
+
+
+def from_row(session_id: str, number: int, row: dict[str, Any]) -> Message:
+    """The message that a stored row will be read as."""
+    return _one_message.validate_python(
+        {
+            **row,
+            "session_id": session_id,
+            "sequence_number": number,
+            "payload": None if row["payload"] is None else from_json(row["payload"]),
+            "metadata": {} if row["metadata"] is None else from_json(row["metadata"]),
+        }
+    )

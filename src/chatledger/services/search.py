@@ -1,0 +1,218 @@
+"""Search over messages: the same query language, the same words and the same snippets on both databases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, text
+
+from chatledger.dialects.fulltext import CANDIDATES, Query, Scope, parse
+from chatledger.dialects.types import Timestamp
+from chatledger.errors import InvalidInput
+from chatledger.schemas import Page, SearchHit, SessionHit
+from chatledger.schemas.fields import identifier, moment
+from chatledger.services.cursors import limited, pack, unpack
+from chatledger.services.rows import sessions
+from chatledger.services.snippets import Highlighter
+from chatledger.services.work import Service
+from chatledger.vocabulary import Role
+
+#: What each filter adds to the statement. Values are bound; nothing that a user types is spelled into SQL.
+_CONDITIONS = {
+    "owner": "s.user_id = :owner",
+    "user_id": "s.user_id = :user_id",
+    "project_id": "s.project_id = :project_id",
+    "session_id": "m.session_id = :session_id",
+    "role": "m.role = :role",
+    "since": "m.created_at >= :since",
+    "until": "m.created_at < :until",
+}
+
+#: Characters of a message that a snippet is looked for in; as many as PostgreSQL indexes.
+_SNIPPET_FROM = 100_000
+#: Sessions whose messages are counted to choose a plan; a scope of more is not small.
+_COUNTED = 500
+
+_ORDER = "score DESC, created_at DESC, session_id, sequence_number"
+
+
+class Search(Service):
+    """Ranks the newest 2,000 messages that match; `Page.truncated` says when there were more.
+
+    Query language: words (all of them), "phrases", -excluded, either OR or, beg*. Case, accents and English endings do
+    not matter. Text without spaces between words (Chinese, Japanese, Thai …) is found by any part of it. Nothing that is
+    typed is an error; a query that asks for nothing finds nothing. Messages of expired sessions are left out.
+    """
+
+    __slots__ = ()
+
+    def messages(
+        self,
+        query: str,
+        *,
+        user_id: str | None = None,
+        session_id: str | None = None,
+        project_id: str | None = None,
+        role: Role | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+        highlight: tuple[str, str] = ("**", "**"),
+    ) -> Page[SearchHit]:
+        """Messages that match, best first, with the place of the match between two marks.
+
+        `since` is the earliest message wanted, `until` the first not wanted. Pages are a view of the moment: messages
+        added between two pages may move others.
+
+        Raises:
+            InvalidInput: a filter that is none (the query itself never is).
+        """
+        filters = _filters(self._work.owner, user_id, session_id, project_id, role, since, until)
+        return self._find(query, filters, limit, cursor, highlight, by_session=False)
+
+    def sessions(
+        self,
+        query: str,
+        *,
+        user_id: str | None = None,
+        session_id: str | None = None,
+        project_id: str | None = None,
+        role: Role | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+        highlight: tuple[str, str] = ("**", "**"),
+    ) -> Page[SessionHit]:
+        """Sessions that match, each once, by its best message.
+
+        Raises:
+            InvalidInput: a filter that is none (the query itself never is).
+        """
+        filters = _filters(self._work.owner, user_id, session_id, project_id, role, since, until)
+        return self._find(query, filters, limit, cursor, highlight, by_session=True)
+
+    def _find(
+        self,
+        typed: str,
+        filters: dict[str, Any],
+        limit: int,
+        cursor: str | None,
+        highlight: tuple[str, str],
+        *,
+        by_session: bool,
+    ) -> Page[Any]:
+        limit = limited(limit, 200)
+        kind = "found sessions" if by_session else "found messages"
+        offset = unpack(kind, cursor, int)[0] if cursor is not None else 0
+        if not 0 <= offset <= CANDIDATES:
+            raise InvalidInput("cursor", "is not a cursor of this list: pass next_cursor of the page before, unchanged")
+        hit = SessionHit if by_session else SearchHit
+        if not isinstance(typed, str):
+            raise InvalidInput("query", f"must be text, not {type(typed).__name__}")
+        query = parse(typed)
+        if not query.groups:
+            return Page[hit](items=())  # type: ignore[valid-type]  # parametrised by what is found
+        rows = self._rows(query, filters, limit + 1, offset, by_session=by_session)
+        highlighter = Highlighter(query, highlight)
+        items = tuple(
+            hit.model_validate({**row, "snippet": highlighter.snippet(row["content"])}) for row in rows[:limit]
+        )
+        return Page[hit](  # type: ignore[valid-type]
+            items=items,
+            next_cursor=pack(kind, offset + limit) if len(rows) > limit else None,
+            truncated=bool(rows) and rows[0]["matched"] >= CANDIDATES,
+        )
+
+    def _rows(
+        self, query: Query, filters: dict[str, Any], limit: int, offset: int, *, by_session: bool
+    ) -> list[dict[str, Any]]:
+        scope = Scope(
+            conditions=tuple(_CONDITIONS[name] for name in filters),
+            parameters=filters,
+            messages_in_scope=self._size_of_scope(filters),
+        )
+        candidates = self._work.dialect.full_text.candidates(query, scope)
+        statement = _page(
+            candidates.sql, timed=tuple(name for name in ("since", "until") if name in filters), by_session=by_session
+        )
+        parameters = {**candidates.parameters, "limit": limit, "offset": offset}
+        return [dict(row) for row in self._work.execute(statement, parameters).mappings()]
+
+    def _size_of_scope(self, filters: dict[str, Any]) -> int | None:
+        """How many messages the scope holds, where that is quick to know."""
+        chosen = [name for name in ("session_id", "owner", "user_id", "project_id") if name in filters]
+        if not chosen:
+            return None
+        rows = select(sessions.c.message_count).limit(_COUNTED + 1)
+        for name in chosen:
+            column = sessions.c["user_id" if name == "owner" else name]
+            rows = rows.where(column == filters[name])
+        few = rows.subquery()
+        count, total = self._work.execute(select(func.count(), func.sum(few.c.message_count))).one()
+        return None if count > _COUNTED else int(total or 0)
+
+
+def _filters(
+    owner: str | None,
+    user_id: str | None,
+    session_id: str | None,
+    project_id: str | None,
+    role: Role | str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in (("user_id", user_id), ("session_id", session_id), ("project_id", project_id)):
+        if value is not None:
+            found[name] = identifier(value, name)
+    if owner is not None:
+        found["owner"] = owner
+    if role is not None:
+        try:
+            found["role"] = Role(role).value
+        except ValueError:
+            raise InvalidInput("role", f"is not one of {', '.join(Role)}") from None
+    for name, value in (("since", since), ("until", until)):
+        if value is not None:
+            found[name] = moment(value, name)
+    return found
+
+
+@cache
+def _page(candidates: str, *, timed: tuple[str, ...], by_session: bool) -> Any:
+    """A page of the candidates. Texts are read for the page alone, not for all that were ranked."""
+    picked = f"""
+        SELECT c.session_id, c.sequence_number, c.created_at, c.score, 1 AS hits,
+            (SELECT count(*) FROM candidates) AS matched
+        FROM candidates AS c JOIN sessions AS s ON s.session_id = c.session_id
+        WHERE s.status <> 'expired'
+        ORDER BY {_qualified("c")} LIMIT :limit OFFSET :offset"""
+    if by_session:
+        picked = f"""
+        SELECT b.session_id, b.sequence_number, b.created_at, b.score, b.hits,
+            (SELECT count(*) FROM candidates) AS matched
+        FROM (
+            SELECT c.*, count(*) OVER (PARTITION BY c.session_id) AS hits,
+                row_number() OVER (PARTITION BY c.session_id ORDER BY {_ORDER}) AS place
+            FROM candidates AS c
+        ) AS b JOIN sessions AS s ON s.session_id = b.session_id
+        WHERE b.place = 1 AND s.status <> 'expired'
+        ORDER BY {_qualified("b")} LIMIT :limit OFFSET :offset"""
+    statement = text(
+        f"""WITH candidates AS ({candidates}), page AS ({picked})
+        SELECT p.session_id, p.sequence_number, p.created_at, p.score, p.hits, p.matched,
+            m.role, substr(m.content, 1, {_SNIPPET_FROM}) AS content, s.title, s.user_id, s.project_id
+        FROM page AS p
+        JOIN messages AS m ON m.session_id = p.session_id AND m.sequence_number = p.sequence_number
+        JOIN sessions AS s ON s.session_id = p.session_id
+        ORDER BY {_qualified("p")}"""
+    ).bindparams(*(bindparam(name, type_=Timestamp()) for name in timed))
+    return statement.columns(created_at=Timestamp())
+
+
+def _qualified(alias: str) -> str:
+    return ", ".join(f"{alias}.{part}" for part in _ORDER.split(", "))

@@ -1,0 +1,261 @@
+"""Sessions: created, found, listed by recency, changed, closed, deleted and forked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import bindparam, delete, select, update
+
+from chatledger.dialects.encoding import encode_json
+from chatledger.dialects.types import EncodedDocument, Timestamp
+from chatledger.errors import InvalidInput, SessionNotFound, TransitionRefused
+from chatledger.ids import new_id
+from chatledger.schemas import NewSession, Page, Session
+from chatledger.schemas.fields import identifier, refuse, whole
+from chatledger.schemas.session import SessionChanges
+from chatledger.services import creation, forking, listing
+from chatledger.services.ownership import place, require_visible, this_session
+from chatledger.services.rows import SESSION, sessions, to_sessions
+from chatledger.services.work import Service, logger
+from chatledger.vocabulary import Status
+
+#: From which statuses each may be reached. Expired is for good; the others can be left as the methods say.
+_REACHED_FROM: dict[Status, tuple[Status, ...]] = {
+    Status.ACTIVE: (Status.IDLE, Status.PAUSED),
+    Status.IDLE: (Status.ACTIVE,),
+    Status.PAUSED: (Status.ACTIVE, Status.IDLE),
+    Status.ARCHIVED: (Status.ACTIVE, Status.IDLE, Status.PAUSED, Status.FAILED),
+    Status.EXPIRED: (Status.ACTIVE, Status.IDLE, Status.PAUSED, Status.ARCHIVED, Status.FAILED),
+}
+
+
+class Sessions(Service):
+    """One conversation each."""
+
+    __slots__ = ()
+
+    def create(
+        self,
+        session_id: str | None = None,
+        *,
+        user_id: str | None = None,
+        project_id: str | None = None,
+        model_id: str | None = None,
+        title: str | None = None,
+        system_prompt: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idle_timeout: timedelta | float | None = None,
+        hard_timeout: timedelta | float | None = None,
+        created_at: datetime | None = None,
+    ) -> Session:
+        """Begin a session. Without an id it is given a UUIDv7; a new project or model is registered by its name.
+
+        Timeouts are timedeltas or seconds. `created_at` is for conversations that were held elsewhere.
+
+        Raises:
+            SessionExists: the id is taken.
+            InvalidInput: a value that cannot be stored, or another user than the one this ledger is limited to.
+        """
+        owner = self._work.owner
+        try:
+            new = NewSession(
+                session_id=new_id() if session_id is None else session_id,
+                user_id=owner if user_id is None else user_id,
+                project_id=project_id, model_id=model_id, title=title, system_prompt=system_prompt,
+                context=context,  # type: ignore[arg-type]  # any mapping becomes a dict
+                metadata=metadata,  # type: ignore[arg-type]
+                idle_timeout=idle_timeout,  # type: ignore[arg-type]  # seconds become a timedelta
+                hard_timeout=hard_timeout,  # type: ignore[arg-type]
+                created_at=created_at,
+            )  # fmt: skip
+        except ValidationError as error:
+            raise refuse(error) from None
+        if owner is not None and new.user_id != owner:
+            raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+        session = creation.create(self._work, new)
+        logger.info("session created", extra={"session_id": session.session_id})
+        return session
+
+    def get(self, session_id: str, *, include_expired: bool = False) -> Session:
+        """One session.
+
+        Raises:
+            SessionNotFound: no such session, it belongs to another user, or it is expired and that was not asked for.
+        """
+        found = self.find(session_id, include_expired=include_expired)
+        if found is None:
+            raise SessionNotFound(session_id)
+        return found
+
+    def find(self, session_id: str, *, include_expired: bool = False) -> Session | None:
+        """One session, or None where `get` would raise."""
+        identifier(session_id, "session_id")
+        found = to_sessions(self._work.execute(_GET, place(self._work, session_id)).all())
+        if not found or (found[0].status is Status.EXPIRED and not include_expired):
+            return None
+        return found[0]
+
+    def list(
+        self,
+        *,
+        user_id: str | None = None,
+        project_id: str | None = None,
+        model_id: str | None = None,
+        status: Status | str | Iterable[Status | str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Session]:
+        """Sessions by their last activity, newest first. Expired ones only when `status` names them.
+
+        `since` is the earliest activity wanted, `until` the first not wanted. At most 1,000 a page. A session whose
+        activity changes between two pages may be met twice or not at all; one that does not change is met once.
+
+        Raises:
+            InvalidInput: a cursor of another list, an unknown status, a time without a zone.
+        """
+        return listing.list_sessions(
+            self._work,
+            listing.Filters(user_id=user_id, project_id=project_id, model_id=model_id, since=since, until=until),
+            status=status,
+            limit=limit,
+            cursor=cursor,
+        )
+
+    def update(self, session_id: str, **changes: Any) -> Session:
+        """Change `user_id`, `project_id`, `model_id`, `title`, `system_prompt` or `context`; None clears.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            InvalidInput: an unknown name, or a value that cannot be stored.
+        """
+        identifier(session_id, "session_id")
+        try:
+            valid = SessionChanges(**changes)
+        except ValidationError as error:
+            raise refuse(error) from None
+        values: dict[str, Any] = {name: getattr(valid, name) for name in valid.model_fields_set}
+        if self._work.owner is not None and values.get("user_id", self._work.owner) != self._work.owner:
+            raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+        creation.register(self._work, values.get("project_id"), values.get("model_id"))
+        self._set(session_id, values)
+        return self.get(session_id, include_expired=True)
+
+    def update_context(
+        self, session_id: str, changes: Mapping[str, Any], *, remove: Iterable[str] = ()
+    ) -> dict[str, Any]:
+        """Merge into the context: its top-level keys are replaced, the others stay, those in `remove` go.
+
+        Nobody else's change in between is lost.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            InvalidInput: no JSON form.
+        """
+        identifier(session_id, "session_id")
+        encode_json(changes, "context")
+        row = self._work.execute(_LOCK_CONTEXT, place(self._work, session_id)).one_or_none()
+        if row is None:
+            raise SessionNotFound(session_id)
+        gone = set(remove)
+        merged = {key: value for key, value in {**row.context, **changes}.items() if key not in gone}
+        self._set(session_id, {"context": merged})
+        return self.get(session_id, include_expired=True).context
+
+    def pause(self, session_id: str) -> Session:
+        """Stop the clock of an active or idle session. It still takes messages."""
+        return self._turn(session_id, Status.PAUSED)
+
+    def resume(self, session_id: str) -> Session:
+        """Make a paused or idle session active."""
+        return self._turn(session_id, Status.ACTIVE)
+
+    def mark_idle(self, session_id: str) -> Session:
+        """Say that an active session lies idle. The next message wakes it."""
+        return self._turn(session_id, Status.IDLE)
+
+    def archive(self, session_id: str) -> Session:
+        """Close a session for writing. It stays readable. Archiving an archived session changes nothing.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            TransitionRefused: it is expired.
+        """
+        return self._turn(session_id, Status.ARCHIVED, archived_at=self._work.now())
+
+    def expire(self, session_id: str) -> Session:
+        """Close a session and hide it from `find`, `get` and `list` unless they are asked for it."""
+        return self._turn(session_id, Status.EXPIRED, expired_at=self._work.now())
+
+    def delete(self, session_id: str) -> None:
+        """Delete a session with its messages, metadata and all that hangs on it. The audit log keeps that it was.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+        """
+        identifier(session_id, "session_id")
+        if self._work.execute(_DELETE, place(self._work, session_id)).rowcount == 0:
+            raise SessionNotFound(session_id)
+        logger.info("session deleted", extra={"session_id": session_id})
+
+    def fork(
+        self, session_id: str, *, at: int | None = None, new_session_id: str | None = None, title: str | None = None
+    ) -> Session:
+        """Copy a session, up to and with message `at` (all of it by default), into a new one that goes its own way.
+
+        Messages keep their numbers, times and keys; metadata and context are copied too. The copy is made inside the
+        database and is active, whatever the original is; later changes of one do not touch the other.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            MessageNotFound: it has not got as far as `at`.
+            SessionExists: the new id is taken.
+        """
+        identifier(session_id, "session_id")
+        if at is not None:
+            whole(at, "at", least=1)
+        new = new_id() if new_session_id is None else new_session_id
+        try:
+            NewSession(session_id=new, title=title)
+        except ValidationError as error:
+            raise refuse(error) from None
+        forking.fork(self._work, session_id, new, at=at, title=title)
+        logger.info("session forked", extra={"session_id": new, "forked_from": session_id})
+        return self.get(new)
+
+    def _turn(self, session_id: str, status: Status, **times: datetime) -> Session:
+        identifier(session_id, "session_id")
+        parameters = {**place(self._work, session_id), "reached_from": list(_REACHED_FROM[status])}
+        values = {"status": status, "updated_at": self._work.now(), **times}
+        statement = update(sessions).where(
+            this_session(), sessions.c.status.in_(bindparam("reached_from", expanding=True))
+        )
+        if self._work.execute(statement.values(values), parameters).rowcount == 0:
+            found = require_visible(self._work, session_id).status
+            if found is not status:
+                raise TransitionRefused(session_id, found.value, status.value)
+        else:
+            logger.info("session turned", extra={"session_id": session_id, "status": status.value})
+        return self.get(session_id, include_expired=True)
+
+    def _set(self, session_id: str, values: Mapping[str, Any]) -> None:
+        now = self._work.now()
+        bound = {name: bindparam(f"new_{name}", value, type_=sessions.c[name].type) for name, value in values.items()}
+        if "context" in values:
+            bound["context"] = bindparam(
+                "new_context", encode_json(values["context"], "context"), type_=EncodedDocument()
+            )
+        statement = update(sessions).where(this_session())
+        bound["updated_at"] = bindparam("new_updated_at", now, type_=Timestamp())
+        if self._work.execute(statement.values(bound), place(self._work, session_id)).rowcount == 0:
+            raise SessionNotFound(session_id)
+
+
+_GET = select(*SESSION).where(this_session())
+_DELETE = delete(sessions).where(this_session())
+_LOCK_CONTEXT = select(sessions.c.context).where(this_session()).with_for_update(key_share=True)

@@ -1,0 +1,57 @@
+"""What the services of one unit of work share: a way to run statements, the dialect, the owner and the clock."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exc as sa
+from sqlalchemy.engine import Result
+
+from chatledger.clock import Clock
+from chatledger.dialects.base import Dialect, Execute
+from chatledger.errors import ChatledgerError, LedgerClosed
+
+logger = logging.getLogger("chatledger")
+
+
+class Work:
+    """The transaction as the services see it."""
+
+    __slots__ = ("_execute", "clock", "dialect", "owner")
+
+    def __init__(self, execute: Execute, dialect: Dialect, owner: str | None, clock: Clock) -> None:
+        self._execute = execute
+        self.dialect = dialect
+        #: The user whose sessions alone are visible, or None for all.
+        self.owner = owner
+        self.clock = clock
+
+    def execute(self, statement: Any, parameters: Any = None) -> Result[Any]:
+        """Run one statement. A driver's error becomes one of ours, without the values that the driver repeats."""
+        try:
+            return self._execute(statement, parameters)
+        except (sa.SQLAlchemyError, OverflowError) as error:
+            translated = self._translate(error)
+        raise translated  # outside of the handler: the driver's error, with its values, is not chained to ours
+
+    def now(self, given: datetime | None = None) -> datetime:
+        return self.clock() if given is None else given
+
+    def _translate(self, error: BaseException) -> ChatledgerError:
+        cause = getattr(error, "orig", None)
+        if isinstance(cause, ChatledgerError):  # refused while a value was bound
+            return cause
+        if isinstance(error, sa.ResourceClosedError | sa.PendingRollbackError):
+            return LedgerClosed()
+        return self.dialect.translate(error)
+
+
+class Service:
+    """Holds nothing but the work it is part of."""
+
+    __slots__ = ("_work",)
+
+    def __init__(self, work: Work) -> None:
+        self._work = work

@@ -1,0 +1,61 @@
+"""What can be set on a ledger, with the reasons for the defaults."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ENVIRONMENT_URL = "CHATLEDGER_URL"
+DEFAULT_URL = "chatledger.db"
+
+MIB = 1024 * 1024
+
+
+class Preset(StrEnum):
+    """Pool settings that suit a kind of program."""
+
+    CLI = "cli"
+    WEB = "web"
+    HIGH_CONCURRENCY = "high_concurrency"
+
+
+_PRESETS: dict[Preset, dict[str, Any]] = {
+    # A command runs one transaction after another; a second connection serves a progress reader.
+    Preset.CLI: {"pool_size": 1, "max_overflow": 1, "pool_timeout": 10.0},
+    Preset.WEB: {"pool_size": 5, "max_overflow": 10, "pool_timeout": 30.0},
+    # Many short transactions at once: more connections, and quick refusal instead of a long queue.
+    Preset.HIGH_CONCURRENCY: {"pool_size": 20, "max_overflow": 20, "pool_timeout": 10.0},
+}
+
+
+class Settings(BaseModel):
+    """How a ledger uses its database. Times are in seconds, sizes in bytes.
+
+    `Settings.preset("high_concurrency", busy_timeout=5)` starts from a preset.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pool_size: int = Field(default=5, ge=1, le=1000)
+    max_overflow: int = Field(default=10, ge=0, le=1000)
+    #: How long to wait for a connection of the pool before `Busy`.
+    pool_timeout: float = Field(default=30.0, gt=0, le=3600)
+    #: Age at which a server connection is replaced, so that firewalls and failovers do not hand us dead ones.
+    pool_recycle: float = Field(default=1800.0, ge=-1)
+    #: How long to wait for somebody else's lock before `Busy`.
+    busy_timeout: float = Field(default=30.0, ge=0, le=3600)
+    #: `normal` survives a killed process; `full` also a power cut, for a disk flush at every commit.
+    durability: Literal["normal", "full"] = "normal"
+    #: Page cache of each connection.
+    cache_size: int = Field(default=16 * MIB, ge=0)
+    #: Memory-mapped part of the file. None: 256 MiB where the library is free of the WAL-reset defect, else off.
+    mmap_size: int | None = Field(default=None, ge=0)
+    #: False for a pooler in transaction mode, where a prepared statement may belong to another client.
+    prepared_statements: bool = True
+
+    @classmethod
+    def preset(cls, name: Preset | str, **changes: Any) -> Settings:
+        """The settings of a preset, with changes. Raises ValueError for an unknown name."""
+        return cls(**{**_PRESETS[Preset(name)], **changes})

@@ -1,0 +1,74 @@
+"""One transaction, with the services as its attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session as OrmSession
+
+from chatledger.clock import Clock, utc_now
+from chatledger.dialects import dialect_of
+from chatledger.services.messages import Messages
+from chatledger.services.metadata import Metadata
+from chatledger.services.search import Search
+from chatledger.services.sessions import Sessions
+from chatledger.services.work import Work
+
+
+class UnitOfWork:
+    """The services of one transaction.
+
+    A ledger makes these: `with ledger.begin() as uow`. An application that has a transaction already passes its session
+    (or connection) instead; its rows and our messages are then committed together, by it:
+
+        with SessionMaker.begin() as session:
+            session.add(order)
+            UnitOfWork(session).messages.append(chat_id, "tool", "Order placed.")
+
+    Nothing here commits. An error raised by a service leaves the transaction to whoever began it.
+    """
+
+    def __init__(
+        self,
+        session: OrmSession | Connection,
+        *,
+        user_id: str | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._bind = session
+        connection = session if isinstance(session, Connection) else session.get_bind()
+        self._work = Work(session.execute, dialect_of(connection.dialect.name), user_id, clock)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        return Sessions(self._work)
+
+    @cached_property
+    def messages(self) -> Messages:
+        return Messages(self._work)
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        return Metadata(self._work)
+
+    @cached_property
+    def search(self) -> Search:
+        return Search(self._work)
+
+    @cached_property
+    def session(self) -> OrmSession:
+        """The SQLAlchemy session of this transaction, for queries of one's own over `chatledger.models`."""
+        if isinstance(self._bind, OrmSession):
+            return self._bind
+        return OrmSession(self._bind, expire_on_commit=False, join_transaction_mode="create_savepoint")
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of the transaction that can fail by itself: an error undoes the part and is raised on."""
+        nested: Any = self._bind.begin_nested()
+        with nested:
+            yield

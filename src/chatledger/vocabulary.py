@@ -1,0 +1,42 @@
+"""The closed lists of the domain. Their values are what the database stores."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """Who speaks."""
+
+    SYSTEM = "system"
+    DEVELOPER = "developer"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+class Status(StrEnum):
+    """Where a session stands in its life.
+
+    Active, idle and paused sessions take messages; archived, expired and failed ones are closed.
+    """
+
+    ACTIVE = "active"
+    IDLE = "idle"
+    PAUSED = "paused"
+    ARCHIVED = "archived"
+    EXPIRED = "expired"
+    FAILED = "failed"
+
+
+#: The statuses in which a session takes messages.
+OPEN = (Status.ACTIVE, Status.IDLE, Status.PAUSED)
+
+
+class SnapshotKind(StrEnum):
+    """Why a snapshot was taken."""
+
+    CHECKPOINT = "checkpoint"
+    TIMEOUT_WARNING = "timeout_warning"
+    PRE_ARCHIVE = "pre_archive"
+    MANUAL = "manual"

@@ -1,0 +1,126 @@
+"""Fixtures: real databases, and ledgers on them in both colours.
+
+    sqlite_url, postgres_url    an empty database of that kind
+    empty_url                   an empty database, once on each backend
+    url                         a migrated database, once on each backend
+    ledger                      a `Ledger` on `url`
+    book                        an `AsyncLedger` too, used as if it were sync: one test, two colours
+
+The PostgreSQL server starts when the first test asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from chatledger import Ledger
+from tests.support import postgres, sqlite
+from tests.support.colours import open_book
+from tests.support.shared import DATA_VARIABLE, shared_data_path
+
+# How long an example takes says more about the machine than about us; hangs have a timeout.
+hypothesis.settings.register_profile("chatledger", deadline=None)
+hypothesis.settings.load_profile("chatledger")
+
+
+@pytest.fixture(autouse=True)
+def _no_database_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands under test must not find the ledger of whoever runs the tests."""
+    monkeypatch.delenv("CHATLEDGER_URL", raising=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    with postgres.running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: postgres.Server) -> Iterator[str]:
+    """The name of a migrated database that nobody is connected to."""
+    name = postgres.unique_name("template")
+    try:
+        Ledger(postgres_server.create(name)).close()
+        yield name
+    finally:
+        postgres_server.drop(name)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file that nobody has open."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    Ledger(sqlite.url_of(path)).close()
+    return path
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return sqlite.url_of(tmp_path / "chat.db")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: postgres.Server) -> Iterator[str]:
+    with postgres_server.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+# Asked for by name and not as arguments: a test on SQLite must not start a server.
+
+
+@pytest.fixture
+def empty_url(backend: str, request: pytest.FixtureRequest) -> str:
+    name = "sqlite_url" if backend == "sqlite" else "postgres_url"
+    return str(request.getfixturevalue(name))
+
+
+@pytest.fixture
+def url(backend: str, request: pytest.FixtureRequest) -> str:
+    name = "migrated_sqlite_url" if backend == "sqlite" else "migrated_postgres_url"
+    return str(request.getfixturevalue(name))
+
+
+@pytest.fixture
+def migrated_sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    return sqlite.copy(sqlite_template, tmp_path / "chat.db")
+
+
+@pytest.fixture
+def migrated_postgres_url(postgres_server: postgres.Server, postgres_template: str) -> Iterator[str]:
+    with postgres_server.database(template=postgres_template) as url:
+        yield url
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    with Ledger(url) as ledger:
+        yield ledger
+
+
+@pytest.fixture(params=["sync", "async"])
+def colour(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def book(colour: str, url: str) -> Iterator[Ledger]:
+    with open_book(colour, url) as book:
+        yield book
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The data sets beside the checkout. Without them the test is skipped."""
+    path = shared_data_path()
+    if not path.is_dir():
+        pytest.skip(f"no data at {path}: set {DATA_VARIABLE} to where it is")
+    return path

@@ -1,0 +1,90 @@
+"""Imports run one way only. `ALLOWED` is the house; a new room is a new line in it."""
+
+from __future__ import annotations
+
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.house.source import PACKAGE, imports, module_name, source_files
+
+_LEAVES = {"errors", "settings", "vocabulary", "ids", "clock"}
+_TABLES = _LEAVES | {"dialects", "models", "schemas"}
+_LEDGERS = {"migrate", "core", "unit_of_work", "async_unit_of_work", "ledger", "async_ledger"}
+
+# Each room, and what its files may import from the other rooms.
+ALLOWED: dict[str, set[str]] = {
+    "vocabulary": set(),
+    "errors": set(),
+    "ids": {"errors"},
+    "clock": {"errors"},
+    "settings": {"errors", "vocabulary"},
+    "dialects": _LEAVES,
+    "models": _LEAVES | {"dialects"},
+    # The digest and the JSON rules are asked of dialects; what a row looks like, of models.
+    "schemas": _LEAVES | {"dialects", "models"},
+    "services": _TABLES,
+    # Settings for what env.py needs of them: the default URL and the variable that replaces it.
+    "migrate": {"errors", "settings", "dialects", "models"},
+    "unit_of_work": _TABLES | {"services"},
+    "core": _LEAVES | {"dialects", "migrate"},
+    "ledger": _TABLES | {"services", "migrate", "core", "unit_of_work"},
+    "async_unit_of_work": _TABLES | {"services", "unit_of_work"},
+    "async_ledger": _TABLES | _LEDGERS - {"async_ledger"} | {"services"},
+    "exchange": _TABLES | _LEDGERS | {"services"},
+    # The two front doors. They may come in through `chatledger` itself, as users do.
+    "interop": _TABLES | _LEDGERS | {"services", "exchange", "chatledger"},
+    "cli": _TABLES | _LEDGERS | {"services", "exchange", "chatledger"},
+    # `chatledger/__init__.py` and `__main__.py`.
+    "chatledger": _LEAVES | _LEDGERS | {"models", "schemas"},
+    "__main__": {"cli"},
+}
+
+
+def test_imports_run_one_way_only() -> None:
+    assert [] == [wrong for path in source_files() for wrong in _wrong_imports(path)]
+
+
+def test_every_room_is_in_the_table() -> None:
+    assert set() == {room_of(module_name(path)) for path in source_files()} - ALLOWED.keys()
+
+
+def test_the_table_has_no_circle() -> None:
+    TopologicalSorter(ALLOWED).prepare()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("from chatledger.errors import Busy", ["chatledger.errors.Busy"]),
+        ("from chatledger import errors", ["chatledger.errors"]),
+        ("from . import base", ["chatledger.dialects.base"]),
+        ("from ..errors import Busy", ["chatledger.errors.Busy"]),
+        ("def later():\n    import chatledger.cli", ["chatledger.cli"]),
+        ("if TYPE_CHECKING:\n    import chatledger.cli", []),
+        ("if typing.TYPE_CHECKING:\n    pass\nelse:\n    import json", ["json"]),
+    ],
+)
+def test_an_import_is_seen_wherever_it_runs(line: str, expected: list[str]) -> None:
+    assert expected == [name for _, name in imports(line, "chatledger.dialects")]
+
+
+def room_of(name: str) -> str:
+    """`chatledger.models.message.Message` lies in `models`, `chatledger.Ledger` in `chatledger`."""
+    _, _, inside = name.partition(".")
+    room = inside.partition(".")[0]
+    is_module = (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file()
+    return room if room and is_module else "chatledger"
+
+
+def _wrong_imports(path: Path) -> list[str]:
+    name = module_name(path)
+    room = room_of(name)
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    allowed = ALLOWED.get(room, set()) | {room}
+    return [
+        f"{name}:{line} imports {imported}, but {room} may not look into {room_of(imported)}"
+        for line, imported in imports(path.read_text("utf-8"), package)
+        if imported.split(".")[0] == "chatledger" and room_of(imported) not in allowed
+    ]
