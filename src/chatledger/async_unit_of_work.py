@@ -147,7 +147,7 @@ async def uncancelled(answer: Answer[R]) -> tuple[R, BaseException | None]:
     return answer.result()
 
 
-def _tell(answer: Answer[R], outcome: Any, error: BaseException | None) -> None:
+def _tell(answer: Answer[Any], outcome: Any, error: BaseException | None) -> None:
     """Answer a future from a thread, on whichever loop it belongs to, if anybody still waits."""
 
     def settle() -> None:

@@ -11,12 +11,13 @@ from sqlalchemy import Integer, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
 
 
-class json_text(FunctionElement[str]):  # noqa: N801 - reads like the SQL functions that it stands among
+class json_text(FunctionElement[Any]):  # noqa: N801 - reads like the SQL functions that it stands among
     """A JSON column as its text."""
 
-    type = Text()
+    type: TypeEngine[Any] = Text()
     inherit_cache = True
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from pydantic_core import from_json
 from sqlalchemy import BigInteger, ColumnElement, Dialect, Integer, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import TIMESTAMP, TSVECTOR
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from chatledger.dialects.constructs import json_text
@@ -130,7 +131,7 @@ class Document(TypeDecorator[Any]):
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         # The driver would parse json itself, with a parser of its own.
-        expression = json_text(column)
+        expression: FunctionElement[Any] = json_text(column)
         expression.type = self
         return expression
 
@@ -145,9 +146,6 @@ class EncodedDocument(Document):
     """A document whose text the caller has made already (the hot paths digest it first)."""
 
     cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return value
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
         return None

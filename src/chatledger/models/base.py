@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, MetaData, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, MetaData, Table, Text, text
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from chatledger.dialects import types
@@ -46,6 +46,13 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = {str: Text()}  # noqa: RUF012 - read by SQLAlchemy at class creation
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table of a model, for statements without the ORM."""
+    table = model.__table__
+    assert isinstance(table, Table)
+    return table
 
 
 def one_of(column: str, words: type[StrEnum]) -> CheckConstraint:

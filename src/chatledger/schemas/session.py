@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -29,6 +30,18 @@ class NewSession(Input):
     idle_timeout: Limit | None = None
     hard_timeout: Limit | None = None
     created_at: Moment | None = None
+
+
+class Keep(Enum):
+    """What stands for an argument that was not given, where None means to clear."""
+
+    KEEP = "keep"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+KEEP = Keep.KEEP
 
 
 class SessionChanges(Input):

@@ -50,7 +50,8 @@ def append_statement(dialect: Dialect, *, keyed: bool) -> Insert:
         statement = statement.on_conflict_do_nothing(
             index_elements=[messages.c.session_id, messages.c.key], index_where=messages.c.key.is_not(None)
         )
-    return statement.returning(messages.c.sequence_number)
+    appended: Insert = statement.returning(messages.c.sequence_number)
+    return appended
 
 
 #: The session under its lock, for many appends at once.
@@ -106,7 +107,7 @@ def with_keys(work: Work, session_id: str, keys: Sequence[str]) -> dict[str, Sto
     found: dict[str, Stored] = {}
     for start in range(0, len(keys), 500):  # statements hold a bounded number of parameters
         rows = work.execute(_WITH_KEYS, {**place(work, session_id), "keys": list(keys[start : start + 500])}).all()
-        for row, message in zip(rows, to_messages([tuple(row)[:-1] for row in rows]), strict=True):
+        for row, message in zip(rows, to_messages([row[:-1] for row in rows]), strict=True):
             assert message.key is not None
             found[message.key] = Stored(message, row.digest)
     return found

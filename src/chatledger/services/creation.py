@@ -7,19 +7,20 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Table, bindparam, literal, select
+from sqlalchemy import bindparam, literal, select
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import Timestamp, wire
 from chatledger.errors import SessionExists
 from chatledger.models import Model, Project
 from chatledger.models import Timeout as TimeoutRow
+from chatledger.models.base import table_of
 from chatledger.schemas import NewSession, Session
 from chatledger.services.rows import metadata, sessions
 from chatledger.services.work import Work
 from chatledger.vocabulary import Status
 
-_timeouts: Table = TimeoutRow.__table__  # type: ignore[assignment]  # declared tables are Tables
+_timeouts = table_of(TimeoutRow)
 
 
 def create(work: Work, new: NewSession) -> Session:
@@ -81,8 +82,8 @@ def create(work: Work, new: NewSession) -> Session:
 def register(work: Work, project_id: str | None, model_id: str | None) -> None:
     """Make the rows of names that a session refers to, where they are not there yet."""
     for table, key, name in (
-        (Project.__table__, "project_id", project_id),
-        (Model.__table__, "model_id", model_id),
+        (table_of(Project), "project_id", project_id),
+        (table_of(Model), "model_id", model_id),
     ):
         if name is None:
             continue
@@ -91,7 +92,7 @@ def register(work: Work, project_id: str | None, model_id: str | None) -> None:
         absent = select(literal(name, column.type), literal(work.now(), Timestamp())).where(
             ~select(1).where(column == name).exists()
         )
-        statement = work.dialect.insert(table).from_select([key, "created_at"], absent, include_defaults=False)  # type: ignore[arg-type]
+        statement = work.dialect.insert(table).from_select([key, "created_at"], absent, include_defaults=False)
         work.execute(statement.on_conflict_do_nothing(index_elements=[column]))
 
 

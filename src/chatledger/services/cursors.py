@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
@@ -23,21 +22,16 @@ def unpack(kind: str, cursor: str, *types: type) -> list[Any]:
     """
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        found = json.loads(urlsafe_b64decode(padded.encode("ascii", "strict")))
-    except (ValueError, binascii.Error, UnicodeError, RecursionError):
+        found: Any = json.loads(urlsafe_b64decode(padded.encode("ascii", "strict")))
+    except (ValueError, TypeError, AttributeError, RecursionError):
         found = None
-    matches = (
-        isinstance(found, list)
-        and len(found) == len(types) + 1
-        and found[0] == kind
-        and all(type(value) is expected for value, expected in zip(found[1:], types, strict=True))
-    )
-    if not matches or not isinstance(found, list):
+    expected = (str, *types)
+    if not isinstance(found, list) or tuple(map(type, found)) != expected or found[0] != kind:
         raise InvalidInput("cursor", "is not a cursor of this list: pass next_cursor of the page before, unchanged")
-    return found[1:]
+    return list(found[1:])
 
 
-def limited(limit: int, most: int = 1000) -> int:
+def limited(limit: object, most: int = 1000) -> int:
     """A page size within bounds.
 
     Raises:

@@ -16,6 +16,7 @@ from sqlalchemy.sql import Select
 from chatledger.dialects.types import Identifier, Whole
 from chatledger.errors import InvalidInput, MessageNotFound
 from chatledger.models import Message as MessageRow
+from chatledger.models.base import table_of
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import identifier, refuse, whole
 from chatledger.schemas.message import new_message
@@ -216,7 +217,7 @@ class Messages(Service):
         """
         identifier(session_id, "session_id")
         lock_session(self._work, session_id)
-        return self._work.execute(_DELETE_ALL, place(self._work, session_id)).rowcount
+        return self._work.change(_DELETE_ALL, place(self._work, session_id))
 
     def redact(self, session_id: str, sequence_number: int, *, replacement: str = REDACTED) -> Message:
         """Replace the text of a message and drop its payload, metadata and name. Its number, times, tokens and cost stay.
@@ -255,7 +256,7 @@ def _placed(place: int, error: InvalidInput) -> InvalidInput:
     return InvalidInput(f"messages[{place}].{error.field}", error.reason)
 
 
-_TABLE = MessageRow.__table__
+_TABLE = table_of(MessageRow)
 _NUMBER = bindparam("number", type_=Whole)
 _REDACTED = ("content", "payload", "metadata", "name", "digest", "search_text")
 

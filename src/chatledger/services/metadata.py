@@ -51,7 +51,7 @@ class Metadata(Service):
             set_={"value": insert.excluded.value, "updated_at": insert.excluded.updated_at},
         )
         stored = {"key": key, "value": encode_json(value, "value"), "now": self._work.now()}
-        if self._work.execute(statement, {**place(self._work, session_id), **stored}).rowcount == 0:
+        if self._work.change(statement, {**place(self._work, session_id), **stored}) == 0:
             raise SessionNotFound(session_id)
 
     def get(self, session_id: str, key: str, default: Any = None) -> Any:
@@ -89,6 +89,6 @@ class Metadata(Service):
         """
         identifier(session_id, "session_id")
         parameters = {**place(self._work, session_id), "key": identifier(key, "key")}
-        if self._work.execute(_DELETE, parameters).rowcount == 0:
+        if self._work.change(_DELETE, parameters) == 0:
             require_visible(self._work, session_id)
             raise MetadataNotFound(session_id, key)

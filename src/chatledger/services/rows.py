@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,12 +18,13 @@ from chatledger.dialects.types import Whole, dollars
 from chatledger.models import Message as MessageRow
 from chatledger.models import Session as SessionRow
 from chatledger.models import SessionMetadata
+from chatledger.models.base import table_of
 from chatledger.schemas import Message, NewMessage, Session
 from chatledger.services.digest import digest_of
 
-messages = MessageRow.__table__
-sessions = SessionRow.__table__
-metadata = SessionMetadata.__table__
+messages = table_of(MessageRow)
+sessions = table_of(SessionRow)
+metadata = table_of(SessionMetadata)
 
 _one_message = TypeAdapter(Message)
 _many_messages = TypeAdapter(list[Message])
@@ -89,7 +90,7 @@ SESSION = (
 )
 
 
-def to_messages(rows: Iterable[Row[Any]]) -> list[Message]:
+def to_messages(rows: Iterable[Sequence[Any]]) -> list[Message]:
     """Rows of `MESSAGE` as messages."""
     return _many_messages.validate_python([_message(row) for row in rows])
 

@@ -152,8 +152,9 @@ class Search(Service):
             column = sessions.c["user_id" if name == "owner" else name]
             rows = rows.where(column == filters[name])
         few = rows.subquery()
-        count, total = self._work.execute(select(func.count(), func.sum(few.c.message_count))).one()
-        return None if count > _COUNTED else int(total or 0)
+        counted = select(func.count().label("sessions"), func.sum(few.c.message_count).label("messages"))
+        row = self._work.execute(counted.select_from(few)).one()
+        return None if row.sessions > _COUNTED else int(row.messages or 0)
 
 
 def _filters(
@@ -176,9 +177,9 @@ def _filters(
             found["role"] = Role(role).value
         except ValueError:
             raise InvalidInput("role", f"is not one of {', '.join(Role)}") from None
-    for name, value in (("since", since), ("until", until)):
-        if value is not None:
-            found[name] = moment(value, name)
+    for name, time in (("since", since), ("until", until)):
+        if time is not None:
+            found[name] = moment(time, name)
     return found
 
 

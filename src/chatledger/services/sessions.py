@@ -15,7 +15,7 @@ from chatledger.errors import InvalidInput, SessionNotFound, TransitionRefused
 from chatledger.ids import new_id
 from chatledger.schemas import NewSession, Page, Session
 from chatledger.schemas.fields import identifier, refuse, whole
-from chatledger.schemas.session import SessionChanges
+from chatledger.schemas.session import KEEP, Keep, SessionChanges
 from chatledger.services import creation, forking, listing
 from chatledger.services.ownership import place, require_visible, this_session
 from chatledger.services.rows import SESSION, sessions, to_sessions
@@ -127,14 +127,29 @@ class Sessions(Service):
             cursor=cursor,
         )
 
-    def update(self, session_id: str, **changes: Any) -> Session:
-        """Change `user_id`, `project_id`, `model_id`, `title`, `system_prompt` or `context`; None clears.
+    def update(
+        self,
+        session_id: str,
+        *,
+        user_id: str | Keep | None = KEEP,
+        project_id: str | Keep | None = KEEP,
+        model_id: str | Keep | None = KEEP,
+        title: str | Keep | None = KEEP,
+        system_prompt: str | Keep | None = KEEP,
+        context: Mapping[str, Any] | Keep = KEEP,
+    ) -> Session:
+        """Change what is given; None clears. A context is replaced whole (`update_context` merges).
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            InvalidInput: an unknown name, or a value that cannot be stored.
+            InvalidInput: a value that cannot be stored, or a user other than the one this ledger is limited to.
         """
         identifier(session_id, "session_id")
+        given = {
+            "user_id": user_id, "project_id": project_id, "model_id": model_id, "title": title,
+            "system_prompt": system_prompt, "context": context,
+        }  # fmt: skip
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not KEEP}
         try:
             valid = SessionChanges(**changes)
         except ValidationError as error:
@@ -199,7 +214,7 @@ class Sessions(Service):
             SessionNotFound: no such session, or it belongs to another user.
         """
         identifier(session_id, "session_id")
-        if self._work.execute(_DELETE, place(self._work, session_id)).rowcount == 0:
+        if self._work.change(_DELETE, place(self._work, session_id)) == 0:
             raise SessionNotFound(session_id)
         logger.info("session deleted", extra={"session_id": session_id})
 
@@ -235,7 +250,7 @@ class Sessions(Service):
         statement = update(sessions).where(
             this_session(), sessions.c.status.in_(bindparam("reached_from", expanding=True))
         )
-        if self._work.execute(statement.values(values), parameters).rowcount == 0:
+        if self._work.change(statement.values(values), parameters) == 0:
             found = require_visible(self._work, session_id).status
             if found is not status:
                 raise TransitionRefused(session_id, found.value, status.value)
@@ -252,7 +267,7 @@ class Sessions(Service):
             )
         statement = update(sessions).where(this_session())
         bound["updated_at"] = bindparam("new_updated_at", now, type_=Timestamp())
-        if self._work.execute(statement.values(bound), place(self._work, session_id)).rowcount == 0:
+        if self._work.change(statement.values(bound), place(self._work, session_id)) == 0:
             raise SessionNotFound(session_id)
 
 

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from snowballstemmer import stemmer
+from snowballstemmer import stemmer  # type: ignore[import-untyped]  # ships no type information
 
 from chatledger.dialects.fulltext import Query, Term, split_words
 from chatledger.dialects.segmentation import character_at

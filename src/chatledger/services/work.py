@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import exc as sa
-from sqlalchemy.engine import Result
+from sqlalchemy.engine import CursorResult, Result
 
 from chatledger.clock import Clock
 from chatledger.dialects.base import Dialect, Execute
@@ -35,6 +35,12 @@ class Work:
         except (sa.SQLAlchemyError, OverflowError) as error:
             translated = self._translate(error)
         raise translated  # outside of the handler: the driver's error, with its values, is not chained to ours
+
+    def change(self, statement: Any, parameters: Any = None) -> int:
+        """Run one statement; how many rows it changed."""
+        result = self.execute(statement, parameters)
+        assert isinstance(result, CursorResult)
+        return result.rowcount
 
     def now(self, given: datetime | None = None) -> datetime:
         return self.clock() if given is None else given
