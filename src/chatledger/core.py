@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from types import TracebackType
 from typing import Literal
 
 from sqlalchemy import Connection, Engine
@@ -13,7 +14,7 @@ from sqlalchemy.engine import URL
 from chatledger import migrate as migrations
 from chatledger.clock import Clock
 from chatledger.dialects import dialect_of, parse_url
-from chatledger.dialects.base import Mode
+from chatledger.dialects.base import Dialect, Mode
 from chatledger.errors import ChatledgerError, LedgerClosed
 from chatledger.settings import Settings
 
@@ -34,8 +35,8 @@ class Core:
         else:
             self.url = engine.url
             self.dialect = dialect_of(engine.dialect.name)
-            self.engine = self.dialect.adopt_engine(engine, settings)
-        self._views = {mode: self.engine.execution_options(**self.dialect.options(mode)) for mode in ("read", "write")}
+            self.engine = engine
+        self.gate = self.dialect.gate(self.url, settings.busy_timeout)
 
     def open(self, migrate: Literal["empty", "always", "never"]) -> None:
         """Look at the database once, and migrate it where that was asked for."""
@@ -53,43 +54,11 @@ class Core:
             return
         migrations.require_head(state)
 
-    @contextmanager
-    def transaction(self, mode: Mode) -> Iterator[Connection]:
+    def transaction(self, mode: Mode) -> Transaction:
         """A connection in a transaction of a mode: committed at the end of the block, rolled back on any error."""
         if self._closed:
             raise LedgerClosed
-        # The turn comes before the connection: those who wait for it hold none.
-        with self.dialect.gate(self.engine, self.settings) if mode == "write" else nullcontext():
-            connection = self._begin(mode)
-            try:
-                yield connection
-                with self.translated():
-                    connection.commit()
-            except sa.SQLAlchemyError as error:
-                failure: BaseException | None = self._ours(error)
-            else:
-                failure = None
-            finally:
-                self._end(connection)
-        if failure is not None:
-            raise failure
-
-    def _begin(self, mode: Mode) -> Connection:
-        with self.translated():
-            connection = self._views[mode].connect()
-            try:
-                connection.begin()
-            except BaseException:
-                connection.close()
-                raise
-        return connection
-
-    def _end(self, connection: Connection) -> None:
-        """Give the connection back. Closing it rolls back what was not committed."""
-        try:
-            connection.close()
-        except Exception:  # noqa: BLE001 - the outcome is known; a connection that cannot be closed is thrown away
-            connection.invalidate()
+        return Transaction(self, mode)
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -104,13 +73,80 @@ class Core:
             return
         raise failure
 
-    def _ours(self, error: sa.SQLAlchemyError) -> BaseException:
-        """An error of a caller's own statement: ours where it says what to do, else as it is."""
-        translated = self.dialect.translate(error)
-        return error if type(translated) is ChatledgerError else translated
-
     def close(self) -> None:
         """Refuse new transactions and close the pool, unless it is the application's."""
         self._closed = True
         if self._own:
             self.engine.dispose()
+
+
+class Transaction:
+    """One transaction from its beginning to its end. A class, for a generator would cost each append as much again."""
+
+    __slots__ = ("_connection", "_core", "_dialect", "_writing")
+
+    _connection: Connection
+
+    def __init__(self, core: Core, mode: Mode) -> None:
+        self._core = core
+        self._dialect: Dialect = core.dialect
+        self._writing = mode != "read"
+
+    def __enter__(self) -> Connection:
+        core = self._core
+        # The turn comes before the connection: those who wait for it hold none.
+        if self._writing:
+            core.gate.__enter__()
+        try:
+            self._connection = connection = core.engine.connect()
+            try:
+                self._dialect.begin(connection, "write" if self._writing else "read", core.settings.busy_timeout)
+            except BaseException:
+                self._give_back()
+                raise
+            return connection
+        except BaseException as error:
+            if self._writing:
+                core.gate.__exit__(None, None, None)
+            if isinstance(error, ChatledgerError) or not self._dialect.recognises(error):
+                raise
+            failure = self._dialect.translate(error)
+        raise failure
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        failure: ChatledgerError | None = None
+        try:
+            if error is None:
+                self._connection.commit()
+            elif isinstance(error, sa.SQLAlchemyError):
+                failure = self._of_the_caller(error)
+        except Exception as broken:
+            if not self._dialect.recognises(broken):
+                raise
+            failure = self._dialect.translate(broken)
+        finally:
+            self._give_back()
+            if self._writing:
+                self._core.gate.__exit__(None, None, None)
+        if failure is not None:
+            raise failure from None
+
+    def _of_the_caller(self, error: sa.SQLAlchemyError) -> ChatledgerError | None:
+        """An error of a caller's own statement: one of ours where that says what to do, else left as it is."""
+        translated = self._dialect.translate(error)
+        return None if type(translated) is ChatledgerError else translated
+
+    def _give_back(self) -> None:
+        """Roll back what was not committed and return the connection to its pool."""
+        connection = self._connection
+        try:
+            if connection.in_transaction():
+                connection.rollback()
+            if not connection.invalidated:
+                self._dialect.end(connection)
+            connection.close()
+        except Exception:  # noqa: BLE001 - the outcome is known; a connection that cannot be closed is thrown away
+            connection.invalidate()
+            connection.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -15,7 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from chatledger import migrate as migrations
 from chatledger.clock import Clock, utc_now
-from chatledger.core import Core
+from chatledger.core import Core, Transaction
 from chatledger.errors import Busy, InvalidInput, LedgerClosed, Unavailable
 from chatledger.schemas import Finding, IntegrityReport
 from chatledger.schemas.fields import identifier
@@ -36,26 +36,22 @@ class Transactions:
         self._core = core
         self._user_id = user_id
 
-    @contextmanager
-    def begin(self) -> Iterator[UnitOfWork]:
+    def begin(self) -> AbstractContextManager[UnitOfWork]:
         """One read-write transaction. Commits at the end of the block; any error rolls back all of it and is raised on.
 
         Raises:
             Busy: others held the lock, or every connection, for longer than the settings allow.
             Unavailable: the database cannot be reached or written.
         """
-        with self._core.transaction("write") as connection:
-            yield UnitOfWork(connection, user_id=self._user_id, clock=self._core.clock)
+        return _Block(self._core.transaction("write"), self._user_id, self._core.clock)
 
-    @contextmanager
-    def read(self) -> Iterator[UnitOfWork]:
+    def read(self) -> AbstractContextManager[UnitOfWork]:
         """One read-only snapshot: every read in the block sees the same moment; the database refuses a write.
 
         Raises:
             Busy, Unavailable: as `begin`.
         """
-        with self._core.transaction("read") as connection:
-            yield UnitOfWork(connection, user_id=self._user_id, clock=self._core.clock)
+        return _Block(self._core.transaction("read"), self._user_id, self._core.clock)
 
     def run(self, work: Callable[[UnitOfWork], Outcome]) -> Outcome:
         """`begin`, call `work`, commit; again when the database was busy or the connection broke before the commit.
@@ -76,6 +72,25 @@ class Transactions:
                     raise
             time.sleep(random.random() * min(_LONGEST_PAUSE, 0.01 * 2**attempt))
         raise AssertionError("the loop returns or raises")
+
+
+class _Block:
+    """A transaction with the services on it."""
+
+    __slots__ = ("_clock", "_transaction", "_user_id")
+
+    def __init__(self, transaction: Transaction, user_id: str | None, clock: Clock) -> None:
+        self._transaction = transaction
+        self._user_id = user_id
+        self._clock = clock
+
+    def __enter__(self) -> UnitOfWork:
+        return UnitOfWork(self._transaction.__enter__(), user_id=self._user_id, clock=self._clock)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._transaction.__exit__(kind, error, trace)
 
 
 class Ledger(Transactions):

@@ -32,6 +32,9 @@ HEAD = REVISIONS[-1]
 # alembic.context is global: two threads must not migrate at once.
 _alembic = threading.RLock()
 
+#: Seconds that a migration waits for writers, or for another migration.
+_WAIT = 60.0
+
 _OURS = frozenset(Base.metadata.tables)
 
 
@@ -149,16 +152,16 @@ def _run(engine: Engine, dialect: Dialect | None, work: Callable[[Config, Any], 
 @contextmanager
 def _locked(engine: Engine, dialect: Dialect) -> Iterator[Connection]:
     """A connection in a transaction that holds the schema's lock. Commits at the end."""
-    with dialect.gate(engine, Settings()), engine.connect() as bare:
-        connection = bare.execution_options(**dialect.options("migrate"))
+    with dialect.gate(engine.url, _WAIT), engine.connect() as connection:
         try:
-            with connection.begin():
-                dialect.lock_schema(connection)
-                yield connection
-                dialect.verify_migration(connection)
+            dialect.begin(connection, "migrate", _WAIT)
+            dialect.lock_schema(connection)
+            yield connection
+            dialect.verify_migration(connection)
+            connection.commit()
         finally:
-            # The migrating connection has settings of its own: it does not go back to the pool.
-            connection.invalidate()
+            connection.rollback()
+            dialect.end(connection)
 
 
 def _migrate_on(connection: Connection, work: Callable[[Config, Any], None]) -> None:

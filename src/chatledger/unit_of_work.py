@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session as OrmSession
 
 from chatledger.clock import Clock, utc_now
-from chatledger.dialects import dialect_of
 from chatledger.services.messages import Messages
 from chatledger.services.metadata import Metadata
 from chatledger.services.search import Search
@@ -40,8 +39,7 @@ class UnitOfWork:
         clock: Clock = utc_now,
     ) -> None:
         self._bind = session
-        connection = session if isinstance(session, Connection) else session.get_bind()
-        self._work = Work(session.execute, dialect_of(connection.dialect.name), user_id, clock)
+        self._work = Work(session, user_id, clock)
 
     @cached_property
     def sessions(self) -> Sessions:

@@ -20,15 +20,15 @@ from chatledger import AsyncLedger, Ledger
 
 
 @contextmanager
-def open_book(colour: str, url: str) -> Iterator[Ledger]:
+def open_book(colour: str, url: str, **options: Any) -> Iterator[Ledger]:
     """Lend the ledger at `url` in a colour, `sync` or `async`, to be used as if it were sync."""
     if colour == "sync":
-        with Ledger(url) as ledger:
+        with Ledger(url, **options) as ledger:
             yield ledger
         return
     loop = LoopThread()
     try:
-        book = BlockingLedger(loop, loop.call(AsyncLedger, url))
+        book = BlockingLedger(loop, loop.call(AsyncLedger, url, **options))
         try:
             yield cast("Ledger", book)
         finally:

@@ -19,9 +19,6 @@ from chatledger.settings import Settings
 #: How a transaction of ours begins. `migrate` is a writer that may change tables.
 Mode = Literal["read", "write", "migrate"]
 
-#: The execution option that carries the mode to the event that begins the transaction.
-MODE = "chatledger_mode"
-
 VERSION_TABLE = "chatledger_version"
 
 #: Runs one statement: a connection's or a session's `execute`.
@@ -53,19 +50,19 @@ class Dialect(ABC):
         """A pooled engine of ours. Connects to nothing yet."""
 
     @abstractmethod
-    def adopt_engine(self, engine: Engine, settings: Settings) -> Engine:
-        """A view of an application's engine that begins our transactions. The engine itself is left as it is."""
+    def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
+        """Begin a transaction on a connection of ours or of an application, waiting for a lock so many seconds."""
 
-    @abstractmethod
-    def options(self, mode: Mode) -> dict[str, Any]:
-        """The execution options of a connection that is about to begin."""
+    def end(self, connection: Connection) -> None:
+        """After the transaction: leave the connection as it was."""
+        return
 
     @abstractmethod
     def prepare(self, url: URL) -> None:
         """Make what must be there before the first connection. Raises what `errors` calls it when it cannot be."""
 
-    def gate(self, engine: Engine, settings: Settings) -> AbstractContextManager[Any]:
-        """Where the writers of this process queue, in order, before they begin."""
+    def gate(self, url: URL, wait: float) -> AbstractContextManager[Any]:
+        """Where the writers of this process queue, in order, before they begin. Can be entered again and again."""
         return nullcontext()
 
     @abstractmethod

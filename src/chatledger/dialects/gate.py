@@ -12,35 +12,44 @@ import threading
 import weakref
 from collections import deque
 from types import TracebackType
-from typing import Any
-
-from sqlalchemy import Engine
 
 from chatledger.errors import Busy
 
 
 class Gate:
-    """A lock that is handed from each holder to the one who has waited longest. Not reentrant."""
+    """A lock that is handed from each holder to the one who has waited longest."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every holder and waiter: after a fork they are in another process."""
         self._mutex = threading.Lock()
-        self._waiting: deque[threading.Lock] = deque()
-        self._held = False
+        self._waiting: deque[tuple[threading.Lock, int]] = deque()
+        self._holder: int | None = None
 
     def acquire(self, timeout: float) -> None:
-        """Wait for the turn. Raises Busy after `timeout` seconds."""
+        """Wait for the turn.
+
+        Raises:
+            Busy: after `timeout` seconds, or at once when this thread holds it already and would wait for itself.
+        """
+        me = threading.get_ident()
         with self._mutex:
-            if not self._held:
-                self._held = True
+            if self._holder is None:
+                self._holder = me
                 return
+            if self._holder == me:
+                raise Busy("this thread is writing in another transaction: use that unit of work, or end it first")
             ticket = threading.Lock()
             ticket.acquire()
-            self._waiting.append(ticket)
+            place = (ticket, me)
+            self._waiting.append(place)
         if ticket.acquire(timeout=timeout):
             return
         with self._mutex:
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
+            if place in self._waiting:
+                self._waiting.remove(place)
                 raise Busy(
                     f"another thread of this process has been writing for {timeout:g} s: keep transactions short"
                 )
@@ -48,10 +57,11 @@ class Gate:
 
     def release(self) -> None:
         with self._mutex:
-            if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._held = False
+            if not self._waiting:
+                self._holder = None
+                return
+            ticket, self._holder = self._waiting.popleft()
+            ticket.release()
 
 
 class Turn:
@@ -75,28 +85,27 @@ class Turn:
 #: One gate per database and process, shared by every ledger on it.
 _gates: weakref.WeakValueDictionary[str, Gate] = weakref.WeakValueDictionary()
 _gates_lock = threading.Lock()
-_gate_of_engine: weakref.WeakKeyDictionary[Any, Gate] = weakref.WeakKeyDictionary()
+_all: weakref.WeakSet[Gate] = weakref.WeakSet()
 
 
-def gate_of(engine: Engine, name: str | None) -> Gate:
-    """The gate of an engine: one for all engines of this process with the same name, or one of its own."""
-    pool = engine.pool  # shared by the views of an engine
-    gate = _gate_of_engine.get(pool)
-    if gate is None:
-        with _gates_lock:
-            gate = (_gates.get(name) if name else None) or Gate()
+def gate_of(name: str | None) -> Gate:
+    """The gate of a database: the same one for the same name, one of its own without."""
+    with _gates_lock:
+        gate = _gates.get(name) if name else None
+        if gate is None:
+            gate = Gate()
+            _all.add(gate)
             if name:
                 _gates[name] = gate
-            _gate_of_engine[pool] = gate
-    return gate
+        return gate
 
 
 def _after_fork() -> None:
     # A gate that was held in the parent would never open in the child.
     global _gates_lock
     _gates_lock = threading.Lock()
-    _gates.clear()
-    _gate_of_engine.clear()
+    for gate in list(_all):
+        gate.reset()
 
 
 os.register_at_fork(after_in_child=_after_fork)

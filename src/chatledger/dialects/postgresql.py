@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatledger import errors, ids
-from chatledger.dialects.base import MODE, VERSION_TABLE, Dialect, Execute, Mode, State, original, scalars
+from chatledger.dialects.base import VERSION_TABLE, Dialect, Execute, Mode, State, original, scalars
 from chatledger.dialects.fork import survive_fork
 from chatledger.dialects.postgresql_fulltext import PostgreSQLFullText
 from chatledger.dialects.types import wire
@@ -96,14 +96,11 @@ class PostgreSQL(Dialect):
         event.listen(engine, "checkout", _ping_after_rest)
         return survive_fork(engine)
 
-    def adopt_engine(self, engine: Engine, settings: Settings) -> Engine:
-        return engine.execution_options()
-
-    def options(self, mode: Mode) -> dict[str, Any]:
+    def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
         if mode == "read":
             # REPEATABLE READ: every statement of the block sees the same moment.
-            return {MODE: mode, "isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        return {MODE: mode}
+            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        connection.begin()
 
     def prepare(self, url: URL) -> None:
         """The server makes its own files."""

@@ -15,10 +15,19 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from chatledger import errors
-from chatledger.dialects.base import MODE, VERSION_TABLE, Dialect, Execute, Mode, State, original, scalars
+from chatledger.dialects.base import VERSION_TABLE, Dialect, Execute, Mode, State, original, scalars
 from chatledger.dialects.fork import survive_fork
 from chatledger.dialects.gate import Turn, gate_of
-from chatledger.dialects.sqlite_connection import WAL_RESET_FIXED, Begin, BeginAsGuest, Configure, manual_transactions
+from chatledger.dialects.sqlite_connection import (
+    WAL_RESET_FIXED,
+    Begin,
+    Configure,
+    begin_as_guest,
+    begin_as_owner,
+    is_ours,
+    manual_transactions,
+    restore,
+)
 from chatledger.dialects.sqlite_file import APPLICATION_ID, database_path, prepare_file
 from chatledger.dialects.sqlite_fulltext import SQLiteFullText
 from chatledger.dialects.types import wire
@@ -85,21 +94,23 @@ class SQLite(Dialect):
         event.listen(engine, "begin", Begin(settings.busy_timeout))
         return survive_fork(engine)
 
-    def adopt_engine(self, engine: Engine, settings: Settings) -> Engine:
-        view = engine.execution_options()
-        event.listen(view, "begin", BeginAsGuest(settings.busy_timeout))
-        return view
+    def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
+        if is_ours(connection):
+            begin_as_owner(connection, mode)
+        else:
+            begin_as_guest(connection, mode, wait)
 
-    def options(self, mode: Mode) -> dict[str, Any]:
-        return {MODE: mode}
+    def end(self, connection: Connection) -> None:
+        restore(connection)
 
     def prepare(self, url: URL) -> None:
         path = database_path(url.database)
         if path is not None:
             prepare_file(path)
 
-    def gate(self, engine: Engine, settings: Settings) -> Turn:
-        return Turn(gate_of(engine, _real_path(engine)), settings.busy_timeout)
+    def gate(self, url: URL, wait: float) -> Turn:
+        path = database_path(url.database)
+        return Turn(gate_of(None if path is None else str(path.resolve())), wait)
 
     def state(self, connection: Connection) -> State:
         tables = set(scalars(connection, "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"))
@@ -178,8 +189,3 @@ class SQLite(Dialect):
         if isinstance(cause, OverflowError | sqlite3.DataError):
             return errors.InvalidInput, "a number is larger than the database can hold", name
         return errors.ChatledgerError, f"the database refused the statement ({name or type(cause).__name__})", name
-
-
-def _real_path(engine: Engine) -> str | None:
-    path = database_path(engine.url.database)
-    return None if path is None else str(path.resolve())

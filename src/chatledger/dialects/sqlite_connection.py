@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from chatledger.dialects.base import MODE
+from chatledger.dialects.base import Mode
 from chatledger.settings import MIB, Settings
 
 #: The first release without the WAL-reset defect, which memory-mapping makes worse.
@@ -20,6 +20,14 @@ WAL_RESET_FIXED = (3, 51, 3)
 #: Ceiling of one random wait between attempts to get the lock of the file, in seconds. Short, so that processes take
 #: turns about evenly; the library's own busy handler backs off for so long that one process can starve.
 _JITTER = 0.008
+
+# Keys of what a pooled connection remembers.
+_OURS = "chatledger_ours"
+_MODE = "chatledger_mode"
+_READING = "chatledger_reading"
+_BEFORE = "chatledger_before"
+
+_TOUCH = "SELECT 1 FROM sqlite_master LIMIT 1"
 
 
 class Configure:
@@ -43,6 +51,7 @@ class Configure:
 
     def __call__(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         manual_transactions(connection, record)
+        record.info[_OURS] = True
         deadline = time.monotonic() + self._busy_timeout
         for pragma in self._pragmas:
             try:
@@ -58,58 +67,92 @@ def manual_transactions(connection: Any, record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None
 
 
+def begin_as_owner(connection: Connection, mode: Mode) -> None:
+    """Begin on a connection of ours, in a mode."""
+    connection.info[_MODE] = mode
+    try:
+        connection.begin()
+    finally:
+        connection.info.pop(_MODE, None)
+
+
 class Begin:
-    """Begin a transaction in its mode, waiting for a lock as long as the settings allow.
+    """The event in which a connection of ours begins, waiting for a lock as long as the settings allow.
 
     A writer takes the lock at once (BEGIN IMMEDIATE): one that read first and wrote later could find its snapshot stale,
-    which no waiting cures. A reader is refused writes by the database itself.
+    which no waiting cures. A reader is refused writes by the database itself. A transaction that somebody begins on the
+    engine without us is the library's plain one.
     """
 
     def __init__(self, busy_timeout: float) -> None:
         self._busy_timeout = busy_timeout
 
     def __call__(self, connection: Connection) -> None:
-        mode = connection.get_execution_options().get(MODE)
-        driver: Any = connection.connection.dbapi_connection
         info = connection.info
+        mode: Mode | None = info.get(_MODE)
+        driver: Any = connection.connection.dbapi_connection
         deadline = time.monotonic() + self._busy_timeout
+        reading = mode == "read"
+        if info.get(_READING, False) != reading:
+            driver.execute(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
+            info[_READING] = reading
         if mode == "migrate":
             driver.execute("PRAGMA foreign_keys=OFF")  # without effect inside a transaction, so before it
-        reading = mode == "read"
-        if info.get("chatledger_reading", False) != reading:
-            driver.execute(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
-            info["chatledger_reading"] = reading
-        if mode in ("write", "migrate"):
-            _wait_for(driver, "BEGIN IMMEDIATE", deadline)
-        else:
+            info[_BEFORE] = {"foreign_keys": 1}
+        if mode is None or reading:
             driver.execute("BEGIN")
-            if reading:
-                # The snapshot is taken by the first read: take it now, so that it is the moment of the call.
-                _wait_for(driver, "SELECT 1 FROM sqlite_master LIMIT 1", deadline)
+        else:
+            _wait_for(driver, "BEGIN IMMEDIATE", deadline)
+        if reading:
+            # The snapshot is taken by the first read: take it now, so that it is the moment of the call.
+            _wait_for(driver, _TOUCH, deadline)
 
 
-class BeginAsGuest:
-    """Begin on an application's connection, whose settings are the application's own."""
+def begin_as_guest(connection: Connection, mode: Mode, wait: float) -> None:
+    """Begin on an application's connection, whose settings and events are its own.
 
-    def __init__(self, busy_timeout: float) -> None:
-        self._busy_timeout = busy_timeout
+    Foreign keys are on (without them a message could be stored for a session that does not exist) and a reader cannot
+    write, for the time of the transaction: `restore` puts both back.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    before = {name: driver.execute(f"PRAGMA {name}").fetchone()[0] for name in ("foreign_keys", "query_only")}
+    wanted = {"foreign_keys": mode != "migrate", "query_only": mode == "read"}
+    for name, on in wanted.items():
+        if bool(before[name]) != on:
+            driver.execute(f"PRAGMA {name}={int(on)}")
+    connection.info[_BEFORE] = before
+    connection.begin()  # the application's own events may begin here
+    deadline = time.monotonic() + wait
+    if mode == "read":
+        if not driver.in_transaction:
+            driver.execute("BEGIN")
+        _wait_for(driver, _TOUCH, deadline)
+    elif not driver.in_transaction:
+        _wait_for(driver, "BEGIN IMMEDIATE", deadline)
+    else:
+        # Begun without the lock, and nothing read yet: a write that changes nothing takes it.
+        _wait_for(driver, "DELETE FROM sqlite_sequence WHERE 0", deadline)
 
-    def __call__(self, connection: Connection) -> None:
+
+def restore(connection: Connection) -> None:
+    """Put back the settings that a transaction needed otherwise."""
+    before = connection.info.pop(_BEFORE, None)
+    if before is not None:
         driver: Any = connection.connection.dbapi_connection
-        if driver.in_transaction:  # a driver in autocommit=False mode has begun already
-            return
-        mode = connection.get_execution_options().get(MODE)
-        # Without foreign keys a message could be stored for a session that does not exist.
-        driver.execute(f"PRAGMA foreign_keys={'OFF' if mode == 'migrate' else 'ON'}")
-        deadline = time.monotonic() + self._busy_timeout
-        _wait_for(driver, "BEGIN" if mode == "read" else "BEGIN IMMEDIATE", deadline)
+        for name, value in before.items():
+            driver.execute(f"PRAGMA {name}={value}")
+
+
+def is_ours(connection: Connection) -> bool:
+    """Whether the connection comes from an engine of ours."""
+    return _OURS in connection.info
 
 
 def _wait_for(connection: Any, statement: str, deadline: float) -> None:
     """Run a statement that needs a lock, trying again with a little jitter until the deadline."""
     while True:
         try:
-            connection.execute(statement).fetchall()
+            connection.execute(statement)
             return
         except sqlite3.OperationalError as error:
             busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

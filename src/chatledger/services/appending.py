@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Integer, bindparam, or_, select, text
-from sqlalchemy.sql import Insert, Select
+from sqlalchemy.sql import Select
 
 from chatledger.dialects.base import Dialect
 from chatledger.dialects.types import wire
@@ -16,6 +16,7 @@ from chatledger.errors import KeyReused, SequenceConflict, SessionClosed, Sessio
 from chatledger.schemas import Message
 from chatledger.services.digest import digest_of
 from chatledger.services.ownership import in_visible_session, owned, place, this_session
+from chatledger.services.prepared import Prepared
 from chatledger.services.rows import MESSAGE, messages, sessions, to_messages
 from chatledger.services.work import Work
 from chatledger.vocabulary import OPEN
@@ -32,7 +33,7 @@ _IS_OPEN = text(f"sessions.status IN ({', '.join(repr(status.value) for status i
 
 
 @cache
-def append_statement(dialect: Dialect, *, keyed: bool) -> Insert:
+def append_statement(dialect: Dialect, *, keyed: bool) -> Prepared:
     """One append: read the session's last number under its lock, insert the next, give it back.
 
     The lock is FOR NO KEY UPDATE, which does not stand in the way of foreign keys to the session. No row comes back when
@@ -50,8 +51,7 @@ def append_statement(dialect: Dialect, *, keyed: bool) -> Insert:
         statement = statement.on_conflict_do_nothing(
             index_elements=[messages.c.session_id, messages.c.key], index_where=messages.c.key.is_not(None)
         )
-    appended: Insert = statement.returning(messages.c.sequence_number)
-    return appended
+    return Prepared(statement.returning(messages.c.sequence_number))
 
 
 #: The session under its lock, for many appends at once.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -86,12 +87,13 @@ class Messages(Service):
         row = to_row(message, self._work.now())
         parameters = {**row, "session": session_id, "owner": self._work.owner, "expected": expected_sequence}
         statement = append_statement(self._work.dialect, keyed=key is not None)
-        number = self._work.execute(statement, parameters).scalar_one_or_none()
+        number = self._work.execute_prepared(statement, parameters).scalar_one_or_none()
         if number is None:
             return explain_refusal(self._work, session_id, row, expected_sequence, timed=created_at is not None)
-        took = (time.perf_counter() - began) * 1000
-        facts = {"session_id": session_id, "sequence_number": number, "duration_ms": took}
-        logger.debug("message appended", extra=facts)
+        if logger.isEnabledFor(logging.DEBUG):
+            took = (time.perf_counter() - began) * 1000
+            facts = {"session_id": session_id, "sequence_number": number, "duration_ms": took}
+            logger.debug("message appended", extra=facts)
         return from_row(session_id, number, row)
 
     def append_many(self, session_id: str, messages: Iterable[NewMessage | Mapping[str, Any]]) -> list[Message]:

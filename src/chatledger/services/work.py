@@ -6,12 +6,16 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy import exc as sa
 from sqlalchemy.engine import CursorResult, Result
+from sqlalchemy.orm import Session as OrmSession
 
 from chatledger.clock import Clock
-from chatledger.dialects.base import Dialect, Execute
+from chatledger.dialects import dialect_of
+from chatledger.dialects.base import Dialect
 from chatledger.errors import ChatledgerError, LedgerClosed
+from chatledger.services.prepared import Prepared
 
 logger = logging.getLogger("chatledger")
 
@@ -19,11 +23,14 @@ logger = logging.getLogger("chatledger")
 class Work:
     """The transaction as the services see it."""
 
-    __slots__ = ("_execute", "clock", "dialect", "owner")
+    __slots__ = ("_bind", "_connection", "clock", "dialect", "owner")
 
-    def __init__(self, execute: Execute, dialect: Dialect, owner: str | None, clock: Clock) -> None:
-        self._execute = execute
-        self.dialect = dialect
+    def __init__(self, bind: OrmSession | Connection, owner: str | None, clock: Clock) -> None:
+        self._bind = bind
+        # An application's session flushes what it holds before each statement, so it must run the statement itself.
+        self._connection = bind if isinstance(bind, Connection) else None
+        engine = bind if isinstance(bind, Connection) else bind.get_bind()
+        self.dialect: Dialect = dialect_of(engine.dialect.name)
         #: The user whose sessions alone are visible, or None for all.
         self.owner = owner
         self.clock = clock
@@ -31,10 +38,20 @@ class Work:
     def execute(self, statement: Any, parameters: Any = None) -> Result[Any]:
         """Run one statement. A driver's error becomes one of ours, without the values that the driver repeats."""
         try:
-            return self._execute(statement, parameters)
+            return self._bind.execute(statement, parameters)
         except (sa.SQLAlchemyError, OverflowError) as error:
             translated = self._translate(error)
         raise translated  # outside of the handler: the driver's error, with its values, is not chained to ours
+
+    def execute_prepared(self, prepared: Prepared, parameters: dict[str, Any]) -> Result[Any]:
+        """Run a statement of a hot path, whose SQL was made once."""
+        if self._connection is None:
+            return self.execute(prepared.statement, parameters)
+        try:
+            return self._connection.exec_driver_sql(*prepared.spelled(self._connection.dialect, parameters))
+        except (sa.SQLAlchemyError, OverflowError) as error:
+            translated = self._translate(error)
+        raise translated
 
     def change(self, statement: Any, parameters: Any = None) -> int:
         """Run one statement; how many rows it changed."""

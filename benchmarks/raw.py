@@ -1,0 +1,166 @@
+"""What is measured against: the driver, driven by hand.
+
+It does the same work on the same tables: they were migrated by chatledger, with their triggers, indexes and full text,
+and the connection has the same pragmas and the same durability. An append is a transaction of its own (begin, one
+INSERT … SELECT that takes the next number, commit), its SQL is prepared, every column is filled that the ledger fills,
+and the number comes back. Raw makes the JSON text of payload and metadata, as anybody must. It is spared the rest: it
+validates nothing, computes no digest (16 constant bytes stand for it), no text for full text and no time (both come
+ready with the message), and returns no object. It reads into dataclasses with their JSON parsed, and leaves the times of
+SQLite as text.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.conversation import Turn
+
+#: Ranked by a search, newest first, as the ledger does it.
+CANDIDATES = 2000
+DIGEST = bytes(range(16))
+
+#: The columns of a message that an append gives, beside the session and the number.
+GIVEN = (
+    "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
+    "cached_tokens", "tokens_used", "duration_ms", "cost", "key", "created_at", "digest", "search_text",
+)  # fmt: skip
+#: The columns that are read of a message.
+READ = ("session_id", "sequence_number", *GIVEN[:-2])
+SESSION = (
+    "session_id", "user_id", "project_id", "model_id", "title", "system_prompt", "status", "context", "message_count",
+    "total_tokens", "total_duration_ms", "total_cost", "last_sequence", "created_at", "updated_at", "last_activity",
+    "expired_at", "archived_at", "forked_from", "forked_at",
+)  # fmt: skip
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+loads = json.loads
+
+
+@dataclass(slots=True)
+class RawMessage:
+    """A message as a careful program without Pydantic would hold it."""
+
+    session_id: str
+    sequence_number: int
+    role: str
+    content: str
+    payload: Any
+    metadata: dict[str, Any]
+    name: str | None
+    tool_call_id: str | None
+    model_id: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
+    tokens_used: int | None
+    duration_ms: int | None
+    cost: int | None
+    key: str | None
+    created_at: Any
+
+
+@dataclass(slots=True)
+class RawSession:
+    """A session, likewise."""
+
+    session_id: str
+    user_id: str | None
+    project_id: str | None
+    model_id: str | None
+    title: str | None
+    system_prompt: str | None
+    status: str
+    context: dict[str, Any]
+    message_count: int
+    total_tokens: int
+    total_duration_ms: int
+    total_cost: int
+    last_sequence: int
+    created_at: Any
+    updated_at: Any
+    last_activity: Any
+    expired_at: Any
+    archived_at: Any
+    forked_from: str | None
+    forked_at: int | None
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class NewSession:
+    """A session to fill a database with."""
+
+    session_id: str
+    user_id: str
+    title: str
+    created_at: Any
+    label: str | None
+
+
+class Raw(ABC):
+    """A connection to one database, and the hand-written statements."""
+
+    @abstractmethod
+    def append(self, session_id: str, turn: Turn) -> int:
+        """One message in a transaction of its own; its number."""
+
+    @abstractmethod
+    def append_many(self, session_id: str, turns: Sequence[Turn]) -> None:
+        """Many messages in one transaction, the quickest way that the driver has."""
+
+    @abstractmethod
+    def history(self, session_id: str) -> list[RawMessage]:
+        """All messages of a session in their order."""
+
+    @abstractmethod
+    def sessions_of(self, user_id: str, limit: int) -> list[RawSession]:
+        """The sessions of a user that were active last."""
+
+    @abstractmethod
+    def search(self, query: str, limit: int) -> list[tuple[Any, ...]]:
+        """The best of the newest `CANDIDATES` messages that match, each with a snippet made by the database."""
+
+    @abstractmethod
+    def fill_sessions(self, sessions: Iterable[NewSession]) -> None:
+        """Insert many sessions, to have a full table. Not measured."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Bring statistics and files into the state that they come to rest in. Not measured."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+def values(turn: Turn, created_at: Any) -> tuple[Any, ...]:
+    """The columns of `GIVEN`."""
+    get = turn.given.get
+    payload = get("payload")
+    return (
+        turn.given["role"],
+        turn.given["content"],
+        None if payload is None else _dumps(payload),
+        _dumps(turn.given["metadata"]),
+        get("name"),
+        get("tool_call_id"),
+        get("model_id"),
+        get("input_tokens"),
+        get("output_tokens"),
+        None,
+        None,
+        get("duration_ms"),
+        None,
+        None,
+        created_at,
+        DIGEST,
+        turn.search_text,
+    )
+
+
+def words(query: str) -> str:
+    """A query of one word or one phrase, without its quotation marks."""
+    return query.strip('"')

@@ -1,0 +1,102 @@
+"""SQLite by hand: the standard library's `sqlite3`, which keeps prepared statements by their text."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from benchmarks.conversation import Turn
+from benchmarks.raw import CANDIDATES, GIVEN, READ, SESSION, NewSession, Raw, RawMessage, RawSession, loads, values
+from chatledger.dialects.sqlite_connection import Configure
+from chatledger.dialects.types import stamp
+from chatledger.settings import Settings
+
+_MARKS = ", ".join("?" * len(GIVEN))
+_APPEND = f"""
+    INSERT INTO messages (session_id, sequence_number, {", ".join(GIVEN)})
+    SELECT session_id, last_sequence + 1, {_MARKS} FROM sessions
+    WHERE session_id = ? AND status IN ('active', 'idle', 'paused')
+    RETURNING sequence_number"""
+_LAST = "SELECT last_sequence FROM sessions WHERE session_id = ? AND status IN ('active', 'idle', 'paused')"
+_INSERT = f"INSERT INTO messages (session_id, sequence_number, {', '.join(GIVEN)}) VALUES (?, ?, {_MARKS})"
+_HISTORY = f"SELECT {', '.join(READ)} FROM messages WHERE session_id = ? ORDER BY sequence_number"
+_SESSIONS = f"""
+    SELECT {", ".join(SESSION)},
+        (SELECT json_group_object(key, json(value)) FROM session_metadata AS d WHERE d.session_id = s.session_id)
+    FROM sessions AS s WHERE user_id = ? AND status <> 'expired'
+    ORDER BY activity_minute DESC, last_activity DESC, session_id DESC LIMIT ?"""
+_SEARCH = f"""
+    WITH best AS MATERIALIZED (
+        SELECT c.rowid AS id, c.score, m.session_id, m.sequence_number, m.role, m.created_at,
+            s.title, s.user_id, s.project_id
+        FROM (
+            SELECT rowid, rank AS score FROM messages_fts WHERE messages_fts MATCH :match
+            ORDER BY rowid DESC LIMIT {CANDIDATES}
+        ) AS c
+        JOIN messages AS m ON m.message_id = c.rowid
+        JOIN sessions AS s ON s.session_id = m.session_id
+        WHERE s.status <> 'expired'
+        ORDER BY c.score, m.created_at DESC LIMIT :limit
+    )
+    SELECT b.*, snippet(messages_fts, 0, '**', '**', '…', 24)
+    FROM best AS b JOIN messages_fts ON messages_fts MATCH :match AND messages_fts.rowid = b.id
+    ORDER BY b.score, b.created_at DESC"""
+_FILL = "INSERT INTO sessions (session_id, user_id, title, created_at, updated_at, last_activity) VALUES (?,?,?,?,?,?)"
+_LABEL = "INSERT INTO session_metadata (session_id, key, value) VALUES (?, 'label', json_quote(?))"
+
+
+class RawSQLite(Raw):
+    """One connection, with the pragmas of the ledger's own and the library's way of waiting for a lock."""
+
+    def __init__(self, path: str) -> None:
+        self._connection: Any = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        Configure(Settings(), file=True)(self._connection, None)  # type: ignore[arg-type]  # the pool's record is not read
+        self._connection.execute("PRAGMA busy_timeout=30000")
+        self._execute = self._connection.execute
+
+    def append(self, session_id: str, turn: Turn) -> int:
+        execute = self._execute
+        execute("BEGIN IMMEDIATE")
+        (number,) = execute(_APPEND, (*values(turn, turn.stamp), session_id)).fetchone()
+        execute("COMMIT")
+        return int(number)
+
+    def append_many(self, session_id: str, turns: Sequence[Turn]) -> None:
+        self._execute("BEGIN IMMEDIATE")
+        (last,) = self._execute(_LAST, (session_id,)).fetchone()
+        rows = [(session_id, number, *values(turn, turn.stamp)) for number, turn in enumerate(turns, last + 1)]
+        self._connection.executemany(_INSERT, rows)
+        self._execute("COMMIT")
+
+    def history(self, session_id: str) -> list[RawMessage]:
+        return [
+            RawMessage(session, number, role, content, payload and loads(payload), metadata and loads(metadata), *rest)
+            for session, number, role, content, payload, metadata, *rest in self._execute(_HISTORY, (session_id,))
+        ]
+
+    def sessions_of(self, user_id: str, limit: int) -> list[RawSession]:
+        return [
+            RawSession(*row[:7], loads(row[7]), *row[8:-1], loads(row[-1]))
+            for row in self._execute(_SESSIONS, (user_id, limit))
+        ]
+
+    def search(self, query: str, limit: int) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = self._execute(_SEARCH, {"match": query, "limit": limit}).fetchall()
+        return found
+
+    def fill_sessions(self, sessions: Iterable[NewSession]) -> None:
+        self._execute("BEGIN IMMEDIATE")
+        for new in sessions:
+            moment = stamp(new.created_at)
+            self._execute(_FILL, (new.session_id, new.user_id, new.title, moment, moment, moment))
+            if new.label:
+                self._execute(_LABEL, (new.session_id, new.label))
+        self._execute("COMMIT")
+
+    def settle(self) -> None:
+        self._execute("ANALYZE")
+        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        self._connection.close()
