@@ -77,7 +77,9 @@ class Transactions:
 class _Block:
     """A transaction with the services on it."""
 
-    __slots__ = ("_clock", "_transaction", "_user_id")
+    __slots__ = ("_clock", "_transaction", "_uow", "_user_id")
+
+    _uow: UnitOfWork
 
     def __init__(self, transaction: Transaction, user_id: str | None, clock: Clock) -> None:
         self._transaction = transaction
@@ -85,11 +87,18 @@ class _Block:
         self._clock = clock
 
     def __enter__(self) -> UnitOfWork:
-        return UnitOfWork(self._transaction.__enter__(), user_id=self._user_id, clock=self._clock)
+        self._uow = UnitOfWork(self._transaction.__enter__(), user_id=self._user_id, clock=self._clock)
+        return self._uow
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None:
+            try:
+                self._uow.complete()
+            except BaseException as broken:
+                self._transaction.__exit__(type(broken), broken, broken.__traceback__)
+                raise
         self._transaction.__exit__(kind, error, trace)
 
 

@@ -64,6 +64,11 @@ class UnitOfWork:
             return self._bind
         return OrmSession(self._bind, expire_on_commit=False, join_transaction_mode="create_savepoint")
 
+    def complete(self) -> None:
+        """Write what `session` still holds. The ledger calls this before it commits."""
+        if "session" in self.__dict__ and self.session is not self._bind:
+            self.session.commit()
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """A part of the transaction that can fail by itself: an error undoes the part and is raised on."""

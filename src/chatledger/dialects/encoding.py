@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from chatledger.errors import InvalidInput
 
@@ -18,6 +18,7 @@ MAX_DEPTH = 64
 _LARGEST = 10**4000
 
 _dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False).encode
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # An escaped NUL: \u0000 behind an even number of backslashes.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -33,10 +34,12 @@ def encode_json(value: Any, field: str) -> str:
     """
     try:
         text = _dumps(_plain(value, field, 0))
-    except ValueError as error:
-        if isinstance(error, InvalidInput):
-            raise
+    except InvalidInput:
+        raise
+    except ValueError:
         raise InvalidInput(field, "holds NaN or an infinity, which JSON cannot express") from None
+    except Exception:  # noqa: BLE001 - a caller's own mapping may raise anything while it is read
+        raise InvalidInput(field, "cannot be read as JSON") from None
     if "\\u0000" in text and _NUL.search(text):
         raise InvalidInput(field, "holds a NUL character, which databases cannot keep")
     return check_text(text, field)
@@ -46,11 +49,8 @@ def check_text(text: str, field: str) -> str:
     """The text itself, when every database can keep it. Raises InvalidInput for NUL and lone surrogates."""
     if "\x00" in text:
         raise InvalidInput(field, "holds a NUL character, which databases cannot keep")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise InvalidInput(field, "holds a lone surrogate, which is not valid Unicode") from None
+    if not text.isascii() and _SURROGATE.search(text):
+        raise InvalidInput(field, "holds a lone surrogate, which is not valid Unicode")
     return text
 
 
@@ -69,7 +69,7 @@ def _plain(value: Any, field: str, depth: int) -> Any:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise InvalidInput(field, f"has a key of type {type(key).__name__}: JSON keys are text")
-            plain[str(key)] = _plain(item, field, depth + 1)
+            plain[str.__str__(key)] = _plain(item, field, depth + 1)
         return plain
     if isinstance(value, list | tuple):
         return [_plain(item, field, depth + 1) for item in value]
@@ -79,10 +79,15 @@ def _plain(value: Any, field: str, depth: int) -> Any:
 def _jsonable(value: Any, field: str) -> Any:
     if isinstance(value, Enum):
         return value.value
-    for plain in (str, int, float):  # subclasses, such as numpy's float64
-        if isinstance(value, plain):
-            return plain(value)
+    # Subclasses, such as numpy's float64: the value itself, whatever its own conversions say.
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__index__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
     try:
         return to_jsonable_python(value, inf_nan_mode="constants")
-    except (PydanticSerializationError, ValueError, RecursionError):
-        raise InvalidInput(field, f"holds a {type(value).__name__}, which has no JSON form") from None
+    except Exception:  # noqa: BLE001 - whatever its own serialisation raises; the error may hold the value
+        pass
+    raise InvalidInput(field, f"holds a {type(value).__name__}, which has no JSON form")

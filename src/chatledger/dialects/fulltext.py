@@ -13,6 +13,7 @@ that only excludes) finds nothing.
 from __future__ import annotations
 
 import re
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,11 @@ CANDIDATES = 2000
 _MAX_LENGTH = 2000
 _MAX_TERMS = 32
 _MIN_PREFIX = 3
+
+_SEARCHABLE = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd"})
+
+#: Messages of expired sessions are not found.
+LIVE = "s.status <> 'expired'"
 
 _TOKEN = re.compile(r'(?P<minus>-(?=\S))?(?:"(?P<phrase>[^"]*)(?:"(?P<star>\*)?|$)|(?P<word>[^\s"]+))')
 
@@ -80,7 +86,8 @@ def parse(text: str) -> Query:
 def _term(raw: str, *, starred: bool) -> Term | None:
     prefix = starred or raw.endswith("*")
     words = split_words(segment(raw) or raw)
-    if not words:
+    # Fractions and circled numbers are letters to nobody: one database indexes them, the other does not.
+    if not any(unicodedata.category(character) in _SEARCHABLE for word in words for character in word):
         return None
     return Term(" ".join(words), prefix and len(words[-1]) >= _MIN_PREFIX)
 

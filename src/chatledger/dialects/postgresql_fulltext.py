@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatledger.dialects.fulltext import CANDIDATES, Candidates, FullText, Query, Scope, Term
+from chatledger.dialects.fulltext import CANDIDATES, LIVE, Candidates, FullText, Query, Scope, Term
 
 #: What migration 0004 does to a text before it is indexed, so that a query meets the same words.
 _FOLDED = "normalize(regexp_replace(normalize({}, NFD), '[\\u0300-\\u036f]', '', 'g'), NFC)"
@@ -17,23 +17,24 @@ class PostgreSQLFullText(FullText):
         parameters: dict[str, Any] = dict(scope.parameters)
         expression = _expression(query, parameters)
         tables = "messages AS m"
-        if scope.conditions:
-            tables += " JOIN sessions AS s ON s.session_id = m.session_id"
-        where = " AND ".join([f"m.search_vector @@ ({expression})", *scope.conditions])
+        tables += " JOIN sessions AS s ON s.session_id = m.session_id"
+        where = " AND ".join([f"m.search_vector @@ ({expression})", LIVE, *scope.conditions])
         return Candidates(
             f"SELECT m.session_id, m.sequence_number, m.created_at, ts_rank(m.search_vector, {expression}) AS score"
             f" FROM {tables} WHERE {where}"
-            f" ORDER BY m.created_at DESC LIMIT {CANDIDATES}",
+            f" ORDER BY m.created_at DESC LIMIT {CANDIDATES + 1}",
             parameters,
         )
 
 
 def _expression(query: Query, parameters: dict[str, Any]) -> str:
     """The tsquery. Words travel as bound parameters; only operators are spelled here."""
-    wanted = " && ".join(f"({' || '.join(_term(term, parameters) for term in group)})" for group in query.groups)
-    for term in query.excluded:
-        wanted += f" && !!({_term(term, parameters)})"
-    return wanted
+    groups = [f"({' || '.join(_term(term, parameters) for term in group)})" for group in query.groups]
+    # A group of which the configuration leaves nothing would fall out of the conjunction, and an exclusion that then
+    # stood alone would match everything else.
+    nothing = " OR ".join(f"numnode({group}) = 0" for group in groups)
+    wanted = " && ".join([*groups, *(f"!!({_term(term, parameters)})" for term in query.excluded)])
+    return f"CASE WHEN {nothing} THEN CAST('' AS tsquery) ELSE {wanted} END"
 
 
 def _term(term: Term, parameters: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatledger.dialects.fulltext import CANDIDATES, Candidates, FullText, Query, Scope, Term
+from chatledger.dialects.fulltext import CANDIDATES, LIVE, Candidates, FullText, Query, Scope, Term
 
 #: In a scope of this many messages or fewer, the messages are walked and the index is asked about each.
 _FEW = 2000
@@ -16,21 +16,20 @@ class SQLiteFullText(FullText):
     def candidates(self, query: Query, scope: Scope) -> Candidates:
         parameters = {**scope.parameters, "match": match_expression(query)}
         columns = "m.session_id, m.sequence_number, m.created_at, -f.rank AS score"
-        where = " AND ".join(["f.messages_fts MATCH :match", *scope.conditions])
+        where = " AND ".join(["f.messages_fts MATCH :match", LIVE, *scope.conditions])
         if scope.messages_in_scope is not None and scope.messages_in_scope <= _FEW:
             # CROSS JOIN keeps this order: sessions, their messages, then the index.
             tables = "sessions AS s CROSS JOIN messages AS m ON m.session_id = s.session_id"
             tables += " CROSS JOIN messages_fts AS f ON f.rowid = m.message_id"
         else:
             tables = "messages_fts AS f CROSS JOIN messages AS m ON m.message_id = f.rowid"
-            if scope.conditions:
-                tables += " CROSS JOIN sessions AS s ON s.session_id = m.session_id"
-                where += (
-                    " AND f.rowid > coalesce((SELECT rowid FROM messages_fts WHERE messages_fts MATCH :match"
-                    f" ORDER BY rowid DESC LIMIT 1 OFFSET {_SCANNED}), 0)"
-                )
+            tables += " CROSS JOIN sessions AS s ON s.session_id = m.session_id"
+            where += (
+                " AND f.rowid > coalesce((SELECT rowid FROM messages_fts WHERE messages_fts MATCH :match"
+                f" ORDER BY rowid DESC LIMIT 1 OFFSET {_SCANNED}), 0)"
+            )
         return Candidates(
-            f"SELECT {columns} FROM {tables} WHERE {where} ORDER BY f.rowid DESC LIMIT {CANDIDATES}", parameters
+            f"SELECT {columns} FROM {tables} WHERE {where} ORDER BY f.rowid DESC LIMIT {CANDIDATES + 1}", parameters
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -63,11 +63,30 @@ def _utc(moment: datetime) -> datetime:
         raise ValueError("lies outside of the years 1 to 9999") from None
 
 
-Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_no_nul)]
-Identifier = Annotated[str, Field(min_length=1, max_length=MAX_IDENTIFIER), AfterValidator(_no_nul)]
+Text = Annotated[str, Field(strict=True, max_length=MAX_TEXT), AfterValidator(_no_nul)]
+Identifier = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_IDENTIFIER), AfterValidator(_no_nul)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
 Money = Annotated[Decimal, BeforeValidator(_money)]
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+
+
+#: The keys of a JSON object.
+Name = Annotated[str, Field(strict=True)]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(model: type[Model], fields: Any) -> Model:
+    """An input model from a dict, or from itself.
+
+    Raises:
+        InvalidInput: naming the field.
+    """
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        wrong = refuse(error)
+    raise wrong  # outside of the handler: Pydantic's error holds the values
 
 
 def refuse(error: ValidationError) -> InvalidInput:
@@ -98,14 +117,14 @@ def identifier(value: Any, field: str) -> str:
     return check_text(value, field)
 
 
-def whole(value: Any, field: str, least: int = 0) -> int:
+def whole(value: Any, field: str, least: int = 0, most: int = MAX_COUNT) -> int:
     """A whole number as users pass it to a query.
 
     Raises:
         InvalidInput: not a whole number, or out of bounds.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MAX_COUNT:
-        raise InvalidInput(field, f"must be a whole number from {least} to {MAX_COUNT}")
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InvalidInput(field, f"must be a whole number from {least} to {most}")
     return value
 
 

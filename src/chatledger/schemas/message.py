@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 from pydantic import TypeAdapter, ValidationError
 
 from chatledger.errors import InvalidInput
-from chatledger.schemas.fields import Count, Identifier, Input, Moment, Money, Record, Text, refuse
+from chatledger.schemas.fields import Count, Identifier, Input, Moment, Money, Name, Record, Text, refuse, validated
 from chatledger.vocabulary import Role
 
 Shape = TypeVar("Shape")
@@ -25,7 +25,7 @@ class NewMessage(Input):
     role: Role
     content: Text = ""
     payload: Any = None
-    metadata: dict[str, Any] | None = None
+    metadata: dict[Name, Any] | None = None
     name: Identifier | None = None
     tool_call_id: Identifier | None = None
     model_id: Identifier | None = None
@@ -104,10 +104,4 @@ def new_message(given: NewMessage | Any) -> NewMessage:
     Raises:
         InvalidInput: naming the field.
     """
-    if type(given) is NewMessage:
-        return given
-    try:
-        return NewMessage.model_validate(given)
-    except ValidationError as error:
-        wrong = refuse(error)
-    raise wrong
+    return given if type(given) is NewMessage else validated(NewMessage, given)

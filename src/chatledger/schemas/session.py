@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from chatledger.schemas.fields import Identifier, Input, Moment, Record, Text
+from chatledger.schemas.fields import Identifier, Input, Moment, Name, Record, Text
 from chatledger.vocabulary import OPEN, Status
 
 #: A duration: a timedelta, or a number of seconds.
@@ -25,7 +25,7 @@ class NewSession(Input):
     model_id: Identifier | None = None
     title: Text | None = None
     system_prompt: Text | None = None
-    context: dict[str, Any] | None = None
+    context: dict[Name, Any] | None = None
     metadata: dict[Identifier, Any] | None = None
     idle_timeout: Limit | None = None
     hard_timeout: Limit | None = None
@@ -52,7 +52,7 @@ class SessionChanges(Input):
     model_id: Identifier | None = None
     title: Text | None = None
     system_prompt: Text | None = None
-    context: dict[str, Any] = Field(default_factory=dict)
+    context: dict[Name, Any] | None = None
 
 
 class Session(Record):

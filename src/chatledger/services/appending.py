@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, or_, select, text
+from sqlalchemy import Text, bindparam, or_, select, text
 from sqlalchemy.sql import Select
 
 from chatledger.dialects.base import Dialect
-from chatledger.dialects.types import wire
+from chatledger.dialects.types import Whole, wire
 from chatledger.errors import KeyReused, SequenceConflict, SessionClosed, SessionNotFound
 from chatledger.schemas import Message
 from chatledger.services.digest import digest_of
@@ -27,7 +27,7 @@ GIVEN = (
     "cached_tokens", "tokens_used", "duration_ms", "cost", "key", "created_at", "digest", "search_text",
 )  # fmt: skip
 
-_EXPECTED = bindparam("expected", type_=Integer())
+_EXPECTED = bindparam("expected", type_=Whole)
 # Spelled out: an IN of bound values is expanded anew at every call.
 _IS_OPEN = text(f"sessions.status IN ({', '.join(repr(status.value) for status in OPEN)})")
 
@@ -39,7 +39,9 @@ def append_statement(dialect: Dialect, *, keyed: bool) -> Prepared:
     The lock is FOR NO KEY UPDATE, which does not stand in the way of foreign keys to the session. No row comes back when
     the session is not there, is closed, is elsewhere in its count, or has the key already.
     """
-    values = [bindparam(name, type_=wire(messages.c[name].type)) for name in GIVEN]
+    # The role comes as its value already.
+    types = {name: Text() if name == "role" else wire(messages.c[name].type) for name in GIVEN}
+    values = [bindparam(name, type_=kind) for name, kind in types.items()]
     source = (
         select(sessions.c.session_id, sessions.c.last_sequence + 1, *values)
         .where(this_session(), _IS_OPEN, or_(_EXPECTED.is_(None), sessions.c.last_sequence + 1 == _EXPECTED))
@@ -72,6 +74,8 @@ class Stored:
 
     message: Message
     digest: bytes
+    #: Still to be written, by the call that asks.
+    new: bool = False
 
     def same_as(self, row: dict[str, Any], *, timed: bool) -> bool:
         """Whether a message in stored form has the same content. A time that the caller did not give does not count."""
@@ -84,7 +88,7 @@ class Stored:
             KeyReused: its content is another.
         """
         if not self.same_as(row, timed=timed):
-            raise KeyReused(self.message.session_id, row["key"], self.message.sequence_number)
+            raise KeyReused(self.message.session_id, row["key"], None if self.new else self.message.sequence_number)
         return self.message
 
 

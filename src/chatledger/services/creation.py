@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, literal, select
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import Timestamp, wire
-from chatledger.errors import SessionExists
+from chatledger.errors import InvalidInput, SessionExists
 from chatledger.models import Model, Project
 from chatledger.models import Timeout as TimeoutRow
 from chatledger.models.base import table_of
@@ -33,6 +33,7 @@ def create(work: Work, new: NewSession) -> Session:
     assert new.session_id is not None
     now = work.now(new.created_at)
     entries = {key: encode_json(value, f"metadata.{key}") for key, value in (new.metadata or {}).items()}
+    limits = _limits(new, now)
     values: dict[str, Any] = {
         "session_id": new.session_id,
         "user_id": new.user_id,
@@ -62,8 +63,8 @@ def create(work: Work, new: NewSession) -> Session:
             for key, value in entries.items()
         ]
         work.dialect.insert_rows(work.execute, metadata, rows)
-    if new.idle_timeout or new.hard_timeout:
-        work.execute(_timeouts.insert(), _limits(new, now))
+    if limits:
+        work.execute(_timeouts.insert(), limits)
     return Session(
         **{**values, "context": from_json(values["context"])},
         metadata={key: from_json(value) for key, value in entries.items()},
@@ -98,12 +99,19 @@ def register(work: Work, project_id: str | None, model_id: str | None) -> None:
 
 def _limits(new: NewSession, now: datetime) -> dict[str, Any]:
     idle, hard = new.idle_timeout, new.hard_timeout
+    if not idle and not hard:
+        return {}
+    try:
+        expires_at = now + hard if hard else None
+        next_check_at = now + min(limit for limit in (idle, hard) if limit)
+    except OverflowError:
+        raise InvalidInput("hard_timeout" if hard else "idle_timeout", "ends after the year 9999") from None
     return {
         "session_id": new.session_id,
         "idle_limit": _seconds(idle),
         "hard_limit": _seconds(hard),
-        "expires_at": now + hard if hard else None,
-        "next_check_at": now + min(limit for limit in (idle, hard) if limit),
+        "expires_at": expires_at,
+        "next_check_at": next_check_at,
         "created_at": now,
         "updated_at": now,
     }

@@ -8,6 +8,8 @@ from typing import Any
 
 from chatledger.errors import InvalidInput
 
+NOT_A_CURSOR = "is not a cursor of this list: pass next_cursor of the page before, unchanged"
+
 
 def pack(kind: str, *place: Any) -> str:
     """A cursor of a list, from the last row's place in it."""
@@ -27,7 +29,7 @@ def unpack(kind: str, cursor: str, *types: type) -> list[Any]:
         found = None
     expected = (str, *types)
     if not isinstance(found, list) or tuple(map(type, found)) != expected or found[0] != kind:
-        raise InvalidInput("cursor", "is not a cursor of this list: pass next_cursor of the page before, unchanged")
+        raise InvalidInput("cursor", NOT_A_CURSOR)
     return list(found[1:])
 
 

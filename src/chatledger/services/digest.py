@@ -7,11 +7,12 @@ which differ in a fork, and the cost, which the ledger may fill in later and the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
+
+from pydantic_core import to_json
 
 from chatledger.dialects.types import stamp
 
@@ -20,11 +21,9 @@ _FIELDS = (
     "cached_tokens", "tokens_used", "duration_ms", "key",
 )  # fmt: skip
 
-_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
-
 
 def digest_of(row: Mapping[str, Any], created_at: datetime) -> bytes:
     """The digest of a row in stored form: JSON columns as their text."""
     given = {field: value for field in _FIELDS if (value := row[field]) is not None}
     given["created_at"] = stamp(created_at)
-    return blake2b(_encode(given).encode(), digest_size=16).digest()
+    return blake2b(to_json(given), digest_size=16).digest()

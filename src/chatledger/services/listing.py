@@ -14,7 +14,7 @@ from chatledger.dialects.types import Identifier, Timestamp
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Page, Session
 from chatledger.schemas.fields import identifier, moment
-from chatledger.services.cursors import limited, pack, unpack
+from chatledger.services.cursors import NOT_A_CURSOR, limited, pack, unpack
 from chatledger.services.rows import SESSION, sessions, to_sessions
 from chatledger.services.work import Work
 from chatledger.vocabulary import Status
@@ -58,7 +58,7 @@ def list_sessions(
         statement = statement.where(newest < until, minute <= minute_of(until))
     if cursor is not None:
         text, session_id = unpack("sessions", cursor, str, str)
-        last = literal(_moment_of(text), Timestamp())
+        last = literal(_moment_of(text, session_id), Timestamp())
         statement = statement.where(
             minute <= minute_of(last),
             tuple_(newest, sessions.c.session_id) < tuple_(last, literal(session_id, Identifier())),
@@ -76,21 +76,20 @@ def list_sessions(
 def _status(wanted: Status | str | Iterable[Status | str] | None) -> Any:
     if wanted is None:
         return sessions.c.status != Status.EXPIRED
-    given = [wanted] if isinstance(wanted, str) else list(wanted)
     try:
-        statuses = [Status(status) for status in given]
-    except ValueError:
+        statuses = [Status(status) for status in ([wanted] if isinstance(wanted, str) else wanted)]
+    except (ValueError, TypeError):
         statuses = []
     if not statuses:
         raise InvalidInput("status", f"is not one of {', '.join(Status)}")
     return sessions.c.status == statuses[0] if len(statuses) == 1 else sessions.c.status.in_(statuses)
 
 
-def _moment_of(text: str) -> datetime:
+def _moment_of(text: str, session_id: str) -> datetime:
+    """The time in a cursor, whose id is looked at too: a cursor may be forged."""
     try:
-        found = datetime.fromisoformat(text)
+        identifier(session_id, "cursor")
+        return moment(datetime.fromisoformat(text), "cursor")
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise InvalidInput("cursor", "is not a cursor of this list: pass next_cursor of the page before, unchanged")
-    return found
+        pass
+    raise InvalidInput("cursor", NOT_A_CURSOR)

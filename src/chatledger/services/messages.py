@@ -10,7 +10,6 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.sql import Select
 
@@ -19,7 +18,7 @@ from chatledger.errors import InvalidInput, MessageNotFound
 from chatledger.models import Message as MessageRow
 from chatledger.models.base import table_of
 from chatledger.schemas import Message, NewMessage
-from chatledger.schemas.fields import identifier, refuse, whole
+from chatledger.schemas.fields import MAX_COUNT, identifier, validated, whole
 from chatledger.schemas.message import new_message
 from chatledger.services.appending import Stored, append_statement, explain_refusal, lock_session, with_keys
 from chatledger.services.ownership import in_visible_session, place, require_visible
@@ -78,16 +77,17 @@ class Messages(Service):
         identifier(session_id, "session_id")
         if expected_sequence is not None:
             whole(expected_sequence, "expected_sequence")
-        message = _validated(
-            role=role, content="" if content is None else content, payload=payload, metadata=metadata, name=name,
-            tool_call_id=tool_call_id, model_id=model_id, input_tokens=input_tokens, output_tokens=output_tokens,
-            cached_tokens=cached_tokens, tokens_used=tokens_used, duration_ms=duration_ms, cost=cost, key=key,
-            created_at=created_at,
-        )  # fmt: skip
+        fields = {
+            "role": role, "content": "" if content is None else content, "payload": payload, "metadata": metadata,
+            "name": name, "tool_call_id": tool_call_id, "model_id": model_id, "input_tokens": input_tokens,
+            "output_tokens": output_tokens, "cached_tokens": cached_tokens, "tokens_used": tokens_used,
+            "duration_ms": duration_ms, "cost": cost, "key": key, "created_at": created_at,
+        }  # fmt: skip
+        message = validated(NewMessage, fields)
         row = to_row(message, self._work.now())
         parameters = {**row, "session": session_id, "owner": self._work.owner, "expected": expected_sequence}
         statement = append_statement(self._work.dialect, keyed=key is not None)
-        number = self._work.execute_prepared(statement, parameters).scalar_one_or_none()
+        number = self._work.execute_prepared(statement, parameters).scalar()
         if number is None:
             return explain_refusal(self._work, session_id, row, expected_sequence, timed=created_at is not None)
         if logger.isEnabledFor(logging.DEBUG):
@@ -107,6 +107,8 @@ class Messages(Service):
             InvalidInput: as `append`; its field begins with the place in the list.
         """
         identifier(session_id, "session_id")
+        if not isinstance(messages, Iterable):
+            raise InvalidInput("messages", f"must be a list of messages, not {type(messages).__name__}")
         given = [_at_place(place, message) for place, message in enumerate(messages)]
         last = lock_session(self._work, session_id)
         now = self._work.now()
@@ -126,7 +128,7 @@ class Messages(Service):
             added.append({"session_id": session_id, "sequence_number": last, **row})
             result.append(from_row(session_id, last, row))
             if message.key is not None:
-                known[message.key] = Stored(result[-1], row["digest"])
+                known[message.key] = Stored(result[-1], row["digest"], new=True)
         if added:
             self._work.dialect.insert_rows(self._work.execute, _TABLE, added)
             logger.debug("messages appended", extra={"session_id": session_id, "count": len(added)})
@@ -189,7 +191,7 @@ class Messages(Service):
             SessionNotFound: no such session, or it belongs to another user.
             MessageNotFound: the session has no message of this number.
         """
-        whole(sequence_number, "sequence_number")
+        whole(sequence_number, "sequence_number", most=MAX_COUNT - 1)
         found = self.history(session_id, after=max(sequence_number - 1, 0), before=sequence_number + 1)
         if not found:
             raise MessageNotFound(session_id, sequence_number)
@@ -232,26 +234,23 @@ class Messages(Service):
         """
         old = self.get(session_id, sequence_number)
         kept = old.model_dump(exclude={"session_id", "sequence_number", "content", "payload", "metadata", "name"})
-        row = to_row(_validated(content=replacement, **kept), old.created_at)
+        try:
+            redacted = validated(NewMessage, {**kept, "content": replacement})
+        except InvalidInput as error:
+            raise InvalidInput("replacement", error.reason) from None
+        row = to_row(redacted, old.created_at)
         changed = {name: row[name] for name in _REDACTED}
         self._work.execute(_REDACT, {**place(self._work, session_id), "number": sequence_number, **changed})
         logger.info("message redacted", extra={"session_id": session_id, "sequence_number": sequence_number})
         return from_row(session_id, sequence_number, row)
 
 
-def _validated(**fields: Any) -> NewMessage:
-    try:
-        return NewMessage(**fields)
-    except ValidationError as error:
-        wrong = refuse(error)
-    raise wrong  # outside of the handler: Pydantic's error holds the values
-
-
 def _at_place(place: int, given: Any) -> NewMessage:
     try:
         return new_message(given)
     except InvalidInput as error:
-        raise _placed(place, error) from None
+        wrong = _placed(place, error)
+    raise wrong
 
 
 def _placed(place: int, error: InvalidInput) -> InvalidInput:

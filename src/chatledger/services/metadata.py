@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import bindparam, delete, exists, select
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import EncodedDocument, Timestamp
 from chatledger.dialects.types import Identifier as Key
-from chatledger.errors import InvalidInput, MetadataNotFound, SessionNotFound
-from chatledger.schemas.fields import Identifier, identifier, refuse
+from chatledger.errors import MetadataNotFound, SessionNotFound
+from chatledger.schemas.fields import Identifier, Input, identifier, validated
 from chatledger.services.ownership import SESSION_KEY, place, require_visible, this_session
 from chatledger.services.rows import metadata, sessions
 from chatledger.services.work import Service
 
-_key = TypeAdapter(Identifier)
+
+class _Entry(Input):
+    key: Identifier
+
+
 _KEY = bindparam("key", type_=Key())
 _OF_SESSION = (metadata.c.session_id == SESSION_KEY) & exists(select(1).where(this_session()))
 _ALL = select(metadata.c.key, metadata.c.value).where(_OF_SESSION).order_by(metadata.c.key)
@@ -40,10 +43,7 @@ class Metadata(Service):
             InvalidInput: the key is empty or too long, or the value has no JSON form.
         """
         identifier(session_id, "session_id")
-        try:
-            _key.validate_python(key)
-        except ValidationError as error:
-            raise InvalidInput("key", refuse(error).reason) from None
+        validated(_Entry, {"key": key})
         insert = self._work.dialect.insert(metadata)
         insert = insert.from_select(["session_id", "key", "value", "updated_at"], _SOURCE, include_defaults=False)
         statement = insert.on_conflict_do_update(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Dialect
@@ -33,7 +34,7 @@ class _Spelling:
         compiled = statement.compile(dialect=dialect)
         assert isinstance(compiled, SQLCompiler)
         self.sql = str(compiled)
-        self._positions = compiled.positiontup
+        self._arrange = itemgetter(*compiled.positiontup) if compiled.positiontup else None
         # Values that the statement itself holds, such as the 1 of last_sequence + 1.
         given = {name for name, bind in compiled.binds.items() if bind.required}
         self._fixed = {name: value for name, value in compiled.params.items() if name not in given}
@@ -48,4 +49,4 @@ class _Spelling:
         values = {**self._fixed, **parameters}
         for name, processor in self._processors.items():
             values[name] = processor(values[name])
-        return values if self._positions is None else tuple([values[name] for name in self._positions])
+        return values if self._arrange is None else self._arrange(values)

@@ -13,7 +13,7 @@ from chatledger.dialects.types import Timestamp
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Page, SearchHit, SessionHit
 from chatledger.schemas.fields import identifier, moment
-from chatledger.services.cursors import limited, pack, unpack
+from chatledger.services.cursors import NOT_A_CURSOR, limited, pack, unpack
 from chatledger.services.rows import sessions
 from chatledger.services.snippets import Highlighter
 from chatledger.services.work import Service
@@ -109,7 +109,8 @@ class Search(Service):
         kind = "found sessions" if by_session else "found messages"
         offset = unpack(kind, cursor, int)[0] if cursor is not None else 0
         if not 0 <= offset <= CANDIDATES:
-            raise InvalidInput("cursor", "is not a cursor of this list: pass next_cursor of the page before, unchanged")
+            raise InvalidInput("cursor", NOT_A_CURSOR)
+        marks = _marks(highlight)
         hit = SessionHit if by_session else SearchHit
         if not isinstance(typed, str):
             raise InvalidInput("query", f"must be text, not {type(typed).__name__}")
@@ -117,14 +118,14 @@ class Search(Service):
         if not query.groups:
             return Page[hit](items=())  # type: ignore[valid-type]  # parametrised by what is found
         rows = self._rows(query, filters, limit + 1, offset, by_session=by_session)
-        highlighter = Highlighter(query, highlight)
+        highlighter = Highlighter(query, marks)
         items = tuple(
             hit.model_validate({**row, "snippet": highlighter.snippet(row["content"])}) for row in rows[:limit]
         )
         return Page[hit](  # type: ignore[valid-type]
             items=items,
             next_cursor=pack(kind, offset + limit) if len(rows) > limit else None,
-            truncated=bool(rows) and rows[0]["matched"] >= CANDIDATES,
+            truncated=bool(rows) and rows[0]["matched"] > CANDIDATES,
         )
 
     def _rows(
@@ -183,14 +184,19 @@ def _filters(
     return found
 
 
+def _marks(given: Any) -> tuple[str, str]:
+    if isinstance(given, tuple | list) and len(given) == 2 and all(isinstance(mark, str) for mark in given):
+        return given[0], given[1]
+    raise InvalidInput("highlight", "must be two texts: what stands before a match and what after it")
+
+
 @cache
 def _page(candidates: str, *, timed: tuple[str, ...], by_session: bool) -> Any:
     """A page of the candidates. Texts are read for the page alone, not for all that were ranked."""
     picked = f"""
         SELECT c.session_id, c.sequence_number, c.created_at, c.score, 1 AS hits,
             (SELECT count(*) FROM candidates) AS matched
-        FROM candidates AS c JOIN sessions AS s ON s.session_id = c.session_id
-        WHERE s.status <> 'expired'
+        FROM candidates AS c
         ORDER BY {_qualified("c")} LIMIT :limit OFFSET :offset"""
     if by_session:
         picked = f"""
@@ -200,8 +206,7 @@ def _page(candidates: str, *, timed: tuple[str, ...], by_session: bool) -> Any:
             SELECT c.*, count(*) OVER (PARTITION BY c.session_id) AS hits,
                 row_number() OVER (PARTITION BY c.session_id ORDER BY {_ORDER}) AS place
             FROM candidates AS c
-        ) AS b JOIN sessions AS s ON s.session_id = b.session_id
-        WHERE b.place = 1 AND s.status <> 'expired'
+        ) AS b WHERE b.place = 1
         ORDER BY {_qualified("b")} LIMIT :limit OFFSET :offset"""
     statement = text(
         f"""WITH candidates AS ({candidates}), page AS ({picked})

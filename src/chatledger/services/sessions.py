@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy import bindparam, delete, select, update
 
 from chatledger.dialects.encoding import encode_json
@@ -14,7 +13,7 @@ from chatledger.dialects.types import EncodedDocument, Timestamp
 from chatledger.errors import InvalidInput, SessionNotFound, TransitionRefused
 from chatledger.ids import new_id
 from chatledger.schemas import NewSession, Page, Session
-from chatledger.schemas.fields import identifier, refuse, whole
+from chatledger.schemas.fields import identifier, validated, whole
 from chatledger.schemas.session import KEEP, Keep, SessionChanges
 from chatledger.services import creation, forking, listing
 from chatledger.services.ownership import place, require_visible, this_session
@@ -61,19 +60,14 @@ class Sessions(Service):
             InvalidInput: a value that cannot be stored, or another user than the one this ledger is limited to.
         """
         owner = self._work.owner
-        try:
-            new = NewSession(
-                session_id=new_id() if session_id is None else session_id,
-                user_id=owner if user_id is None else user_id,
-                project_id=project_id, model_id=model_id, title=title, system_prompt=system_prompt,
-                context=context,  # type: ignore[arg-type]  # any mapping becomes a dict
-                metadata=metadata,  # type: ignore[arg-type]
-                idle_timeout=idle_timeout,  # type: ignore[arg-type]  # seconds become a timedelta
-                hard_timeout=hard_timeout,  # type: ignore[arg-type]
-                created_at=created_at,
-            )  # fmt: skip
-        except ValidationError as error:
-            raise refuse(error) from None
+        fields = {
+            "session_id": new_id() if session_id is None else session_id,
+            "user_id": owner if user_id is None else user_id,
+            "project_id": project_id, "model_id": model_id, "title": title, "system_prompt": system_prompt,
+            "context": context, "metadata": metadata, "idle_timeout": idle_timeout, "hard_timeout": hard_timeout,
+            "created_at": created_at,
+        }  # fmt: skip
+        new = validated(NewSession, fields)
         if owner is not None and new.user_id != owner:
             raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
         session = creation.create(self._work, new)
@@ -136,7 +130,7 @@ class Sessions(Service):
         model_id: str | Keep | None = KEEP,
         title: str | Keep | None = KEEP,
         system_prompt: str | Keep | None = KEEP,
-        context: Mapping[str, Any] | Keep = KEEP,
+        context: Mapping[str, Any] | Keep | None = KEEP,
     ) -> Session:
         """Change what is given; None clears. A context is replaced whole (`update_context` merges).
 
@@ -150,10 +144,7 @@ class Sessions(Service):
             "system_prompt": system_prompt, "context": context,
         }  # fmt: skip
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not KEEP}
-        try:
-            valid = SessionChanges(**changes)
-        except ValidationError as error:
-            raise refuse(error) from None
+        valid = validated(SessionChanges, changes)
         values: dict[str, Any] = {name: getattr(valid, name) for name in valid.model_fields_set}
         if self._work.owner is not None and values.get("user_id", self._work.owner) != self._work.owner:
             raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
@@ -173,12 +164,12 @@ class Sessions(Service):
             InvalidInput: no JSON form.
         """
         identifier(session_id, "session_id")
-        encode_json(changes, "context")
+        merging = validated(SessionChanges, {"context": changes}).context or {}
+        gone = _names(remove)
         row = self._work.execute(_LOCK_CONTEXT, place(self._work, session_id)).one_or_none()
         if row is None:
             raise SessionNotFound(session_id)
-        gone = set(remove)
-        merged = {key: value for key, value in {**row.context, **changes}.items() if key not in gone}
+        merged = {key: value for key, value in {**row.context, **merging}.items() if key not in gone}
         self._set(session_id, {"context": merged})
         return self.get(session_id, include_expired=True).context
 
@@ -235,10 +226,7 @@ class Sessions(Service):
         if at is not None:
             whole(at, "at", least=1)
         new = new_id() if new_session_id is None else new_session_id
-        try:
-            NewSession(session_id=new, title=title)
-        except ValidationError as error:
-            raise refuse(error) from None
+        validated(NewSession, {"session_id": new, "title": title})
         forking.fork(self._work, session_id, new, at=at, title=title)
         logger.info("session forked", extra={"session_id": new, "forked_from": session_id})
         return self.get(new)
@@ -263,12 +251,20 @@ class Sessions(Service):
         bound = {name: bindparam(f"new_{name}", value, type_=sessions.c[name].type) for name, value in values.items()}
         if "context" in values:
             bound["context"] = bindparam(
-                "new_context", encode_json(values["context"], "context"), type_=EncodedDocument()
+                "new_context", encode_json(values["context"] or {}, "context"), type_=EncodedDocument()
             )
         statement = update(sessions).where(this_session())
         bound["updated_at"] = bindparam("new_updated_at", now, type_=Timestamp())
         if self._work.change(statement.values(bound), place(self._work, session_id)) == 0:
             raise SessionNotFound(session_id)
+
+
+def _names(given: Iterable[str]) -> frozenset[str]:
+    try:
+        return frozenset([given] if isinstance(given, str) else given)
+    except TypeError:
+        pass
+    raise InvalidInput("remove", "must be a list of keys")
 
 
 _GET = select(*SESSION).where(this_session())
