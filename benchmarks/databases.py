@@ -12,8 +12,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from sqlalchemy.engine import make_url
-
 from benchmarks.raw import Raw
 from chatledger import Ledger
 from tests.support import postgres
@@ -69,7 +67,7 @@ class SQLite(Database):
     def raw(self, url: str) -> Raw:
         from benchmarks.raw_sqlite import RawSQLite  # noqa: PLC0415 - each database loads its own driver
 
-        return RawSQLite(str(make_url(url).database))
+        return RawSQLite(url)
 
     def version(self) -> str:
         import sqlite3  # noqa: PLC0415

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from benchmarks.conversation import Turn
 from benchmarks.raw import CANDIDATES, GIVEN, READ, SESSION, NewSession, Raw, RawMessage, RawSession, loads, values
-from chatledger.dialects.sqlite_connection import Configure
+from chatledger import Ledger
 from chatledger.dialects.types import stamp
-from chatledger.settings import Settings
 
 _MARKS = ", ".join("?" * len(GIVEN))
 _APPEND = f"""
@@ -47,11 +45,15 @@ _LABEL = "INSERT INTO session_metadata (session_id, key, value) VALUES (?, 'labe
 
 
 class RawSQLite(Raw):
-    """One connection, with the pragmas of the ledger's own and the library's way of waiting for a lock."""
+    """One connection of `sqlite3`, opened by a ledger, so that its pragmas are the same whatever they are, and taken away
+    from it. It waits for locks in the library's own way.
+    """
 
-    def __init__(self, path: str) -> None:
-        self._connection: Any = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        Configure(Settings(), file=True)(self._connection, None)  # type: ignore[arg-type]  # the pool's record is not read
+    def __init__(self, url: str) -> None:
+        with Ledger(url, migrate="never") as ledger:
+            self._pooled = ledger.engine.raw_connection()
+            self._connection: Any = self._pooled.driver_connection
+            self._pooled.detach()
         self._connection.execute("PRAGMA busy_timeout=30000")
         self._execute = self._connection.execute
 

@@ -164,7 +164,9 @@ class Sessions(Service):
             InvalidInput: no JSON form.
         """
         identifier(session_id, "session_id")
-        merging = validated(SessionChanges, {"context": changes}).context or {}
+        merging = validated(SessionChanges, {"context": changes}).context
+        if merging is None:
+            raise InvalidInput("context", "must be a dict: give what is to be merged")
         gone = _names(remove)
         row = self._work.execute(_LOCK_CONTEXT, place(self._work, session_id)).one_or_none()
         if row is None:
@@ -261,7 +263,8 @@ class Sessions(Service):
 
 def _names(given: Iterable[str]) -> frozenset[str]:
     try:
-        return frozenset([given] if isinstance(given, str) else given)
+        if not isinstance(given, str):
+            return frozenset(given)
     except TypeError:
         pass
     raise InvalidInput("remove", "must be a list of keys")
