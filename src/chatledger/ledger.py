@@ -191,7 +191,7 @@ class Ledger(Transactions):
     @property
     def url(self) -> str:
         """Where the ledger is, with the password hidden."""
-        return self._core.engine.url.render_as_string(hide_password=True)
+        return self._core.url.render_as_string(hide_password=True)
 
     @property
     def engine(self) -> Engine:

@@ -43,6 +43,8 @@ class Dialect(ABC):
     driver: ClassVar[str]
     #: Tables, columns and indexes that migrations make on this database and the models do not declare.
     undeclared: ClassVar[frozenset[str]] = frozenset()
+    #: Whether a hot statement may go straight to the driver: true where there is no server whose loss must be noticed.
+    direct: ClassVar[bool] = False
     full_text: FullText
 
     @abstractmethod

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 from chatledger.dialects.fulltext import CANDIDATES, LIVE, Candidates, FullText, Query, Scope, Term
-
-#: What migration 0004 does to a text before it is indexed, so that a query meets the same words.
-_FOLDED = "normalize(regexp_replace(normalize({}, NFD), '[\\u0300-\\u036f]', '', 'g'), NFC)"
 
 
 class PostgreSQLFullText(FullText):
@@ -40,8 +38,16 @@ def _expression(query: Query, parameters: dict[str, Any]) -> str:
 def _term(term: Term, parameters: dict[str, Any]) -> str:
     name = f"term_{len(parameters)}"
     if not term.prefix:
-        parameters[name] = term.words
-        return f"phraseto_tsquery('chatledger', {_FOLDED.format(f'CAST(:{name} AS TEXT)')})"
-    *before, last = term.words.split(" ")
+        parameters[name] = _folded(term.words)
+        return f"phraseto_tsquery('chatledger', CAST(:{name} AS TEXT))"
+    *before, last = _folded(term.words).split(" ")
     parameters[name] = " <-> ".join([*(f"'{word}'" for word in before), f"'{last}':*"])
-    return f"to_tsquery('chatledger', {_FOLDED.format(f'CAST(:{name} AS TEXT)')})"
+    return f"to_tsquery('chatledger', CAST(:{name} AS TEXT))"
+
+
+def _folded(text: str) -> str:
+    """What migration 0004 does to a text before it is indexed, so that a query meets the same words."""
+    if text.isascii():
+        return text
+    plain = "".join(c for c in unicodedata.normalize("NFD", text) if not "\u0300" <= c <= "\u036f")
+    return unicodedata.normalize("NFC", plain)

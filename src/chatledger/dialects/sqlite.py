@@ -20,11 +20,9 @@ from chatledger.dialects.fork import survive_fork
 from chatledger.dialects.gate import Turn, gate_of
 from chatledger.dialects.sqlite_connection import (
     WAL_RESET_FIXED,
-    Begin,
     Configure,
+    LedgerConnection,
     begin_as_guest,
-    begin_as_owner,
-    is_ours,
     manual_transactions,
     restore,
 )
@@ -59,6 +57,7 @@ class SQLite(Dialect):
 
     name: ClassVar[str] = "sqlite"
     driver: ClassVar[str] = "sqlite3"
+    direct: ClassVar[bool] = True
     undeclared: ClassVar[frozenset[str]] = frozenset(
         {
             "message_id",  # the integer key that full text needs; the mapper's key is the pair
@@ -83,25 +82,30 @@ class SQLite(Dialect):
             # Each connection to :memory: is a database of its own, so there is one, and everybody waits for it.
             pool = {"pool_size": 1, "max_overflow": 0}
         engine = create_engine(
-            url.set(drivername="sqlite+pysqlite", database=str(path) if path else ":memory:"),
+            url.set(drivername="sqlite+chatledger", database=str(path) if path else ":memory:"),
             poolclass=QueuePool,
             pool_timeout=settings.pool_timeout,
-            connect_args={"check_same_thread": False, "timeout": 0},
+            connect_args={"check_same_thread": False, "timeout": 0, "factory": LedgerConnection},
             hide_parameters=True,
             **pool,
         )
         event.listen(engine, "connect", Configure(settings, file=path is not None))
-        event.listen(engine, "begin", Begin(settings.busy_timeout))
         return survive_fork(engine)
 
     def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
-        if is_ours(connection):
-            begin_as_owner(connection, mode)
+        driver: Any = connection.connection.dbapi_connection
+        if isinstance(driver, LedgerConnection):
+            driver.mode = mode
+            connection.begin()
         else:
             begin_as_guest(connection, mode, wait)
 
     def end(self, connection: Connection) -> None:
-        restore(connection)
+        driver: Any = connection.connection.dbapi_connection
+        if isinstance(driver, LedgerConnection):
+            driver.restore()
+        else:
+            restore(connection)
 
     def prepare(self, url: URL) -> None:
         path = database_path(url.database)

@@ -8,6 +8,8 @@ import time
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -21,13 +23,68 @@ WAL_RESET_FIXED = (3, 51, 3)
 #: turns about evenly; the library's own busy handler backs off for so long that one process can starve.
 _JITTER = 0.008
 
-# Keys of what a pooled connection remembers.
-_OURS = "chatledger_ours"
-_MODE = "chatledger_mode"
-_READING = "chatledger_reading"
+_TOUCH = "SELECT 1 FROM sqlite_master LIMIT 1"
 _BEFORE = "chatledger_before"
 
-_TOUCH = "SELECT 1 FROM sqlite_master LIMIT 1"
+
+class LedgerConnection(sqlite3.Connection):
+    """A connection of ours, which remembers how its next transaction is to begin."""
+
+    mode: Mode | None = None
+    wait: float = 0.0
+    _reading = False
+    _migrating = False
+
+    def begin(self) -> None:
+        """Begin, waiting for a lock as long as the settings allow.
+
+        A writer takes the lock at once (BEGIN IMMEDIATE): one that read first and wrote later could find its snapshot
+        stale, which no waiting cures. A reader is refused writes by the database itself. A transaction that somebody
+        begins on the engine without us is the library's plain one.
+        """
+        mode, self.mode = self.mode, None
+        deadline = time.monotonic() + self.wait
+        reading = mode == "read"
+        if self._reading is not reading:
+            self.execute(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
+            self._reading = reading
+        if mode == "migrate":
+            self.execute("PRAGMA foreign_keys=OFF")  # without effect inside a transaction, so before it
+            self._migrating = True
+        if mode is None or reading:
+            self.execute("BEGIN")
+        else:
+            _wait_for(self, "BEGIN IMMEDIATE", deadline)
+        if reading:
+            # The snapshot is taken by the first read: take it now, so that it is the moment of the call.
+            _wait_for(self, _TOUCH, deadline)
+
+    def restore(self) -> None:
+        """After a transaction: put back what a migration needed otherwise."""
+        if self._migrating:
+            self.execute("PRAGMA foreign_keys=ON")
+            self._migrating = False
+
+
+class LedgerDialect(SQLiteDialect_pysqlite):
+    """SQLAlchemy's own dialect, but for how a transaction begins.
+
+    The usual place for this is an event on the engine; one listener makes every use of a connection look for listeners,
+    which an append would feel.
+    """
+
+    supports_statement_cache = True
+
+    def do_begin(self, dbapi_connection: Any) -> None:
+        driver_of(dbapi_connection).begin()
+
+
+registry.register("sqlite.chatledger", __name__, "LedgerDialect")
+
+
+def driver_of(connection: Any) -> Any:
+    """The driver's connection inside the pool's."""
+    return getattr(connection, "dbapi_connection", connection)
 
 
 class Configure:
@@ -51,7 +108,8 @@ class Configure:
 
     def __call__(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         manual_transactions(connection, record)
-        record.info[_OURS] = True
+        assert isinstance(connection, LedgerConnection)
+        connection.wait = self._busy_timeout
         deadline = time.monotonic() + self._busy_timeout
         for pragma in self._pragmas:
             try:
@@ -65,47 +123,6 @@ class Configure:
 def manual_transactions(connection: Any, record: ConnectionPoolEntry) -> None:
     # The driver's own transactions begin late and end before DDL; ours begin with the word that the mode needs.
     connection.isolation_level = None
-
-
-def begin_as_owner(connection: Connection, mode: Mode) -> None:
-    """Begin on a connection of ours, in a mode."""
-    connection.info[_MODE] = mode
-    try:
-        connection.begin()
-    finally:
-        connection.info.pop(_MODE, None)
-
-
-class Begin:
-    """The event in which a connection of ours begins, waiting for a lock as long as the settings allow.
-
-    A writer takes the lock at once (BEGIN IMMEDIATE): one that read first and wrote later could find its snapshot stale,
-    which no waiting cures. A reader is refused writes by the database itself. A transaction that somebody begins on the
-    engine without us is the library's plain one.
-    """
-
-    def __init__(self, busy_timeout: float) -> None:
-        self._busy_timeout = busy_timeout
-
-    def __call__(self, connection: Connection) -> None:
-        info = connection.info
-        mode: Mode | None = info.get(_MODE)
-        driver: Any = connection.connection.dbapi_connection
-        deadline = time.monotonic() + self._busy_timeout
-        reading = mode == "read"
-        if info.get(_READING, False) != reading:
-            driver.execute(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
-            info[_READING] = reading
-        if mode == "migrate":
-            driver.execute("PRAGMA foreign_keys=OFF")  # without effect inside a transaction, so before it
-            info[_BEFORE] = {"foreign_keys": 1}
-        if mode is None or reading:
-            driver.execute("BEGIN")
-        else:
-            _wait_for(driver, "BEGIN IMMEDIATE", deadline)
-        if reading:
-            # The snapshot is taken by the first read: take it now, so that it is the moment of the call.
-            _wait_for(driver, _TOUCH, deadline)
 
 
 def begin_as_guest(connection: Connection, mode: Mode, wait: float) -> None:
@@ -135,17 +152,12 @@ def begin_as_guest(connection: Connection, mode: Mode, wait: float) -> None:
 
 
 def restore(connection: Connection) -> None:
-    """Put back the settings that a transaction needed otherwise."""
+    """Put back what `begin_as_guest` changed."""
     before = connection.info.pop(_BEFORE, None)
     if before is not None:
         driver: Any = connection.connection.dbapi_connection
         for name, value in before.items():
             driver.execute(f"PRAGMA {name}={value}")
-
-
-def is_ours(connection: Connection) -> bool:
-    """Whether the connection comes from an engine of ours."""
-    return _OURS in connection.info
 
 
 def _wait_for(connection: Any, statement: str, deadline: float) -> None:

@@ -43,7 +43,14 @@ def stamp(moment: datetime) -> str:
 
 def moment(text: str) -> datetime:
     """The moment of a stored text."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    return datetime.fromisoformat(f"{text}+00:00")
+
+
+def to_moment(stored: str | datetime) -> datetime:
+    """The moment of a value that came from either database without a result processor."""
+    if isinstance(stored, str):
+        return datetime.fromisoformat(f"{stored}+00:00")
+    return stored if stored.tzinfo is UTC else stored.astimezone(UTC)
 
 
 class Timestamp(TypeDecorator[datetime]):

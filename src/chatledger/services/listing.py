@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import literal, select, tuple_
+from sqlalchemy import Text, bindparam, literal_column, select, tuple_, type_coerce
 
 from chatledger.dialects.constructs import minute_of
-from chatledger.dialects.types import Identifier, Timestamp
+from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Page, Session
 from chatledger.schemas.fields import identifier, moment
 from chatledger.services.cursors import NOT_A_CURSOR, limited, pack, unpack
+from chatledger.services.prepared import Prepared
 from chatledger.services.rows import SESSION, sessions, to_sessions
 from chatledger.services.work import Work
 from chatledger.vocabulary import Status
@@ -41,30 +43,19 @@ def list_sessions(
 ) -> Page[Session]:
     """A page of sessions. The minute of activity is what the indexes hold; within it the exact time decides."""
     limit = limited(limit)
-    newest, minute = sessions.c.last_activity, sessions.c.activity_minute
-    statement = select(*SESSION)
-    if work.owner is not None:
-        statement = statement.where(sessions.c.user_id == work.owner)
-    for field in ("user_id", "project_id", "model_id"):
+    bound: dict[str, Any] = {"owner": work.owner}
+    for field in _IDS:
         value = getattr(filters, field)
-        if value is not None:
-            statement = statement.where(sessions.c[field] == identifier(value, field))
-    statement = statement.where(_status(status))
-    if filters.since is not None:
-        since = literal(moment(filters.since, "since"), Timestamp())
-        statement = statement.where(newest >= since, minute >= minute_of(since))
-    if filters.until is not None:
-        until = literal(moment(filters.until, "until"), Timestamp())
-        statement = statement.where(newest < until, minute <= minute_of(until))
+        bound[field] = None if value is None else identifier(value, field)
+    bound["since"] = None if filters.since is None else moment(filters.since, "since")
+    bound["until"] = None if filters.until is None else moment(filters.until, "until")
     if cursor is not None:
         text, session_id = unpack("sessions", cursor, str, str)
-        last = literal(_moment_of(text, session_id), Timestamp())
-        statement = statement.where(
-            minute <= minute_of(last),
-            tuple_(newest, sessions.c.session_id) < tuple_(last, literal(session_id, Identifier())),
-        )
-    statement = statement.order_by(minute.desc(), newest.desc(), sessions.c.session_id.desc()).limit(limit + 1)
-    found = to_sessions(work.execute(statement).all())
+        bound["last_activity"] = _moment_of(text, session_id)
+        bound["last_session"] = session_id
+    given = {name: value for name, value in bound.items() if value is not None}
+    statement = _statement(frozenset(given), _statuses(status))
+    found = to_sessions(work.rows(statement, {**given, "count": limit + 1}))
     items = found[:limit]
     more = len(found) > limit
     return Page[Session](
@@ -73,16 +64,51 @@ def list_sessions(
     )
 
 
-def _status(wanted: Status | str | Iterable[Status | str] | None) -> Any:
+_IDS = ("user_id", "project_id", "model_id")
+
+
+@cache
+def _statement(given: frozenset[str], statuses: tuple[Status, ...]) -> Prepared:
+    newest, minute = sessions.c.last_activity, sessions.c.activity_minute
+    statement = select(*SESSION)
+    for name in ("owner", *_IDS):
+        if name in given:
+            column = sessions.c["user_id" if name == "owner" else name]
+            statement = statement.where(column == bindparam(name, type_=Identifier()))
+    # The words of a closed list are spelled out, so that the planner can see which partial index holds them.
+    status = type_coerce(sessions.c.status, Text)
+    if not statuses:
+        statement = statement.where(status != literal_column(f"'{Status.EXPIRED}'"))
+    elif len(statuses) == 1:
+        statement = statement.where(status == literal_column(f"'{statuses[0]}'"))
+    else:
+        statement = statement.where(status.in_([literal_column(f"'{word}'") for word in statuses]))
+    if "since" in given:
+        since = bindparam("since", type_=Timestamp())
+        statement = statement.where(newest >= since, minute >= minute_of(since))
+    if "until" in given:
+        until = bindparam("until", type_=Timestamp())
+        statement = statement.where(newest < until, minute <= minute_of(until))
+    if "last_activity" in given:
+        last, session_id = bindparam("last_activity", type_=Timestamp()), bindparam("last_session", type_=Identifier())
+        statement = statement.where(
+            minute <= minute_of(last), tuple_(newest, sessions.c.session_id) < tuple_(last, session_id)
+        )
+    order = (minute.desc(), newest.desc(), sessions.c.session_id.desc())
+    return Prepared(statement.order_by(*order).limit(bindparam("count", type_=Whole)))
+
+
+def _statuses(wanted: Status | str | Iterable[Status | str] | None) -> tuple[Status, ...]:
+    """The statuses asked for, in one order; none for all but the expired."""
     if wanted is None:
-        return sessions.c.status != Status.EXPIRED
+        return ()
     try:
-        statuses = [Status(status) for status in ([wanted] if isinstance(wanted, str) else wanted)]
+        statuses = {Status(status) for status in ([wanted] if isinstance(wanted, str) else wanted)}
     except (ValueError, TypeError):
-        statuses = []
+        statuses = set()
     if not statuses:
         raise InvalidInput("status", f"is not one of {', '.join(Status)}")
-    return sessions.c.status == statuses[0] if len(statuses) == 1 else sessions.c.status.in_(statuses)
+    return tuple(sorted(statuses))
 
 
 def _moment_of(text: str, session_id: str) -> datetime:

@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
-from sqlalchemy.sql import Select
 
 from chatledger.dialects.types import Identifier, Whole
 from chatledger.errors import InvalidInput, MessageNotFound
@@ -22,6 +21,7 @@ from chatledger.schemas.fields import MAX_COUNT, identifier, validated, whole
 from chatledger.schemas.message import new_message
 from chatledger.services.appending import Stored, append_statement, explain_refusal, lock_session, with_keys
 from chatledger.services.ownership import in_visible_session, place, require_visible
+from chatledger.services.prepared import Prepared
 from chatledger.services.rows import MESSAGE, from_row, messages, to_messages, to_row
 from chatledger.services.work import Service, logger
 from chatledger.vocabulary import Role
@@ -87,9 +87,10 @@ class Messages(Service):
         row = to_row(message, self._work.now())
         parameters = {**row, "session": session_id, "owner": self._work.owner, "expected": expected_sequence}
         statement = append_statement(self._work.dialect, keyed=key is not None)
-        number = self._work.execute_prepared(statement, parameters).scalar()
-        if number is None:
+        rows = self._work.rows(statement, parameters)
+        if not rows:
             return explain_refusal(self._work, session_id, row, expected_sequence, timed=created_at is not None)
+        number: int = rows[0][0]
         if logger.isEnabledFor(logging.DEBUG):
             took = (time.perf_counter() - began) * 1000
             facts = {"session_id": session_id, "sequence_number": number, "duration_ms": took}
@@ -165,7 +166,7 @@ class Messages(Service):
             bounds=tuple(name for name, value in bounds.items() if value is not None),
         )
         parameters = {**bounds, **place(self._work, session_id)}
-        found = to_messages(self._work.execute(statement, parameters).all())
+        found = to_messages(self._work.rows(statement, parameters))
         if not found:
             require_visible(self._work, session_id)
         if last is not None:
@@ -271,7 +272,7 @@ _REDACT = (
 
 
 @cache
-def _history(*, owned: bool, backwards: bool, bounds: tuple[str, ...]) -> Select[Any]:
+def _history(*, owned: bool, backwards: bool, bounds: tuple[str, ...]) -> Prepared:
     number = messages.c.sequence_number
     statement = select(*MESSAGE).where(
         in_visible_session() if owned else messages.c.session_id == bindparam("session", type_=Identifier())
@@ -281,4 +282,4 @@ def _history(*, owned: bool, backwards: bool, bounds: tuple[str, ...]) -> Select
     if "before" in bounds:
         statement = statement.where(number < bindparam("before", type_=Whole))
     statement = statement.order_by(number.desc() if backwards else number)
-    return statement.limit(bindparam("count", type_=Whole)) if "count" in bounds else statement
+    return Prepared(statement.limit(bindparam("count", type_=Whole)) if "count" in bounds else statement)

@@ -9,12 +9,11 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Text, select, type_coerce
-from sqlalchemy.engine import Row
 
 from chatledger.dialects.constructs import json_object, json_text
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.segmentation import segment
-from chatledger.dialects.types import Whole, dollars
+from chatledger.dialects.types import Whole, dollars, to_moment
 from chatledger.models import Message as MessageRow
 from chatledger.models import Session as SessionRow
 from chatledger.models import SessionMetadata
@@ -89,6 +88,8 @@ SESSION = (
     sessions.c.forked_at,
 )
 
+_SESSION_NAMES = tuple(column.name for column in SESSION)
+
 
 def to_messages(rows: Iterable[Sequence[Any]]) -> list[Message]:
     """Rows of `MESSAGE` as messages."""
@@ -115,23 +116,24 @@ def _message(row: Any) -> dict[str, Any]:
         "duration_ms": took,
         "cost": None if cost is None else dollars(cost),
         "key": key,
-        "created_at": created,
+        "created_at": to_moment(created),
     }
 
 
-def to_sessions(rows: Iterable[Row[Any]]) -> list[Session]:
+def to_sessions(rows: Iterable[Sequence[Any]]) -> list[Session]:
     """Rows of `SESSION` as sessions."""
-    return _many_sessions.validate_python(
-        [
-            {
-                **row._mapping,
-                "context": from_json(row.context),
-                "metadata": {} if row.metadata is None else from_json(row.metadata),
-                "total_cost": dollars(row.total_cost),
-            }
-            for row in rows
-        ]
-    )
+    return _many_sessions.validate_python([_session(row) for row in rows])
+
+
+def _session(row: Sequence[Any]) -> dict[str, Any]:
+    values = dict(zip(_SESSION_NAMES, row, strict=True))
+    values["context"] = from_json(values["context"])
+    values["metadata"] = {} if values["metadata"] is None else from_json(values["metadata"])
+    values["total_cost"] = dollars(values["total_cost"])
+    for name in ("created_at", "updated_at", "last_activity", "expired_at", "archived_at"):
+        if values[name] is not None:
+            values[name] = to_moment(values[name])
+    return values
 
 
 def to_row(message: NewMessage, now: datetime) -> dict[str, Any]:

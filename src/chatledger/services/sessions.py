@@ -17,6 +17,7 @@ from chatledger.schemas.fields import identifier, validated, whole
 from chatledger.schemas.session import KEEP, Keep, SessionChanges
 from chatledger.services import creation, forking, listing
 from chatledger.services.ownership import place, require_visible, this_session
+from chatledger.services.prepared import Prepared
 from chatledger.services.rows import SESSION, sessions, to_sessions
 from chatledger.services.work import Service, logger
 from chatledger.vocabulary import Status
@@ -88,7 +89,7 @@ class Sessions(Service):
     def find(self, session_id: str, *, include_expired: bool = False) -> Session | None:
         """One session, or None where `get` would raise."""
         identifier(session_id, "session_id")
-        found = to_sessions(self._work.execute(_GET, place(self._work, session_id)).all())
+        found = to_sessions(self._work.rows(_GET, place(self._work, session_id)))
         if not found or (found[0].status is Status.EXPIRED and not include_expired):
             return None
         return found[0]
@@ -270,6 +271,6 @@ def _names(given: Iterable[str]) -> frozenset[str]:
     raise InvalidInput("remove", "must be a list of keys")
 
 
-_GET = select(*SESSION).where(this_session())
+_GET = Prepared(select(*SESSION).where(this_session()))
 _DELETE = delete(sessions).where(this_session())
 _LOCK_CONTEXT = select(sessions.c.context).where(this_session()).with_for_update(key_share=True)

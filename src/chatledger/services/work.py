@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -43,13 +44,15 @@ class Work:
             translated = self._translate(error)
         raise translated  # outside of the handler: the driver's error, with its values, is not chained to ours
 
-    def execute_prepared(self, prepared: Prepared, parameters: dict[str, Any]) -> Result[Any]:
-        """Run a statement of a hot path, whose SQL was made once."""
+    def rows(self, prepared: Prepared, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """Run a statement of a hot path; its rows."""
         if self._connection is None:
-            return self.execute(prepared.statement, parameters)
+            return self.execute(prepared.statement, parameters).all()
         try:
-            return self._connection.exec_driver_sql(*prepared.spelled(self._connection.dialect, parameters))
-        except (sa.SQLAlchemyError, OverflowError) as error:
+            return prepared.fetch(self._connection, parameters, direct=self.dialect.direct)
+        except Exception as error:
+            if isinstance(error, ChatledgerError) or not self.dialect.recognises(error):
+                raise
             translated = self._translate(error)
         raise translated
 
