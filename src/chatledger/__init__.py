@@ -1,6 +1,7 @@
 """chatledger keeps the conversations of LLM chats and agents in a relational database."""
 
-from chatledger.async_ledger import AsyncLedger
+from typing import TYPE_CHECKING, Any
+
 from chatledger.errors import (
     Busy,
     ChatledgerError,
@@ -41,6 +42,9 @@ from chatledger.schemas import (
 from chatledger.settings import Preset, Settings
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Role, Status
+
+if TYPE_CHECKING:
+    from chatledger.async_ledger import AsyncLedger
 
 __version__ = "0.1.0"
 
@@ -86,3 +90,12 @@ __all__ = [
     "UnitOfWork",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # asyncio takes as long to import as the rest of this package: it waits for those who await.
+    if name == "AsyncLedger":
+        from chatledger.async_ledger import AsyncLedger  # noqa: PLC0415
+
+        return AsyncLedger
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy import exc as sa
-from sqlalchemy.engine import URL, Result
+from sqlalchemy.engine import URL
 
 from chatledger import errors
 from chatledger.dialects.fulltext import FullText
@@ -20,9 +20,6 @@ from chatledger.settings import Settings
 Mode = Literal["read", "write", "migrate"]
 
 VERSION_TABLE = "chatledger_version"
-
-#: Runs one statement: a connection's or a session's `execute`.
-Execute = Callable[..., Result[Any]]
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ class Dialect(ABC):
         """An INSERT that knows ON CONFLICT, which the two databases spell alike and SQLAlchemy has twice."""
 
     @abstractmethod
-    def insert_rows(self, execute: Execute, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert many rows in one round trip. Every row has the same columns; values are in stored form."""
 
     @abstractmethod

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatledger import errors, ids
-from chatledger.dialects.base import VERSION_TABLE, Dialect, Execute, Mode, State, original, scalars
+from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, original, scalars
 from chatledger.dialects.fork import survive_fork
 from chatledger.dialects.postgresql_fulltext import PostgreSQLFullText
 from chatledger.dialects.types import wire
@@ -150,14 +150,14 @@ class PostgreSQL(Dialect):
     def insert(self, table: Table) -> Insert:
         return insert(table)
 
-    def insert_rows(self, execute: Execute, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         # One statement over arrays: executemany would run the statement, and its triggers, once for each row.
         names = list(rows[0])
         arrays = [bindparam(f"{name}_", type_=ARRAY(wire(table.c[name].type))) for name in names]
         given = func.unnest(*arrays).table_valued(*names, with_ordinality="place", name="given").render_derived()
         ordered = select(*(given.c[name] for name in names)).order_by(given.c.place)
         statement = table.insert().from_select(names, ordered, include_defaults=False)
-        execute(statement, {f"{name}_": [row[name] for row in rows] for name in names})
+        connection.execute(statement, {f"{name}_": [row[name] for row in rows] for name in names})
 
     def facts(self, connection: Connection) -> dict[str, Any]:
         def one(query: str) -> Any:

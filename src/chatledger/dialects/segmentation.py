@@ -9,20 +9,20 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_LETTERS = (
+UNSPACED = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff"  # Han and kana
     "\uff66-\uff9f"  # half-width kana
     "\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46\u0e81-\u0eb0\u0eb2\u0eb3\u0ebd-\u0ec6"  # Thai and Lao
     "\u1000-\u102a\u103f\u1050-\u1055\u105a-\u109d\u1780-\u17b3"  # Burmese and Khmer
 )
-_MARKS = (
+UNSPACED_MARKS = (
     "\u0300-\u036f\u3099\u309a\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u102b-\u103e"
     "\u1056-\u1059\u17b4-\u17d3"
 )
 
-_ANY = re.compile(f"[{_LETTERS}]")
-_CHARACTER = re.compile(f"([{_LETTERS}][{_MARKS}]*)")
+_ANY = re.compile(f"[{UNSPACED}]")
+_CHARACTER = re.compile(f"([{UNSPACED}][{UNSPACED_MARKS}]*)")
 _SPACES = re.compile(" {2,}")
 
 
@@ -34,9 +34,3 @@ def segment(text: str) -> str | None:
     if text.isascii() or not _ANY.search(text):
         return None
     return _SPACES.sub(" ", _CHARACTER.sub(r" \1 ", unicodedata.normalize("NFKC", text)))
-
-
-def character_at(text: str, position: int) -> int:
-    """The end of the unspaced character that begins at a position, or the position itself where there is none."""
-    found = _CHARACTER.match(text, position)
-    return found.end() if found else position

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine, QueuePool, Table, bindparam, create_engine, event, text
+from sqlalchemy import Connection, Engine, QueuePool, Table, create_engine, event, text
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from chatledger import errors
-from chatledger.dialects.base import VERSION_TABLE, Dialect, Execute, Mode, State, original, scalars
+from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, original, scalars
 from chatledger.dialects.fork import survive_fork
 from chatledger.dialects.gate import Turn, gate_of
 from chatledger.dialects.sqlite_connection import (
@@ -159,9 +159,17 @@ class SQLite(Dialect):
     def insert(self, table: Table) -> Insert:
         return insert(table)
 
-    def insert_rows(self, execute: Execute, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        values = {name: bindparam(name, type_=wire(table.c[name].type)) for name in rows[0]}
-        execute(insert(table).values(values), rows)
+    def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        names = list(rows[0])
+        statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        kinds = [wire(table.c[name].type).dialect_impl(connection.dialect) for name in names]
+        processors = [kind.bind_processor(connection.dialect) for kind in kinds]
+        # Column by column: most need nothing done.
+        columns = [
+            [row[name] for row in rows] if processor is None else [processor(row[name]) for row in rows]
+            for name, processor in zip(names, processors, strict=True)
+        ]
+        connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
 
     def facts(self, connection: Connection) -> dict[str, Any]:
         names = (

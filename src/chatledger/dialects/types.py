@@ -18,8 +18,7 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import BigInteger, ColumnElement, Dialect, Integer, LargeBinary, Text
-from sqlalchemy.dialects.postgresql import TIMESTAMP, TSVECTOR
+from sqlalchemy import TIMESTAMP, BigInteger, ColumnElement, Dialect, Integer, LargeBinary, Text
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
@@ -194,13 +193,3 @@ class Word(TypeDecorator[StrEnum]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> StrEnum | None:
         return None if value is None else self.words(value)
-
-
-class SearchVector(TypeDecorator[Any]):
-    """PostgreSQL's tsvector; text elsewhere, where no column of this type exists."""
-
-    impl = Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(TSVECTOR() if dialect.name == "postgresql" else Text())

@@ -62,7 +62,7 @@ def create(work: Work, new: NewSession) -> Session:
             {"session_id": new.session_id, "key": key, "value": value, "updated_at": now}
             for key, value in entries.items()
         ]
-        work.dialect.insert_rows(work.execute, metadata, rows)
+        work.insert_rows(metadata, rows)
     if limits:
         work.execute(_timeouts.insert(), limits)
     return Session(

@@ -131,7 +131,7 @@ class Messages(Service):
             if message.key is not None:
                 known[message.key] = Stored(result[-1], row["digest"], new=True)
         if added:
-            self._work.dialect.insert_rows(self._work.execute, _TABLE, added)
+            self._work.insert_rows(_TABLE, added)
             logger.debug("messages appended", extra={"session_id": session_id, "count": len(added)})
         return result
 

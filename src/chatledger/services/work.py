@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 from sqlalchemy import exc as sa
 from sqlalchemy.engine import CursorResult, Result
 from sqlalchemy.orm import Session as OrmSession
@@ -55,6 +55,22 @@ class Work:
                 raise
             translated = self._translate(error)
         raise translated
+
+    def insert_rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert many rows in one round trip."""
+        try:
+            self.dialect.insert_rows(self._connected(), table, rows)
+            return
+        except (sa.SQLAlchemyError, OverflowError) as error:
+            translated = self._translate(error)
+        raise translated
+
+    def _connected(self) -> Connection:
+        if self._connection is not None:
+            return self._connection
+        assert isinstance(self._bind, OrmSession)
+        self._bind.flush()  # what the session holds may be what the rows refer to
+        return self._bind.connection()
 
     def change(self, statement: Any, parameters: Any = None) -> int:
         """Run one statement; how many rows it changed."""

@@ -1,0 +1,75 @@
+"""The application: every command under its name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from chatledger import __version__
+from chatledger.cli import database, demo, exporting, importing, messages, metadata, query, search, sessions
+from chatledger.cli.failures import Commands
+
+_TALK = "Conversations"
+_FILES = "Files"
+_SYSTEM = "The database"
+
+app = typer.Typer(
+    name="chatledger",
+    cls=Commands,
+    help="Keeps the conversations of LLM chats and agents in a database.",
+    epilog="Start with `chatledger demo`.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Lines of a docstring flow together.
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"chatledger {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    db: Annotated[
+        str | None,
+        typer.Option(
+            "--db",
+            metavar="URL",
+            show_default=False,
+            help="The database, here or behind the command: a file, or a URL. Else CHATLEDGER_URL, else chatledger.db.",
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """What stands before the command."""
+
+
+app.command("demo", rich_help_panel=_SYSTEM)(demo.demo)
+app.command("init", rich_help_panel=_SYSTEM)(database.init)
+app.add_typer(database.app, name="db", rich_help_panel=_SYSTEM)
+
+app.command("create", rich_help_panel=_TALK)(sessions.create)
+app.command("add", rich_help_panel=_TALK)(messages.add)
+app.command("query", rich_help_panel=_TALK)(query.query)
+app.command("history", rich_help_panel=_TALK)(messages.history)
+app.command("list", rich_help_panel=_TALK)(sessions.list_)
+app.command("search", rich_help_panel=_TALK)(search.search)
+app.command("fork", rich_help_panel=_TALK)(sessions.fork)
+app.command("archive", rich_help_panel=_TALK)(sessions.archive)
+app.command("delete", rich_help_panel=_TALK)(sessions.delete)
+app.add_typer(metadata.app, name="metadata", rich_help_panel=_TALK)
+
+app.command("import", rich_help_panel=_FILES)(importing.import_)
+app.command("export", rich_help_panel=_FILES)(exporting.export)
+
+# The names that scripts around older chat stores call.
+app.command("chat-init", hidden=True)(sessions.create)
+app.command("chat-history", hidden=True)(messages.history)

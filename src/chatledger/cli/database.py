@@ -1,0 +1,122 @@
+"""The database itself: begun, migrated, checked, described."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from chatledger.cli.documents import write_document
+from chatledger.cli.failures import FAILED, fail
+from chatledger.cli.opening import file_of, opened, place_of
+from chatledger.cli.options import AsJson, Database, Yes
+from chatledger.cli.screen import Screen, counted, sized
+from chatledger.migrate import HEAD
+
+app = typer.Typer(no_args_is_help=True, help="The database: migrate, check, describe it.")
+
+
+def init(db: Database = None, as_json: AsJson = False) -> None:
+    """Make a ledger, or bring an older one up to date, and print where it lies."""
+    path = file_of(db)
+    made = path is not None and not path.exists()
+    with opened(db, new=True, migrate="always") as ledger:
+        place, revision = place_of(ledger, db), ledger.current()
+        if as_json:
+            write_document({"place": place, "url": ledger.url, "revision": revision, "new": made})
+        else:
+            Screen().line((place, "bold"), f" is ready (revision {revision})")
+
+
+@app.command()
+def upgrade(
+    revision: Annotated[str, typer.Argument(metavar="[REVISION]", help="How far.")] = "head", db: Database = None
+) -> None:
+    """Migrate up. Nothing is lost; a killed upgrade leaves the old schema or the new one."""
+    with opened(db, new=True, migrate="never") as ledger:
+        before = ledger.current()
+        ledger.upgrade(revision)
+        _show_way(before, ledger.current())
+
+
+@app.command()
+def downgrade(
+    revision: Annotated[str, typer.Argument(metavar="REVISION", show_default=False, help="Or base: nothing of ours.")],
+    yes: Yes = False,
+    db: Database = None,
+) -> None:
+    """Migrate down. Down to `base` drops every table of the ledger with its rows."""
+    with opened(db, migrate="never") as ledger:
+        if revision == "base" and not yes:
+            fail(f"base drops every conversation in {place_of(ledger, db)}: add --yes to do it")
+        before = ledger.current()
+        ledger.downgrade(revision)
+        _show_way(before, ledger.current())
+
+
+@app.command()
+def current(db: Database = None, as_json: AsJson = False) -> None:
+    """Print the revision that the database stands at."""
+    with opened(db, migrate="never") as ledger:
+        revision = ledger.current()
+    if as_json:
+        write_document({"revision": revision, "head": HEAD})
+    else:
+        Screen().line(revision or "none", "" if revision == HEAD else f" (this release needs {HEAD})")
+
+
+@app.command()
+def check(db: Database = None, as_json: AsJson = False) -> None:
+    """Compare the database with what it should be. Exit code 1 when something is wrong."""
+    with opened(db, migrate="never") as ledger:
+        report = ledger.check()
+    if as_json:
+        write_document({"ok": report.ok, **dict(report)})
+    else:
+        screen = Screen()
+        if report.ok:
+            screen.line(("ok", "green"), f" (revision {report.revision})")
+        for finding in report.findings:
+            screen.line((f"{finding.kind}: {counted(finding.count, 'defect')}", "bold red"))
+            for example in finding.examples:
+                screen.line(f"  {example}")
+            screen.line((f"  {finding.remedy}", "dim"))
+    if not report.ok:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def info(db: Database = None, as_json: AsJson = False) -> None:
+    """What the database is: version, revision, sizes, settings in force, pool."""
+    with opened(db, migrate="never") as ledger:
+        facts = ledger.info()
+    if as_json:
+        write_document(facts)
+    else:
+        _show_facts(Screen(), facts)
+
+
+def _show_facts(screen: Screen, facts: Mapping[str, Any]) -> None:
+    plain = {name: value for name, value in facts.items() if not isinstance(value, Mapping)}
+    width = max(map(len, plain))
+    for name, value in plain.items():
+        screen.line((name.replace("_", " ").ljust(width), "bold"), f"  {_shown(value)}")
+    for name, group in facts.items():
+        if isinstance(group, Mapping) and group:
+            screen.line((name.replace("_", " "), "bold"))
+            width = max(map(len, group))
+            for part, value in group.items():
+                screen.line(f"  {part.ljust(width)}  {sized(value) if name == 'bytes' else _shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _show_way(before: str | None, after: str | None) -> None:
+    Screen().line(f"{before or 'none'} → {after or 'none'}" if before != after else f"already at {after or 'none'}")

@@ -1,0 +1,107 @@
+"""The options that several commands share, and how what is typed becomes a value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import typer
+
+_WHERE = "Where"
+
+
+def _own_or_root(ctx: typer.Context, value: str | None) -> str | None:
+    if value == "":
+        raise typer.BadParameter("is empty: name a file or a URL")
+    return value if value is not None else ctx.find_root().params.get("db")
+
+
+def moment(typed: str | datetime) -> datetime:
+    """A time as typed: ISO 8601 with a zone, or a date, which is its midnight in UTC."""
+    if isinstance(typed, datetime):
+        return typed
+    try:
+        if len(typed) <= len("2026-05-01"):
+            return datetime.combine(date.fromisoformat(typed), datetime.min.time(), UTC)
+        found = datetime.fromisoformat(typed)
+    except ValueError:
+        raise typer.BadParameter("is not a time: write 2026-05-01 or 2026-05-01T12:00:00Z") from None
+    if found.tzinfo is None:
+        raise typer.BadParameter("has no time zone: add Z for UTC, or an offset such as +02:00")
+    return found
+
+
+def pairs(typed: Iterable[str] | None, option: str = "--metadata") -> dict[str, Any]:
+    """KEY=VALUE options as a dict. A value that is JSON is that JSON; anything else is text."""
+    found: dict[str, Any] = {}
+    for pair in typed or ():
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise typer.BadParameter("is not KEY=VALUE", param_hint=f"'{option}'")
+        found[key] = json_or_text(value)
+    return found
+
+
+def json_or_text(typed: str) -> Any:
+    """A JSON value where the text is one, else the text itself."""
+    try:
+        return json.loads(typed, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return typed
+
+
+def json_value(typed: str | None, option: str) -> Any:
+    """A JSON value; anything else is misuse."""
+    if typed is None:
+        return None
+    try:
+        return json.loads(typed, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise typer.BadParameter("is not JSON", param_hint=f"'{option}'") from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+_TIME_HELP = "ISO 8601 with a zone (2026-05-01T12:00Z), or a date: its midnight in UTC."
+
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        metavar="URL",
+        callback=_own_or_root,
+        help="The database: a file, or a URL. Else CHATLEDGER_URL, else chatledger.db here.",
+        show_default=False,
+        rich_help_panel=_WHERE,
+    ),
+]
+Owner = Annotated[
+    str | None,
+    typer.Option("--user", metavar="USER", help="See and touch only this user's sessions.", rich_help_panel=_WHERE),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs instead of text for people.")]
+SessionId = Annotated[str, typer.Argument(metavar="SESSION_ID", show_default=False)]
+Project = Annotated[str | None, typer.Option("--project", metavar="PROJECT", help="Only of this project.")]
+ModelFilter = Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Only of this model.")]
+Metadata = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metadata", "-m", metavar="KEY=VALUE", help="May be repeated; a value that is JSON is kept as JSON."
+    ),
+]
+Since = Annotated[
+    datetime | None,
+    typer.Option("--since", metavar="TIME", parser=moment, help=f"The earliest wanted. {_TIME_HELP}"),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option("--until", metavar="TIME", parser=moment, help=f"The first not wanted. {_TIME_HELP}"),
+]
+Cursor = Annotated[
+    str | None, typer.Option("--cursor", metavar="CURSOR", help="Go on from there: what the page before gave.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it: nothing is asked.")]

@@ -1,0 +1,170 @@
+"""Sessions: created, listed, forked, archived, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from chatledger.cli.documents import write_document
+from chatledger.cli.failures import fail
+from chatledger.cli.opening import opened_for
+from chatledger.cli.options import (
+    AsJson,
+    Cursor,
+    Database,
+    Metadata,
+    ModelFilter,
+    Owner,
+    Project,
+    SessionId,
+    Since,
+    Until,
+    Yes,
+    pairs,
+)
+from chatledger.cli.screen import Column, Screen, money, when
+from chatledger.schemas import Session
+from chatledger.vocabulary import Status
+
+_PAGE = 1000
+
+
+def create(
+    session_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="Your own id; else a UUIDv7.")] = None,
+    user: Annotated[str | None, typer.Option("--user", metavar="USER", help="Whose it is.")] = None,
+    project: Annotated[str | None, typer.Option("--project", metavar="PROJECT", help="Registered by its name.")] = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Registered by its name.")] = None,
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT")] = None,
+    system_prompt: Annotated[str | None, typer.Option("--system-prompt", metavar="TEXT")] = None,
+    metadata: Metadata = None,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Begin a session and print its id."""
+    entries = pairs(metadata)
+    with opened_for(db, user, new=True) as ledger:
+        session = ledger.run(
+            lambda uow: uow.sessions.create(
+                session_id,
+                user_id=user,
+                project_id=project,
+                model_id=model,
+                title=title,
+                system_prompt=system_prompt,
+                metadata=entries,
+            )
+        )
+    _show(session, as_json=as_json)
+
+
+def list_(
+    user: Owner = None,
+    project: Project = None,
+    model: ModelFilter = None,
+    status: Annotated[
+        list[Status] | None, typer.Option("--status", help="May be repeated. Without it: all but expired ones.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most 1,000.")] = 20,
+    cursor: Cursor = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every page.")] = False,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sessions by their last activity, newest first."""
+    found: list[Session] = []
+    with opened_for(db, user) as ledger, ledger.read() as uow:
+        while True:
+            page = uow.sessions.list(
+                project_id=project, model_id=model, status=status or None, since=since, until=until,
+                limit=_PAGE if everything else limit, cursor=cursor,
+            )  # fmt: skip
+            found += page.items
+            cursor = page.next_cursor
+            if not (everything and cursor):
+                break
+    if as_json:
+        write_document({"items": found, "next_cursor": cursor})
+        return
+    if found:
+        show_table(Screen(), found)
+    else:
+        Screen.errors().line("no sessions")
+    if cursor:
+        Screen.errors().line((f"more with --cursor {cursor}", "dim"))
+
+
+def fork(
+    session_id: SessionId,
+    at: Annotated[int | None, typer.Option("--at", min=1, metavar="N", help="The last message to copy.")] = None,
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="Else that of the original.")] = None,
+    new_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="The copy's id; else a UUIDv7.")] = None,
+    user: Owner = None,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a session, up to a message, into a new one that goes its own way. Prints the new id."""
+    with opened_for(db, user) as ledger:
+        session = ledger.run(lambda uow: uow.sessions.fork(session_id, at=at, title=title, new_session_id=new_id))
+    _show(session, as_json=as_json)
+
+
+def archive(session_id: SessionId, user: Owner = None, db: Database = None) -> None:
+    """Close a session for writing. It stays readable."""
+    with opened_for(db, user) as ledger:
+        ledger.run(lambda uow: uow.sessions.archive(session_id))
+
+
+def delete(session_id: SessionId, yes: Yes = False, user: Owner = None, db: Database = None) -> None:
+    """Delete a session with all its messages. The audit log keeps that it was."""
+    with opened_for(db, user) as ledger:
+        if not yes:
+            with ledger.read() as uow:
+                count = uow.sessions.get(session_id, include_expired=True).message_count
+            fail(f"session {session_id!r} holds {count:,} messages, which would be lost: add --yes to delete it")
+        ledger.run(lambda uow: uow.sessions.delete(session_id))
+
+
+_COLUMNS = (
+    Column("ID"),
+    Column("Title", flexible=True),
+    Column("User", rank=3),
+    Column("Model", rank=6, flexible=True),
+    Column("Status", rank=5),
+    Column("Messages", rank=2, right=True),
+    Column("Tokens", rank=4, right=True),
+    Column("Cost", rank=4, right=True),
+    # The order of the list, so it goes last.
+    Column("Last activity", rank=1),
+)
+
+
+def show_table(screen: Screen, sessions: Sequence[Session]) -> None:
+    """Sessions as people read them."""
+    screen.table(
+        _COLUMNS,
+        [
+            (
+                session.session_id,
+                session.title or "",
+                session.user_id or "",
+                session.model_id or "",
+                session.status.value,
+                f"{session.message_count:,}",
+                f"{session.total_tokens:,}" if session.total_tokens else "",
+                money(session.total_cost),
+                when(session.last_activity),
+            )
+            for session in sessions
+        ],
+    )
+
+
+def _show(session: Session, *, as_json: bool) -> None:
+    if as_json:
+        write_document(session)
+    else:
+        Screen().line(session.session_id)

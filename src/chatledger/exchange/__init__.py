@@ -1,0 +1,31 @@
+"""Conversation files in and out.
+
+    report = import_file(ledger, "chats.jsonl", on_conflict="skip")
+    with open("backup.jsonl", "w", encoding="utf-8") as out:
+        export_sessions(ledger, out, format="jsonl")
+
+Both hold a bounded number of messages, however many there are.
+"""
+
+from chatledger.exchange.exporting import export_sessions
+from chatledger.exchange.formats import ExportFormat, Format
+from chatledger.exchange.importing import OnConflict, import_file
+from chatledger.exchange.openai import from_openai, to_openai
+from chatledger.exchange.report import ExportReport, Failure, ImportReport, Progress
+from chatledger.exchange.sharegpt import from_sharegpt, to_sharegpt
+
+__all__ = [
+    "ExportFormat",
+    "ExportReport",
+    "Failure",
+    "Format",
+    "ImportReport",
+    "OnConflict",
+    "Progress",
+    "export_sessions",
+    "from_openai",
+    "from_sharegpt",
+    "import_file",
+    "to_openai",
+    "to_sharegpt",
+]

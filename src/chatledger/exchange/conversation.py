@@ -1,0 +1,49 @@
+"""What every reader of a format makes of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from chatledger.errors import InvalidInput
+from chatledger.exchange.report import Failure
+from chatledger.schemas import NewMessage
+from chatledger.vocabulary import Status
+
+
+class Turn(NamedTuple):
+    """A message, and the line it was read from where one message is one line."""
+
+    line: int | None
+    message: NewMessage
+
+
+@dataclass
+class Conversation:
+    """One session to be made, with its messages still to be read: they are taken once, in order.
+
+    The messages raise `Unreadable` where one of them cannot be read.
+    """
+
+    record: int
+    line: int | None
+    messages: Iterator[Turn]
+    #: What `sessions.create` takes.
+    fields: dict[str, Any] = field(default_factory=dict)
+    #: What the session is to become after its messages.
+    status: Status = Status.ACTIVE
+
+    def failure(self, error: Exception, line: int | None = None) -> Failure:
+        """The failure of this conversation, at a line where that is known better."""
+        return Failure(record=self.record, line=line or self.line, reason=str(error))
+
+
+class Unreadable(InvalidInput):
+    """A part of a file that cannot be read, and its place."""
+
+    failure: Failure
+
+    def __init__(self, record: int, line: int | None, error: InvalidInput) -> None:
+        super().__init__(error.field, error.reason)
+        self.failure = Failure(record=record, line=line, reason=str(error))

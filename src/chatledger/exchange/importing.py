@@ -1,0 +1,254 @@
+"""Conversation files into a ledger, one transaction for each conversation."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, get_args
+
+from chatledger.errors import (
+    ChatledgerError,
+    CorruptDatabase,
+    InvalidInput,
+    ReadOnly,
+    SchemaError,
+    SessionExists,
+    Unavailable,
+)
+from chatledger.exchange.conversation import Conversation, Turn, Unreadable
+from chatledger.exchange.detection import reader
+from chatledger.exchange.formats import Format
+from chatledger.exchange.limits import BATCH_CHARACTERS, BATCH_MESSAGES
+from chatledger.exchange.pieces import PlainFile
+from chatledger.exchange.report import NAMED, Failure, ImportReport, Progress
+from chatledger.exchange.trial import try_messages, try_session
+from chatledger.ledger import Transactions
+from chatledger.unit_of_work import UnitOfWork
+from chatledger.vocabulary import Status
+
+OnConflict = Literal["error", "skip", "new"]
+
+#: Seconds between two calls of `progress`, at least.
+_PAUSE = 0.05
+#: Errors that the next conversation would meet as well.
+_FATAL = (Unavailable, SchemaError, CorruptDatabase, ReadOnly)
+_PLACED = re.compile(r"messages\[(\d+)\]\.(.*)", re.DOTALL)
+
+
+def import_file(
+    ledger: Transactions,
+    path: str | os.PathLike[str],
+    *,
+    format: Format | str = Format.AUTO,
+    user_id: str | None = None,
+    project_id: str | None = None,
+    model_id: str | None = None,
+    dry_run: bool = False,
+    on_conflict: OnConflict = "error",
+    progress: Callable[[Progress], None] | None = None,
+) -> ImportReport:
+    """Read a file of conversations into a ledger, in bounded memory.
+
+    Each conversation is one transaction: all of it is stored or nothing. One that cannot be read or stored is a failure
+    in the report, and the others are imported all the same. Memory is bounded by the largest record of the file (a line,
+    or an element of the outermost array; at most 256 MiB), not by its length: a list of messages and our own JSON Lines
+    may go on for ever.
+
+    `user_id`, `project_id` and `model_id` replace what the file says. When the file names a session that is there
+    already, `on_conflict` says whether that is a failure, is passed over, or is stored under a new id. `dry_run` reads
+    and checks everything and writes nothing; it cannot see that two conversations of the file have the same id.
+
+    Raises:
+        InvalidInput: the file cannot be read at all, or is of an unknown format or version.
+        Unavailable, ReadOnly, SchemaError, CorruptDatabase: the ledger failed. What was imported until then stays.
+    """
+    if on_conflict not in get_args(OnConflict):
+        raise InvalidInput("on_conflict", f"is not one of {', '.join(get_args(OnConflict))}")
+    try:
+        wanted = Format(format)
+    except ValueError:
+        raise InvalidInput("format", f"is not one of {', '.join(Format)}") from None
+    given = {"user_id": user_id, "project_id": project_id, "model_id": model_id}
+    fixed = {name: value for name, value in given.items() if value is not None}
+    with PlainFile(path) as file:
+        found, conversations = reader(file, wanted)
+        work = _Import(ledger, file, found, fixed, on_conflict, dry_run, progress)
+        for conversation in conversations:
+            work.take(conversation)
+        return work.report()
+
+
+class _Import:
+    """One import under way, with its counts."""
+
+    def __init__(
+        self,
+        ledger: Transactions,
+        file: PlainFile,
+        found: Format,
+        fixed: dict[str, Any],
+        on_conflict: OnConflict,
+        dry_run: bool,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._ledger, self._file, self._format = ledger, file, found
+        self._fixed, self._on_conflict, self._dry_run = fixed, on_conflict, dry_run
+        self._progress, self._told = progress, 0.0
+        self._conversations = self._messages = self._skipped = self._failed = 0
+        self._pending = 0  # messages of the conversation that is being read
+        self._failures: list[Failure] = []
+        self._session_ids: list[str] = []
+
+    def take(self, found: Conversation | Failure) -> None:
+        if isinstance(found, Failure):
+            self._fail(found)
+        else:
+            self._take(found)
+        self._pending = 0
+        self._tell()
+
+    def report(self) -> ImportReport:
+        self._tell(last=True)
+        return ImportReport(
+            format=self._format,
+            conversations=self._conversations,
+            messages=self._messages,
+            skipped=self._skipped,
+            failed=self._failed,
+            failures=tuple(self._failures),
+            dry_run=self._dry_run,
+            session_ids=tuple(self._session_ids),
+        )
+
+    def _take(self, conversation: Conversation) -> None:
+        conversation.fields |= self._fixed
+        try:
+            if self._dry_run:
+                self._try(conversation)
+            else:
+                session_id = self._store(conversation)
+                if len(self._session_ids) < NAMED:
+                    self._session_ids.append(session_id)
+        except _FATAL:
+            raise
+        except Unreadable as error:
+            self._fail(error.failure)
+        except SessionExists as error:
+            if self._on_conflict == "skip":
+                self._skipped += 1
+            else:
+                self._fail(conversation.failure(error))
+        except _Misplaced as error:
+            self._fail(conversation.failure(error, error.line))
+        except ChatledgerError as error:
+            self._fail(conversation.failure(error))
+        else:
+            self._conversations += 1
+            self._messages += self._pending
+
+    def _store(self, conversation: Conversation) -> str:
+        batches = self._batches(conversation.messages)
+        first = next(batches, [])
+        second = next(batches, None)
+        if second is None:  # all of it is held, so that it can be tried again when the database is busy
+            return self._ledger.run(lambda uow: self._write(uow, conversation, iter([first])))
+        with self._ledger.begin() as uow:
+            return self._write(uow, conversation, _chained(first, second, batches))
+
+    def _write(self, uow: UnitOfWork, conversation: Conversation, batches: Iterator[list[Turn]]) -> str:
+        session_id = self._create(uow, conversation.fields)
+        stored = 0
+        for batch in batches:
+            try:
+                uow.messages.append_many(session_id, [turn.message for turn in batch])
+            except InvalidInput as error:
+                raise _Misplaced.of(error, batch, stored) from None
+            stored += len(batch)
+        close = {
+            Status.PAUSED: uow.sessions.pause,
+            Status.IDLE: uow.sessions.mark_idle,
+            Status.ARCHIVED: uow.sessions.archive,
+            Status.EXPIRED: uow.sessions.expire,
+        }.get(conversation.status)
+        if close is not None:
+            close(session_id)
+        return session_id
+
+    def _create(self, uow: UnitOfWork, fields: dict[str, Any]) -> str:
+        try:
+            return uow.sessions.create(**fields).session_id
+        except SessionExists:
+            if self._on_conflict != "new":
+                raise
+        return uow.sessions.create(**{**fields, "session_id": None}).session_id
+
+    def _try(self, conversation: Conversation) -> None:
+        try_session(self._ledger, conversation.fields, conflicts=self._on_conflict != "new")
+        stored = 0
+        for batch in self._batches(conversation.messages):
+            try:
+                try_messages([turn.message for turn in batch])
+            except InvalidInput as error:
+                raise _Misplaced.of(error, batch, stored) from None
+            stored += len(batch)
+
+    def _batches(self, messages: Iterator[Turn]) -> Iterator[list[Turn]]:
+        """The messages in lists that are small enough to be held."""
+        batch: list[Turn] = []
+        characters = 0
+        for turn in messages:
+            batch.append(turn)
+            characters += len(turn.message.content)
+            if len(batch) == BATCH_MESSAGES or characters >= BATCH_CHARACTERS:
+                self._pending += len(batch)
+                self._tell()
+                yield batch
+                batch, characters = [], 0
+        self._pending += len(batch)
+        if batch:
+            yield batch
+
+    def _fail(self, failure: Failure) -> None:
+        self._failed += 1
+        if len(self._failures) < NAMED:
+            self._failures.append(failure)
+
+    def _tell(self, *, last: bool = False) -> None:
+        if self._progress is None:
+            return
+        now = time.monotonic()
+        if last or now - self._told >= _PAUSE:
+            self._told = now
+            self._progress(
+                Progress(
+                    bytes_read=min(self._file.position, self._file.size),
+                    bytes_total=self._file.size,
+                    conversations=self._conversations,
+                    messages=self._messages + self._pending,
+                    failures=self._failed,
+                )
+            )
+
+
+class _Misplaced(InvalidInput):
+    """A message of a batch that cannot be stored, by its place in the conversation and its line."""
+
+    line: int | None
+
+    @classmethod
+    def of(cls, error: InvalidInput, batch: list[Turn], before: int) -> InvalidInput:
+        found = _PLACED.fullmatch(error.field)
+        if found is None:
+            return error
+        index = int(found[1])
+        placed = cls(f"messages[{before + index}].{found[2]}", error.reason)
+        placed.line = batch[index].line
+        return placed
+
+
+def _chained(first: list[Turn], second: list[Turn], rest: Iterator[list[Turn]]) -> Iterator[list[Turn]]:
+    yield first
+    yield second
+    yield from rest

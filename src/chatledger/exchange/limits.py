@@ -1,0 +1,11 @@
+"""How large a part of a file may be."""
+
+from __future__ import annotations
+
+#: Bytes of one record: a line, or an element of the outermost array. It is held in memory while it is imported.
+MAX_RECORD = 1 << 28
+TOO_LONG = f"is longer than {MAX_RECORD >> 20} MiB: split it, or use a format with a line for each message"
+
+#: Messages, and characters of their text, that are held in memory and stored at a time.
+BATCH_MESSAGES = 1000
+BATCH_CHARACTERS = 1 << 23

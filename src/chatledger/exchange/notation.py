@@ -1,0 +1,97 @@
+"""Chat messages as dicts, in the notations of others, to ours and back without loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chatledger.errors import InvalidInput
+from chatledger.schemas import Message, NewMessage
+from chatledger.schemas.fields import MAX_IDENTIFIER
+from chatledger.schemas.message import new_message
+from chatledger.vocabulary import Role
+
+#: Keys that are columns of ours where their value fits.
+_COLUMNS = ("name", "tool_call_id")
+#: In a message's metadata: the notation's own key for text was not there at all.
+_ABSENT = "absent"
+_TEXT_PARTS = ("text", "value", "content")
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How others write a message: the keys of its speaker and its text, and their words for our roles.
+
+    Speaker, text, `name` and `tool_call_id` become columns. The payload keeps every other key, and those of the four
+    whose column does not say it all: a speaker's word that is not the first one for its role, a text that is null or a
+    list of parts. So `write` gives back a dict equal to the one that `read` was given.
+    """
+
+    speaker: str
+    text: str
+    roles: Mapping[str, Role]
+
+    def is_turn(self, item: Any) -> bool:
+        """Whether something looks like a message in this notation."""
+        return isinstance(item, dict) and isinstance(item.get(self.speaker), str)
+
+    def read(self, item: Any, place: str, **columns: Any) -> NewMessage:
+        """The message that a dict describes.
+
+        Raises:
+            InvalidInput: no dict, no speaker or an unknown one, or a value that no column can keep.
+        """
+        if not isinstance(item, dict):
+            raise InvalidInput(place, "is not an object")
+        rest = dict(item)
+        word = rest.pop(self.speaker, None)
+        role = self.roles.get(word) if isinstance(word, str) else None
+        if role is None:
+            raise InvalidInput(f"{place}.{self.speaker}", f"is not one of {', '.join(self.roles)}")
+        if word != self._word(role):
+            rest[self.speaker] = word
+        content = rest.get(self.text)
+        if isinstance(content, str):
+            del rest[self.text]
+        for name in _COLUMNS:
+            if isinstance(rest.get(name), str) and 0 < len(rest[name]) <= MAX_IDENTIFIER:
+                columns[name] = rest.pop(name)
+        if self.text not in item:
+            columns["metadata"] = {_ABSENT: [self.text]}
+        try:
+            return new_message({**columns, "role": role, "content": text_of(content), "payload": rest or None})
+        except InvalidInput as error:
+            raise InvalidInput(f"{place}.{error.field}", error.reason) from None
+
+    def write(self, message: Message | NewMessage) -> dict[str, Any]:
+        """The dict of a message. One that was not read in this notation keeps its payload, under its own keys."""
+        payload = message.payload
+        rest = dict(payload) if isinstance(payload, dict) else {} if payload is None else {"payload": payload}
+        item: dict[str, Any] = {self.speaker: rest.pop(self.speaker, self._word(message.role))}
+        if self.text in rest:
+            item[self.text] = rest.pop(self.text)
+        elif self.text not in (message.metadata or {}).get(_ABSENT, ()):
+            item[self.text] = message.content
+        item |= {name: getattr(message, name) for name in _COLUMNS if getattr(message, name) is not None}
+        return item | rest
+
+    def _word(self, role: Role) -> str:
+        return next(word for word, meant in self.roles.items() if meant is role)
+
+
+def text_of(content: Any) -> str:
+    """The text of a message's content: the content itself, or its text parts, each on a line of its own."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else [content]
+    return "\n".join(text for part in parts if (text := _part(part)) is not None)
+
+
+def _part(part: Any) -> str | None:
+    if isinstance(part, str):
+        return part
+    # Parts of other types, such as an image's, keep their addresses out of the text.
+    if not isinstance(part, dict) or "text" not in str(part.get("type", "text")):
+        return None
+    return next((part[key] for key in _TEXT_PARTS if isinstance(part.get(key), str)), None)
