@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -81,8 +81,10 @@ class Dialect(ABC):
         """Look at the tables once more before a migration commits."""
 
     @abstractmethod
-    def fingerprint(self, connection: Connection) -> dict[str, str]:
-        """Every trigger, view, index, function and table of ours by name, with its text, normalised."""
+    def fingerprint(self, connection: Connection, tables: Collection[str]) -> dict[str, str]:
+        """What makes up our tables, by kind and name, with its normalised text: columns, constraints, indexes, triggers,
+        and the functions, views and full text that go with them.
+        """
 
     @abstractmethod
     def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:

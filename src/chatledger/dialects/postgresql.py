@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -124,11 +124,11 @@ class PostgreSQL(Dialect):
     def verify_migration(self, connection: Connection) -> None:
         """Foreign keys were never off."""
 
-    def fingerprint(self, connection: Connection) -> dict[str, str]:
+    def fingerprint(self, connection: Connection, tables: Collection[str]) -> dict[str, str]:
         found = {}
         schema = connection.execute(text("SELECT current_schema()")).scalar_one()
         for kind, query in _FINGERPRINT.items():
-            for name, definition in connection.execute(text(query)):
+            for name, definition in connection.execute(text(query), {"tables": list(tables)}):
                 plain = re.sub(rf'"?\b{re.escape(schema)}\b"?\.', "", definition)
                 plain = re.sub(r"SET search_path TO [^\n]*", "SET search_path", plain)
                 found[f"{kind} {name}"] = re.sub(r"\s+", " ", plain)
@@ -240,23 +240,23 @@ _FINGERPRINT = {
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
-            AND a.attnum > 0 AND NOT a.attisdropped AND c.relname <> 'chatledger_version'""",
+            AND a.attnum > 0 AND NOT a.attisdropped AND c.relname = ANY(:tables)""",
     "constraint": """
-        SELECT conrelid::regclass::text || '.' || conname, pg_get_constraintdef(oid)
-        FROM pg_constraint WHERE connamespace = current_schema()::regnamespace AND contype <> 'n'
-            AND conrelid <> 0 AND conrelid::regclass::text NOT LIKE '%chatledger_version'""",
+        SELECT c.relname || '.' || k.conname, pg_get_constraintdef(k.oid)
+        FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+        WHERE c.relnamespace = current_schema()::regnamespace AND k.contype <> 'n' AND c.relname = ANY(:tables)""",
     "index": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() "
-    "AND tablename <> 'chatledger_version'",
+    "AND tablename = ANY(:tables)",
     "trigger": """
         SELECT t.tgname, pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-        WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal""",
+        WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal
+            AND c.relname = ANY(:tables)""",
     "function": """
         SELECT proname, pg_get_functiondef(oid) FROM pg_proc
         WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'chatledger\\_%'""",
-    "view": "SELECT viewname, definition FROM pg_views WHERE schemaname = current_schema()",
     "text search": """
         SELECT c.cfgname, string_agg(m.maptokentype || ':' || d.dictname, ',' ORDER BY m.maptokentype, m.mapseqno)
         FROM pg_ts_config c JOIN pg_ts_config_map m ON m.mapcfg = c.oid JOIN pg_ts_dict d ON d.oid = m.mapdict
-        WHERE c.cfgnamespace = current_schema()::regnamespace GROUP BY c.cfgname""",
+        WHERE c.cfgnamespace = current_schema()::regnamespace AND c.cfgname = 'chatledger' GROUP BY c.cfgname""",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -139,14 +139,16 @@ class SQLite(Dialect):
                 f"table {broken[0]!r} has rows that refer to nothing: nothing was migrated; run `chatledger db check`"
             )
 
-    def fingerprint(self, connection: Connection) -> dict[str, str]:
+    def fingerprint(self, connection: Connection, tables: Collection[str]) -> dict[str, str]:
         rows = connection.execute(
             text(
-                "SELECT type, name, sql FROM sqlite_master"
-                " WHERE sql IS NOT NULL AND name NOT LIKE 'messages\\_fts\\__%' ESCAPE '\\'"
+                "SELECT type, name, tbl_name, sql FROM sqlite_master"
+                # FTS5 makes tables of its own beside the one that was asked for.
+                " WHERE sql IS NOT NULL AND NOT (type = 'table' AND name LIKE 'messages\\_fts\\__%' ESCAPE '\\')"
             )
         )
-        return {f"{kind} {name}": re.sub(r"\s+", " ", sql) for kind, name, sql in rows if name != VERSION_TABLE}
+        of_ours = {*tables, "messages_fts", "messages_text"}
+        return {f"{kind} {name}": re.sub(r"\s+", " ", sql) for kind, name, table, sql in rows if table in of_ours}
 
     @contextmanager
     def scratch(self, connection: Connection) -> Iterator[Connection]:

@@ -32,6 +32,9 @@ class LedgerConnection(sqlite3.Connection):
 
     mode: Mode | None = None
     wait: float = 0.0
+    #: Whether the file's journal has yet to be looked at. Switching it to WAL writes to the file, so it waits for the
+    #: first write: by then the file has been found to be a ledger.
+    journal_is_due = False
     _reading = False
     _migrating = False
 
@@ -51,6 +54,9 @@ class LedgerConnection(sqlite3.Connection):
         if mode == "migrate":
             self.execute("PRAGMA foreign_keys=OFF")  # without effect inside a transaction, so before it
             self._migrating = True
+        if self.journal_is_due and mode in ("write", "migrate"):
+            _wait_for(self, "PRAGMA journal_mode=WAL", deadline)
+            self.journal_is_due = False
         if mode is None or reading:
             self.execute("BEGIN")
         else:
@@ -102,22 +108,17 @@ class Configure:
         speed = [f"cache_size=-{settings.cache_size // 1024}", "temp_store=MEMORY", f"mmap_size={mmap}"]
         # NORMAL: a killed process loses nothing, a power cut may lose the last commits but never damages the file.
         durability = [f"synchronous={settings.durability.upper()}"]
-        # First: switching to WAL needs a lock, and everything after it reads through it.
-        journal = ["journal_mode=WAL"] if file else []
-        self._pragmas = [*waiting, *journal, *durability, *safety, *speed]
+        self._pragmas = [*waiting, *durability, *safety, *speed]
+        self._file = file
 
     def __call__(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         manual_transactions(connection, record)
         assert isinstance(connection, LedgerConnection)
         connection.wait = self._busy_timeout
+        connection.journal_is_due = self._file
         deadline = time.monotonic() + self._busy_timeout
         for pragma in self._pragmas:
-            try:
-                _wait_for(connection, f"PRAGMA {pragma}", deadline)
-            except sqlite3.OperationalError as error:
-                # A file that may only be read keeps the journal that it has.
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
-                    raise
+            _wait_for(connection, f"PRAGMA {pragma}", deadline)
 
 
 def manual_transactions(connection: Any, record: ConnectionPoolEntry) -> None:

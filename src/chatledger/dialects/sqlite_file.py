@@ -16,6 +16,7 @@ APPLICATION_ID = 0x63686C67
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER = 100
+_MARK = struct.pack(">I", APPLICATION_ID)
 
 
 def prepare_file(path: Path) -> None:
@@ -51,6 +52,7 @@ def _create(path: Path) -> None:
         connection = sqlite3.connect(name, isolation_level=None)
         try:
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            connection.execute("PRAGMA journal_mode=WAL")
         finally:
             connection.close()
         with suppress(FileExistsError):  # another process was first: theirs is as good
@@ -78,12 +80,27 @@ def _inspect(path: Path, size: int) -> None:
             "if nothing was in it, delete it and a new ledger is made in its place"
         )
     if not header.startswith(_MAGIC):
-        if header[68:72] == struct.pack(">I", APPLICATION_ID):
+        if header[68:72] == _MARK:
             raise CorruptDatabase(f"{name} was a ledger, but its first bytes are damaged: restore a backup")
         raise NotALedger(f"{name} is not a SQLite database (or is encrypted): choose another path")
     if len(header) < _HEADER:
         raise CorruptDatabase(f"{name} is cut off within its first {_HEADER} bytes: restore a backup")
+    if header[68:72] == _MARK and not _is_plausible(header):
+        raise CorruptDatabase(f"{name} is a ledger whose header is damaged: restore a backup")
     _check_length(path, size, header)
+
+
+def _is_plausible(header: bytes) -> bool:
+    """Whether the fixed fields of a SQLite header hold what they must (file format, section 1.3)."""
+    schema_format, encoding = (struct.unpack(">I", header[at : at + 4])[0] for at in (44, 56))
+    return (
+        header[18] in (1, 2)
+        and header[19] in (1, 2)
+        and header[21:24] == b"\x40\x20\x20"
+        and schema_format in range(5)
+        and encoding in range(4)
+        and not any(header[72:92])
+    )
 
 
 def _check_length(path: Path, size: int, header: bytes) -> None:

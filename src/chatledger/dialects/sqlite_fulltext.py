@@ -17,6 +17,9 @@ class SQLiteFullText(FullText):
         parameters = {**scope.parameters, "match": match_expression(query)}
         columns = "m.session_id, m.sequence_number, m.created_at, -f.rank AS score"
         where = " AND ".join(["f.messages_fts MATCH :match", LIVE, *scope.conditions])
+        for number, prefix in enumerate(_cut_prefixes(query)):
+            parameters[f"prefix_{number}"] = prefix
+            where += f" AND instr(lower(m.content), :prefix_{number})"
         if scope.messages_in_scope is not None and scope.messages_in_scope <= _FEW:
             # CROSS JOIN keeps this order: sessions, their messages, then the index.
             tables = "sessions AS s CROSS JOIN messages AS m ON m.session_id = s.session_id"
@@ -39,6 +42,17 @@ def match_expression(query: Query) -> str:
     if not query.excluded:
         return wanted
     return f"({wanted}) NOT ({' OR '.join(map(_quoted, query.excluded))})"
+
+
+def _cut_prefixes(query: Query) -> list[str]:
+    """Prefixes that FTS5 stems before it looks for them, so that `bus*` would find "but": the text must hold them too."""
+    if not any(term.prefix for term in query.terms()):
+        return []
+    from snowballstemmer import stemmer  # type: ignore[import-untyped]  # noqa: PLC0415 - for prefixes alone; untyped
+
+    porter = stemmer("porter")
+    lasts = [group[0].words.split(" ")[-1].lower() for group in query.groups if len(group) == 1 and group[0].prefix]
+    return [last for last in lasts if last.isascii() and len(porter.stemWord(last)) < len(last)]
 
 
 def _quoted(term: Term) -> str:

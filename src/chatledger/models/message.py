@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, FetchedValue, Index, text
+from sqlalchemy import CheckConstraint, FetchedValue, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
@@ -20,14 +20,14 @@ class Message(Base):
     __table_args__ = (
         CheckConstraint("sequence_number >= 1", name="sequence_number"),
         one_of("role", Role),
-        # Partial: appends without a key do not touch it.
+        # Partial on every database (migration 0003), so that appends without a key do not touch it. The condition is not
+        # given in SQLAlchemy's form, which loads the dialects that it names.
         Index(
             "uq_messages_session_id_key",
             "session_id",
             "key",
             unique=True,
-            sqlite_where=text("key IS NOT NULL"),
-            postgresql_where=text("key IS NOT NULL"),
+            info={"where": "key IS NOT NULL"},
         ),
         {"info": {"distribution": "session"}},
     )

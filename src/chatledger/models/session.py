@@ -26,12 +26,7 @@ class Session(Base):
         Index("ix_sessions_user_activity", "user_id", "activity_minute"),
         Index("ix_sessions_project_activity", "project_id", "activity_minute"),
         Index("ix_sessions_model_activity", "model_id", "activity_minute"),
-        Index(
-            "ix_sessions_active_activity",
-            "activity_minute",
-            sqlite_where=text("status = 'active'"),
-            postgresql_where=text("status = 'active'"),
-        ),
+        Index("ix_sessions_active_activity", "activity_minute", info={"where": "status = 'active'"}),
         {"info": {"distribution": "session"}},
     )
 
