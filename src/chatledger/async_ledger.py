@@ -31,6 +31,11 @@ class AsyncTransactions:
         self._core = core
         self._user_id = user_id
 
+    @property
+    def user_id(self) -> str | None:
+        """The user that this view is limited to, or None for the whole ledger."""
+        return self._user_id
+
     def begin(self) -> AbstractAsyncContextManager[AsyncUnitOfWork]:
         """One read-write transaction, as `Ledger.begin`.
 

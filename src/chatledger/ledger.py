@@ -19,6 +19,7 @@ from chatledger.core import Core, Transaction
 from chatledger.errors import Busy, InvalidInput, LedgerClosed, Unavailable
 from chatledger.schemas import Finding, IntegrityReport
 from chatledger.schemas.fields import identifier
+from chatledger.services.counts import count_rows
 from chatledger.settings import DEFAULT_URL, Preset, Settings
 from chatledger.unit_of_work import UnitOfWork
 
@@ -35,6 +36,11 @@ class Transactions:
     def __init__(self, core: Core, user_id: str | None = None) -> None:
         self._core = core
         self._user_id = user_id
+
+    @property
+    def user_id(self) -> str | None:
+        """The user that this view is limited to, or None for the whole ledger."""
+        return self._user_id
 
     def begin(self) -> AbstractContextManager[UnitOfWork]:
         """One read-write transaction. Commits at the end of the block; any error rolls back all of it and is raised on.
@@ -177,6 +183,8 @@ class Ledger(Transactions):
         with self._core.transaction("read") as connection:
             facts = self._core.dialect.facts(connection)
             facts["revision"] = self._core.dialect.state(connection).revision
+            if facts["revision"] == migrations.HEAD:
+                facts["rows"] = count_rows(connection)
         return {**facts, "head": migrations.HEAD, "url": self.url, "pool": self.pool_status()}
 
     def pool_status(self) -> dict[str, int]:

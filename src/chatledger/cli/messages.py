@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -140,10 +140,25 @@ def show(screen: Screen, session: Session, messages: Iterable[Message]) -> None:
 
 
 def _show_payload(screen: Screen, message: Message) -> None:
+    calls = _calls(message.payload)
+    if calls:
+        for call in calls:
+            screen.line(("→ ", "dim"), call)
+        return
     text = encoded(message.payload, ascii_only=False)
     if screen.is_terminal and len(text) > _PAYLOAD:
         text = f"{text[:_PAYLOAD]}… ({len(text):,} characters: --json shows all)"
     screen.line((f"payload: {text}", "dim"))
+
+
+def _calls(payload: Any) -> list[str]:
+    """Tool calls in OpenAI's form, as `name(arguments)`; none when the payload holds anything else."""
+    try:
+        if {name for name, value in payload.items() if value is not None} != {"tool_calls"}:
+            return []
+        return [f"{call['function']['name']}({call['function']['arguments']})" for call in payload["tool_calls"]]
+    except (AttributeError, KeyError, TypeError):
+        return []
 
 
 def _speaker(message: Message) -> str:

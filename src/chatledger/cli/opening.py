@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from chatledger.cli.failures import report
-from chatledger.dialects import parse_url
-from chatledger.dialects.sqlite_file import database_path
+from chatledger.dialects import dialect_of, parse_url
 from chatledger.errors import Unavailable
 from chatledger.ledger import Ledger, Transactions
 from chatledger.settings import DEFAULT_URL, ENVIRONMENT_URL, Settings
@@ -27,9 +26,7 @@ def url_of(db: str | None) -> str:
 def file_of(db: str | None) -> Path | None:
     """The file of a ledger that lies in one, which is the kind that a bare path names."""
     url = parse_url(url_of(db))
-    if url.get_backend_name() != parse_url(DEFAULT_URL).get_backend_name():
-        return None
-    return database_path(url.database)
+    return dialect_of(url.get_backend_name()).file(url)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ Part = str | tuple[str, str]
 
 _GAP = "  "
 #: What a column that may be shortened keeps.
-_LEAST = 12
+_LEAST = 20
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Screen:
             max([cell_len(column.header), *(cell_len(row[at]) for row in cells)]) for at, column in enumerate(columns)
         ]
         if self.is_terminal:
-            kept = [at for at in kept if columns[at].rank == 0 or any(row[at] for row in cells)]
+            kept = [at for at in kept if at == 0 or any(row[at] for row in cells)]
             kept = _fitting(columns, widths, kept, self._console.width)
         else:
             cells = [[cell or "-" for cell in row] for row in cells]
@@ -99,11 +99,12 @@ def _fitting(columns: Sequence[Column], widths: list[int], kept: list[int], widt
 
     while needed() > width and (dropped := max(kept, key=lambda at: columns[at].rank)) and columns[dropped].rank:
         kept.remove(dropped)
-    spare = max(0, width - needed())
+    spare = width - needed()
     for at in kept:
-        if columns[at].flexible and widths[at] > _LEAST:
-            given = min(widths[at] - _LEAST, spare)
-            widths[at] = _LEAST + given
+        if columns[at].flexible:
+            least = min(widths[at], _LEAST)
+            given = max(min(widths[at] - least, spare), 1 - least)
+            widths[at] = least + given
             spare -= given
     return kept
 

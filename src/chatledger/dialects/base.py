@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from sqlalchemy import Connection, Engine, Table, text
@@ -55,6 +56,10 @@ class Dialect(ABC):
     def end(self, connection: Connection) -> None:
         """After the transaction: leave the connection as it was."""
         return
+
+    def file(self, url: URL) -> Path | None:
+        """The file that a database lies in, or None for one in memory or on a server."""
+        return None
 
     @abstractmethod
     def prepare(self, url: URL) -> None:

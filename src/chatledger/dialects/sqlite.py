@@ -107,13 +107,16 @@ class SQLite(Dialect):
         else:
             restore(connection)
 
+    def file(self, url: URL) -> Path | None:
+        return database_path(url.database)
+
     def prepare(self, url: URL) -> None:
-        path = database_path(url.database)
+        path = self.file(url)
         if path is not None:
             prepare_file(path)
 
     def gate(self, url: URL, wait: float) -> Turn:
-        path = database_path(url.database)
+        path = self.file(url)
         return Turn(gate_of(None if path is None else str(path.resolve())), wait)
 
     def state(self, connection: Connection) -> State:

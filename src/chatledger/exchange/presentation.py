@@ -140,10 +140,17 @@ def _called(function: Any, call_id: Any) -> Call | None:
     name, arguments = function.get("name"), function.get("arguments")
     if not isinstance(name, str) or not isinstance(call_id, str | None):
         return None
-    if isinstance(arguments, str):
-        parsed = _parsed(arguments)
-        return Call(name, arguments if parsed is None else pretty(parsed), call_id)
-    return Call(name, pretty(arguments), call_id)
+    return Call(name, _indented(arguments) if isinstance(arguments, str) else pretty(arguments), call_id)
+
+
+def _indented(text: str) -> str:
+    """JSON with line ends; what is none, or says what cannot be written as text (a lone surrogate), as it is."""
+    try:
+        readable = pretty(json.loads(text))
+        readable.encode()
+    except (ValueError, RecursionError):
+        return text
+    return readable
 
 
 def _parsed(text: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from chatledger.dialects.encoding import encode_json
 from chatledger.errors import InvalidInput
 from chatledger.exchange.notation import Notation
 from chatledger.schemas import Message, NewMessage
@@ -44,8 +45,8 @@ _PARSED = "function_call"
 def from_sharegpt(item: Any, place: str = "message") -> NewMessage:
     """The message to append for a turn.
 
-    A function call is the assistant's. Its text is kept as it was, and where that is JSON the payload has it parsed, as
-    `function_call`.
+    A function call is the assistant's. Its text is kept as it was, and where that is JSON that can be stored the payload
+    has it parsed, as `function_call`.
 
     Raises:
         InvalidInput: no dict, an unknown speaker, or a value that cannot be stored.
@@ -57,6 +58,7 @@ def from_sharegpt(item: Any, place: str = "message") -> NewMessage:
         raise InvalidInput(f"{place}.{_PARSED}", "stands beside a call: its place is taken by the call itself")
     try:
         call = json.loads(message.content)
+        encode_json(call, _PARSED)  # or what its text says could not be stored, such as an escaped NUL
     except (ValueError, RecursionError):
         return message
     return message.model_copy(update={"payload": {**message.payload, _PARSED: call}})

@@ -25,7 +25,7 @@ def try_session(ledger: Transactions, fields: dict[str, Any], *, conflicts: bool
         new = NewSession(**fields)
     except ValidationError as error:
         raise refuse(error) from None
-    owner = ledger._user_id
+    owner = ledger.user_id
     if owner is not None and new.user_id not in (None, owner):
         raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
     encode_json(new.context or {}, "context")

@@ -92,6 +92,7 @@ class AsyncMessages(Lifted):
     history = lifted(Messages.history)
     iterate = lifted_iterator(Messages.iterate)
     get = lifted(Messages.get)
+    find = lifted(Messages.find)
     pop = lifted(Messages.pop)
     clear = lifted(Messages.clear)
     redact = lifted(Messages.redact)

@@ -198,6 +198,19 @@ class Messages(Service):
             raise MessageNotFound(session_id, sequence_number)
         return found[0]
 
+    def find(self, session_id: str, *, key: str) -> Message | None:
+        """The message that was appended under a key, or None.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+        """
+        identifier(session_id, "session_id")
+        stored = with_keys(self._work, session_id, [identifier(key, "key")]).get(key)
+        if stored is None:
+            require_visible(self._work, session_id)
+            return None
+        return stored.message
+
     def pop(self, session_id: str) -> Message:
         """Take the last message away and give it back. Its number is not handed out again.
 

@@ -1,0 +1,182 @@
+"""Our own export, read into another ledger, gives equal sessions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatledger import InvalidInput, Ledger
+from chatledger.exchange import ExportFormat, Format, import_file
+from tests.exchange.files import exported, messages_of
+from tests.support import sqlite
+
+LONG_AGO = datetime(2001, 2, 3, 4, 5, 6, 789, tzinfo=timezone(timedelta(hours=5)))
+#: What an import cannot bring back: the ledger decides it.
+DECIDED = {"updated_at", "archived_at", "expired_at"}
+
+
+@pytest.fixture
+def other(sqlite_template: Path, tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(sqlite.copy(sqlite_template, tmp_path / "other.db")) as other:
+        yield other
+
+
+def fill(ledger: Ledger) -> None:
+    with ledger.begin() as uow:
+        for name in ("active", "idle", "paused", "archived", "expired"):
+            uow.sessions.create(
+                name,
+                user_id="ada",
+                project_id="p",
+                model_id="gpt-5",
+                title="Títle\u2028\n",
+                system_prompt="Be brief.",
+                context={"float": 1e16, "list": [None, {}]},
+                metadata={"null": None, "z": 1, "a": "مرحبا"},
+                created_at=LONG_AGO,
+            )
+            uow.messages.append(name, "user", "Hi\r\n\u2028\x85", key="k", name="n", metadata={"m": 1}, payload={})
+            uow.messages.append(
+                name, "assistant", "", payload={"tool_calls": [1.0, 1]}, model_id="gpt-5", input_tokens=1,
+                output_tokens=2, cached_tokens=1, tokens_used=7, duration_ms=9, cost="0.000000001", tool_call_id="t",
+                created_at=LONG_AGO + timedelta(microseconds=1),
+            )  # fmt: skip
+            for index, value in enumerate(([], 0, False, "text")):
+                uow.messages.append(name, "tool", str(index), payload=value)
+        uow.sessions.create("empty")
+        uow.sessions.mark_idle("idle")
+        uow.sessions.pause("paused")
+        uow.sessions.archive("archived")
+        uow.sessions.expire("expired")
+
+
+@pytest.mark.parametrize("form", [ExportFormat.JSONL, ExportFormat.JSON])
+def test_sessions_come_back_equal(ledger: Ledger, other: Ledger, tmp_path: Path, form: ExportFormat) -> None:
+    fill(ledger)
+    path = tmp_path / "export"
+    path.write_text(exported(ledger, form), "utf-8", newline="")
+    trial = import_file(other, path, dry_run=True)
+    report = import_file(other, path)
+    assert (Format.JSONL, 6, 30, ()) == (report.format, report.conversations, report.messages, report.failures)
+    assert (trial.conversations, trial.messages) == (report.conversations, report.messages)
+    for name in ("active", "idle", "paused", "archived", "expired", "empty"):
+        with ledger.read() as uow:
+            given = uow.sessions.get(name, include_expired=True)
+        with other.read() as uow:
+            read = uow.sessions.get(name, include_expired=True)
+        assert given.model_dump(exclude=DECIDED) == read.model_dump(exclude=DECIDED)
+        assert (given.archived_at is None, given.expired_at is None) == (
+            read.archived_at is None,
+            read.expired_at is None,
+        )
+        before, after = messages_of(ledger, name), messages_of(other, name)
+        assert before == after
+        assert list(map(repr, before)) == list(map(repr, after))
+
+
+def test_gaps_in_the_numbers_close(ledger: Ledger, other: Ledger, tmp_path: Path) -> None:
+    with ledger.begin() as uow:
+        uow.sessions.create("s")
+        uow.messages.append("s", "user", "gone")
+        uow.messages.clear("s")
+        uow.messages.append("s", "user", "kept")
+    path = tmp_path / "export"
+    path.write_text(exported(ledger, "jsonl"), "utf-8")
+    assert 1 == import_file(other, path).messages
+    assert [(1, "kept")] == [(m.sequence_number, m.content) for m in messages_of(other, "s")]
+
+
+Lines = list[dict[str, Any]]
+
+
+def _cut(lines: Lines) -> Lines:
+    return lines[:-1]
+
+
+def _renumbered(lines: Lines) -> Lines:
+    lines[3]["sequence_number"] = 1
+    return lines
+
+
+def _unknown_field(lines: Lines) -> Lines:
+    lines[3]["colour"] = "secret"
+    return lines
+
+
+def _stranger(lines: Lines) -> Lines:
+    lines[3]["session_id"] = "secret"
+    return lines
+
+
+def _doubled(lines: Lines) -> Lines:
+    return [*lines, {**lines[-1], "sequence_number": 9}]
+
+
+def _bad_money(lines: Lines) -> Lines:
+    lines[3]["cost"] = "-1"
+    return lines
+
+
+def _bad_status(lines: Lines) -> Lines:
+    lines[1]["status"] = "secret"
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (_cut, "fewer messages follow"),
+        (_doubled, "more messages follow"),
+        (_renumbered, "sequence_number: does not rise"),
+        (_unknown_field, "does not know"),
+        (_stranger, "not that of the session"),
+        (_bad_money, "cost"),
+        (_bad_status, "status: is not one of"),
+    ],
+)
+def test_a_damaged_session_fails_and_the_next_is_read(
+    migrated_sqlite_url: str, other: Ledger, tmp_path: Path, damage: Callable[[Lines], Lines], reason: str
+) -> None:
+    with Ledger(migrated_sqlite_url) as ledger:
+        fill(ledger)
+        first = [json.loads(line) for line in exported(ledger, "jsonl", session_ids=["active"]).split("\n")[:-1]]
+        second = exported(ledger, "jsonl", session_ids=["paused"])
+    path = tmp_path / "export"
+    path.write_text("".join(json.dumps(line) + "\n" for line in damage(first)) + second, "utf-8")
+    report = import_file(other, path)
+    assert ("paused",) == report.session_ids
+    assert reason in report.failures[0].reason
+    assert "secret" not in str(report.failures)
+
+
+def test_a_line_that_was_torn_fails_its_session_only(migrated_sqlite_url: str, other: Ledger, tmp_path: Path) -> None:
+    with Ledger(migrated_sqlite_url) as ledger:
+        fill(ledger)
+        lines = exported(ledger, "jsonl", session_ids=["active", "idle", "paused"]).split("\n")
+    path = tmp_path / "export"
+    path.write_text("\n".join([*lines[:3], lines[3][:20], *lines[4:8], lines[8][:20], *lines[9:]]), "utf-8")
+    report = import_file(other, path)
+    assert ("paused",) == report.session_ids
+    assert [4, 9, 10] == [failure.line for failure in report.failures]
+    assert "without the line of its session" in report.failures[2].reason
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"type": "header", "format": "chatledger", "version": 2},
+        {"type": "header", "format": "chatledger"},
+        {"type": "header", "format": "other", "version": 1},
+        {"type": "session", "session_id": "a", "status": "active", "message_count": 0},
+    ],
+)
+def test_other_versions_are_refused(migrated_sqlite_url: str, tmp_path: Path, header: dict[str, Any]) -> None:
+    path = tmp_path / "export"
+    path.write_text(json.dumps(header) + "\n")
+    with Ledger(migrated_sqlite_url) as ledger, pytest.raises(InvalidInput):
+        import_file(ledger, path, format="jsonl")

@@ -1,0 +1,39 @@
+"""Neither an import nor an export grows with its file."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatledger import Ledger
+from chatledger.exchange import export_sessions, import_file
+from tests.support import sqlite
+
+#: Above what a batch of messages takes, far below what the file would.
+_MOST = 16 << 20
+_TEXT = "a longer sentence of some sort, " * 60
+_COUNT = 10_000  # 20 MB
+
+
+@pytest.mark.parametrize("shape", ["lines", "array", "records"])
+def test_memory_is_flat(sqlite_template: Path, tmp_path: Path, shape: str) -> None:
+    path, turn = tmp_path / "file", {"role": "user", "content": _TEXT}
+    record: Any = {"messages": [turn] * 20} if shape == "records" else turn
+    count = _COUNT // 20 if shape == "records" else _COUNT
+    with path.open("w") as out:
+        out.write("[" if shape == "array" else "")
+        for number in range(count):
+            out.write(("," if shape == "array" and number else "") + json.dumps(record) + "\n")
+        out.write("]" if shape == "array" else "")
+    with Ledger(sqlite.copy(sqlite_template, tmp_path / "chat.db")) as ledger, (tmp_path / "out").open("w") as out:
+        tracemalloc.start()
+        try:
+            assert _COUNT == import_file(ledger, path).messages
+            assert _COUNT == export_sessions(ledger, out, format="jsonl").messages
+            assert _MOST > tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
