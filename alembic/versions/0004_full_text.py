@@ -1,12 +1,12 @@
 """Full text over messages.
 
-Why: `uow.search`. The same words match on both databases: accents folded, English stemming, no stop words ("to be or not
-to be" is found), punctuation separates. Where words are not separated by spaces, `messages.search_text` holds the text
-cut into characters, and is indexed in place of `content`. SQLite: FTS5 with the text kept in `messages` alone, through a
-view. PostgreSQL: a stored generated column, which no writer can forget, under a configuration of our own; the text is
-cut at 100,000 characters, because a tsvector holds 1 MB and a longer text would make the append fail. Search ranks
-inside the newest matches: by rowid on SQLite, by an index on created_at on PostgreSQL, whose right edge alone an append
-touches.
+Why: `uow.search`. The same words match on both databases: accents of Latin letters folded, English stemming, no stop
+words ("to be or not to be" is found), punctuation separates. Where words are not separated by spaces,
+`messages.search_text` holds the text cut into characters, and is indexed in place of `content`. SQLite: FTS5 with the
+text kept in `messages` alone, through a view. PostgreSQL: a stored generated column, which no writer can forget, under a
+configuration of our own; the text is cut at 100,000 characters, because a tsvector holds 1 MB and a longer text would
+make the append fail. Search ranks inside the newest matches: by rowid on SQLite, by an index on created_at on
+PostgreSQL, whose right edge alone an append touches.
 Unsafe: PostgreSQL rewrites `messages` under an exclusive lock; an append costs four to five times its bare INSERT.
 Down: drops the index, not the text; the way up indexes every message again.
 
@@ -58,7 +58,7 @@ UP = {
         r"""ALTER TABLE messages ADD COLUMN search_vector TSVECTOR GENERATED ALWAYS AS (
             to_tsvector('chatledger', normalize(regexp_replace(normalize(
                 translate(left(coalesce(search_text, content), 100000), '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)),
-                NFD), '[\u0300-\u036f]', '', 'g'), NFC))
+                NFD), '([A-Za-z])[\u0300-\u036f]+', '\1', 'g'), NFC))
         ) STORED""",
         "CREATE INDEX ix_messages_search_vector ON messages USING gin (search_vector)",
         "CREATE INDEX ix_messages_created_at ON messages (created_at)",

@@ -127,8 +127,7 @@ def _answer_to(ledger: Transactions, question: Message, key: str | None) -> Mess
     if key is None:
         return None
     with ledger.read() as uow:
-        later = uow.messages.iterate(question.session_id, after=question.sequence_number)
-        return next((message for message in later if message.key == _answer_key(key)), None)
+        return uow.messages.find(question.session_id, key=_answer_key(key))
 
 
 def _answered(

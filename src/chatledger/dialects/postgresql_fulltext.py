@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
 from chatledger.dialects.fulltext import CANDIDATES, LIVE, Candidates, FullText, Query, Scope, Term
+
+_ACCENTED = re.compile("([A-Za-z])[\u0300-\u036f]+")
 
 
 class PostgreSQLFullText(FullText):
@@ -49,5 +52,4 @@ def _folded(text: str) -> str:
     """What migration 0004 does to a text before it is indexed, so that a query meets the same words."""
     if text.isascii():
         return text
-    plain = "".join(c for c in unicodedata.normalize("NFD", text) if not "\u0300" <= c <= "\u036f")
-    return unicodedata.normalize("NFC", plain)
+    return unicodedata.normalize("NFC", _ACCENTED.sub(r"\1", unicodedata.normalize("NFD", text)))

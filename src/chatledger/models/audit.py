@@ -6,7 +6,7 @@ from sqlalchemy import Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.models.base import Base, Json, Timestamp
+from chatledger.models.base import Base, Json, Stamped
 
 
 class AuditEntry(Base):
@@ -20,7 +20,7 @@ class AuditEntry(Base):
     )
 
     audit_id: Mapped[int] = mapped_column(types.Whole, Identity(), primary_key=True)
-    at: Mapped[Timestamp]
+    at: Mapped[Stamped]
     #: Such as `session.deleted`.
     action: Mapped[str]
     #: Who: given to `begin(actor=…)`, empty for raw SQL.

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, MetaData, Table, Text, text
+from sqlalchemy import CheckConstraint, FetchedValue, ForeignKey, MetaData, Table, Text, text
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from chatledger.dialects import types
@@ -25,6 +25,8 @@ Key = Annotated[str, mapped_column(types.Identifier)]
 Whole = Annotated[int, mapped_column(types.Whole)]
 Counter = Annotated[int, mapped_column(types.Whole, server_default=text("0"))]
 Timestamp = Annotated[datetime, mapped_column(types.Timestamp)]
+#: A time that the database fills in where raw SQL leaves it out; services always give one.
+Stamped = Annotated[datetime, mapped_column(types.Timestamp, server_default=FetchedValue())]
 Money = Annotated[Decimal, mapped_column(types.Money)]
 MoneyTotal = Annotated[Decimal, mapped_column(types.Money, server_default=text("0"))]
 Json = Annotated[Any, mapped_column(types.Document)]

@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, FetchedValue, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.models.base import Base, Blob, Json, Money, OfSession, Timestamp, Whole, one_of
+from chatledger.models.base import Base, Blob, Json, Money, OfSession, Stamped, Whole, one_of
 from chatledger.vocabulary import Role
 
 
@@ -54,7 +54,7 @@ class Message(Base):
     cost: Mapped[Money | None]
     #: Makes an append idempotent; unique within the session.
     key: Mapped[str | None] = mapped_column(types.Identifier)
-    created_at: Mapped[Timestamp]
+    created_at: Mapped[Stamped]
     #: 16 bytes of BLAKE2b over what the caller gave (see `services.digest`).
     digest: Mapped[Blob | None]
     #: What full text indexes in place of `content`, where words are not separated by spaces.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.models.base import Base, Json, OfSession, Timestamp
+from chatledger.models.base import Base, Json, OfSession, Stamped
 
 
 class SessionMetadata(Base):
@@ -17,4 +17,4 @@ class SessionMetadata(Base):
     session_id: Mapped[OfSession]
     key: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
     value: Mapped[Json]
-    updated_at: Mapped[Timestamp]
+    updated_at: Mapped[Stamped]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.models.base import Base, Json, Timestamp
+from chatledger.models.base import Base, Json, Stamped, Timestamp
 
 
 class Project(Base):
@@ -19,7 +19,7 @@ class Project(Base):
     description: Mapped[str | None]
     # `metadata` is SQLAlchemy's own name on a declarative class; the column keeps it all the same.
     metadata_: Mapped[Json | None] = mapped_column("metadata")
-    created_at: Mapped[Timestamp]
+    created_at: Mapped[Stamped]
     archived_at: Mapped[Timestamp | None]
 
 
@@ -36,5 +36,5 @@ class Model(Base):
     context_window: Mapped[int | None] = mapped_column(types.Whole)
     notes: Mapped[str | None]
     metadata_: Mapped[Json | None] = mapped_column("metadata")
-    created_at: Mapped[Timestamp]
+    created_at: Mapped[Stamped]
     archived_at: Mapped[Timestamp | None]

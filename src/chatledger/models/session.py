@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
 from chatledger.dialects.constructs import minute_of
-from chatledger.models.base import Base, Counter, Json, MoneyTotal, Timestamp, one_of
+from chatledger.models.base import Base, Counter, Json, MoneyTotal, Stamped, Timestamp, one_of
 from chatledger.vocabulary import Status
 
 
@@ -44,11 +44,11 @@ class Session(Base):
     total_duration_ms: Mapped[Counter]
     total_cost: Mapped[MoneyTotal]
     last_sequence: Mapped[Counter]
-    created_at: Mapped[Timestamp]
+    created_at: Mapped[Stamped]
     #: When a field of the session itself changed; messages do not move it.
-    updated_at: Mapped[Timestamp]
+    updated_at: Mapped[Stamped]
     #: The newest message, or the creation.
-    last_activity: Mapped[Timestamp]
+    last_activity: Mapped[Stamped]
     expired_at: Mapped[Timestamp | None]
     archived_at: Mapped[Timestamp | None]
     #: The session that this one was copied from, which may be gone since, and the last message that was copied.

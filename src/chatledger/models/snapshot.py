@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.models.base import Base, Blob, Counter, MoneyTotal, OfSession, Timestamp, Whole, one_of
+from chatledger.models.base import Base, Blob, Counter, MoneyTotal, OfSession, Stamped, Whole, one_of
 from chatledger.vocabulary import SnapshotKind
 
 
@@ -18,7 +18,7 @@ class Snapshot(Base):
     session_id: Mapped[OfSession]
     snapshot_number: Mapped[int] = mapped_column(types.Whole, primary_key=True)
     kind: Mapped[SnapshotKind] = mapped_column(types.Word(SnapshotKind))
-    created_at: Mapped[Timestamp]
+    created_at: Mapped[Stamped]
     actor: Mapped[str | None]
     reason: Mapped[str | None]
     message_count: Mapped[Counter]

@@ -6,7 +6,7 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.models.base import Base, OfSession, Timestamp
+from chatledger.models.base import Base, OfSession, Stamped, Timestamp
 
 
 class Timeout(Base):
@@ -31,5 +31,5 @@ class Timeout(Base):
     #: When the last warning was sent, and the activity that it was sent for: newer activity arms it again.
     warned_at: Mapped[Timestamp | None]
     warned_for: Mapped[Timestamp | None]
-    created_at: Mapped[Timestamp]
-    updated_at: Mapped[Timestamp]
+    created_at: Mapped[Stamped]
+    updated_at: Mapped[Stamped]

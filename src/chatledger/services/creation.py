@@ -67,7 +67,7 @@ def create(work: Work, new: NewSession) -> Session:
         work.execute(_timeouts.insert(), limits)
     return Session(
         **{**values, "context": from_json(values["context"])},
-        metadata={key: from_json(value) for key, value in entries.items()},
+        metadata={key: from_json(value) for key, value in sorted(entries.items())},
         message_count=0,
         total_tokens=0,
         total_duration_ms=0,

@@ -50,8 +50,9 @@ class Metadata(Service):
             index_elements=[metadata.c.session_id, metadata.c.key],
             set_={"value": insert.excluded.value, "updated_at": insert.excluded.updated_at},
         )
+        statement = statement.returning(metadata.c.session_id)
         stored = {"key": key, "value": encode_json(value, "value"), "now": self._work.now()}
-        if self._work.change(statement, {**place(self._work, session_id), **stored}) == 0:
+        if self._work.execute(statement, {**place(self._work, session_id), **stored}).first() is None:
             raise SessionNotFound(session_id)
 
     def get(self, session_id: str, key: str, default: Any = None) -> Any:

@@ -128,7 +128,8 @@ def to_sessions(rows: Iterable[Sequence[Any]]) -> list[Session]:
 def _session(row: Sequence[Any]) -> dict[str, Any]:
     values = dict(zip(_SESSION_NAMES, row, strict=True))
     values["context"] = from_json(values["context"])
-    values["metadata"] = {} if values["metadata"] is None else from_json(values["metadata"])
+    # Sorted here: an aggregate has no order of its own.
+    values["metadata"] = {} if values["metadata"] is None else dict(sorted(from_json(values["metadata"]).items()))
     values["total_cost"] = dollars(values["total_cost"])
     for name in ("created_at", "updated_at", "last_activity", "expired_at", "archived_at"):
         if values[name] is not None:
