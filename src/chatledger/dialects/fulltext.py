@@ -15,11 +15,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.engine import Result
+
 from chatledger.dialects.segmentation import segment
+
+#: Runs one statement.
+Execute = Callable[[Any, dict[str, Any]], Result[Any]]
 
 #: Messages that are ranked, newest first. A query that matches more is marked as truncated.
 CANDIDATES = 2000
@@ -118,11 +123,13 @@ class Candidates:
 
     sql: str
     parameters: dict[str, Any]
+    #: Parameters that are written into the statement instead of being bound.
+    spelled: tuple[str, ...] = ()
 
 
 class FullText(ABC):
     """How a database finds messages. The statement is the newest `CANDIDATES` matches, each with its score."""
 
     @abstractmethod
-    def candidates(self, query: Query, scope: Scope) -> Candidates:
-        """The newest matches within the scope."""
+    def candidates(self, query: Query, scope: Scope, execute: Execute) -> Candidates | None:
+        """The newest matches within the scope; None where the query can match nothing."""

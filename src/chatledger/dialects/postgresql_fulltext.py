@@ -6,7 +6,9 @@ import re
 import unicodedata
 from typing import Any
 
-from chatledger.dialects.fulltext import CANDIDATES, LIVE, Candidates, FullText, Query, Scope, Term
+from sqlalchemy import text
+
+from chatledger.dialects.fulltext import CANDIDATES, LIVE, Candidates, Execute, FullText, Query, Scope, Term
 
 _ACCENTED = re.compile("([A-Za-z])[\u0300-\u036f]+")
 
@@ -14,28 +16,33 @@ _ACCENTED = re.compile("([A-Za-z])[\u0300-\u036f]+")
 class PostgreSQLFullText(FullText):
     """Matches come newest first by created_at; the planner walks that index for common words and GIN for rare ones."""
 
-    def candidates(self, query: Query, scope: Scope) -> Candidates:
-        parameters: dict[str, Any] = dict(scope.parameters)
-        expression = _expression(query, parameters)
-        tables = "messages AS m"
-        tables += " JOIN sessions AS s ON s.session_id = m.session_id"
-        where = " AND ".join([f"m.search_vector @@ ({expression})", LIVE, *scope.conditions])
+    def candidates(self, query: Query, scope: Scope, execute: Execute) -> Candidates | None:
+        wanted = self._resolved(query, execute)
+        if not wanted:
+            return None
+        where = " AND ".join(["m.search_vector @@ CAST(:wanted AS tsquery)", LIVE, *scope.conditions])
         return Candidates(
-            f"SELECT m.session_id, m.sequence_number, m.created_at, ts_rank(m.search_vector, {expression}) AS score"
-            f" FROM {tables} WHERE {where}"
-            f" ORDER BY m.created_at DESC LIMIT {CANDIDATES + 1}",
-            parameters,
+            "SELECT m.session_id, m.sequence_number, m.created_at,"
+            " ts_rank(m.search_vector, CAST(:wanted AS tsquery)) AS score"
+            " FROM messages AS m JOIN sessions AS s ON s.session_id = m.session_id"
+            f" WHERE {where} ORDER BY m.created_at DESC LIMIT {CANDIDATES + 1}",
+            {**scope.parameters, "wanted": wanted},
+            # Spelled into the statement, quoted: the planner has to see the words to tell common ones from rare ones,
+            # and a bound query would be worked out again for every row.
+            spelled=("wanted",),
         )
 
-
-def _expression(query: Query, parameters: dict[str, Any]) -> str:
-    """The tsquery. Words travel as bound parameters; only operators are spelled here."""
-    groups = [f"({' || '.join(_term(term, parameters) for term in group)})" for group in query.groups]
-    # A group of which the configuration leaves nothing would fall out of the conjunction, and an exclusion that then
-    # stood alone would match everything else.
-    nothing = " OR ".join(f"numnode({group}) = 0" for group in groups)
-    wanted = " && ".join([*groups, *(f"!!({_term(term, parameters)})" for term in query.excluded)])
-    return f"CASE WHEN {nothing} THEN CAST('' AS tsquery) ELSE {wanted} END"
+    def _resolved(self, query: Query, execute: Execute) -> str:
+        """The query in the server's own notation, or nothing where the configuration leaves nothing of it."""
+        parameters: dict[str, Any] = {}
+        groups = [f"({' || '.join(_term(term, parameters) for term in group)})" for group in query.groups]
+        excluded = [f"!!({_term(term, parameters)})" for term in query.excluded]
+        # A group of which nothing is left would fall out of the conjunction, and an exclusion that then stood alone
+        # would match everything else.
+        nothing = " OR ".join(f"numnode({group}) = 0" for group in groups)
+        wanted = " && ".join([*groups, *excluded])
+        statement = text(f"SELECT CASE WHEN {nothing} THEN '' ELSE CAST({wanted} AS TEXT) END")
+        return str(execute(statement, parameters).scalar_one())
 
 
 def _term(term: Term, parameters: dict[str, Any]) -> str:
@@ -48,8 +55,8 @@ def _term(term: Term, parameters: dict[str, Any]) -> str:
     return f"to_tsquery('chatledger', CAST(:{name} AS TEXT))"
 
 
-def _folded(text: str) -> str:
+def _folded(words: str) -> str:
     """What migration 0004 does to a text before it is indexed, so that a query meets the same words."""
-    if text.isascii():
-        return text
-    return unicodedata.normalize("NFC", _ACCENTED.sub(r"\1", unicodedata.normalize("NFD", text)))
+    if words.isascii():
+        return words
+    return unicodedata.normalize("NFC", _ACCENTED.sub(r"\1", unicodedata.normalize("NFD", words)))

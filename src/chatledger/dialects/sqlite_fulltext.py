@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatledger.dialects.fulltext import CANDIDATES, LIVE, Candidates, FullText, Query, Scope, Term
+from chatledger.dialects.fulltext import CANDIDATES, LIVE, Candidates, Execute, FullText, Query, Scope, Term
 
 #: In a scope of this many messages or fewer, the messages are walked and the index is asked about each.
 _FEW = 2000
@@ -13,7 +13,7 @@ _SCANNED = 50_000
 class SQLiteFullText(FullText):
     """Matches come newest first by rowid, which an append makes rise; ranking happens inside them."""
 
-    def candidates(self, query: Query, scope: Scope) -> Candidates:
+    def candidates(self, query: Query, scope: Scope, execute: Execute) -> Candidates | None:
         parameters = {**scope.parameters, "match": match_expression(query)}
         columns = "m.session_id, m.sequence_number, m.created_at, -f.rank AS score"
         where = " AND ".join(["f.messages_fts MATCH :match", LIVE, *scope.conditions])

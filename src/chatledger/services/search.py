@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import Text, bindparam, func, select, text
 
 from chatledger.dialects.fulltext import CANDIDATES, Query, Scope, parse
 from chatledger.dialects.types import Timestamp
@@ -136,10 +136,11 @@ class Search(Service):
             parameters=filters,
             messages_in_scope=self._size_of_scope(filters),
         )
-        candidates = self._work.dialect.full_text.candidates(query, scope)
-        statement = _page(
-            candidates.sql, timed=tuple(name for name in ("since", "until") if name in filters), by_session=by_session
-        )
+        candidates = self._work.dialect.full_text.candidates(query, scope, self._work.execute)
+        if candidates is None:
+            return []
+        timed = tuple(name for name in ("since", "until") if name in filters)
+        statement = _page(candidates.sql, timed=timed, spelled=candidates.spelled, by_session=by_session)
         parameters = {**candidates.parameters, "limit": limit, "offset": offset}
         return [dict(row) for row in self._work.execute(statement, parameters).mappings()]
 
@@ -191,7 +192,7 @@ def _marks(given: Any) -> tuple[str, str]:
 
 
 @cache
-def _page(candidates: str, *, timed: tuple[str, ...], by_session: bool) -> Any:
+def _page(candidates: str, *, timed: tuple[str, ...], spelled: tuple[str, ...], by_session: bool) -> Any:
     """A page of the candidates. Texts are read for the page alone, not for all that were ranked."""
     picked = f"""
         SELECT c.session_id, c.sequence_number, c.created_at, c.score, 1 AS hits,
@@ -216,7 +217,10 @@ def _page(candidates: str, *, timed: tuple[str, ...], by_session: bool) -> Any:
         JOIN messages AS m ON m.session_id = p.session_id AND m.sequence_number = p.sequence_number
         JOIN sessions AS s ON s.session_id = p.session_id
         ORDER BY {_qualified("p")}"""
-    ).bindparams(*(bindparam(name, type_=Timestamp()) for name in timed))
+    ).bindparams(
+        *(bindparam(name, type_=Timestamp()) for name in timed),
+        *(bindparam(name, type_=Text(), literal_execute=True) for name in spelled),
+    )
     return statement.columns(created_at=Timestamp())
 
 
