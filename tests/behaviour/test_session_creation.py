@@ -155,4 +155,4 @@ def test_what_users_hold_is_frozen(book: Ledger) -> None:
     with book.begin() as uow:
         made = uow.sessions.create("s")
     with pytest.raises(ValueError, match="frozen"):
-        made.title = "other"  # type: ignore[misc]
+        made.title = "other"

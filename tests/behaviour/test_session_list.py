@@ -1,0 +1,194 @@
+"""Sessions are listed by their last activity, a page at a time."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from chatledger import InvalidInput, Ledger, Page, Session, UnitOfWork
+from tests.support.clock import StoppedClock
+from tests.support.raw import Raw
+
+
+def names(page: Page[Session]) -> list[str]:
+    return [session.session_id for session in page]
+
+
+def pages(uow: UnitOfWork, **arguments: Any) -> Iterator[Page[Session]]:
+    page = uow.sessions.list(**arguments)
+    yield page
+    while page.next_cursor is not None:
+        page = uow.sessions.list(**arguments, cursor=page.next_cursor)
+        yield page
+
+
+@pytest.fixture
+def crowd(timed_book: Ledger, clock: StoppedClock) -> Ledger:
+    """Five sessions, one minute after another; then `b` is spoken to."""
+    owners = {"a": "ada", "b": "ada", "c": "bob", "d": None, "e": "bob"}
+    with timed_book.begin() as uow:
+        for place, (name, user) in enumerate(owners.items()):
+            clock.advance(minutes=1)
+            uow.sessions.create(name, user_id=user, project_id=f"p{place % 2}", model_id=f"m{place % 3}")
+        clock.advance(minutes=1)
+        uow.messages.append("b", "user", "Hello")
+    return timed_book
+
+
+def test_the_newest_activity_comes_first(crowd: Ledger) -> None:
+    with crowd.read() as uow:
+        assert ["b", "e", "d", "c", "a"] == names(uow.sessions.list())
+
+
+def test_a_backdated_message_does_not_move_a_session_back(crowd: Ledger, clock: StoppedClock) -> None:
+    with crowd.begin() as uow:
+        uow.messages.append("b", "user", "Long ago", created_at=clock.now - timedelta(days=1))
+    with crowd.read() as uow:
+        assert "b" == names(uow.sessions.list())[0]
+
+
+def test_every_filter_narrows_the_list(crowd: Ledger) -> None:
+    with crowd.begin() as uow:
+        uow.sessions.pause("c")
+        uow.sessions.archive("e")
+        uow.sessions.expire("d")
+    expected: list[tuple[list[str], dict[str, Any]]] = [
+        (["b", "a"], {"user_id": "ada"}),
+        ([], {"user_id": "nobody"}),
+        (["e", "c", "a"], {"project_id": "p0"}),
+        (["b", "e"], {"model_id": "m1"}),
+        (["e", "c"], {"user_id": "bob", "project_id": "p0"}),
+        (["e"], {"user_id": "bob", "project_id": "p0", "model_id": "m1"}),
+        (["b", "a"], {"status": "active"}),
+        (["c"], {"status": "paused"}),
+        (["e"], {"status": "archived"}),
+        (["d"], {"status": "expired"}),
+        (["e", "d"], {"status": ["archived", "expired"]}),
+        (["e", "c"], {"status": {"archived", "paused"}, "user_id": "bob"}),
+        (["b", "e", "c", "a"], {}),
+    ]
+    with crowd.read() as uow:
+        assert expected == [(names(uow.sessions.list(**filters)), filters) for _, filters in expected]
+
+
+def test_since_is_the_first_activity_wanted_and_until_the_first_not_wanted(crowd: Ledger, clock: StoppedClock) -> None:
+    c, e = clock.now - timedelta(minutes=3), clock.now - timedelta(minutes=1)
+    tick = timedelta(microseconds=1)
+    with crowd.read() as uow:
+        assert ["b", "e", "d", "c"] == names(uow.sessions.list(since=c))
+        assert ["b", "e", "d"] == names(uow.sessions.list(since=c + tick))
+        assert ["d", "c", "a"] == names(uow.sessions.list(until=e))
+        assert ["e", "d", "c", "a"] == names(uow.sessions.list(until=e + tick))
+        assert ["d", "c"] == names(uow.sessions.list(since=c, until=e))
+        assert [] == names(uow.sessions.list(since=e, until=c))
+        elsewhere = c.astimezone(timezone(timedelta(hours=9)))
+        assert ["d", "c"] == names(uow.sessions.list(since=elsewhere, until=e))
+
+
+def test_pages_meet_each_session_once_when_many_share_a_moment(timed_book: Ledger, clock: StoppedClock) -> None:
+    with timed_book.begin() as uow:
+        for number in range(60):
+            if number in (20, 40, 45):
+                clock.advance(seconds=7)
+            uow.sessions.create(f"s{number:02}")
+    with timed_book.read() as uow:
+        whole = names(uow.sessions.list(limit=1000))
+        expected = [
+            f"s{number:02}" for group in ((45, 60), (40, 45), (20, 40), (0, 20)) for number in reversed(range(*group))
+        ]
+        assert expected == whole
+        for limit in (1, 7, 20, 60):
+            found = [names(page) for page in pages(uow, limit=limit)]
+            assert whole == [name for page in found for name in page]
+            assert all(len(page) == limit for page in found[:-1])
+
+
+def test_pages_of_a_filtered_list_keep_the_filter(timed_book: Ledger) -> None:
+    with timed_book.begin() as uow:
+        for number in range(20):
+            uow.sessions.create(f"s{number:02}", user_id="ada" if number % 2 else "bob")
+    with timed_book.read() as uow:
+        found = [name for page in pages(uow, user_id="ada", limit=3) for name in names(page)]
+    assert [f"s{number:02}" for number in range(19, 0, -2)] == found
+
+
+def test_a_session_added_between_two_pages_does_not_shift_them(timed_book: Ledger, clock: StoppedClock) -> None:
+    with timed_book.begin() as uow:
+        for number in range(4):
+            uow.sessions.create(f"s{number}")
+        first = uow.sessions.list(limit=2)
+        clock.advance(hours=1)
+        uow.sessions.create("new")
+        second = uow.sessions.list(limit=2, cursor=first.next_cursor)
+    assert (["s3", "s2"], ["s1", "s0"]) == (names(first), names(second))
+    assert second.next_cursor is None
+
+
+def test_a_page_behaves_as_its_items(crowd: Ledger) -> None:
+    with crowd.read() as uow:
+        page = uow.sessions.list(limit=2)
+    assert (2, "b", ["b", "e"]) == (len(page), page[0].session_id, names(page))
+    assert page.next_cursor is not None
+
+
+def forged(*place: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+TIME = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+BAD_CURSORS = {
+    "empty": "",
+    "noise": "not a cursor",
+    "no ascii": "ünïcode",
+    "not json": base64.urlsafe_b64encode(b"\xff\xfe").decode(),
+    "deep": base64.urlsafe_b64encode(b"[" * 5000).decode(),
+    "not a list": base64.urlsafe_b64encode(b'{"a":1}').decode(),
+    "empty list": forged(),
+    "of another list": forged("found messages", 20),
+    "too short": forged("sessions", TIME),
+    "too long": forged("sessions", TIME, "s", "t"),
+    "wrong types": forged("sessions", 5, "s"),
+    "no time": forged("sessions", "yesterday", "s"),
+    "naive time": forged("sessions", "2026-01-01T00:00:00", "s"),
+    "before time": forged("sessions", "0001-01-01T00:00:00+14:00", "s"),
+    "surrogate": forged("sessions", TIME, "\ud800"),
+    "nul": forged("sessions", TIME, "\x00"),
+    "a number": 5,
+    "bytes": b"abcd",
+    "a list": [],
+}
+
+
+@pytest.mark.parametrize("cursor", BAD_CURSORS.values(), ids=BAD_CURSORS.keys())
+def test_what_is_no_cursor_of_the_list_is_refused_by_name(ledger: Ledger, cursor: Any) -> None:
+    with pytest.raises(InvalidInput) as caught, ledger.read() as uow:
+        uow.sessions.list(cursor=cursor)
+    assert "cursor" == caught.value.field
+
+
+@pytest.mark.parametrize("limit", [0, -1, True, 2.0, "5", None, float("nan"), []])
+def test_a_limit_is_a_whole_number_from_one(ledger: Ledger, limit: Any) -> None:
+    with pytest.raises(InvalidInput) as caught, ledger.read() as uow:
+        uow.sessions.list(limit=limit)
+    assert "limit" == caught.value.field
+
+
+def test_a_page_holds_a_thousand_sessions_at_most(ledger: Ledger, raw: Raw) -> None:
+    values = ", ".join(f"('s{number:04}')" for number in range(1001))
+    raw(f"INSERT INTO sessions (session_id) VALUES {values}")
+    with ledger.read() as uow:
+        page = uow.sessions.list(limit=10**9)
+        assert (1000, True) == (len(page), page.next_cursor is not None)
+        assert 1 == len(uow.sessions.list(limit=10**30, cursor=page.next_cursor))
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "gone", "", [], ["active", "gone"], [None], [[]], 5, b"active"])
+def test_an_unknown_status_is_refused(ledger: Ledger, status: Any) -> None:
+    with pytest.raises(InvalidInput) as caught, ledger.read() as uow:
+        uow.sessions.list(status=status)
+    assert "status" == caught.value.field

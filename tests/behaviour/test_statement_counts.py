@@ -1,0 +1,62 @@
+"""How many statements an operation sends: a constant, however much it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from chatledger import Ledger, UnitOfWork
+from tests.support.statements import counted_statements
+
+
+@pytest.fixture
+def filled(book: Ledger) -> Ledger:
+    with book.begin() as uow:
+        for name in ("s", "t"):
+            uow.sessions.create(name, user_id="ada", metadata={"k": 1})
+            uow.messages.append_many(name, [{"role": "user", "content": f"word {n}"} for n in range(300)])
+    return book
+
+
+def count(book: Ledger, work: Callable[[UnitOfWork], object]) -> int:
+    with book.begin() as uow, counted_statements() as seen:
+        work(uow)
+    return len(seen)
+
+
+COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
+    "append": (1, lambda uow: uow.messages.append("s", "user", "x", payload={"a": 1})),
+    "append with a key": (1, lambda uow: uow.messages.append("s", "user", "x", key="k", expected_sequence=301)),
+    "append_many of 1": (2, lambda uow: uow.messages.append_many("s", [{"role": "user"}])),
+    "append_many of 1,000": (2, lambda uow: uow.messages.append_many("s", [{"role": "user"}] * 1000)),
+    "append_many with keys": (
+        3,
+        lambda uow: uow.messages.append_many("s", [{"role": "user", "key": f"k{n}"} for n in range(500)]),
+    ),
+    "history": (1, lambda uow: uow.messages.history("s")),
+    "last 20": (1, lambda uow: uow.messages.history("s", last=20)),
+    "get": (1, lambda uow: uow.messages.get("s", 3)),
+    "list": (1, lambda uow: uow.sessions.list(user_id="ada", status="active")),
+    "session": (1, lambda uow: uow.sessions.get("s")),
+    # A server first says which of the words it knows.
+    "search": (2, lambda uow: uow.search.messages("word")),
+    "search in sessions": (2, lambda uow: uow.search.sessions("word")),
+    "metadata": (1, lambda uow: uow.metadata.all("s")),
+    "set": (1, lambda uow: uow.metadata.set("s", "k", 2)),
+    "delete": (1, lambda uow: uow.sessions.delete("s")),
+    "clear": (2, lambda uow: uow.messages.clear("s")),
+    "fork": (4, lambda uow: uow.sessions.fork("s")),
+}
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_an_operation_costs_as_many_statements_as_it_says(book: Ledger, filled: Ledger, name: str) -> None:
+    expected, work = COSTS[name]
+    assert expected >= count(filled, work)
+
+
+def test_an_append_is_one_statement_and_so_is_a_history(filled: Ledger) -> None:
+    assert 1 == count(filled, lambda uow: uow.messages.append("s", "user", "x"))
+    assert 1 == count(filled, lambda uow: uow.messages.history("s"))
+    assert 1 == count(filled, lambda uow: uow.sessions.list())

@@ -1,0 +1,287 @@
+"""One block, one transaction: all of it or nothing, and nothing before its end."""
+
+# A block that does its work and then fails is what these tests are about.
+# ruff: noqa: PT012
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from chatledger import (
+    Busy,
+    InvalidInput,
+    Ledger,
+    LedgerClosed,
+    ReadOnly,
+    SessionNotFound,
+    Settings,
+    Unavailable,
+    UnitOfWork,
+)
+from chatledger.models import Session as SessionRow
+from tests.support.colours import open_book
+from tests.support.raw import Raw
+
+IMPATIENT = Settings(busy_timeout=0.3, pool_timeout=0.3)
+
+
+def everything(uow: UnitOfWork) -> None:
+    """Writes through every service."""
+    uow.sessions.create("new", user_id="ada", project_id="p", model_id="m", metadata={"k": 1}, idle_timeout=5)
+    uow.messages.append("new", "user", "an otter")
+    uow.messages.append_many("new", [{"role": "user", "content": "more"}] * 3)
+    uow.metadata.set("new", "l", 2)
+    uow.sessions.update_context("new", {"a": 1})
+    uow.messages.redact("new", 2)
+    uow.messages.pop("new")
+    uow.sessions.fork("new", at=1, new_session_id="fork")
+    uow.sessions.archive("fork")
+    uow.sessions.create("doomed")
+    uow.sessions.delete("doomed")
+
+
+TABLES = ("sessions", "messages", "session_metadata", "session_timeouts", "projects", "models", "audit_log")
+
+
+def counts(raw: Raw) -> list[int]:
+    return [raw.count(table) for table in TABLES]
+
+
+def test_leaving_the_block_commits_and_nothing_before(book: Ledger, raw: Raw) -> None:
+    with book.begin() as uow:
+        everything(uow)
+        assert [0] * 7 == counts(raw)
+    assert [2, 4, 4, 1, 1, 1, 1] == counts(raw)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit, StopIteration, GeneratorExit])
+def test_any_error_rolls_back_all_and_is_raised_as_it_is(book: Ledger, raw: Raw, error: type[BaseException]) -> None:
+    given = error("as it is")
+    with pytest.raises(error) as caught, book.begin() as uow:
+        everything(uow)
+        raise given
+    assert caught.value is given
+    assert [0] * 7 == counts(raw)
+    with book.begin() as uow:
+        everything(uow)
+    assert [2, 4, 4, 1, 1, 1, 1] == counts(raw)
+
+
+def test_an_error_of_ours_that_was_handled_lets_the_rest_go_on(book: Ledger) -> None:
+    with book.begin() as uow:
+        uow.sessions.create("s")
+        with pytest.raises(SessionNotFound):
+            uow.messages.append("nobody", "user")
+        with pytest.raises(InvalidInput):
+            uow.messages.append("s", "user", "\x00")
+        uow.messages.append("s", "user", "fine")
+    with book.read() as uow:
+        assert 1 == uow.sessions.get("s").message_count
+
+
+WRITES: dict[str, Callable[[UnitOfWork], Any]] = {
+    "create": lambda uow: uow.sessions.create(),
+    "append": lambda uow: uow.messages.append("s", "user"),
+    "append_many": lambda uow: uow.messages.append_many("s", [{"role": "user"}]),
+    "set": lambda uow: uow.metadata.set("s", "k", 1),
+    "update": lambda uow: uow.sessions.update("s", title="x"),
+    "redact": lambda uow: uow.messages.redact("s", 1),
+    "delete": lambda uow: uow.sessions.delete("s"),
+    "fork": lambda uow: uow.sessions.fork("s"),
+}
+
+
+def test_a_reading_block_refuses_every_write(book: Ledger, raw: Raw) -> None:
+    with book.begin() as uow:
+        uow.sessions.create("s")
+        uow.messages.append("s", "user")
+    for name, write in WRITES.items():
+        with pytest.raises(ReadOnly), book.read() as uow:
+            pytest.fail(f"{name} was allowed: {write(uow)}")
+    assert (1, 1, 0) == (raw.count("sessions"), raw.count("messages"), raw.count("session_metadata"))
+    # The connection that was refused can write again.
+    with book.begin() as uow:
+        uow.messages.append("s", "user")
+
+
+def test_a_savepoint_fails_by_itself(ledger: Ledger) -> None:
+    with ledger.begin() as uow:
+        uow.sessions.create("s")
+        with uow.savepoint():
+            uow.messages.append("s", "user", "kept")
+        with pytest.raises(ZeroDivisionError), uow.savepoint():
+            uow.messages.append("s", "user", "undone")
+            with uow.savepoint():
+                uow.messages.append("s", "user", "undone too")
+            raise ZeroDivisionError
+        uow.messages.append("s", "user", "after")
+    with ledger.read() as uow:
+        history = uow.messages.history("s")
+    assert [(1, "kept"), (2, "after")] == [(message.sequence_number, message.content) for message in history]
+
+
+def test_a_block_inside_a_block_is_no_deadlock(url: str, backend: str, colour: str) -> None:
+    with open_book(colour, url, settings=IMPATIENT) as book:
+        book.run(lambda uow: uow.sessions.create("s"))
+        with book.begin() as outer:
+            outer.messages.append("s", "user", "outer")
+            with book.read() as reader:
+                assert [] == reader.messages.history("s")
+            # SQLite has one writer at a time, so the inner one can only give up; elsewhere it is another writer.
+            refused = pytest.raises(Busy) if backend == "sqlite" else contextlib.nullcontext()
+            with refused, book.begin() as inner:
+                inner.sessions.create("inner")
+        with book.read() as reader:
+            assert ["outer"] == [message.content for message in reader.messages.history("s")]
+
+
+def test_run_gives_back_what_the_work_returns(book: Ledger) -> None:
+    assert "s" == book.run(lambda uow: uow.sessions.create("s").session_id)
+    assert "s" == book.run(lambda uow: uow.sessions.get("s")).session_id
+
+
+@pytest.mark.parametrize("failure", [Busy, Unavailable])
+def test_run_begins_again_when_the_database_was_busy(book: Ledger, raw: Raw, failure: type[Exception]) -> None:
+    attempts: list[int] = []
+
+    def work(uow: UnitOfWork) -> str:
+        attempts.append(uow.sessions.create("s").message_count)
+        if len(attempts) < 3:
+            raise failure("for a moment")
+        return "done"
+
+    assert ("done", 3, 1) == (book.run(work), len(attempts), raw.count("sessions"))
+
+
+def test_run_gives_up_with_the_error_that_it_met(book: Ledger, raw: Raw) -> None:
+    attempts: list[int] = []
+
+    def work(uow: UnitOfWork) -> None:
+        uow.sessions.create()
+        attempts.append(1)
+        raise Busy("for ever")
+
+    with pytest.raises(Busy, match="for ever"):
+        book.run(work)
+    assert 1 < len(attempts) < 20
+    assert 0 == raw.count("sessions")
+
+
+@pytest.mark.parametrize("failure", [ZeroDivisionError, LedgerClosed, KeyError, InvalidInput])
+def test_run_does_not_repeat_what_another_try_cannot_cure(book: Ledger, failure: type[Exception]) -> None:
+    attempts: list[int] = []
+
+    def work(uow: UnitOfWork) -> None:
+        attempts.append(1)
+        raise failure(*("field", "reason")) if failure is InvalidInput else failure()
+
+    with pytest.raises(failure):
+        book.run(work)
+    assert [1] == attempts
+
+
+def test_a_closed_ledger_says_so(url: str, colour: str) -> None:
+    with open_book(colour, url) as book:
+        book.run(lambda uow: uow.sessions.create("s"))
+        view = book.for_user("ada")
+        book.close()
+        book.close()
+        for use in (book.begin, book.read, view.begin):
+            with pytest.raises(LedgerClosed), use():
+                pytest.fail("opened")
+        with pytest.raises(LedgerClosed):
+            book.run(lambda uow: uow.sessions.list())
+
+
+def test_a_unit_of_work_ends_with_its_block(book: Ledger) -> None:
+    with book.begin() as uow:
+        uow.sessions.create("s")
+    with pytest.raises(Unavailable):
+        uow.sessions.get("s")
+    with pytest.raises(Unavailable):
+        uow.messages.append("s", "user")
+
+
+def test_a_block_gives_its_connection_back(book: Ledger) -> None:
+    with book.begin() as uow:
+        uow.sessions.create("s")
+        assert 1 == book.pool_status()["in_use"]
+    with contextlib.suppress(ZeroDivisionError), book.read():
+        raise ZeroDivisionError
+    with contextlib.suppress(ReadOnly), book.read() as uow:
+        uow.sessions.create("t")
+    assert 0 == book.pool_status()["in_use"]
+
+
+def test_an_exhausted_pool_is_busy(url: str, colour: str) -> None:
+    small = Settings(pool_size=1, max_overflow=1, pool_timeout=0.2)
+    with open_book(colour, url, settings=small) as book:
+        with book.read(), book.read(), pytest.raises(Busy), book.read():
+            pytest.fail("a third connection of two")
+        with book.read() as uow:
+            assert [] == list(uow.sessions.list())
+
+
+def row(session_id: str) -> SessionRow:
+    now = datetime.now(UTC)
+    return SessionRow(session_id=session_id, created_at=now, updated_at=now, last_activity=now)
+
+
+def test_rows_of_ones_own_are_written_with_the_block(ledger: Ledger) -> None:
+    with ledger.begin() as uow:
+        uow.session.add(row("orm"))
+        uow.session.flush()
+        uow.messages.append("orm", "user", "Hello")
+        uow.session.add(row("unflushed"))
+    with pytest.raises(ZeroDivisionError), ledger.begin() as uow:
+        uow.session.add(row("rolled back"))
+        uow.session.flush()
+        raise ZeroDivisionError
+    with ledger.read() as uow:
+        assert {"orm", "unflushed"} == {session.session_id for session in uow.sessions.list()}
+        assert 1 == uow.session.execute(text("SELECT count(*) FROM messages")).scalar_one()
+
+
+def test_an_in_memory_ledger_serves_several_threads(colour: str) -> None:
+    with open_book(colour, "sqlite://") as book:
+        book.run(lambda uow: uow.sessions.create("s"))
+
+        def write() -> None:
+            for _ in range(20):
+                book.run(lambda uow: uow.messages.append("s", "user", "x"))
+                with book.read() as uow:
+                    uow.messages.history("s", last=1)
+
+        threads = [threading.Thread(target=write) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with book.read() as uow:
+            assert list(range(1, 81)) == [message.sequence_number for message in uow.messages.history("s")]
+
+
+def test_two_in_memory_ledgers_are_two() -> None:
+    with Ledger("sqlite://") as one, Ledger("sqlite:///:memory:") as two:
+        one.run(lambda uow: uow.sessions.create("s"))
+        assert two.run(lambda uow: uow.sessions.find("s")) is None
+
+
+def test_waiting_for_another_program_ends_as_busy(sqlite_template: Path, migrated_sqlite_url: str) -> None:
+    other = Raw(migrated_sqlite_url)
+    with Ledger(migrated_sqlite_url, settings=IMPATIENT) as ledger, other.engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with pytest.raises(Busy), ledger.begin() as uow:
+            uow.sessions.create("s")
+        with ledger.read() as uow:
+            assert [] == list(uow.sessions.list())
+        connection.rollback()
+        ledger.run(lambda uow: uow.sessions.create("s"))

@@ -1,0 +1,124 @@
+"""How fast we are, nobody can assert on an unknown machine; that the comparison is a fair one, we can."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from benchmarks.bench import Bench, Scale
+from benchmarks.cases import CASES
+from benchmarks.conversation import COMMON, PHRASE, RARE, Conversation
+from benchmarks.databases import SQLite, raw_connection
+from benchmarks.figures import Bar, Figure
+from benchmarks.raw import GIVEN
+from benchmarks.rounds import Rounds, compare
+from chatledger import Ledger
+
+_ONCE = Rounds(1, 1, warm_up=0)
+_TINY = Scale(
+    rounds=_ONCE,
+    calls=4,
+    bulks=((10, _ONCE),),
+    crowd_seconds=0.02,
+    crowds=_ONCE,
+    long=2100,
+    sessions=200,
+    sessions_of_user=60,
+    starts=_ONCE,
+)
+
+
+def test_raw_stores_what_the_ledger_stores(backend: str, url: str) -> None:
+    turns = Conversation().turns(30)
+    with Ledger(url) as ledger, closing(raw_connection(backend, url)) as raw:
+        with ledger.begin() as uow:
+            for session_id in ("ours", "raw"):
+                uow.sessions.create(session_id=session_id)
+            for turn in turns:
+                uow.messages.append("ours", **turn.given, created_at=turn.created_at)
+        for turn in turns[:10]:
+            raw.append("raw", turn)
+        raw.append_many("raw", turns[10:])
+
+        assert _stored(ledger, "ours") == _stored(ledger, "raw")
+
+
+def test_raw_reads_what_the_ledger_reads(backend: str, url: str) -> None:
+    with Ledger(url) as ledger, closing(raw_connection(backend, url)) as raw:
+        with ledger.begin() as uow:
+            uow.sessions.create(session_id="s", user_id="reader", metadata={"label": "green"})
+        raw.append_many("s", Conversation().turns(30))
+        with ledger.read() as uow:
+            messages, sessions = uow.messages.history("s"), uow.sessions.list(user_id="reader")
+
+        shown = [(m.sequence_number, m.content, m.payload, m.metadata) for m in messages]
+        assert shown == [(m.sequence_number, m.content, m.payload, m.metadata) for m in raw.history("s")]
+        listed = [(s.session_id, s.message_count, s.metadata) for s in sessions]
+        assert listed == [(s.session_id, s.message_count, s.metadata) for s in raw.sessions_of("reader", 50)]
+
+
+@pytest.mark.parametrize("query", [RARE, COMMON, f'"{PHRASE}"'])
+def test_raw_finds_what_the_ledger_finds(backend: str, url: str, query: str) -> None:
+    with Ledger(url) as ledger, closing(raw_connection(backend, url)) as raw:
+        with ledger.begin() as uow:
+            uow.sessions.create(session_id="s")
+        raw.append_many("s", Conversation().turns(100))
+        with ledger.read() as uow:
+            found = uow.search.messages(query)
+
+        assert len(found) == len(raw.search(query, 20)) > 0
+
+
+@pytest.mark.parametrize("name", ["append", "async", "threads", "append-many", "history", "last", "sessions", "search"])
+def test_a_case_runs(name: str, tmp_path: Path) -> None:
+    with closing(Bench(SQLite(tmp_path), _TINY, quick=True)) as bench:
+        figures = list(CASES[name](bench))
+
+    assert all(figure.ours > 0 and not figure.errors for figure in figures)
+    assert json.dumps([figure.as_json() for figure in figures])
+
+
+def test_the_same_conversation_comes_from_the_same_seed() -> None:
+    assert Conversation(seed=7).turns(50) == Conversation(seed=7).turns(50)
+
+
+def test_a_ratio_is_ours_over_base_whichever_goes_first() -> None:
+    compared = compare(lambda _: 2.0, lambda _: 3.0, rounds=Rounds(4, 4))
+
+    assert (compared.base, compared.ours, compared.ratio, compared.rounds) == (2.0, 3.0, 1.5, 4)
+
+
+@pytest.mark.parametrize(
+    ("bar", "ours", "ratio", "reached"),
+    [
+        (Bar(1.5), 9.0, 1.5, True),
+        (Bar(1.5), 1.0, 1.6, False),
+        (Bar(0.8, at_least=True), 1.0, 0.9, True),
+        (Bar(64, absolute=True), 65.0, None, False),
+        (None, 1.0, 9.0, None),
+    ],
+)
+def test_a_bar_is_reached_or_not(bar: Bar | None, ours: float, ratio: float | None, reached: bool | None) -> None:
+    row = Figure(case="c", database="d", against="raw", base=1.0, ours=ours, unit="µs", ratio=ratio, bar=bar)
+
+    assert row.reached is reached
+
+
+def _stored(ledger: Ledger, session_id: str) -> tuple[list[Any], list[Any]]:
+    """The rows but for their digests, which raw does not compute, and what the triggers counted."""
+    columns = ", ".join(name for name in GIVEN if name != "digest")
+    with ledger.engine.connect() as connection:
+        rows = connection.execute(
+            text(f"SELECT sequence_number, {columns} FROM messages WHERE session_id = :id ORDER BY sequence_number"),
+            {"id": session_id},
+        ).all()
+        counted = connection.execute(
+            text("SELECT message_count, total_tokens, last_sequence FROM sessions WHERE session_id = :id"),
+            {"id": session_id},
+        ).all()
+    return list(rows), list(counted)

@@ -1,0 +1,75 @@
+"""The examples run, on both databases, and a second time on what the first has left."""
+
+from __future__ import annotations
+
+import io
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT
+
+EXAMPLES = ROOT / "examples"
+
+#: What each prints, in part.
+SAYS = {
+    "chat_loop.py": ["You have said 2 thing(s); the last was 'And then?'.", ": 4 messages"],
+    "agent_with_tools.py": ["2 call get_weather({'city': 'Lisbon'})", "4 messages, 214 tokens, $0.0002875"],
+    "web_app.py": [
+        "said by two users at once: 40",
+        "again: 200",
+        "ada reads hers: 200 20",
+        "lin reads ada's: 404",
+        ": 422",
+    ],
+    "own_tables.py": ["declined: neither", "1 booking and 1 message"],
+}
+
+
+class Runner:
+    """Runs an example as its own program would."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def run(self, name: str, *arguments: str) -> str:
+        self._monkeypatch.setattr(sys, "argv", [name, *arguments])
+        self._monkeypatch.setattr(sys, "stdin", io.StringIO("Hello\nAnd then?\n"))
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return self._capsys.readouterr().out
+
+
+@pytest.fixture
+def runner(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Runner:
+    return Runner(monkeypatch, capsys)
+
+
+def test_every_example_is_run_and_named() -> None:
+    files = {path.name for path in EXAMPLES.glob("*.py")}
+    assert {*SAYS, "move.py"} == files
+    assert [] == [name for name in sorted(files) if f"({name})" not in (EXAMPLES / "README.md").read_text("utf-8")]
+
+
+@pytest.mark.parametrize("name", sorted(SAYS))
+def test_an_example_does_what_it_says(runner: Runner, empty_url: str, name: str) -> None:
+    for _ in range(2):
+        said = runner.run(name, empty_url)
+        assert [] == [part for part in SAYS[name] if part not in said]
+
+
+def test_an_example_needs_no_argument(runner: Runner, folder: Path) -> None:
+    runner.run("chat_loop.py")
+    assert (folder / "example.db").is_file()
+
+
+def test_conversations_move_to_another_database(runner: Runner, empty_url: str) -> None:
+    runner.run("agent_with_tools.py", "example.db")
+    assert "1 sessions: 1 moved, 0 there already\nthe same in both: True" in runner.run(
+        "move.py", "example.db", empty_url
+    )
+    assert "1 sessions: 0 moved, 1 there already\nthe same in both: True" in runner.run(
+        "move.py", "example.db", empty_url
+    )

@@ -1,0 +1,34 @@
+"""What the pages show is what happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import LANGUAGES, ROOT, blocks, name_of, pages
+from tests.docs.running import Reader
+
+#: Pages about PostgreSQL: their ledger is on the server.
+ON_POSTGRESQL = {"docs/postgresql.md"}
+#: Pages that hold for both databases: followed once on each.
+ON_BOTH = {"README.md", "docs/quickstart.md", "docs/search.md", "docs/payloads.md", "docs/import-export.md"}
+
+
+@pytest.mark.parametrize("page", pages(), ids=name_of)
+def test_every_block_says_whether_it_is_run(page: Path) -> None:
+    assert [] == [str(block) for block in blocks(page) if block.language not in LANGUAGES]
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if name_of(page) not in ON_POSTGRESQL], ids=name_of)
+def test_a_page_does_what_it_shows(page: Path, folder: Path) -> None:
+    Reader(folder).follow(blocks(page))
+
+
+@pytest.mark.parametrize("name", sorted(ON_POSTGRESQL | ON_BOTH))
+def test_a_page_does_what_it_shows_on_postgresql(
+    name: str, folder: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name in ON_POSTGRESQL:
+        monkeypatch.setenv("CHATLEDGER_URL", postgres_url)
+    Reader(folder, postgres_url).follow(blocks(ROOT / name))

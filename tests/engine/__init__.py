@@ -1,0 +1,1 @@
+"""The engine: connections, pool, plans, locks, threads, processes."""

@@ -1,0 +1,7 @@
+"""Fixtures: a nursery of processes, and plain SQL."""
+
+from __future__ import annotations
+
+from tests.faults.fixtures import nursery, raw
+
+__all__ = ["nursery", "raw"]

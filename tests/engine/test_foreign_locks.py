@@ -1,0 +1,124 @@
+"""A lock that somebody else holds: shorter than our patience we wait, longer it is `Busy`, in time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psycopg
+import pytest
+
+from chatledger import Busy, Ledger, Settings
+from tests.faults.truth import numbered_messages
+
+_PATIENCE = 0.5
+
+
+@pytest.fixture
+def impatient(url: str) -> Iterator[Ledger]:
+    with closing(Ledger(url, settings=Settings(busy_timeout=_PATIENCE))) as ledger:
+        ledger.run(lambda uow: uow.sessions.create("s"))
+        yield ledger
+
+
+@contextmanager
+def locked(url: str, seconds: float) -> Iterator[None]:
+    """Somebody else, who knows nothing of us, holds what an append needs, for so many seconds."""
+    import sqlite3  # noqa: PLC0415
+
+    held = threading.Event()
+
+    def hold() -> None:
+        if url.startswith("sqlite"):
+            with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as file:
+                file.execute("BEGIN IMMEDIATE")
+                held.set()
+                time.sleep(seconds)
+                file.execute("ROLLBACK")
+        else:
+            with psycopg.connect(url) as server:
+                server.execute("SELECT * FROM sessions WHERE session_id = 's' FOR UPDATE")
+                held.set()
+                time.sleep(seconds)
+                server.rollback()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(5)
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def test_a_short_lock_is_waited_for(impatient: Ledger, url: str) -> None:
+    with locked(url, 0.25), impatient.begin() as uow:
+        assert 1 == uow.messages.append("s", "user", "x").sequence_number
+
+
+def test_a_long_lock_is_busy_within_twice_the_timeout(impatient: Ledger, url: str) -> None:
+    with locked(url, 1.6):
+        began = time.monotonic()
+        with pytest.raises(Busy), impatient.begin() as uow:
+            uow.messages.append("s", "user", "x")
+        assert 0.8 * _PATIENCE < time.monotonic() - began < 2 * _PATIENCE + 0.2
+    assert {} == numbered_messages(url, "s")
+    assert 0 == impatient.pool_status()["in_use"]
+    assert 1 == impatient.run(lambda uow: uow.messages.append("s", "user", "x")).sequence_number
+
+
+def test_readers_do_not_wait_for_a_lock(impatient: Ledger, url: str) -> None:
+    with locked(url, 0.6):
+        began = time.monotonic()
+        with impatient.read() as uow:
+            uow.sessions.get("s")
+            uow.messages.history("s")
+        assert time.monotonic() - began < 0.3
+
+
+def test_run_outlasts_a_lock_that_one_attempt_does_not(impatient: Ledger, url: str) -> None:
+    with locked(url, 1.2 * _PATIENCE):
+        done = impatient.run(lambda uow: uow.messages.append("s", "user", "x", key="k"))
+    assert 1 == done.sequence_number
+    assert 1 == len(numbered_messages(url, "s"))
+
+
+def test_another_thread_of_ours_that_writes_for_long_is_busy_in_time(impatient: Ledger, url: str) -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with impatient.begin() as uow:
+            uow.messages.append("s", "user", "held")
+            inside.set()
+            leave.wait(5)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert inside.wait(5)
+    began = time.monotonic()
+    with pytest.raises(Busy), impatient.begin() as uow:
+        uow.messages.append("s", "user", "x")
+    waited = time.monotonic() - began
+    leave.set()
+    thread.join()
+    assert 0.8 * _PATIENCE < waited < 2 * _PATIENCE + 0.2
+    assert {1: "held"} == numbered_messages(url, "s")
+
+
+def test_a_thread_that_would_wait_for_itself_is_told_at_once(migrated_sqlite_url: str) -> None:
+    with closing(Ledger(migrated_sqlite_url)) as ledger, ledger.begin():
+        began = time.monotonic()
+        with pytest.raises(Busy, match="this thread"), ledger.begin():
+            pass
+        assert time.monotonic() - began < 1
+    with closing(Ledger(migrated_sqlite_url)) as ledger:
+        ledger.run(lambda uow: uow.sessions.create("s"))
+
+
+def test_a_migration_waits_for_a_writer(impatient: Ledger, url: str) -> None:
+    impatient.downgrade("0003")
+    with locked(url, 0.4):
+        impatient.upgrade()
+    assert impatient.check()

@@ -1,0 +1,186 @@
+"""Lists, histories, keys and searches go by the index that was made for them, on both databases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from chatledger import Ledger, UnitOfWork
+from tests.support import sqlite
+from tests.support.postgres import Server
+from tests.support.raw import Raw
+
+_DAY = datetime(2026, 5, 17, tzinfo=UTC)
+
+_NUMBERS = {
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {many}) ",
+    "postgresql": "WITH n(i) AS (SELECT generate_series(1, {many})) ",
+}
+_MOMENT = {
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f000', '2026-05-01', '+' || i || ' minutes')",
+    "postgresql": "timestamptz '2026-05-01 00:00:00Z' + i * interval '1 minute'",
+}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    """Four thousand sessions, one of which has four thousand messages: enough for a planner to care."""
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("sqlite_template")
+        url = sqlite.copy(template, tmp_path_factory.mktemp("large") / "chat.db")
+        yield from _large(request.param, url)
+    else:
+        server: Server = request.getfixturevalue("postgres_server")
+        with server.database(template=request.getfixturevalue("postgres_template")) as url:
+            yield from _large(request.param, url)
+
+
+def _large(kind: str, url: str) -> Iterator[Ledger]:
+    raw = Raw(url)
+    numbers, moment = _NUMBERS[kind], _MOMENT[kind]
+    raw("INSERT INTO projects (project_id) VALUES ('p1'), ('p2')")
+    raw("INSERT INTO models (model_id) VALUES ('m1'), ('m2')")
+    sessions = (
+        "INSERT INTO sessions (session_id, user_id, project_id, model_id, status, last_activity) "
+        + numbers.format(many=4000)
+        + "SELECT 's' || i, 'u' || (i % 50), CASE WHEN i % 40 = 0 THEN 'p1' ELSE 'p2' END,"
+        " CASE WHEN i % 40 = 1 THEN 'm1' ELSE 'm2' END,"
+        f" CASE WHEN i % 20 = 0 THEN 'active' ELSE 'idle' END, {moment} FROM n"
+    )
+    messages = (
+        "INSERT INTO messages (session_id, sequence_number, role, content, key, created_at) "
+        + numbers.format(many=4000)
+        + "SELECT 's7', i, 'user', 'common words ' || CASE WHEN i % 1000 = 0 THEN 'walrus' ELSE 'number' END || ' x' || i,"
+        f" 'k' || i, {moment} FROM n"
+    )
+    # Colons in the text are no parameters.
+    raw(sessions.replace(":", r"\:"))
+    raw(messages.replace(":", r"\:"))
+    if kind == "postgresql":
+        raw("ANALYZE")
+    with closing(Ledger(url)) as ledger:
+        yield ledger
+
+
+def plan(ledger: Ledger, work: Callable[[UnitOfWork], object]) -> str:
+    """The plans of the statements that some work sends, one line a step."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
+        sent.append((statement, parameters))
+
+    event.listen(ledger.engine, "before_cursor_execute", note)
+    try:
+        with ledger.read() as uow:
+            work(uow)
+    finally:
+        event.remove(ledger.engine, "before_cursor_execute", note)
+    explain = "EXPLAIN QUERY PLAN " if ledger.engine.dialect.name == "sqlite" else "EXPLAIN "
+    lines = []
+    with ledger.engine.connect() as connection:
+        for statement, parameters in sent:
+            if statement.lstrip().upper().startswith(("SELECT", "WITH")):
+                lines += [str(row[-1]) for row in connection.exec_driver_sql(explain + statement, parameters)]
+    assert lines
+    return "\n".join(lines)
+
+
+_LISTS: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing": ({}, "ix_sessions_activity"),
+    "user": ({"user_id": "u7"}, "ix_sessions_user_activity"),
+    "project": ({"project_id": "p1"}, "ix_sessions_project_activity"),
+    "model": ({"model_id": "m1"}, "ix_sessions_model_activity"),
+    "active": ({"status": "active"}, "ix_sessions_active_activity"),
+    "since": ({"since": _DAY - timedelta(days=14)}, "ix_sessions_activity"),
+    "until": ({"until": _DAY - timedelta(days=14)}, "ix_sessions_activity"),
+    "user and status": ({"user_id": "u7", "status": "idle"}, "ix_sessions_user_activity"),
+    "user and since": ({"user_id": "u7", "since": _DAY - timedelta(days=15)}, "ix_sessions_user_activity"),
+}
+
+
+@pytest.mark.parametrize("filters", _LISTS)
+@pytest.mark.parametrize("page", ["first page", "second page"])
+def test_a_list_goes_by_its_index(large: Ledger, filters: str, page: str) -> None:
+    chosen, index = _LISTS[filters]
+    with large.read() as uow:
+        first = uow.sessions.list(**chosen, limit=20)
+    cursor = first.next_cursor if page == "second page" else None
+    found = plan(large, lambda uow: uow.sessions.list(**chosen, limit=20, cursor=cursor))
+    assert index in found, found
+    _no_scan(found)
+
+
+def test_a_users_own_list_goes_by_the_users_index(large: Ledger) -> None:
+    found = _plan_for_user(large, "u7")
+    assert "ix_sessions_user_activity" in found, found
+    _no_scan(found)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [{"last": 20}, {"limit": 20}, {"after": 3900}, {"before": 20}, {"after": 100, "limit": 5}, {"before": 50, "last": 5}],
+    ids=str,
+)
+def test_history_walks_the_key_of_its_session(large: Ledger, bounds: dict[str, int]) -> None:
+    found = plan(large, lambda uow: uow.messages.history("s7", **bounds))
+    assert re.search("pk_messages|uq_messages_session_id_sequence_number", found), found
+    assert "TEMP B-TREE" not in found
+    assert "Sort" not in found
+    _no_scan(found)
+
+
+def test_one_message_one_session_and_its_metadata_are_looked_up(large: Ledger) -> None:
+    for work in (
+        lambda uow: uow.messages.get("s7", 2000),
+        lambda uow: uow.sessions.get("s7"),
+        lambda uow: uow.metadata.all("s7"),
+    ):
+        _no_scan(plan(large, work))
+
+
+def test_a_key_is_looked_up_in_its_index(large: Ledger) -> None:
+    from chatledger.services.appending import with_keys  # noqa: PLC0415 - the statement as the service runs it
+
+    found = plan(large, lambda uow: with_keys(uow.messages._work, "s7", ["k1", "k2000"]))
+    assert "uq_messages_session_id_key" in found, found
+    _no_scan(found)
+
+
+@pytest.mark.parametrize("query", ["walrus", "common", '"words walrus"', "walr*", "common -number"])
+def test_a_search_goes_by_full_text_or_newest_first(large: Ledger, query: str) -> None:
+    found = plan(large, lambda uow: uow.search.messages(query))
+    if large.engine.dialect.name == "sqlite":
+        assert "VIRTUAL TABLE INDEX" in found, found
+        assert not re.search(r"SCAN (m|s|messages|sessions)\b", found), found
+    else:
+        assert re.search("ix_messages_search_vector|ix_messages_created_at", found), found
+        assert "Seq Scan on messages" not in found, found
+
+
+def test_a_search_in_one_session_does_not_read_the_others(large: Ledger) -> None:
+    found = plan(large, lambda uow: uow.search.messages("common", session_id="s8"))
+    assert not re.search(r"SCAN (m|s|messages|sessions)\b|Seq Scan on messages", found), found
+
+
+def _plan_for_user(ledger: Ledger, user: str) -> str:
+    class Owned:
+        engine = ledger.engine
+        read = ledger.for_user(user).read
+
+    return plan(Owned(), lambda uow: uow.sessions.list(limit=20))  # type: ignore[arg-type]  # what `plan` uses of one
+
+
+def _no_scan(found: str) -> None:
+    """Nothing is read whole, and nothing but the rows of one minute is sorted."""
+    for line in found.splitlines():
+        assert not re.search(r"Seq Scan on (messages|sessions)\b", line), found
+        if re.match(r"\W*SCAN (messages|sessions|m|s)\b", line):
+            assert "USING INDEX ix_sessions" in line or "USING COVERING INDEX" in line, found
+        assert "TEMP B-TREE FOR ORDER BY" not in line, found

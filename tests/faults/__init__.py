@@ -1,0 +1,1 @@
+"""What breaks: killed processes, damaged files, full disks, lost servers."""

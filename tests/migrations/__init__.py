@@ -1,0 +1,1 @@
+"""Migrations: up, down, offline, beside others, many at once, killed."""

@@ -1,0 +1,75 @@
+"""A small application with tables, an Alembic environment and a version table of its own, written into a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic.config import Config
+
+_ENV = '''
+from alembic import context
+from sqlalchemy import MetaData, Table, Column, Integer, Text, create_engine
+
+from chatledger.migrate import include_object
+
+metadata = MetaData()
+Table("orders", metadata, Column("id", Integer, primary_key=True), Column("state", Text, index=True))
+
+engine = create_engine(context.config.get_main_option("sqlalchemy.url"))
+with engine.connect() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        include_object=include_object if context.config.attributes.get("beside", True) else None,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+engine.dispose()
+'''
+
+_TEMPLATE = '''
+from alembic import op
+import sqlalchemy as sa
+${imports if imports else ""}
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+
+def upgrade():
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade():
+    ${downgrades if downgrades else "pass"}
+'''
+
+_FIRST = '''
+from alembic import op
+import sqlalchemy as sa
+
+revision = "a1"
+down_revision = None
+
+
+def upgrade():
+    op.create_table("orders", sa.Column("id", sa.Integer, primary_key=True), sa.Column("state", sa.Text))
+    op.create_index("ix_orders_state", "orders", ["state"])
+
+
+def downgrade():
+    op.drop_table("orders")
+'''
+
+
+def application(folder: Path, url: str) -> Config:
+    """Write the application's environment and return its configuration."""
+    (folder / "versions").mkdir(parents=True)
+    (folder / "env.py").write_text(_ENV, "utf-8")
+    (folder / "script.py.mako").write_text(_TEMPLATE, "utf-8")
+    (folder / "versions" / "a1_orders.py").write_text(_FIRST, "utf-8")
+    config = Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config

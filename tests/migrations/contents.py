@@ -1,0 +1,93 @@
+"""A ledger with rows in every table, and what is in it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+from sqlalchemy import Connection, NullPool, create_engine, inspect, text
+
+from chatledger import Ledger
+from chatledger.dialects import dialect_of
+from chatledger.models import Base
+from tests.support.raw import Raw
+
+#: In an order in which foreign keys point back.
+TABLES = tuple(table.name for table in Base.metadata.sorted_tables)
+
+QUERIES = ("lisbon", "Zürich", "数据", "tide*", '"the second"', "harbour -lisbon")
+
+
+def fill(url: str) -> None:
+    """Put rows into every table: through the services where there are some, by SQL where there are none yet."""
+    with closing(Ledger(url)) as ledger, ledger.begin() as uow:
+        for name in ("first", "second", "empty"):
+            uow.sessions.create(name, user_id="ada", project_id="travel", model_id="m-1", context={"of": name})
+            uow.metadata.set(name, "colour", {"rgb": [1, 2.5, None]})
+        for number in range(30):
+            text_ = f"Message {number} of Lisbon, Zürich and 数据库: the second tides of a harbour" * (1 + number % 3)
+            uow.messages.append("first", "user", text_, input_tokens=number, cost="0.000000001", key=f"k{number}")
+        uow.messages.append("second", "tool", "quiet harbour", payload={"a": 1e16}, tokens_used=7, duration_ms=5)
+        for _ in range(3):
+            uow.messages.pop("first")  # the last number stays above the count
+    raw = Raw(url)
+    moment = "'2026-05-01 10:00:00.000000'" if url.startswith("sqlite") else "'2026-05-01T10:00:00Z'"
+    blob = "x'c3a9'" if url.startswith("sqlite") else r"'\xc3a9'"
+    raw(f"INSERT INTO session_timeouts (session_id, idle_limit, expires_at) VALUES ('first', 60, {moment})")
+    raw(
+        "INSERT INTO session_snapshots (session_id, snapshot_number, kind, encoding, body, size, digest)"
+        f" VALUES ('first', 1, 'manual', 'json', {blob}, 2, {blob})"
+    )
+    raw("INSERT INTO audit_log (action, actor, session_id, details) VALUES ('session.purged', 'ada', 'gone', '{}')")
+    assert all(raw.count(table) for table in TABLES)
+
+
+def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table of ours, counters included. A table that is not there is left out."""
+    raw = Raw(url)
+    there = set(inspect(raw.engine).get_table_names())
+    rows = {}
+    for table in Base.metadata.sorted_tables:
+        if table.name in there:
+            columns = ", ".join(
+                f"CAST({column.name} AS TEXT)" if str(column.type) == "JSON" else column.name
+                for column in table.columns
+            )
+            found = raw(f"SELECT {columns} FROM {table.name}")
+            rows[table.name] = sorted((tuple(map(_plain, row)) for row in found), key=repr)
+    return rows
+
+
+def found(url: str) -> dict[str, list[tuple[str, int, str]]]:
+    """What searches find."""
+    with closing(Ledger(url)) as ledger, ledger.read() as uow:
+        return {
+            query: sorted((hit.session_id, hit.sequence_number, hit.snippet) for hit in uow.search.messages(query))
+            for query in QUERIES
+        }
+
+
+def fingerprint(url: str) -> dict[str, str]:
+    """The schema of our tables, as `ledger.check()` sees it."""
+
+    def look(connection: Connection) -> dict[str, str]:
+        return dialect_of(connection.dialect.name).fingerprint(connection, TABLES)
+
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        return look(connection)
+
+
+def revision(url: str) -> str | None:
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        found = connection.execute(text("SELECT version_num FROM chatledger_version")).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
+def names(url: str) -> set[str]:
+    """Every table and view, whoever made it."""
+    inspector = inspect(create_engine(url, poolclass=NullPool))
+    return {*inspector.get_table_names(), *inspector.get_view_names()}
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value

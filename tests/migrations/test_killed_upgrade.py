@@ -1,0 +1,107 @@
+"""kill -9 during a migration leaves the old schema or the new one, and running it again succeeds."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from chatledger import Ledger
+from chatledger.migrate import HEAD, REVISIONS
+from tests.faults.nursery import Nursery
+from tests.faults.truth import require_sound
+from tests.migrations.contents import contents, fill, fingerprint, found, revision
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(150, marks=pytest.mark.soak)])
+def test_a_killed_upgrade_keeps_the_rows_and_can_be_run_again(nursery: Nursery, url: str, kills: int) -> None:
+    fill(url)
+    rows, hits, head = contents(url), found(url), fingerprint(url)
+    with closing(Ledger(url)) as ledger:
+        ledger.downgrade("0001")
+        old = fingerprint(url)
+        took = _timed(lambda: nursery.start("upgrade", url).result())
+        landed = {"0001": 0, HEAD: 0}
+        for _ in range(kills):
+            ledger.downgrade("0001")
+            child = nursery.start("upgrade", url)
+            time.sleep(random.uniform(0, took))
+            child.kill()
+            stands = revision(url)
+            assert (old if stands == "0001" else head) == fingerprint(url)
+            assert rows == contents(url)
+            landed[str(stands)] += 1
+            ledger.upgrade()
+            assert (head, rows) == (fingerprint(url), contents(url))
+        assert ledger.check()
+    assert hits == found(url)
+    require_sound(url)
+    assert kills == sum(landed.values())
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(150, marks=pytest.mark.soak)])
+def test_a_killed_downgrade_can_be_run_again(nursery: Nursery, url: str, kills: int) -> None:
+    fill(url)
+    rows, head = contents(url), fingerprint(url)
+    with closing(Ledger(url)) as ledger:
+        took = _timed(lambda: nursery.start("downgrade", url, "0001").result())
+        old = fingerprint(url)
+        for _ in range(kills):
+            ledger.upgrade()
+            child = nursery.start("downgrade", url, "0001")
+            time.sleep(random.uniform(0, took))
+            child.kill()
+            assert (old if revision(url) == "0001" else head) == fingerprint(url)
+            assert rows == contents(url)
+            ledger.downgrade("0001")
+            assert (old, rows) == (fingerprint(url), contents(url))
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(150, marks=pytest.mark.soak)])
+def test_a_first_opening_that_is_killed_can_be_repeated(
+    nursery: Nursery, url: str, new_url: Callable[[], str], kills: int
+) -> None:
+    head = fingerprint(url)
+    took = _timed(lambda: nursery.start("open_it", new_url()).result())
+    for _ in range(kills):
+        fresh = new_url()
+        child = nursery.start("open_it", fresh)
+        time.sleep(random.uniform(0, took))
+        child.kill()
+        with closing(Ledger(fresh)) as ledger:
+            assert HEAD == ledger.current()
+            ledger.run(lambda uow: uow.sessions.create("s"))
+        assert head == fingerprint(fresh)
+        if fresh.startswith("sqlite"):
+            require_sound(fresh)
+            for part in Path(str(make_url(fresh).database)).parent.glob("*.db-*"):
+                part.unlink(missing_ok=True)
+
+
+@pytest.mark.soak
+def test_a_killed_step_between_any_two_revisions(nursery: Nursery, url: str) -> None:
+    fill(url)
+    rows = contents(url)
+    with closing(Ledger(url)) as ledger:
+        for low, high in zip(REVISIONS, REVISIONS[1:], strict=False):
+            ledger.downgrade(low)
+            for _ in range(10):
+                child = nursery.start("upgrade", url, high)
+                time.sleep(random.uniform(0, 0.1))
+                child.kill()
+                assert revision(url) in {low, high}
+                ledger.upgrade(high)
+                assert rows == contents(url)
+                ledger.downgrade(low)
+            ledger.upgrade()
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
