@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-demo: .venv/runtime.stamp ## a tour: create, append, search, compare
+demo: .venv/runtime.stamp ## a tour: create, append, search, fork, export
 	$(BIN)/chatledger demo
 
 test: .venv/dev.stamp ## every test but the soaks, with coverage

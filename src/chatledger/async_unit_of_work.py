@@ -67,6 +67,7 @@ class Room:
         self._timeout = timeout
         self._calls: queue.SimpleQueue[_Call | BaseException | None] = queue.SimpleQueue()
         self._left = False
+        self._busy = False
 
     async def __aenter__(self) -> AsyncUnitOfWork:
         loop = asyncio.get_running_loop()
@@ -97,6 +98,8 @@ class Room:
     ) -> None:
         self._left = True
         self._calls.put(error)
+        if isinstance(error, asyncio.CancelledError) and self._busy:
+            self.uow.interrupt()
         _, failure = await uncancelled(self._closed)
         if failure is not None and failure is not error:
             raise failure
@@ -120,12 +123,15 @@ class Room:
                 _tell(self._opened, uow, None)
                 while isinstance(call := self._calls.get(), tuple):
                     answer, function, args, kwargs = call
+                    self._busy = True
                     try:
                         outcome = function(*args, **kwargs)
                     except BaseException as error:  # noqa: BLE001 - raised where the call was awaited
                         _tell(answer, None, error)
                     else:
                         _tell(answer, outcome, None)
+                    finally:
+                        self._busy = False
                 if call is not None:
                     raise call  # rolls back
         except BaseException as error:  # noqa: BLE001 - raised where the block was entered or left

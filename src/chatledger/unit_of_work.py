@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
@@ -63,6 +63,12 @@ class UnitOfWork:
         if isinstance(self._bind, OrmSession):
             return self._bind
         return OrmSession(self._bind, expire_on_commit=False, join_transaction_mode="create_savepoint")
+
+    def interrupt(self) -> None:
+        """From another thread: end the statement that is running, so that a cancelled task need not wait for it."""
+        connection = self._bind if isinstance(self._bind, Connection) else self._bind.connection()
+        with suppress(Exception):  # nothing may be running any more
+            self._work.dialect.interrupt(connection)
 
     def complete(self) -> None:
         """Write what `session` still holds. The ledger calls this before it commits."""

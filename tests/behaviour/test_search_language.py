@@ -119,7 +119,7 @@ QUERIES: list[tuple[str, set[str]]] = [
     ("ภาษาไทย", {"thai"}),
     ("รัก", {"thai"}),
     ("세계", {"korean"}),
-    ("안녕*", set()),
+    ("안녕*", {"korean"}),
     ("안녕하*", {"korean"}),
     ("мир", {"russian"}),
     ("ПРИВЕТ", {"russian"}),

@@ -53,6 +53,10 @@ class Dialect(ABC):
     def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
         """Begin a transaction on a connection of ours or of an application, waiting for a lock so many seconds."""
 
+    @abstractmethod
+    def interrupt(self, connection: Connection) -> None:
+        """From another thread: end the statement that is running, if any. The transaction can then only roll back."""
+
     def end(self, connection: Connection) -> None:
         """After the transaction: leave the connection as it was."""
         return

@@ -94,7 +94,8 @@ def _term(raw: str, *, starred: bool) -> Term | None:
     # Fractions and circled numbers are letters to nobody: one database indexes them, the other does not.
     if not any(unicodedata.category(character) in _SEARCHABLE for word in words for character in word):
         return None
-    return Term(" ".join(words), prefix and len(words[-1]) >= _MIN_PREFIX)
+    # A syllable of Hangul is two or three letters.
+    return Term(" ".join(words), prefix and len(unicodedata.normalize("NFD", words[-1])) >= _MIN_PREFIX)
 
 
 #: Marks stay with their letter; the underscore separates, as it does in the indexes.
@@ -123,8 +124,8 @@ class Candidates:
 
     sql: str
     parameters: dict[str, Any]
-    #: Parameters that are written into the statement instead of being bound.
-    spelled: tuple[str, ...] = ()
+    #: An expression that is true where older matches were not looked at.
+    cut: str = "FALSE"
 
 
 class FullText(ABC):

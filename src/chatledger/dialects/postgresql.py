@@ -102,6 +102,10 @@ class PostgreSQL(Dialect):
             connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         connection.begin()
 
+    def interrupt(self, connection: Connection) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        driver.cancel()
+
     def prepare(self, url: URL) -> None:
         """The server makes its own files."""
 
@@ -200,21 +204,22 @@ def _is_driver(error: BaseException) -> bool:
 
 
 class _Configure:
-    """Settings of every connection. Set by statement, for a pooler refuses them as startup options; left out for a
-    pooler in transaction mode, where they would stay behind for another client.
+    """Settings of every connection. Set by statement, for a pooler refuses them as startup options; most are left out
+    for a pooler in transaction mode, where they would stay behind for another client.
     """
 
     def __init__(self, settings: Settings) -> None:
-        # Zero would mean to wait for ever.
-        self._statement = f"SET lock_timeout = {max(1, round(settings.busy_timeout * 1000))}"
-        if settings.durability == "full":
-            self._statement += "; SET synchronous_commit = on"
-        self._wanted = settings.prepared_statements
+        # In another zone the driver cannot read the first and the last day of the calendar. Poolers keep this one apart.
+        self._statement = "SET TIME ZONE 'UTC'"
+        if settings.prepared_statements:
+            # Zero would mean to wait for ever.
+            self._statement += f"; SET lock_timeout = {max(1, round(settings.busy_timeout * 1000))}"
+            if settings.durability == "full":
+                self._statement += "; SET synchronous_commit = on"
 
     def __call__(self, connection: Any, record: ConnectionPoolEntry) -> None:
-        if self._wanted:
-            connection.execute(self._statement)
-            connection.commit()
+        connection.execute(self._statement)
+        connection.commit()
 
 
 def _note_time(connection: Any, record: ConnectionPoolEntry) -> None:

@@ -21,7 +21,8 @@ UNSPACED_MARKS = (
     "\u1056-\u1059\u17b4-\u17d3"
 )
 
-_ANY = re.compile(f"[{UNSPACED}]")
+# Full-width Latin is not cut, but unified.
+_ANY = re.compile(f"[{UNSPACED}\uff01-\uff5e]")
 _CHARACTER = re.compile(f"([{UNSPACED}][{UNSPACED_MARKS}]*)")
 _SPACES = re.compile(" {2,}")
 

@@ -52,6 +52,14 @@ _SQLITE_ERRORS: dict[int, tuple[type[errors.ChatledgerError], str]] = {
 }
 
 
+#: What the numbers of pragmas mean.
+_WORDS: dict[str, dict[Any, str]] = {
+    "synchronous": {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"},
+    "temp_store": {0: "DEFAULT", 1: "FILE", 2: "MEMORY"},
+    "application_id": {APPLICATION_ID: "chlg"},
+}
+
+
 class SQLite(Dialect):
     """How a ledger lives in a SQLite file."""
 
@@ -99,6 +107,10 @@ class SQLite(Dialect):
             connection.begin()
         else:
             begin_as_guest(connection, mode, wait)
+
+    def interrupt(self, connection: Connection) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        driver.interrupt()
 
     def end(self, connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection
@@ -182,6 +194,8 @@ class SQLite(Dialect):
             "page_size", "page_count", "freelist_count", "application_id",
         )  # fmt: skip
         pragmas = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in names}
+        for name, words in _WORDS.items():
+            pragmas[name] = words.get(pragmas[name], pragmas[name])
         path = connection.execute(text("SELECT file FROM pragma_database_list WHERE name = 'main'")).scalar()
         sizes = {
             suffix or "main": Path(f"{path}{suffix}").stat().st_size

@@ -6,10 +6,12 @@ import random
 import sqlite3
 import time
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -80,6 +82,14 @@ class LedgerDialect(SQLiteDialect_pysqlite):
     """
 
     supports_statement_cache = True
+
+    def create_connect_args(self, url: URL) -> tuple[list[Any], dict[str, Any]]:
+        arguments, options = super().create_connect_args(url)
+        if url.database not in (None, "", ":memory:"):
+            # Never made here: a file that vanished under an open ledger must not be replaced by an empty one.
+            arguments = [f"file:{quote(str(url.database))}?mode=rw"]
+            options["uri"] = True
+        return list(arguments), dict(options)
 
     def do_begin(self, dbapi_connection: Any) -> None:
         driver_of(dbapi_connection).begin()

@@ -92,13 +92,19 @@ def _inspect(path: Path, size: int) -> None:
 
 def _is_plausible(header: bytes) -> bool:
     """Whether the fixed fields of a SQLite header hold what they must (file format, section 1.3)."""
-    schema_format, encoding = (struct.unpack(">I", header[at : at + 4])[0] for at in (44, 56))
+    numbers = {at: struct.unpack(">I", header[at : at + 4])[0] for at in (24, 28, 32, 36, 44, 52, 56, 64, 92)}
+    pages = numbers[28] if numbers[24] == numbers[92] else 2**32
+    first_free, free = numbers[32], numbers[36]
     return (
         header[18] in (1, 2)
         and header[19] in (1, 2)
         and header[21:24] == b"\x40\x20\x20"
-        and schema_format in range(5)
-        and encoding in range(4)
+        and numbers[44] in range(5)
+        and numbers[56] in range(4)
+        and (first_free == 0) == (free == 0)
+        and first_free <= pages
+        and free <= pages
+        and numbers[52] == numbers[64] == 0  # automatic vacuum, which a ledger never has
         and not any(header[72:92])
     )
 

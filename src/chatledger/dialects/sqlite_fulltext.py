@@ -8,6 +8,9 @@ from chatledger.dialects.fulltext import CANDIDATES, LIVE, Candidates, Execute, 
 _FEW = 2000
 #: Matches that a filtered search looks at, newest first, before it stops.
 _SCANNED = 50_000
+_OLDEST = (
+    f"(SELECT rowid FROM messages_fts WHERE messages_fts MATCH :match ORDER BY rowid DESC LIMIT 1 OFFSET {_SCANNED})"
+)
 
 
 class SQLiteFullText(FullText):
@@ -15,11 +18,12 @@ class SQLiteFullText(FullText):
 
     def candidates(self, query: Query, scope: Scope, execute: Execute) -> Candidates | None:
         parameters = {**scope.parameters, "match": match_expression(query)}
+        cut = "FALSE"
         columns = "m.session_id, m.sequence_number, m.created_at, -f.rank AS score"
         where = " AND ".join(["f.messages_fts MATCH :match", LIVE, *scope.conditions])
         for number, prefix in enumerate(_cut_prefixes(query)):
-            parameters[f"prefix_{number}"] = prefix
-            where += f" AND instr(lower(m.content), :prefix_{number})"
+            parameters[f"prefix_{number}"] = f"*[^a-z0-9]{prefix}*"
+            where += f" AND ' ' || lower(m.content) GLOB :prefix_{number}"
         if scope.messages_in_scope is not None and scope.messages_in_scope <= _FEW:
             # CROSS JOIN keeps this order: sessions, their messages, then the index.
             tables = "sessions AS s CROSS JOIN messages AS m ON m.session_id = s.session_id"
@@ -27,12 +31,12 @@ class SQLiteFullText(FullText):
         else:
             tables = "messages_fts AS f CROSS JOIN messages AS m ON m.message_id = f.rowid"
             tables += " CROSS JOIN sessions AS s ON s.session_id = m.session_id"
-            where += (
-                " AND f.rowid > coalesce((SELECT rowid FROM messages_fts WHERE messages_fts MATCH :match"
-                f" ORDER BY rowid DESC LIMIT 1 OFFSET {_SCANNED}), 0)"
-            )
+            where += f" AND f.rowid > coalesce({_OLDEST}, 0)"
+            cut = f"{_OLDEST} IS NOT NULL" if scope.conditions else "FALSE"
         return Candidates(
-            f"SELECT {columns} FROM {tables} WHERE {where} ORDER BY f.rowid DESC LIMIT {CANDIDATES + 1}", parameters
+            f"SELECT {columns} FROM {tables} WHERE {where} ORDER BY f.rowid DESC LIMIT {CANDIDATES + 1}",
+            parameters,
+            cut,
         )
 
 
@@ -45,7 +49,7 @@ def match_expression(query: Query) -> str:
 
 
 def _cut_prefixes(query: Query) -> list[str]:
-    """Prefixes that FTS5 stems before it looks for them, so that `bus*` would find "but": the text must hold them too."""
+    """Prefixes that FTS5 stems before it looks for them, so that `bus*` would find "but": a word must begin with them."""
     if not any(term.prefix for term in query.terms()):
         return []
     from snowballstemmer import stemmer  # type: ignore[import-untyped]  # noqa: PLC0415 - for prefixes alone; untyped

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from chatledger.dialects.encoding import check_text
 from chatledger.errors import InvalidInput
@@ -56,9 +56,17 @@ def _money(value: Any) -> Decimal:
     return rounded
 
 
-def _utc(moment: datetime) -> datetime:
+def _utc(given: Any) -> datetime:
+    """A moment in UTC, from an aware datetime or its ISO 8601 text."""
+    if isinstance(given, str):
+        try:
+            given = datetime.fromisoformat(given)
+        except ValueError:
+            raise ValueError("is not a time in ISO 8601, such as 2026-05-01T12:00:00Z") from None
+    if not isinstance(given, datetime) or given.tzinfo is None:
+        raise ValueError("must be a datetime with a time zone, such as datetime.now(UTC)")
     try:
-        return moment.astimezone(UTC)
+        return given.astimezone(UTC)
     except OverflowError:
         raise ValueError("lies outside of the years 1 to 9999") from None
 
@@ -67,7 +75,7 @@ Text = Annotated[str, Field(strict=True, max_length=MAX_TEXT), AfterValidator(_n
 Identifier = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_IDENTIFIER), AfterValidator(_no_nul)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
 Money = Annotated[Decimal, BeforeValidator(_money)]
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+Moment = Annotated[datetime, BeforeValidator(_utc)]
 
 
 #: The keys of a JSON object.
@@ -100,7 +108,6 @@ def refuse(error: ValidationError) -> InvalidInput:
 _REASONS = {
     "string_unicode": "holds a lone surrogate, which is not valid Unicode",
     "string_type": "must be text; structured content belongs in `payload`",
-    "timezone_aware": "must carry a time zone, such as datetime.now(UTC)",
     "string_too_short": "must not be empty",
     "extra_forbidden": "is not a known name",
 }
@@ -134,10 +141,10 @@ def moment(value: Any, field: str) -> datetime:
     Raises:
         InvalidInput: not a datetime, or one without a time zone.
     """
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise InvalidInput(field, _REASONS["timezone_aware"])
     try:
-        return _utc(value)
+        if isinstance(value, datetime):
+            return _utc(value)
+        reason = f"must be a datetime, not {type(value).__name__}"
     except ValueError as error:
         reason = str(error)
     raise InvalidInput(field, reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from chatledger.dialects.constructs import json_object, json_text
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.segmentation import segment
 from chatledger.dialects.types import Whole, dollars, to_moment
+from chatledger.errors import CorruptDatabase
 from chatledger.models import Message as MessageRow
 from chatledger.models import Session as SessionRow
 from chatledger.models import SessionMetadata
@@ -27,6 +28,7 @@ metadata = table_of(SessionMetadata)
 
 _one_message = TypeAdapter(Message)
 _many_messages = TypeAdapter(list[Message])
+_one_session = TypeAdapter(Session)
 _many_sessions = TypeAdapter(list[Session])
 
 
@@ -91,9 +93,19 @@ SESSION = (
 _SESSION_NAMES = tuple(column.name for column in SESSION)
 
 
-def to_messages(rows: Iterable[Sequence[Any]]) -> list[Message]:
-    """Rows of `MESSAGE` as messages."""
-    return _many_messages.validate_python([_message(row) for row in rows])
+def to_messages(rows: Sequence[Sequence[Any]]) -> list[Message]:
+    """Rows of `MESSAGE` as messages.
+
+    Raises:
+        CorruptDatabase: a stored value is none that this package writes; names the message, not the value.
+    """
+    try:
+        return _many_messages.validate_python([_message(row) for row in rows])
+    except ValueError:  # Pydantic's errors are ValueErrors, and hold the value
+        damaged = next(
+            ((row[0], row[1]) for row in rows if not _is_readable(_one_message, _message, row)), (None, None)
+        )
+    raise CorruptDatabase(f"message {damaged[1]} of session {damaged[0]!r} is damaged: run `chatledger db check`")
 
 
 def _message(row: Any) -> dict[str, Any]:
@@ -120,9 +132,25 @@ def _message(row: Any) -> dict[str, Any]:
     }
 
 
-def to_sessions(rows: Iterable[Sequence[Any]]) -> list[Session]:
-    """Rows of `SESSION` as sessions."""
-    return _many_sessions.validate_python([_session(row) for row in rows])
+def to_sessions(rows: Sequence[Sequence[Any]]) -> list[Session]:
+    """Rows of `SESSION` as sessions.
+
+    Raises:
+        CorruptDatabase: as `to_messages`.
+    """
+    try:
+        return _many_sessions.validate_python([_session(row) for row in rows])
+    except ValueError:
+        damaged = next((row[0] for row in rows if not _is_readable(_one_session, _session, row)), None)
+    raise CorruptDatabase(f"session {damaged!r} is damaged: run `chatledger db check`")
+
+
+def _is_readable(adapter: TypeAdapter[Any], values: Callable[[Any], dict[str, Any]], row: Sequence[Any]) -> bool:
+    try:
+        adapter.validate_python(values(row))
+    except ValueError:
+        return False
+    return True
 
 
 def _session(row: Sequence[Any]) -> dict[str, Any]:

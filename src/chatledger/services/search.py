@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Text, bindparam, func, select, text
+from sqlalchemy import bindparam, func, select, text
 
 from chatledger.dialects.fulltext import CANDIDATES, Query, Scope, parse
 from chatledger.dialects.types import Timestamp
@@ -125,7 +125,7 @@ class Search(Service):
         return Page[hit](  # type: ignore[valid-type]
             items=items,
             next_cursor=pack(kind, offset + limit) if len(rows) > limit else None,
-            truncated=bool(rows) and rows[0]["matched"] > CANDIDATES,
+            truncated=bool(rows) and (rows[0]["matched"] > CANDIDATES or bool(rows[0]["cut"])),
         )
 
     def _rows(
@@ -140,7 +140,7 @@ class Search(Service):
         if candidates is None:
             return []
         timed = tuple(name for name in ("since", "until") if name in filters)
-        statement = _page(candidates.sql, timed=timed, spelled=candidates.spelled, by_session=by_session)
+        statement = _page(candidates.sql, candidates.cut, timed=timed, by_session=by_session)
         parameters = {**candidates.parameters, "limit": limit, "offset": offset}
         return [dict(row) for row in self._work.execute(statement, parameters).mappings()]
 
@@ -175,10 +175,10 @@ def _filters(
     if owner is not None:
         found["owner"] = owner
     if role is not None:
-        try:
-            found["role"] = Role(role).value
-        except ValueError:
-            raise InvalidInput("role", f"is not one of {', '.join(Role)}") from None
+        known = next((word for word in Role if word == role), None)
+        if known is None:
+            raise InvalidInput("role", f"is not one of {', '.join(Role)}")
+        found["role"] = known.value
     for name, time in (("since", since), ("until", until)):
         if time is not None:
             found[name] = moment(time, name)
@@ -192,7 +192,7 @@ def _marks(given: Any) -> tuple[str, str]:
 
 
 @cache
-def _page(candidates: str, *, timed: tuple[str, ...], spelled: tuple[str, ...], by_session: bool) -> Any:
+def _page(candidates: str, cut: str, *, timed: tuple[str, ...], by_session: bool) -> Any:
     """A page of the candidates. Texts are read for the page alone, not for all that were ranked."""
     picked = f"""
         SELECT c.session_id, c.sequence_number, c.created_at, c.score, 1 AS hits,
@@ -211,16 +211,13 @@ def _page(candidates: str, *, timed: tuple[str, ...], spelled: tuple[str, ...], 
         ORDER BY {_qualified("b")} LIMIT :limit OFFSET :offset"""
     statement = text(
         f"""WITH candidates AS ({candidates}), page AS ({picked})
-        SELECT p.session_id, p.sequence_number, p.created_at, p.score, p.hits, p.matched,
+        SELECT p.session_id, p.sequence_number, p.created_at, p.score, p.hits, p.matched, {cut} AS cut,
             m.role, substr(m.content, 1, {_SNIPPET_FROM}) AS content, s.title, s.user_id, s.project_id
         FROM page AS p
         JOIN messages AS m ON m.session_id = p.session_id AND m.sequence_number = p.sequence_number
         JOIN sessions AS s ON s.session_id = p.session_id
         ORDER BY {_qualified("p")}"""
-    ).bindparams(
-        *(bindparam(name, type_=Timestamp()) for name in timed),
-        *(bindparam(name, type_=Text(), literal_execute=True) for name in spelled),
-    )
+    ).bindparams(*(bindparam(name, type_=Timestamp()) for name in timed))
     return statement.columns(created_at=Timestamp())
 
 
