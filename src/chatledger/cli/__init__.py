@@ -17,5 +17,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     from chatledger.cli.failures import process  # noqa: PLC0415
 
     with process():
-        app(args=None if arguments is None else list(arguments), prog_name="chatledger")
-    raise SystemExit(0)
+        raise SystemExit(
+            app(args=None if arguments is None else list(arguments), prog_name="chatledger", standalone_mode=False)
+        )

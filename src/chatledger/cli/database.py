@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from chatledger import migrate as migrations
 from chatledger.cli.documents import write_document
 from chatledger.cli.failures import FAILED, fail
-from chatledger.cli.opening import file_of, opened, place_of
+from chatledger.cli.opening import file_of, opened, place_of, url_of
 from chatledger.cli.options import AsJson, Database, Yes
 from chatledger.cli.screen import Screen, counted, sized
+from chatledger.dialects import dialect_of, parse_url
 from chatledger.migrate import HEAD
 
 app = typer.Typer(no_args_is_help=True, help="The database: migrate, check, describe it.")
@@ -31,9 +33,15 @@ def init(db: Database = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def upgrade(
-    revision: Annotated[str, typer.Argument(metavar="[REVISION]", help="How far.")] = "head", db: Database = None
+    revision: Annotated[str, typer.Argument(metavar="[REVISION]", help="How far.")] = "head",
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL from nothing to there; touch no database.")] = False,
+    db: Database = None,
 ) -> None:
     """Migrate up. Nothing is lost; a killed upgrade leaves the old schema or the new one."""
+    if sql:
+        dialect = dialect_of(parse_url(url_of(db)).get_backend_name())
+        typer.echo(migrations.script(dialect, revision), nl=False)
+        return
     with opened(db, new=True, migrate="never") as ledger:
         before = ledger.current()
         ledger.upgrade(revision)

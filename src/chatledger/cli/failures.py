@@ -66,10 +66,27 @@ def process() -> Iterator[None]:
     except OSError as error:
         report(_of_file(error))
         code = FAILED
+    except typer.Abort:
+        code = INTERRUPTED
+    except typer.Exit as exit_:
+        code = exit_.exit_code
     except Exception as error:  # noqa: BLE001 - its text may hold what a user stored, so only its place is told
-        report(f"a defect of chatledger ({_place(error)}): please report it; nothing unfinished was stored")
-        code = FAILED
+        code = _misuse(error)
+        if code is None:
+            report(f"a defect of chatledger ({_place(error)}): please report it; nothing unfinished was stored")
+            code = FAILED
     raise SystemExit(_flushed(code))
+
+
+def _misuse(error: Exception) -> int | None:
+    """Say what was wrong with the words of the command, on one line; the exit code, or None for another error."""
+    say = getattr(error, "format_message", None)
+    code = getattr(error, "exit_code", None)
+    if say is None or not isinstance(code, int):
+        return None
+    context = getattr(error, "ctx", None)
+    report(f"{say().rstrip('.')} (see `{getattr(context, 'command_path', 'chatledger')} --help`)")
+    return code
 
 
 def _flushed(code: Any) -> Any:

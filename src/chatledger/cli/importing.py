@@ -13,7 +13,7 @@ import typer
 
 from chatledger.cli.documents import write_document
 from chatledger.cli.failures import FAILED, report
-from chatledger.cli.opening import opened
+from chatledger.cli.opening import file_of, opened
 from chatledger.cli.options import AsJson, Database
 from chatledger.cli.screen import Screen, counted
 from chatledger.exchange.formats import Format
@@ -50,7 +50,9 @@ def import_(
     """
     from chatledger.exchange import import_file  # noqa: PLC0415 - the readers are needed here only
 
-    with opened(db, new=True) as ledger, _bar() as show:
+    # A rehearsal must not make a ledger where there is none.
+    nowhere = dry_run and (path := file_of(db)) is not None and not path.exists()
+    with opened(":memory:" if nowhere else db, new=True) as ledger, _bar() as show:
         done = import_file(
             ledger, file, format=format_, user_id=user, project_id=project, model_id=model, dry_run=dry_run,
             on_conflict=on_conflict.value, progress=show,

@@ -116,6 +116,7 @@ def archive(session_id: SessionId, user: Owner = None, db: Database = None) -> N
     """Close a session for writing. It stays readable."""
     with opened_for(db, user) as ledger:
         ledger.run(lambda uow: uow.sessions.archive(session_id))
+    Screen().line(f"archived {session_id}")
 
 
 def delete(session_id: SessionId, yes: Yes = False, user: Owner = None, db: Database = None) -> None:
@@ -126,6 +127,7 @@ def delete(session_id: SessionId, yes: Yes = False, user: Owner = None, db: Data
                 count = uow.sessions.get(session_id, include_expired=True).message_count
             fail(f"session {session_id!r} holds {count:,} messages, which would be lost: add --yes to delete it")
         ledger.run(lambda uow: uow.sessions.delete(session_id))
+    Screen().line(f"deleted {session_id}")
 
 
 _COLUMNS = (

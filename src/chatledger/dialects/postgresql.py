@@ -59,6 +59,13 @@ _CLASSES: dict[str, tuple[type[errors.ChatledgerError], str]] = {
 }
 
 
+#: A failed connection carries no code, whatever the server said.
+_NO_CONNECTION = (
+    "no connection to the server: see that it runs, and that the host, port, database, user and password"
+    " of the URL are right"
+)
+
+
 class PostgreSQL(Dialect):
     """How a ledger lives in a PostgreSQL database."""
 
@@ -142,6 +149,9 @@ class PostgreSQL(Dialect):
     def scratch(self, connection: Connection) -> Iterator[Connection]:
         name = f"chatledger_scratch_{ids.new_id().replace('-', '')}"
         path = connection.execute(text("SELECT current_setting('search_path')")).scalar_one()
+        allowed = "SELECT has_database_privilege(current_database(), 'CREATE')"
+        if not connection.execute(text(allowed)).scalar_one():
+            raise errors.ReadOnly("a check makes a schema for a moment: this user needs CREATE on the database for it")
         savepoint = connection.begin_nested()
         try:
             connection.execute(text(f"CREATE SCHEMA {name}"))
@@ -193,7 +203,7 @@ class PostgreSQL(Dialect):
         if lost and (
             isinstance(error, sa.OperationalError | sa.InterfaceError | sa.InternalError) or _is_driver(error)
         ):
-            return errors.Unavailable, "the server cannot be reached: is it running, and is the URL right?", state
+            return errors.Unavailable, _NO_CONNECTION, state
         if isinstance(original(error), UnicodeError):
             return errors.InvalidInput, "a text holds characters that the database cannot keep", state
         return errors.ChatledgerError, f"the database refused the statement ({state or type(error).__name__})", state

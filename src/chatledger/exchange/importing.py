@@ -26,7 +26,7 @@ from chatledger.exchange.report import NAMED, Failure, ImportReport, Progress
 from chatledger.exchange.trial import try_messages, try_session
 from chatledger.ledger import Transactions
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import Status
+from chatledger.vocabulary import Role, Status
 
 OnConflict = Literal["error", "skip", "new"]
 
@@ -78,6 +78,10 @@ def import_file(
         for conversation in conversations:
             work.take(conversation)
         return work.report()
+
+
+#: Characters of a title that is taken from a question.
+_TITLE = 80
 
 
 class _Import:
@@ -152,6 +156,8 @@ class _Import:
         batches = self._batches(conversation.messages)
         first = next(batches, [])
         second = next(batches, None)
+        if self._format is not Format.JSONL and conversation.fields.get("title") is None:
+            conversation.fields["title"] = _title_from(first)
         if second is None:  # all of it is held, so that it can be tried again when the database is busy
             return self._ledger.run(lambda uow: self._write(uow, conversation, iter([first])))
         with self._ledger.begin() as uow:
@@ -252,3 +258,10 @@ def _chained(first: list[Turn], second: list[Turn], rest: Iterator[list[Turn]]) 
     yield first
     yield second
     yield from rest
+
+
+def _title_from(turns: list[Turn]) -> str | None:
+    """What lists show of a conversation that came without a title: the first line of the first question."""
+    asked = (turn.message.content for turn in turns if turn.message.role is Role.USER)
+    line = next((line for text in asked for line in text.splitlines() if line.strip()), "").strip()
+    return (line if len(line) <= _TITLE else f"{line[: _TITLE - 1].rstrip()}…") or None
