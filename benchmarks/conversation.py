@@ -29,13 +29,13 @@ BEGIN = datetime(2025, 1, 1, 9, tzinfo=UTC)
 _FREQUENT = (
     "the of to and a in is it you that for on are with as this be at have from or by not but what all were when we "
     "there can an your which their if will each about how up out then them these so some would make like him into time"
-).split()
+)
 _ABROAD = (
     "Où est la bibliothèque déjà fermée ? Peut-être près du café, à côté de l’hôtel.",
-    "数据库的连接在今天下午中断了两次，请检查服务器的日志并告诉我原因。",
-    "Η θάλασσα είναι ήρεμη σήμερα 🌊 και ο ήλιος λάμπει 🙂",
+    "数据库的连接在今天下午中断了两次，请检查服务器的日志并告诉我原因。",  # noqa: RUF001 - Chinese commas
+    "Η θάλασσα είναι ήρεμη σήμερα 🌊 και ο ήλιος λάμπει 🙂",  # noqa: RUF001 - Greek
 )
-_SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu bra cle dri flo gru ster pla sno tra vin".split()
+_SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu bra cle dri flo gru ster pla sno tra vin"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,12 @@ class Conversation:
             },
         }
         if role == "assistant":
-            given |= {"model_id": "gpt-large", "input_tokens": 3 * length, "output_tokens": 2 * length, "duration_ms": 900}
+            given |= {
+                "model_id": "gpt-large",
+                "input_tokens": 3 * length,
+                "output_tokens": 2 * length,
+                "duration_ms": 900,
+            }
         elif role == "tool":
             given |= {
                 "name": "search",
@@ -102,10 +107,10 @@ class Conversation:
 def vocabulary() -> tuple[list[str], list[float]]:
     """Words, the frequent ones first, and the running sum of their weights."""
     made = random.Random(0)
-    words = [*_FREQUENT]
+    words, syllables = _FREQUENT.split(), _SYLLABLES.split()
     known = set(words)
     while len(words) < 8000:
-        word = "".join(made.choices(_SYLLABLES, k=made.choice((2, 2, 3, 3, 4))))
+        word = "".join(made.choices(syllables, k=made.choice((2, 2, 3, 3, 4))))
         if word not in known:
             known.add(word)
             words.append(word)

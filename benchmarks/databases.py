@@ -40,9 +40,9 @@ class Database(ABC):
     def fresh(self) -> str:
         """The URL of a new, migrated, empty ledger. It is thrown away at the end."""
 
-    @abstractmethod
     def raw(self, url: str) -> Raw:
         """A raw connection to it."""
+        return raw_connection(self.name, url)
 
     @abstractmethod
     def version(self) -> str:
@@ -63,11 +63,6 @@ class SQLite(Database):
         url = f"sqlite:///{self._folder / f'{self._count}.db'}"
         Ledger(url).close()
         return url
-
-    def raw(self, url: str) -> Raw:
-        from benchmarks.raw_sqlite import RawSQLite  # noqa: PLC0415 - each database loads its own driver
-
-        return RawSQLite(url)
 
     def version(self) -> str:
         import sqlite3  # noqa: PLC0415
@@ -91,14 +86,20 @@ class PostgreSQL(Database):
         Ledger(url).close()
         return url
 
-    def raw(self, url: str) -> Raw:
-        from benchmarks.raw_postgresql import RawPostgreSQL  # noqa: PLC0415
-
-        return RawPostgreSQL(url)
-
     def version(self) -> str:
         with Ledger(self._server.url, migrate="never") as ledger:
             return str(ledger.info()["version"])
+
+
+def raw_connection(name: str, url: str) -> Raw:
+    """A raw connection to a database of a kind."""
+    if name == "sqlite":
+        from benchmarks.raw_sqlite import RawSQLite  # noqa: PLC0415 - each database loads its own driver
+
+        return RawSQLite(url)
+    from benchmarks.raw_postgresql import RawPostgreSQL  # noqa: PLC0415
+
+    return RawPostgreSQL(url)
 
 
 @contextmanager

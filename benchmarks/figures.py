@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from benchmarks.rounds import Comparison
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a figure must not exceed, or must reach."""
+
+    value: float
+    at_least: bool = False
+    #: Held against our figure itself and not against the ratio.
+    absolute: bool = False
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {self.value:g}{' (ours)' if self.absolute else ''}"
+
+
+def at_most(value: float) -> Bar:
+    return Bar(value)
+
+
+def at_least(value: float) -> Bar:
+    return Bar(value, at_least=True)
 
 
 @dataclass(frozen=True)
@@ -18,20 +39,22 @@ class Figure:
     against: str
     base: float
     ours: float
-    unit: Literal["µs", "ms", "/s", "MiB", "messages"]
-    ratio: float
-    #: The bar that the ratio (or, where there is no base, ours) must stay below or, for rates, above. None: for information.
-    bar: float | None = None
-    more_is_better: bool = False
+    unit: str
+    ratio: float | None
+    #: None: for information.
+    bar: Bar | None
     quartiles: tuple[float, float] | None = None
     rounds: int = 1
+    #: Operations that raised something. A figure with errors has not reached its bar.
+    errors: int = 0
 
     @property
     def reached(self) -> bool | None:
         if self.bar is None:
             return None
-        held = self.ours if self.unit == "MiB" else self.ratio
-        return held >= self.bar if self.more_is_better else held <= self.bar
+        held = self.ours if self.bar.absolute or self.ratio is None else self.ratio
+        inside = held >= self.bar.value if self.bar.at_least else held <= self.bar.value
+        return inside and not self.errors
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "reached": self.reached}
@@ -42,11 +65,12 @@ def figure(
     database: str,
     comparison: Comparison,
     *,
-    bar: float | None,
+    bar: Bar | None,
     against: str = "raw",
-    unit: Literal["µs", "ms", "/s", "messages"] = "µs",
-    more_is_better: bool = False,
+    unit: str = "µs",
+    errors: int = 0,
 ) -> Figure:
+    """The figure of a comparison."""
     return Figure(
         case=case,
         database=database,
@@ -56,7 +80,7 @@ def figure(
         unit=unit,
         ratio=comparison.ratio,
         bar=bar,
-        more_is_better=more_is_better,
         quartiles=comparison.quartiles,
         rounds=comparison.rounds,
+        errors=errors,
     )

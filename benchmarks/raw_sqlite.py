@@ -24,22 +24,25 @@ _SESSIONS = f"""
         (SELECT json_group_object(key, json(value)) FROM session_metadata AS d WHERE d.session_id = s.session_id)
     FROM sessions AS s WHERE user_id = ? AND status <> 'expired'
     ORDER BY activity_minute DESC, last_activity DESC, session_id DESC LIMIT ?"""
+# The order of a materialised part is kept by the joins that follow, as SQLite runs them.
 _SEARCH = f"""
-    WITH best AS MATERIALIZED (
-        SELECT c.rowid AS id, c.score, m.session_id, m.sequence_number, m.role, m.created_at,
-            s.title, s.user_id, s.project_id
-        FROM (
-            SELECT rowid, rank AS score FROM messages_fts WHERE messages_fts MATCH :match
-            ORDER BY rowid DESC LIMIT {CANDIDATES}
-        ) AS c
-        JOIN messages AS m ON m.message_id = c.rowid
-        JOIN sessions AS s ON s.session_id = m.session_id
-        WHERE s.status <> 'expired'
-        ORDER BY c.score, m.created_at DESC LIMIT :limit
+    WITH newest AS MATERIALIZED (
+        SELECT f.rowid AS id, f.rank AS score FROM messages_fts AS f
+        CROSS JOIN messages AS m ON m.message_id = f.rowid
+        CROSS JOIN sessions AS s ON s.session_id = m.session_id
+        WHERE f.messages_fts MATCH :match AND s.status <> 'expired'
+        ORDER BY f.rowid DESC LIMIT {CANDIDATES}
+    ), best AS MATERIALIZED (
+        SELECT id, score FROM newest ORDER BY score, id DESC LIMIT :limit
     )
-    SELECT b.*, snippet(messages_fts, 0, '**', '**', '…', 24)
-    FROM best AS b JOIN messages_fts ON messages_fts MATCH :match AND messages_fts.rowid = b.id
-    ORDER BY b.score, b.created_at DESC"""
+    SELECT b.score, m.session_id, m.sequence_number, m.role, m.created_at, s.title, s.user_id, s.project_id, (
+        SELECT snippet(messages_fts, 0, '**', '**', '…', 24) FROM messages_fts
+        WHERE messages_fts MATCH :match AND rowid = b.id
+    )
+    FROM best AS b
+    CROSS JOIN messages AS m ON m.message_id = b.id
+    CROSS JOIN sessions AS s ON s.session_id = m.session_id"""
+_CONTEXT = SESSION.index("context")
 _FILL = "INSERT INTO sessions (session_id, user_id, title, created_at, updated_at, last_activity) VALUES (?,?,?,?,?,?)"
 _LABEL = "INSERT INTO session_metadata (session_id, key, value) VALUES (?, 'label', json_quote(?))"
 
@@ -52,8 +55,9 @@ class RawSQLite(Raw):
     def __init__(self, url: str) -> None:
         with Ledger(url, migrate="never") as ledger:
             self._pooled = ledger.engine.raw_connection()
-            self._connection: Any = self._pooled.driver_connection
+            connection: Any = self._pooled.driver_connection
             self._pooled.detach()
+        self._connection = connection
         self._connection.execute("PRAGMA busy_timeout=30000")
         self._execute = self._connection.execute
 
@@ -78,10 +82,14 @@ class RawSQLite(Raw):
         ]
 
     def sessions_of(self, user_id: str, limit: int) -> list[RawSession]:
-        return [
-            RawSession(*row[:7], loads(row[7]), *row[8:-1], loads(row[-1]))
-            for row in self._execute(_SESSIONS, (user_id, limit))
-        ]
+        rows = self._execute(_SESSIONS, (user_id, limit))
+        found = []
+        for row in rows:
+            fields = list(row)
+            fields[_CONTEXT] = loads(fields[_CONTEXT])
+            fields[-1] = loads(fields[-1])
+            found.append(RawSession(*fields))
+        return found
 
     def search(self, query: str, limit: int) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = self._execute(_SEARCH, {"match": query, "limit": limit}).fetchall()

@@ -24,6 +24,19 @@ _CALM = 0.10
 
 
 @dataclass(frozen=True)
+class Rounds:
+    """How many rounds to make: on a calm machine, and at the most. The warm-up comes on top."""
+
+    least: int
+    most: int
+    warm_up: int = 1
+
+    @property
+    def all(self) -> int:
+        return self.warm_up + self.most
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What came of the rounds: medians, and the quartiles of the ratios."""
 
@@ -34,7 +47,7 @@ class Comparison:
     rounds: int
 
 
-def alternate(base: Batch, ours: Batch, *, calls: int, rounds: int) -> Comparison:
+def alternate(base: Batch, ours: Batch, *, calls: int, rounds: Rounds) -> Comparison:
     """Time two batches of so many calls each. Figures are microseconds a call."""
 
     def clocked(batch: Batch) -> Measured:
@@ -48,15 +61,15 @@ def alternate(base: Batch, ours: Batch, *, calls: int, rounds: int) -> Compariso
     return compare(clocked(base), clocked(ours), rounds=rounds)
 
 
-def compare(base: Measured, ours: Measured, *, rounds: int, warm_up: int = 1) -> Comparison:
+def compare(base: Measured, ours: Measured, *, rounds: Rounds) -> Comparison:
     """Let two ways take turns. Round numbers rise from 0, the warm-up included, and are the same for both."""
     pairs: list[tuple[float, float]] = []
     number = 0
-    while len(pairs) < rounds or (len(pairs) < 3 * rounds and _disturbed(pairs)):
+    while len(pairs) < rounds.least or (len(pairs) < rounds.most and _disturbed(pairs)):
         first, second = (base, ours) if number % 2 else (ours, base)
         one, two = _alone(first, number), _alone(second, number)
         number += 1
-        if number > warm_up:
+        if number > rounds.warm_up:
             pairs.append((one, two) if number % 2 == 0 else (two, one))
     ratios = [after / before for before, after in pairs]
     return Comparison(

@@ -15,7 +15,7 @@ from chatledger import migrate as migrations
 from chatledger.clock import Clock
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.dialects.base import Dialect, Mode
-from chatledger.errors import ChatledgerError, LedgerClosed
+from chatledger.errors import ChatledgerError, LedgerClosed, NotALedger
 from chatledger.settings import Settings
 
 
@@ -136,7 +136,8 @@ class Transaction:
     def _of_the_caller(self, error: sa.SQLAlchemyError) -> ChatledgerError | None:
         """An error of a caller's own statement: one of ours where that says what to do, else left as it is."""
         translated = self._dialect.translate(error)
-        return None if type(translated) is ChatledgerError else translated
+        # A table or column that is missing is the caller's own, not the ledger's.
+        return None if type(translated) in (ChatledgerError, NotALedger) else translated
 
     def _give_back(self) -> None:
         """Roll back what was not committed and return the connection to its pool."""

@@ -72,7 +72,7 @@ def test_blocks_that_fail_give_their_connection_back(url: str) -> None:
                 uow.messages.history("s", last=-1)
             with pytest.raises(ReadOnly), ledger.read() as uow:
                 uow.messages.append("s", "user", "x")
-            with pytest.raises(KeyError), ledger.begin() as uow:
+            with pytest.raises(KeyError), ledger.begin() as uow:  # noqa: PT012 - the whole block is undone
                 uow.messages.append("s", "user", "x")
                 raise KeyError
             with pytest.raises((ChatledgerError, SQLAlchemyError)), ledger.begin() as uow:
@@ -88,7 +88,7 @@ def test_no_connection_is_left_idle_in_a_transaction(migrated_postgres_url: str)
         for _ in range(3):
             with ledger.read(), ledger.read() as uow:
                 uow.messages.history("s")
-            with pytest.raises(KeyError), ledger.begin() as uow:
+            with pytest.raises(KeyError), ledger.begin() as uow:  # noqa: PT012 - the whole block is undone
                 uow.messages.append("s", "user", "x")
                 raise KeyError
         found = Raw(url)(
@@ -112,7 +112,9 @@ def test_closing_gives_every_connection_back(migrated_postgres_url: str) -> None
 
 
 def _connections(url: str) -> int:
-    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'chatledger'"
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'chatledger'"
+    )
     return int(Raw(url)(query)[0][0])
 
 

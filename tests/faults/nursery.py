@@ -117,7 +117,7 @@ def main() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         if "wait" in order:
-            answer = {"ended": _ends(order["wait"], order["seconds"])}
+            answer: dict[str, Any] = {"ended": _ends(order["wait"], order["seconds"])}
         else:
             pid = os.fork()
             if pid == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,7 @@ def refused(path: Path, *kinds: type[ChatledgerError]) -> ChatledgerError:
     for how in ("empty", "always"):
         began = time.monotonic()
         with pytest.raises(kinds) as caught:
-            Ledger(url_of(path), migrate=how)  # type: ignore[arg-type]
+            Ledger(url_of(path), migrate=how)
         assert time.monotonic() - began < 2
         error = caught.value
         assert before == path.read_bytes()
@@ -58,7 +58,7 @@ def test_an_emptied_file_is_not_taken_for_a_new_ledger(path: Path, size: int) ->
 
 @pytest.mark.parametrize("size", [15, 16, 50, 99, 100, 101, 512, 4095, 4096, 4097, 8192, 0.25, 0.5, 0.75, -4096, -1])
 def test_a_file_that_is_cut_off_is_refused(path: Path, whole: bytes, size: float) -> None:
-    path.write_bytes(whole[: int(len(whole) * size) if isinstance(size, float) else size])
+    path.write_bytes(whole[: int(len(whole) * size) if 0 < size < 1 else int(size)])
     refused(path, CorruptDatabase, NotALedger)
 
 
@@ -130,9 +130,15 @@ def test_a_flipped_byte_of_the_header_is_refused_by_name_or_harmless(path: Path,
     try:
         ledger = Ledger(url_of(path))
     except ChatledgerError as error:
-        assert type(error) is not ChatledgerError
-        assert bytes(flipped) == path.read_bytes()
+        kind = type(error)
+    else:
+        _whole_and_sound(path, ledger)
         return
+    assert kind is not ChatledgerError
+    assert bytes(flipped) == path.read_bytes()
+
+
+def _whole_and_sound(path: Path, ledger: Ledger) -> None:
     # SQLite uses this byte for nothing that it cannot make again: all must be there and be sound.
     with ledger:
         assert 200 == len(ledger.run(lambda uow: uow.messages.history("s")))
@@ -147,34 +153,41 @@ def test_flipped_bytes_anywhere_give_typed_errors_only(path: Path, whole: bytes,
         for at in random.sample(range(100, len(whole)), 3):
             flipped[at] ^= random.randint(1, 255)
         path.write_bytes(flipped)
-        try:
-            with Ledger(url_of(path)) as ledger:
-                ledger.run(lambda uow: uow.messages.history("s"))
-                ledger.run(lambda uow: uow.messages.append("s", "user", "more"))
-                with ledger.read() as uow:
-                    uow.search.messages("message")
-                    uow.sessions.list()
-        except ChatledgerError as error:
-            assert error.__cause__ is None
+        with suppress(ChatledgerError), Ledger(url_of(path)) as ledger:
+            ledger.run(lambda uow: uow.messages.history("s"))
+            ledger.run(lambda uow: uow.messages.append("s", "user", "more"))
+            with ledger.read() as uow:
+                uow.search.messages("message")
+                uow.sessions.list()
         for leftover in path.parent.iterdir():
             leftover.unlink()
 
 
-@pytest.mark.parametrize("column", ["created_at", "role", "payload", "metadata", "cost", "input_tokens"])
+@pytest.mark.parametrize("column", ["content", "created_at", "payload", "name", "key"])
+def test_text_that_is_no_longer_text_is_a_typed_error(path: Path, whole: bytes, column: str) -> None:
+    path.write_bytes(whole)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TRIGGER messages_fts_update")
+        connection.execute(f"UPDATE messages SET {column} = CAST(x'77d1616c727573' AS TEXT) WHERE sequence_number = 7")
+        connection.commit()
+    with Ledger(url_of(path)) as ledger, pytest.raises(CorruptDatabase) as caught:
+        ledger.run(lambda uow: uow.messages.history("s"))
+    assert "alrus" not in repr(caught.value) + repr(caught.value.__context__)
+
+
+@pytest.mark.parametrize("column", ["created_at", "role", "payload", "metadata"])
 def test_a_damaged_row_is_a_typed_error_that_does_not_repeat_it(path: Path, whole: bytes, column: str) -> None:
     path.write_bytes(whole)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
-        value = -5 if column in {"cost", "input_tokens"} else "{walrus"
-        connection.execute(f"UPDATE messages SET {column} = ? WHERE sequence_number = 7", (value,))
+        connection.execute(f"UPDATE messages SET {column} = '{{walrus' WHERE sequence_number = 7")
         connection.commit()
     with Ledger(url_of(path)) as ledger:
-        try:
+        with pytest.raises(CorruptDatabase) as caught:
             ledger.run(lambda uow: uow.messages.history("s"))
-        except ChatledgerError as error:
-            assert "walrus" not in repr(error)
-            assert error.__cause__ is None
-            assert error.__context__ is None or "walrus" not in repr(error.__context__)
+        assert "walrus" not in repr(caught.value) + repr(caught.value.__context__)
+        assert caught.value.__cause__ is None
+        assert 6 == len(ledger.run(lambda uow: uow.messages.history("s", before=7)))
 
 
 def test_pages_that_were_lost_are_noticed_when_they_are_read(path: Path, whole: bytes) -> None:

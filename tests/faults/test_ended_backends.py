@@ -104,7 +104,7 @@ def test_a_connection_that_ends_inside_a_block_undoes_the_block(migrated_postgre
     url = migrated_postgres_url
     with closing(Ledger(url)) as ledger:
         ledger.run(lambda uow: uow.sessions.create("s"))
-        with pytest.raises(Unavailable) as caught, ledger.begin() as uow:
+        with pytest.raises(Unavailable) as caught, ledger.begin() as uow:  # noqa: PT012 - the whole block is undone
             uow.messages.append("s", "user", "never a walrus")
             Raw(url)(_END_ALL)
             uow.messages.append("s", "user", "nor this")

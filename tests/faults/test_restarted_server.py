@@ -53,7 +53,7 @@ def test_acknowledged_messages_survive_and_the_same_ledger_is_back_within_second
         thread.join(30)
         assert len(acknowledged) >= before + 20
     stored = numbered_messages(url, "s")
-    assert {number: text for number, text in acknowledged} == stored
+    assert dict(acknowledged) == stored
 
 
 def restart(data: Path) -> None:

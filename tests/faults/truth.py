@@ -14,9 +14,9 @@ def numbered_messages(url: str, session: str) -> dict[int, str]:
         "SELECT sequence_number, content FROM messages WHERE session_id = :s ORDER BY sequence_number", s=session
     )
     assert list(range(1, len(rows) + 1)) == [row[0] for row in rows]
-    counters = raw(
-        "SELECT message_count, last_sequence, total_tokens FROM sessions WHERE session_id = :s", s=session
-    )[0]
+    counters = raw("SELECT message_count, last_sequence, total_tokens FROM sessions WHERE session_id = :s", s=session)[
+        0
+    ]
     tokens = raw("SELECT coalesce(sum(input_tokens), 0) FROM messages WHERE session_id = :s", s=session)[0][0]
     assert (len(rows), len(rows), int(tokens)) == tuple(counters)
     return {row[0]: row[1] for row in rows}

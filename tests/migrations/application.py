@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alembic.config import Config
 
-_ENV = '''
+_ENV = """
 from alembic import context
 from sqlalchemy import MetaData, Table, Column, Integer, Text, create_engine
 
@@ -25,9 +25,9 @@ with engine.connect() as connection:
     with context.begin_transaction():
         context.run_migrations()
 engine.dispose()
-'''
+"""
 
-_TEMPLATE = '''
+_TEMPLATE = """
 from alembic import op
 import sqlalchemy as sa
 ${imports if imports else ""}
@@ -42,9 +42,9 @@ def upgrade():
 
 def downgrade():
     ${downgrades if downgrades else "pass"}
-'''
+"""
 
-_FIRST = '''
+_FIRST = """
 from alembic import op
 import sqlalchemy as sa
 
@@ -59,7 +59,7 @@ def upgrade():
 
 def downgrade():
     op.drop_table("orders")
-'''
+"""
 
 
 def application(folder: Path, url: str) -> Config:

@@ -10,7 +10,9 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[2]
 
 
-def alembic(*arguments: str, url: str | None = None, environment: str | None = None) -> subprocess.CompletedProcess[str]:
+def alembic(
+    *arguments: str, url: str | None = None, environment: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command with the database given as `-x url=`, or in CHATLEDGER_URL."""
     variables = {name: value for name, value in os.environ.items() if name != "CHATLEDGER_URL"}
     if environment is not None:

@@ -57,8 +57,10 @@ def raw(ledger: Ledger, url: str) -> Raw:
             "uq_messages_session_id_key|messages.session_id, messages.key",
         ),
         (
-            "INSERT INTO session_snapshots (session_id, snapshot_number, kind, encoding, body, size, digest)"
-            " VALUES ('s', 1, 'selfie', 'json', {blob}, 1, {blob})",
+            (
+                "INSERT INTO session_snapshots (session_id, snapshot_number, kind, encoding, body, size, digest)"
+                " VALUES ('s', 1, 'selfie', 'json', {blob}, 1, {blob})"
+            ),
             "ck_session_snapshots_kind",
         ),
     ],
@@ -112,5 +114,5 @@ def test_a_project_that_sessions_use_is_not_deleted(ledger: Ledger, url: str) ->
     ledger.run(lambda uow: uow.sessions.create("s", project_id="p", model_id="m"))
     raw = Raw(url)
     for table in ("projects", "models"):
-        with pytest.raises(DBAPIError, match="(?i)foreign key"):
+        with pytest.raises(DBAPIError, match=r"(?i)foreign key"):
             raw(f"DELETE FROM {table}")

@@ -51,22 +51,28 @@ _ON_POSTGRESQL = {
     "a changed trigger": (
         [
             "DROP TRIGGER messages_count_truncate ON messages",
-            "CREATE TRIGGER messages_count_truncate BEFORE TRUNCATE ON messages"
-            " FOR EACH STATEMENT EXECUTE FUNCTION chatledger_count_truncate()",
+            (
+                "CREATE TRIGGER messages_count_truncate BEFORE TRUNCATE ON messages"
+                " FOR EACH STATEMENT EXECUTE FUNCTION chatledger_count_truncate()"
+            ),
         ],
         "changed: trigger messages_count_truncate",
     ),
     "a changed function": (
         [
-            "CREATE OR REPLACE FUNCTION chatledger_touch() RETURNS trigger LANGUAGE plpgsql"
-            " AS $$ BEGIN RETURN NEW; END $$"
+            (
+                "CREATE OR REPLACE FUNCTION chatledger_touch() RETURNS trigger LANGUAGE plpgsql"
+                " AS $$ BEGIN RETURN NEW; END $$"
+            )
         ],
         "changed: function chatledger_touch",
     ),
     "another trigger": (
         [
-            "CREATE TRIGGER intruder AFTER INSERT ON messages FOR EACH STATEMENT"
-            " EXECUTE FUNCTION chatledger_count_truncate()"
+            (
+                "CREATE TRIGGER intruder AFTER INSERT ON messages FOR EACH STATEMENT"
+                " EXECUTE FUNCTION chatledger_count_truncate()"
+            )
         ],
         "unknown: trigger intruder",
     ),

@@ -52,11 +52,12 @@ def test_the_database_holds_the_same_rules(url: str) -> None:
         assert {rule.referred_table.name for rule in table.foreign_key_constraints} == targets
         if _PLACES[table.name] != "session":
             continue
-        keys = [rule["column_names"] for rule in inspector.get_unique_constraints(table.name)]
+        keys: list[list[str | None]] = []
+        keys += [list(rule["column_names"]) for rule in inspector.get_unique_constraints(table.name)]
         keys += [index["column_names"] for index in inspector.get_indexes(table.name) if index["unique"]]
         primary = inspector.get_pk_constraint(table.name)["constrained_columns"]
         if primary != ["message_id"]:  # SQLite alone: full text needs an integer; the pair is unique beside it
-            keys.append(primary)
+            keys.append(list(primary))
         assert keys
         assert [] == [key for key in keys if "session_id" not in key], table.name
 

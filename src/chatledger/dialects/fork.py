@@ -1,4 +1,11 @@
-"""Ledgers survive a fork: the child gets new connections and leaves its parent's alone."""
+"""Ledgers survive a fork: the child gets new connections and leaves its parent's alone.
+
+SQLite keeps what it has locked in a table of the process. A child that inherits an open connection inherits that table,
+believes to hold locks that are its parent's, and may write into a log that the parent has deleted. So no connection to
+a file is open while the process forks: the writers' turns are taken, idle connections are closed, and parent and child
+open new ones. (A reader that is in the middle of its block in another thread keeps its connection: fork where no thread
+reads, as any program with threads must.) Connections to a server are left to the parent, and forgotten in the child.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +14,31 @@ import weakref
 
 from sqlalchemy import Engine, Pool
 
-_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
-#: Pools inherited from the parent. Kept for ever: closing their connections would speak on the parent's sockets, and
-#: SQLite in the child would think itself the last user of the file.
+from chatledger.dialects.gate import close_gates, open_gates
+
+_files: weakref.WeakSet[Engine] = weakref.WeakSet()
+_servers: weakref.WeakSet[Engine] = weakref.WeakSet()
+#: Pools inherited from the parent. Kept for ever: closing their connections would speak on the parent's sockets.
 _inherited: list[Pool] = []
 
 
-def survive_fork(engine: Engine) -> Engine:
-    _engines.add(engine)
+def survive_fork(engine: Engine, *, file: bool) -> Engine:
+    """Look after an engine of ours, on a file or on a server, when the process forks."""
+    (_files if file else _servers).add(engine)
     return engine
 
 
-def _after_fork() -> None:
-    for engine in list(_engines):
+def _before() -> None:
+    close_gates()
+    for engine in list(_files):
+        engine.dispose()
+
+
+def _in_child() -> None:
+    open_gates(child=True)
+    for engine in [*_files, *_servers]:
         _inherited.append(engine.pool)
         engine.dispose(close=False)
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before, after_in_parent=open_gates, after_in_child=_in_child)

@@ -7,10 +7,10 @@ file for its lock.
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections import deque
+from contextlib import suppress
 from types import TracebackType
 
 from chatledger.errors import Busy
@@ -100,12 +100,28 @@ def gate_of(name: str | None) -> Gate:
         return gate
 
 
-def _after_fork() -> None:
-    # A gate that was held in the parent would never open in the child.
-    global _gates_lock
-    _gates_lock = threading.Lock()
+#: Gates that are held because the process is forking.
+_closed: list[Gate] = []
+#: Seconds that a fork waits for each writer.
+_FORK_WAIT = 5.0
+
+
+def close_gates() -> None:
+    """Before a fork: wait until nobody writes. A writer that takes too long, or forks itself, is let be."""
     for gate in list(_all):
-        gate.reset()
+        with suppress(Busy):
+            gate.acquire(_FORK_WAIT)
+            _closed.append(gate)
 
 
-os.register_at_fork(after_in_child=_after_fork)
+def open_gates(*, child: bool = False) -> None:
+    """After a fork: go on. In the child the other writers are gone, and with them what they held."""
+    global _gates_lock
+    if child:
+        _gates_lock = threading.Lock()
+        for gate in list(_all):
+            gate.reset()
+    else:
+        for gate in _closed:
+            gate.release()
+    _closed.clear()

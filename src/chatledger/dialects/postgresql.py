@@ -101,7 +101,7 @@ class PostgreSQL(Dialect):
         event.listen(engine, "connect", _Configure(settings))
         event.listen(engine, "checkin", _note_time)
         event.listen(engine, "checkout", _ping_after_rest)
-        return survive_fork(engine)
+        return survive_fork(engine, file=False)
 
     def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
         if mode == "read":

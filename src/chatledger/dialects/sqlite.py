@@ -98,7 +98,8 @@ class SQLite(Dialect):
             **pool,
         )
         event.listen(engine, "connect", Configure(settings, file=path is not None))
-        return survive_fork(engine)
+        # A database in memory is copied with the process: the child goes on with its copy.
+        return engine if path is None else survive_fork(engine, file=True)
 
     def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
         driver: Any = connection.connection.dbapi_connection
@@ -188,6 +189,9 @@ class SQLite(Dialect):
         ]
         connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
 
+    def recognises(self, error: BaseException) -> bool:
+        return super().recognises(error) or isinstance(error, UnicodeDecodeError)
+
     def facts(self, connection: Connection) -> dict[str, Any]:
         names = (
             "journal_mode", "synchronous", "foreign_keys", "cache_size", "temp_store", "mmap_size", "busy_timeout",
@@ -217,6 +221,9 @@ class SQLite(Dialect):
         name = getattr(cause, "sqlite_errorname", None)
         if number is not None and number & 0xFF in _SQLITE_ERRORS:
             return *_SQLITE_ERRORS[number & 0xFF], name
+        if isinstance(cause, UnicodeDecodeError) or (isinstance(cause, sqlite3.OperationalError) and number is None):
+            # The driver's own complaint, without a code: stored bytes that are no text any more.
+            return errors.CorruptDatabase, "the database holds bytes that are no text: run `chatledger db check`", name
         if isinstance(cause, OverflowError | sqlite3.DataError):
             return errors.InvalidInput, "a number is larger than the database can hold", name
         return errors.ChatledgerError, f"the database refused the statement ({name or type(cause).__name__})", name

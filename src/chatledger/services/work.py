@@ -40,7 +40,7 @@ class Work:
         """Run one statement. A driver's error becomes one of ours, without the values that the driver repeats."""
         try:
             return self._bind.execute(statement, parameters)
-        except (sa.SQLAlchemyError, OverflowError) as error:
+        except (sa.SQLAlchemyError, OverflowError, UnicodeDecodeError) as error:
             translated = self._translate(error)
         raise translated  # outside of the handler: the driver's error, with its values, is not chained to ours
 

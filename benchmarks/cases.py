@@ -1,0 +1,39 @@
+"""Every case by its name, in the order of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from benchmarks import appending, growth, memory, processes, reading, searching, starting, threads
+from benchmarks.bench import Bench
+from benchmarks.figures import Figure
+
+Case = Callable[[Bench], Iterator[Figure]]
+
+CASES: dict[str, Case] = {
+    "append": appending.one_writer,
+    "async": appending.asynchronous,
+    "threads": threads.threads,
+    "processes": processes.processes,
+    "append-many": appending.many,
+    "history": reading.history,
+    "last": reading.last,
+    "sessions": reading.sessions,
+    "search": searching.search,
+    "start": starting.start,
+    "memory": memory.memory,
+    "growth": growth.growth,
+}
+
+#: Too slow, or too small to mean anything, in a quick run.
+FULL_ONLY = frozenset({"memory", "growth"})
+#: Only when asked for.
+ON_DEMAND = frozenset({"growth"})
+
+
+def chosen(only: list[str], *, quick: bool, growth: bool) -> dict[str, Case]:
+    """The cases to run: those that are named, else all that a run of this kind has."""
+    if only:
+        return {name: CASES[name] for name in CASES if name in only}
+    left_out = (FULL_ONLY if quick else ON_DEMAND) - ({"growth"} if growth else set())
+    return {name: case for name, case in CASES.items() if name not in left_out}
