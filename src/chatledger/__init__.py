@@ -27,6 +27,7 @@ from chatledger.errors import (
     SnapshotNotFound,
     TransitionRefused,
     Unavailable,
+    UnitOfWorkEnded,
 )
 from chatledger.ledger import Ledger
 from chatledger.schemas import (
@@ -88,6 +89,7 @@ __all__ = [
     "TransitionRefused",
     "Unavailable",
     "UnitOfWork",
+    "UnitOfWorkEnded",
     "__version__",
 ]
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any, TypeVar
 
-from chatledger.errors import Busy, LedgerClosed
+from chatledger.errors import Busy, LedgerClosed, UnitOfWorkEnded
 from chatledger.services.lifted import AsyncMessages, AsyncMetadata, AsyncSearch, AsyncSessions
 from chatledger.unit_of_work import UnitOfWork
 
@@ -107,7 +107,7 @@ class Room:
     async def call(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         """Run a function in the thread. A cancelled caller does not wait for it; leaving the block does."""
         if self._left:
-            raise LedgerClosed
+            raise UnitOfWorkEnded
         answer: Answer[R] = asyncio.get_running_loop().create_future()
         self._calls.put((answer, function, args, kwargs))
         outcome, error = await answer

@@ -16,6 +16,7 @@
     ├── Busy                     waited as long as was allowed; try again
     ├── Unavailable              the database cannot be reached or cannot be written
     │   ├── LedgerClosed
+    │   │   └── UnitOfWorkEnded  used after its block
     │   └── OutOfSpace
     ├── SchemaError
     │   ├── SchemaBehind         run `chatledger db upgrade`
@@ -183,6 +184,11 @@ class Unavailable(ChatledgerError):
 class LedgerClosed(Unavailable):
     def __init__(self) -> None:
         super().__init__("the ledger is closed: open a new one")
+
+
+class UnitOfWorkEnded(LedgerClosed):
+    def __init__(self) -> None:
+        Unavailable.__init__(self, "this unit of work has ended: begin another")
 
 
 class OutOfSpace(Unavailable):

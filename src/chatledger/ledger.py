@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 from chatledger import migrate as migrations
 from chatledger.clock import Clock, utc_now
 from chatledger.core import Core, Transaction
-from chatledger.errors import Busy, InvalidInput, LedgerClosed, Unavailable
+from chatledger.errors import Busy, InvalidInput, LedgerClosed, OutOfSpace, Unavailable
 from chatledger.schemas import Finding, IntegrityReport
 from chatledger.schemas.fields import identifier
 from chatledger.services.counts import count_rows
@@ -62,10 +62,11 @@ class Transactions:
     def run(self, work: Callable[[UnitOfWork], Outcome]) -> Outcome:
         """`begin`, call `work`, commit; again when the database was busy or the connection broke before the commit.
 
-        `work` may be called several times and must not do what cannot be done twice outside of the transaction. When the
-        connection breaks during the commit itself, nobody knows whether it happened: that is raised and not tried again.
-        Appends with `key=` can be repeated safely.
+        Tries for about as long as `busy_timeout`. `work` may be called several times and must not do what cannot be done
+        twice outside of the transaction. When the connection breaks during the commit itself, nobody knows whether it
+        happened: that is raised and not tried again. Appends with `key=` can be repeated safely.
         """
+        deadline = time.monotonic() + self._core.settings.busy_timeout
         for attempt in range(1, _ATTEMPTS + 1):
             committing = False
             try:
@@ -73,8 +74,12 @@ class Transactions:
                     outcome = work(uow)
                     committing = True
                 return outcome
-            except (Busy, Unavailable) as error:
-                if committing or attempt == _ATTEMPTS or isinstance(error, LedgerClosed):
+            except Busy:
+                if attempt == _ATTEMPTS or time.monotonic() >= deadline:
+                    raise
+            except Unavailable as error:
+                final = isinstance(error, LedgerClosed | OutOfSpace)
+                if committing or final or attempt == _ATTEMPTS or time.monotonic() >= deadline:
                     raise
             time.sleep(random.random() * min(_LONGEST_PAUSE, 0.01 * 2**attempt))
         raise AssertionError("the loop returns or raises")

@@ -30,6 +30,7 @@ _SCHEMA_LOCK = 0x63686C67
 _PING_AFTER = 1.0
 
 _STATES: dict[str, tuple[type[errors.ChatledgerError], str]] = {
+    "25P02": (errors.ChatledgerError, "an earlier statement failed: this transaction can only end (see uow.savepoint)"),
     "25006": (errors.ReadOnly, "the transaction may only read: write in ledger.begin()"),
     "40001": (errors.Busy, "another transaction changed the same rows: try again (ledger.run does)"),
     "40P01": (errors.Busy, "two transactions waited for each other: try again (ledger.run does)"),

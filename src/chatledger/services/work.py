@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session as OrmSession
 from chatledger.clock import Clock
 from chatledger.dialects import dialect_of
 from chatledger.dialects.base import Dialect
-from chatledger.errors import ChatledgerError, LedgerClosed
+from chatledger.errors import ChatledgerError, UnitOfWorkEnded
 from chatledger.services.prepared import Prepared
 
 logger = logging.getLogger("chatledger")
@@ -86,7 +86,7 @@ class Work:
         if isinstance(cause, ChatledgerError):  # refused while a value was bound
             return cause
         if isinstance(error, sa.ResourceClosedError | sa.PendingRollbackError):
-            return LedgerClosed()
+            return UnitOfWorkEnded()
         return self.dialect.translate(error)
 
 
