@@ -62,11 +62,12 @@ class Transactions:
     def run(self, work: Callable[[UnitOfWork], Outcome]) -> Outcome:
         """`begin`, call `work`, commit; again when the database was busy or the connection broke before the commit.
 
-        Tries for about as long as `busy_timeout`. `work` may be called several times and must not do what cannot be done
+        Gives up after about twice `busy_timeout`. `work` may be called several times and must not do what cannot be done
         twice outside of the transaction. When the connection breaks during the commit itself, nobody knows whether it
         happened: that is raised and not tried again. Appends with `key=` can be repeated safely.
         """
-        deadline = time.monotonic() + self._core.settings.busy_timeout
+        # An attempt may wait for the whole of busy_timeout: there is time for a second one, and not for six.
+        deadline = time.monotonic() + 1.5 * self._core.settings.busy_timeout
         for attempt in range(1, _ATTEMPTS + 1):
             committing = False
             try:
