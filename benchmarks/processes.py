@@ -79,7 +79,7 @@ class _Team:
     def _run(self, way: str) -> float:
         for _, pipe in self._members:
             pipe.send((way, self._seconds))
-        rates = []
+        rates: list[float] = []
         for _, pipe in self._members:
             rate, errors = pipe.recv()
             rates.append(rate)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
@@ -35,6 +36,7 @@ Whole = BigInteger().with_variant(Integer(), "sqlite")
 Binary = LargeBinary()
 
 
+@lru_cache(maxsize=64)  # one moment is written down for the digest and for the row, and by a thousand rows of one call
 def stamp(moment: datetime) -> str:
     """The stored text of a moment: UTC, always 26 characters, so that text order is time order."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
