@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -129,6 +132,8 @@ def _say_what_next(screen: Screen, path: Path) -> None:
     _step(screen, "Now it is yours")
     screen.line("The ledger lies at ", (str(path.resolve()), "bold"))
     screen.line(f"Open {_targets(path)[ExportFormat.HTML]} in a browser, or try:")
+    # In a checkout the command is not on the PATH: then as it was called.
+    program = "chatledger" if shutil.which("chatledger") else os.path.relpath(sys.argv[0])
     for command in (
         "list",
         f"history {TRIP} --last 2",
@@ -137,7 +142,7 @@ def _say_what_next(screen: Screen, path: Path) -> None:
         f'query "And with children?" --session-id {TRIP} --exec "echo Take the train."',
         "db info",
     ):
-        screen.line((f"  chatledger --db {path} {command}", "cyan"))
+        screen.line((f"  {program} --db {path} {command}", "cyan"))
 
 
 def _step(screen: Screen, title: str) -> None:
