@@ -190,6 +190,24 @@ def test_a_damaged_row_is_a_typed_error_that_does_not_repeat_it(path: Path, whol
         assert 6 == len(ledger.run(lambda uow: uow.messages.history("s", before=7)))
 
 
+def test_a_damaged_status_is_a_typed_error_too(path: Path, whole: bytes) -> None:
+    path.write_bytes(whole)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("UPDATE sessions SET status = 'walrus'")
+        connection.commit()
+    with Ledger(url_of(path)) as ledger:
+        for work in (
+            lambda uow: uow.messages.append("s", "user", "more"),
+            lambda uow: uow.sessions.get("s"),
+            lambda uow: uow.sessions.list(),
+            lambda uow: uow.messages.clear("s"),
+        ):
+            with pytest.raises(CorruptDatabase) as caught:
+                ledger.run(work)
+            assert "walrus" not in repr(caught.value) + repr(caught.value.__context__)
+
+
 def test_pages_that_were_lost_are_noticed_when_they_are_read(path: Path, whole: bytes) -> None:
     middle = len(whole) // 8192 * 4096
     path.write_bytes(whole[:middle] + b"\0" * (len(whole) - middle))
