@@ -52,9 +52,10 @@ class Turn:
 
 
 class Conversation:
-    """An endless conversation. Two of the same seed are equal, turn by turn."""
+    """An endless conversation. Two of the same seed are equal, turn by turn. `step` lies between two turns."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, step: timedelta = timedelta(milliseconds=1)) -> None:
+        self._step = step
         self._random = random.Random(seed)
         self._words, self._weights = vocabulary()
         self._count = 0
@@ -99,7 +100,7 @@ class Conversation:
                 "tool_call_id": f"call_{self._count}",
                 "payload": {"rows": [[n, words[n % len(words)]] for n in range(5)], "total": length},
             }
-        created_at = BEGIN + timedelta(milliseconds=self._count)
+        created_at = BEGIN + self._count * self._step
         return Turn(given, segment(content), created_at, stamp(created_at))
 
 

@@ -77,7 +77,8 @@ def _filled(bench: Bench, messages: int) -> str:
             NewSession(f"session-{n}", f"user-{n % _USERS}", f"About {n}", BEGIN - timedelta(minutes=n), None)
             for n in sessions
         )
-        conversation = Conversation(seed=4)
+        # One session after the other: a list meets as many of one minute in the large store as in the small one.
+        conversation = Conversation(seed=4, step=timedelta(seconds=1))
         for number in sessions:
             raw.append_many(f"session-{number}", conversation.turns(_SESSION))
         raw.settle()

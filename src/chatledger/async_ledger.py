@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -16,7 +17,7 @@ from sqlalchemy.engine import URL
 from chatledger.async_unit_of_work import Answer, AsyncUnitOfWork, Room, answering, uncancelled
 from chatledger.clock import Clock, utc_now
 from chatledger.errors import LedgerClosed
-from chatledger.ledger import Ledger, Transactions, owner_id
+from chatledger.ledger import Ledger, Transactions, chosen_settings, owner_id
 from chatledger.schemas import IntegrityReport
 from chatledger.settings import Preset, Settings
 from chatledger.unit_of_work import UnitOfWork
@@ -109,7 +110,7 @@ class AsyncLedger(AsyncTransactions):
 
     def __init__(
         self,
-        url: str | URL | None = None,
+        url: str | Path | URL | None = None,
         *,
         engine: Engine | None = None,
         settings: Settings | None = None,
@@ -118,10 +119,10 @@ class AsyncLedger(AsyncTransactions):
         durability: Literal["normal", "full"] | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        chosen = settings or (Settings.preset(preset) if preset else Settings())
+        chosen = chosen_settings(settings, preset, durability)
 
         def make() -> Ledger:
-            return Ledger(url, engine=engine, settings=chosen, migrate=migrate, durability=durability, clock=clock)
+            return Ledger(url, engine=engine, settings=chosen, migrate=migrate, clock=clock)
 
         super().__init__(AsyncCore(make, chosen))
 

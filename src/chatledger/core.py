@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy import exc as sa
 from sqlalchemy.engine import URL
 
 from chatledger import migrate as migrations
 from chatledger.clock import Clock
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.dialects.base import Dialect, Mode
-from chatledger.errors import ChatledgerError, LedgerClosed, NotALedger
+from chatledger.errors import ChatledgerError, LedgerClosed
 from chatledger.settings import Settings
 
 
 class Core:
     """What a ledger and its views for single users share."""
 
-    def __init__(self, url: str | URL, engine: Engine | None, settings: Settings, clock: Clock) -> None:
+    def __init__(self, url: str | Path | URL, engine: Engine | None, settings: Settings, clock: Clock) -> None:
         self.clock = clock
         self.settings = settings
         self._closed = False
@@ -37,6 +37,7 @@ class Core:
             self.dialect = dialect_of(engine.dialect.name)
             self.engine = engine
         self.gate = self.dialect.gate(self.url, settings.busy_timeout)
+        self.places = self.dialect.places(settings) if self._own else None
 
     def open(self, migrate: Literal["empty", "always", "never"]) -> None:
         """Look at the database once, and migrate it where that was asked for."""
@@ -44,7 +45,7 @@ class Core:
             self.dialect.prepare(self.url)
         if migrate == "never":
             return
-        with self.transaction("read") as connection:
+        with self.transaction("read") as connection, self.translated():
             state = self.dialect.state(connection)
         if state.revision == migrations.HEAD:
             return
@@ -97,7 +98,11 @@ class Transaction:
         # The turn comes before the connection: those who wait for it hold none.
         if self._writing:
             core.gate.__enter__()
+        seated = False
         try:
+            if core.places is not None:
+                core.places.acquire(core.settings.pool_timeout)
+                seated = True
             self._connection = connection = core.engine.connect()
             try:
                 self._dialect.begin(connection, "write" if self._writing else "read", core.settings.busy_timeout)
@@ -106,8 +111,7 @@ class Transaction:
                 raise
             return connection
         except BaseException as error:
-            if self._writing:
-                core.gate.__exit__(None, None, None)
+            self._leave(seated=seated)
             if isinstance(error, ChatledgerError) or not self._dialect.recognises(error):
                 raise
             failure = self._dialect.translate(error)
@@ -118,26 +122,26 @@ class Transaction:
     ) -> None:
         failure: ChatledgerError | None = None
         try:
-            if error is None:
+            # A reader has nothing to commit. What a caller's own statement raised stays as it is: it may be another
+            # database's.
+            if error is None and self._writing:
                 self._connection.commit()
-            elif isinstance(error, sa.SQLAlchemyError):
-                failure = self._of_the_caller(error)
         except Exception as broken:
             if not self._dialect.recognises(broken):
                 raise
             failure = self._dialect.translate(broken)
         finally:
             self._give_back()
-            if self._writing:
-                self._core.gate.__exit__(None, None, None)
+            self._leave(seated=self._core.places is not None)
         if failure is not None:
             raise failure from None
 
-    def _of_the_caller(self, error: sa.SQLAlchemyError) -> ChatledgerError | None:
-        """An error of a caller's own statement: one of ours where that says what to do, else left as it is."""
-        translated = self._dialect.translate(error)
-        # A table or column that is missing is the caller's own, not the ledger's.
-        return None if type(translated) in (ChatledgerError, NotALedger) else translated
+    def _leave(self, *, seated: bool) -> None:
+        """Make way for the next one."""
+        if seated and self._core.places is not None:
+            self._core.places.release()
+        if self._writing:
+            self._core.gate.__exit__(None, None, None)
 
     def _give_back(self) -> None:
         """Roll back what was not committed and return the connection to its pool."""

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -18,7 +19,7 @@ from chatledger.clock import Clock, utc_now
 from chatledger.core import Core, Transaction
 from chatledger.errors import Busy, InvalidInput, LedgerClosed, OutOfSpace, Unavailable
 from chatledger.schemas import Finding, IntegrityReport
-from chatledger.schemas.fields import identifier
+from chatledger.schemas.fields import identifier, validated
 from chatledger.services.counts import count_rows
 from chatledger.settings import DEFAULT_URL, Preset, Settings
 from chatledger.unit_of_work import UnitOfWork
@@ -134,7 +135,7 @@ class Ledger(Transactions):
 
     def __init__(
         self,
-        url: str | URL | None = None,
+        url: str | Path | URL | None = None,
         *,
         engine: Engine | None = None,
         settings: Settings | None = None,
@@ -145,10 +146,10 @@ class Ledger(Transactions):
     ) -> None:
         if engine is not None and url is not None:
             raise InvalidInput("engine", "cannot stand beside a URL: it has one of its own")
-        chosen = settings or (Settings.preset(preset) if preset else Settings())
-        if durability is not None:
-            chosen = chosen.model_copy(update={"durability": durability})
-        super().__init__(Core(url or DEFAULT_URL, engine, chosen, clock))
+        if migrate not in ("empty", "always", "never"):
+            raise InvalidInput("migrate", "is not one of 'empty', 'always', 'never'")
+        chosen = chosen_settings(settings, preset, durability)
+        super().__init__(Core(DEFAULT_URL if url is None else url, engine, chosen, clock))
         try:
             self._core.open(migrate)
         except BaseException:
@@ -171,12 +172,12 @@ class Ledger(Transactions):
 
     def current(self) -> str | None:
         """The revision that the database stands at, or None."""
-        with self._core.transaction("read") as connection:
+        with self._core.transaction("read") as connection, self._core.translated():
             return migrations.current(connection, self._core.dialect)
 
     def check(self) -> IntegrityReport:
         """Compare the database with a freshly migrated one: tables, indexes, triggers, views, full text."""
-        with self._core.transaction("write") as connection:
+        with self._core.transaction("write") as connection, self._core.translated():
             state = self._core.dialect.state(connection)
             migrations.require_head(state)
             found = migrations.differences(connection, self._core.dialect)
@@ -186,7 +187,7 @@ class Ledger(Transactions):
 
     def info(self) -> dict[str, Any]:
         """What the database is: version, revision, sizes, settings in force, rows, pool."""
-        with self._core.transaction("read") as connection:
+        with self._core.transaction("read") as connection, self._core.translated():
             facts = self._core.dialect.facts(connection)
             facts["revision"] = self._core.dialect.state(connection).revision
             if facts["revision"] == migrations.HEAD:
@@ -233,3 +234,15 @@ def owner_id(user_id: str) -> str:
     if not identifier(user_id, "user_id"):
         raise InvalidInput("user_id", "must not be empty")
     return user_id
+
+
+def chosen_settings(settings: Settings | None, preset: Preset | str | None, durability: str | None) -> Settings:
+    """The settings of a ledger from what its constructor was given.
+
+    Raises:
+        InvalidInput: an unknown preset or durability.
+    """
+    if preset is not None and preset not in list(Preset):
+        raise InvalidInput("preset", f"{preset!r} is not one of {', '.join(Preset)}")
+    chosen = settings or (Settings.preset(preset) if preset else Settings())
+    return chosen if durability is None else validated(Settings, {**chosen.model_dump(), "durability": durability})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -11,10 +12,14 @@ from chatledger.dialects.base import Dialect
 from chatledger.errors import InvalidInput
 
 
-def parse_url(url: str | URL) -> URL:
-    """A database URL. A bare path is a SQLite file, an empty one a database in memory."""
+def parse_url(url: str | Path | URL) -> URL:
+    """A database URL. A bare path is a SQLite file."""
     if isinstance(url, URL):
         return url
+    if isinstance(url, Path):
+        return URL.create("sqlite", database=str(url))
+    if not url or type(url) is not str:
+        raise InvalidInput("url", "must be a database URL or the path of a file")
     if "\x00" in url:
         raise InvalidInput("url", "holds a NUL character")
     if "://" not in url:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 
 from chatledger import errors
 from chatledger.dialects.fulltext import FullText
+from chatledger.dialects.gate import POOL_EXHAUSTED, Places
 from chatledger.settings import Settings
 
 #: How a transaction of ours begins. `migrate` is a writer that may change tables.
@@ -73,6 +74,10 @@ class Dialect(ABC):
         """Where the writers of this process queue, in order, before they begin. Can be entered again and again."""
         return nullcontext()
 
+    def places(self, settings: Settings) -> Places | None:
+        """Where those who need a connection of the pool queue, in order, if that is not done at the gate."""
+        return None
+
     @abstractmethod
     def state(self, connection: Connection) -> State:
         """What stands in the database."""
@@ -118,9 +123,7 @@ class Dialect(ABC):
     def translate(self, error: BaseException) -> errors.ChatledgerError:
         """The one place where a driver's error becomes one of ours."""
         if isinstance(error, sa.TimeoutError):
-            return errors.Busy(
-                "every connection of the pool is in use: close units of work sooner, or raise pool_size or max_overflow"
-            )
+            return errors.Busy(POOL_EXHAUSTED)
         kind, message, code = self.classify(error)
         translated = kind.__new__(kind)
         translated.args = (message,)

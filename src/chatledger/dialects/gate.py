@@ -15,6 +15,13 @@ from types import TracebackType
 
 from chatledger.errors import Busy
 
+POOL_EXHAUSTED = (
+    "every connection of the pool is in use: close units of work sooner, or raise pool_size or max_overflow"
+)
+
+#: Everything to be reset in the child of a fork.
+_all: weakref.WeakSet[Gate | Places] = weakref.WeakSet()
+
 
 class Gate:
     """A lock that is handed from each holder to the one who has waited longest."""
@@ -45,15 +52,24 @@ class Gate:
             ticket.acquire()
             place = (ticket, me)
             self._waiting.append(place)
-        if ticket.acquire(timeout=timeout):
-            return
+        try:
+            served = ticket.acquire(timeout=timeout)
+        except BaseException:  # an interrupt in the middle of the wait
+            self._withdraw(place)
+            raise
+        # A turn that came in the last moment is taken all the same: `release` has handed it over.
+        if not served and self._withdraw(place, keep=True):
+            raise Busy(f"another thread of this process has been writing for {timeout:g} s: keep transactions short")
+
+    def _withdraw(self, place: tuple[threading.Lock, int], *, keep: bool = False) -> bool:
+        """Leave the queue; whether that was in time. A turn that has come meanwhile is kept or passed on."""
         with self._mutex:
             if place in self._waiting:
                 self._waiting.remove(place)
-                raise Busy(
-                    f"another thread of this process has been writing for {timeout:g} s: keep transactions short"
-                )
-        # The turn came in the last moment, after all: `release` has handed it over.
+                return True
+        if not keep:
+            self.release()
+        return False
 
     def release(self) -> None:
         with self._mutex:
@@ -62,6 +78,54 @@ class Gate:
                 return
             ticket, self._holder = self._waiting.popleft()
             ticket.release()
+
+
+class Places:
+    """So many places, handed in order of arrival to those who wait. A pool's own queue lets newcomers pass."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self.reset()
+        _all.add(self)
+
+    def reset(self) -> None:
+        """Forget every holder and waiter: after a fork they are in another process."""
+        self._mutex = threading.Lock()
+        self._free = self._number
+        self._waiting: deque[threading.Lock] = deque()
+
+    def acquire(self, timeout: float) -> None:
+        """Wait for a place. Raises Busy after `timeout` seconds."""
+        with self._mutex:
+            if self._free and not self._waiting:
+                self._free -= 1
+                return
+            ticket = threading.Lock()
+            ticket.acquire()
+            self._waiting.append(ticket)
+        try:
+            served = ticket.acquire(timeout=timeout)
+        except BaseException:  # an interrupt in the middle of the wait
+            self._withdraw(ticket)
+            raise
+        if not served and self._withdraw(ticket, keep=True):
+            raise Busy(POOL_EXHAUSTED)
+
+    def _withdraw(self, ticket: threading.Lock, *, keep: bool = False) -> bool:
+        with self._mutex:
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+                return True
+        if not keep:
+            self.release()
+        return False
+
+    def release(self) -> None:
+        with self._mutex:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
 
 
 class Turn:
@@ -85,7 +149,6 @@ class Turn:
 #: One gate per database and process, shared by every ledger on it.
 _gates: weakref.WeakValueDictionary[str, Gate] = weakref.WeakValueDictionary()
 _gates_lock = threading.Lock()
-_all: weakref.WeakSet[Gate] = weakref.WeakSet()
 
 
 def gate_of(name: str | None) -> Gate:
@@ -109,9 +172,10 @@ _FORK_WAIT = 5.0
 def close_gates() -> None:
     """Before a fork: wait until nobody writes. A writer that takes too long, or forks itself, is let be."""
     for gate in list(_all):
-        with suppress(Busy):
-            gate.acquire(_FORK_WAIT)
-            _closed.append(gate)
+        if isinstance(gate, Gate):
+            with suppress(Busy):
+                gate.acquire(_FORK_WAIT)
+                _closed.append(gate)
 
 
 def open_gates(*, child: bool = False) -> None:

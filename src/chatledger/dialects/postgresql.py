@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from chatledger import errors, ids
 from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, original, scalars
 from chatledger.dialects.fork import survive_fork
+from chatledger.dialects.gate import Places
 from chatledger.dialects.postgresql_fulltext import PostgreSQLFullText
 from chatledger.dialects.types import wire
 from chatledger.settings import Settings
@@ -108,7 +109,13 @@ class PostgreSQL(Dialect):
         if mode == "read":
             # REPEATABLE READ: every statement of the block sees the same moment.
             connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        elif getattr(connection.connection.dbapi_connection, "autocommit", False):
+            # An application's engine in AUTOCOMMIT: a unit of work is a transaction all the same.
+            connection.execution_options(isolation_level="READ COMMITTED")
         connection.begin()
+
+    def places(self, settings: Settings) -> Places:
+        return Places(settings.pool_size + settings.max_overflow)
 
     def interrupt(self, connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection

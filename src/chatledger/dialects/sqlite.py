@@ -81,6 +81,10 @@ class SQLite(Dialect):
                 f"SQLite {sqlite3.sqlite_version} is too old: chatledger needs 3.37 or newer (a newer Python brings it)"
             )
         path = database_path(url.database)
+        if path is not None:
+            path = path.absolute()  # the program may change its folder before the next connection
+        if url.query:
+            raise errors.InvalidInput("url", "takes no options for a SQLite file: they are in Settings")
         pool: dict[str, Any] = {
             "pool_size": settings.pool_size,
             "max_overflow": settings.max_overflow,

@@ -16,6 +16,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatledger.dialects.base import Mode
+from chatledger.errors import Busy
 from chatledger.settings import MIB, Settings
 
 #: The first release without the WAL-reset defect, which memory-mapping makes worse.
@@ -112,7 +113,8 @@ class Configure:
         if mmap is None:
             mmap = 256 * MIB if sqlite3.sqlite_version_info >= WAL_RESET_FIXED else 0
         # trusted_schema stays on: without it FTS5 refuses to be written by a trigger ("unsafe use of virtual table").
-        safety = ["foreign_keys=ON", "cell_size_check=ON"]
+        # Recursive triggers: only so does INSERT OR REPLACE run the triggers of the row that it removes.
+        safety = ["foreign_keys=ON", "cell_size_check=ON", "recursive_triggers=ON"]
         # Waiting is ours (see _wait_for): the library's busy handler is unfair across processes.
         waiting = ["busy_timeout=0"]
         speed = [f"cache_size=-{settings.cache_size // 1024}", "temp_store=MEMORY", f"mmap_size={mmap}"]
@@ -143,6 +145,11 @@ def begin_as_guest(connection: Connection, mode: Mode, wait: float) -> None:
     write, for the time of the transaction: `restore` puts both back.
     """
     driver: Any = connection.connection.dbapi_connection
+    if driver.in_transaction and getattr(driver, "autocommit", None) is not False:
+        raise Busy(
+            "the engine has handed out a connection that is in a transaction already (its pool has one for everybody): "
+            "end that unit of work first, or give the engine a QueuePool"
+        )
     before = {name: driver.execute(f"PRAGMA {name}").fetchone()[0] for name in ("foreign_keys", "query_only")}
     wanted = {"foreign_keys": mode != "migrate", "query_only": mode == "read"}
     for name, on in wanted.items():
@@ -155,11 +162,10 @@ def begin_as_guest(connection: Connection, mode: Mode, wait: float) -> None:
         if not driver.in_transaction:
             driver.execute("BEGIN")
         _wait_for(driver, _TOUCH, deadline)
-    elif not driver.in_transaction:
-        _wait_for(driver, "BEGIN IMMEDIATE", deadline)
     else:
-        # Begun without the lock, and nothing read yet: a write that changes nothing takes it.
-        _wait_for(driver, "DELETE FROM sqlite_sequence WHERE 0", deadline)
+        if driver.in_transaction:
+            driver.execute("ROLLBACK")  # begun without the lock; nothing has been read or written in it
+        _wait_for(driver, "BEGIN IMMEDIATE", deadline)
 
 
 def restore(connection: Connection) -> None:

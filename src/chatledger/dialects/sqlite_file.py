@@ -68,8 +68,7 @@ def _create(path: Path) -> None:
 def _inspect(path: Path, size: int) -> None:
     name = repr(str(path))
     try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER)
+        header = _read_header(path)
     except PermissionError:
         raise Unavailable(f"{name} cannot be read: permission denied") from None
     except OSError as error:
@@ -88,6 +87,42 @@ def _inspect(path: Path, size: int) -> None:
     if header[68:72] == _MARK and not _is_plausible(header):
         raise CorruptDatabase(f"{name} is a ledger whose header is damaged: restore a backup")
     _check_length(path, size, header)
+
+
+#: Descriptors that must stay open, by device and inode.
+_kept: dict[tuple[int, int], int] = {}
+
+
+def _read_header(path: Path) -> bytes:
+    """The first bytes of a file, without harm to whoever has it open.
+
+    POSIX locks belong to the process, and closing any descriptor of a file drops all of them: another ledger's, or an
+    application's own. So a descriptor of a file that this process has open elsewhere is never closed.
+    """
+    found = path.stat()
+    place = (found.st_dev, found.st_ino)
+    if place in _kept:
+        return os.pread(_kept[place], _HEADER, 0)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    header = os.read(descriptor, _HEADER)
+    if _is_open_elsewhere(descriptor):
+        _kept[place] = descriptor
+    else:
+        os.close(descriptor)
+    return header
+
+
+def _is_open_elsewhere(descriptor: int) -> bool:
+    mine = os.fstat(descriptor)
+    try:
+        others = [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208 - names are what is wanted
+    except OSError:  # a system without POSIX descriptors, and without their locks
+        return False
+    for other in others:
+        with suppress(OSError):
+            if other != descriptor and os.path.samestat(os.fstat(other), mine):
+                return True
+    return False
 
 
 def _is_plausible(header: bytes) -> bool:

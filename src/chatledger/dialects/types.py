@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from chatledger.dialects.constructs import json_text
 from chatledger.dialects.encoding import encode_json
-from chatledger.errors import InvalidInput
+from chatledger.errors import CorruptDatabase, InvalidInput
 
 NANO = Decimal(10) ** 9
 _NANO_EXPONENT = Decimal(1).scaleb(-9)
@@ -194,4 +194,9 @@ class Word(TypeDecorator[StrEnum]):
         return None if value is None else str(self.words(value))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> StrEnum | None:
-        return None if value is None else self.words(value)
+        if value is None:
+            return None
+        word = next((word for word in self.words if word.value == value), None)
+        if word is None:
+            raise CorruptDatabase(f"a stored {self.words.__name__.lower()} is damaged: run `chatledger db check`")
+        return word

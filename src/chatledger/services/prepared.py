@@ -36,7 +36,8 @@ class Prepared:
         if spelling is None:
             spelling = self._spellings[key] = _Spelling(self.statement, dialect)
         values = spelling.values(parameters)
-        if not direct or _somebody_listens(connection):
+        # The driver alone would begin nothing: a transaction that is not open yet is SQLAlchemy's to open.
+        if not direct or not connection.in_transaction() or _somebody_listens(connection):
             return connection.exec_driver_sql(spelling.sql, values).all()
         cursor = connection.connection.cursor()
         try:

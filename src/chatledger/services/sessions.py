@@ -12,11 +12,13 @@ from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import EncodedDocument, Timestamp
 from chatledger.errors import InvalidInput, SessionNotFound, TransitionRefused
 from chatledger.ids import new_id
+from chatledger.models import Message, SessionMetadata, Snapshot, Timeout
+from chatledger.models.base import table_of
 from chatledger.schemas import NewSession, Page, Session
 from chatledger.schemas.fields import identifier, validated, whole
 from chatledger.schemas.session import KEEP, Keep, SessionChanges
 from chatledger.services import creation, forking, listing
-from chatledger.services.ownership import place, require_visible, this_session
+from chatledger.services.ownership import SESSION_KEY, place, require_visible, this_session
 from chatledger.services.prepared import Prepared
 from chatledger.services.rows import SESSION, sessions, to_sessions
 from chatledger.services.work import Service, logger
@@ -210,6 +212,9 @@ class Sessions(Service):
         identifier(session_id, "session_id")
         if self._work.change(_DELETE, place(self._work, session_id)) == 0:
             raise SessionNotFound(session_id)
+        # The cascade has done this already, but for an application's own connection that enforces no foreign keys.
+        for statement in _DELETE_CHILDREN:
+            self._work.execute(statement, {"session": session_id})
         logger.info("session deleted", extra={"session_id": session_id})
 
     def fork(
@@ -273,4 +278,8 @@ def _names(given: Iterable[str]) -> frozenset[str]:
 
 _GET = Prepared(select(*SESSION).where(this_session()))
 _DELETE = delete(sessions).where(this_session())
+_DELETE_CHILDREN = tuple(
+    delete(table).where(table.c.session_id == SESSION_KEY)
+    for table in map(table_of, (Message, SessionMetadata, Timeout, Snapshot))
+)
 _LOCK_CONTEXT = select(sessions.c.context).where(this_session()).with_for_update(key_share=True)
