@@ -42,11 +42,6 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def moment(text: str) -> datetime:
-    """The moment of a stored text."""
-    return datetime.fromisoformat(f"{text}+00:00")
-
-
 def to_moment(stored: str | datetime) -> datetime:
     """The moment of a value that came from either database without a result processor."""
     if isinstance(stored, str):
@@ -75,7 +70,11 @@ class Timestamp(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        return value.astimezone(UTC) if dialect.name == "postgresql" else moment(value)
+        try:
+            return to_moment(value)
+        except (ValueError, AttributeError):
+            pass
+        raise CorruptDatabase("a stored time is damaged: run `chatledger db check`")
 
 
 class Minute(TypeDecorator[Any]):
@@ -147,7 +146,11 @@ class Document(TypeDecorator[Any]):
         return None if value is None else encode_json(value, "value")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return None if value is None else from_json(value)
+        try:
+            return None if value is None else from_json(value)
+        except (ValueError, TypeError):
+            pass
+        raise CorruptDatabase("a stored JSON value is damaged: run `chatledger db check`")
 
 
 class EncodedDocument(Document):

@@ -101,7 +101,7 @@ def to_messages(rows: Sequence[Sequence[Any]]) -> list[Message]:
     """
     try:
         return _many_messages.validate_python([_message(row) for row in rows])
-    except ValueError:  # Pydantic's errors are ValueErrors, and hold the value
+    except Exception:  # noqa: BLE001 - a damaged value may be of any type; the error holds it
         damaged = next(
             ((row[0], row[1]) for row in rows if not _is_readable(_one_message, _message, row)), (None, None)
         )
@@ -140,7 +140,7 @@ def to_sessions(rows: Sequence[Sequence[Any]]) -> list[Session]:
     """
     try:
         return _many_sessions.validate_python([_session(row) for row in rows])
-    except ValueError:
+    except Exception:  # noqa: BLE001 - as above
         damaged = next((row[0] for row in rows if not _is_readable(_one_session, _session, row)), None)
     raise CorruptDatabase(f"session {damaged!r} is damaged: run `chatledger db check`")
 
@@ -148,7 +148,7 @@ def to_sessions(rows: Sequence[Sequence[Any]]) -> list[Session]:
 def _is_readable(adapter: TypeAdapter[Any], values: Callable[[Any], dict[str, Any]], row: Sequence[Any]) -> bool:
     try:
         adapter.validate_python(values(row))
-    except ValueError:
+    except Exception:  # noqa: BLE001 - as above
         return False
     return True
 

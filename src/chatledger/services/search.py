@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, select, text
 
 from chatledger.dialects.fulltext import CANDIDATES, Query, Scope, parse
 from chatledger.dialects.types import Timestamp
-from chatledger.errors import InvalidInput
+from chatledger.errors import CorruptDatabase, InvalidInput
 from chatledger.schemas import Page, SearchHit, SessionHit
 from chatledger.schemas.fields import identifier, moment
 from chatledger.services.cursors import NOT_A_CURSOR, limited, pack, unpack
@@ -119,9 +119,14 @@ class Search(Service):
             return Page[hit](items=())  # type: ignore[valid-type]  # parametrised by what is found
         rows = self._rows(query, filters, limit + 1, offset, by_session=by_session)
         highlighter = Highlighter(query, marks)
-        items = tuple(
-            hit.model_validate({**row, "snippet": highlighter.snippet(row["content"])}) for row in rows[:limit]
-        )
+        try:
+            items = tuple(
+                hit.model_validate({**row, "snippet": highlighter.snippet(row["content"])}) for row in rows[:limit]
+            )
+        except Exception:  # noqa: BLE001 - a damaged value may be of any type; the error holds it
+            items = None
+        if items is None:
+            raise CorruptDatabase("a message that was found is damaged: run `chatledger db check`")
         return Page[hit](  # type: ignore[valid-type]
             items=items,
             next_cursor=pack(kind, offset + limit) if len(rows) > limit else None,
