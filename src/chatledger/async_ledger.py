@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -16,7 +17,7 @@ from sqlalchemy.engine import URL
 
 from chatledger.async_unit_of_work import Answer, AsyncUnitOfWork, Room, answering, uncancelled
 from chatledger.clock import Clock, utc_now
-from chatledger.errors import LedgerClosed
+from chatledger.errors import Busy, LedgerClosed
 from chatledger.ledger import Ledger, Transactions, chosen_settings, owner_id
 from chatledger.schemas import IntegrityReport
 from chatledger.settings import Preset, Settings
@@ -43,11 +44,11 @@ class AsyncTransactions:
         Leaving the block waits for the statement in flight, also when the task was cancelled, and then commits or rolls
         back: nothing is left half way.
         """
-        return Room(lambda: self._transactions().begin(), self._core.executor, self._core.settings.pool_timeout)
+        return self._core.room(lambda: self._transactions().begin())
 
     def read(self) -> AbstractAsyncContextManager[AsyncUnitOfWork]:
         """One read-only snapshot, as `Ledger.read`."""
-        return Room(lambda: self._transactions().read(), self._core.executor, self._core.settings.pool_timeout)
+        return self._core.room(lambda: self._transactions().read())
 
     async def run(self, work: Callable[[UnitOfWork], R]) -> R:
         """As `Ledger.run`. `work` is synchronous and runs in a worker thread: one hop for the whole transaction."""
@@ -68,6 +69,7 @@ class AsyncCore:
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
         self._closed = False
+        self._rooms: weakref.WeakSet[Room] = weakref.WeakSet()
 
     def ledger(self) -> Ledger:
         """The ledger. Opens it, and so may block: called in a worker thread."""
@@ -77,6 +79,17 @@ class AsyncCore:
             if self._ledger is None:
                 self._ledger = self._make()
             return self._ledger
+
+    def room(self, opening: Callable[[], AbstractContextManager[UnitOfWork]]) -> Room:
+        """A transaction that is yet to be entered."""
+        room = Room(opening, self.executor, self.settings.pool_timeout)
+        self._rooms.add(room)
+        return room
+
+    def require_outside(self) -> None:
+        """Raise Busy inside a block of this task, which would wait for itself."""
+        if any(room.is_open_here() for room in list(self._rooms)):
+            raise Busy("a unit of work of this task is still open: leave its block before you close the ledger")
 
     async def call(self, function: Callable[[], R]) -> R:
         """Run a function in a worker thread and wait for it, also when cancelled meanwhile."""
@@ -155,7 +168,12 @@ class AsyncLedger(AsyncTransactions):
         return await self._core.call(lambda: self._core.ledger().pool_status())
 
     async def close(self) -> None:
-        """Wait for the transactions that are open, then close the pool. Closing twice is harmless."""
+        """Wait for the transactions that are open, then close the pool. Closing twice is harmless.
+
+        Raises:
+            Busy: called inside a unit of work, which it would wait for.
+        """
+        self._core.require_outside()
         loop = asyncio.get_running_loop()
         # In a thread of its own: the workers are what is waited for.
         await loop.run_in_executor(None, self._core.executor.shutdown)

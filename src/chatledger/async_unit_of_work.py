@@ -68,8 +68,10 @@ class Room:
         self._calls: queue.SimpleQueue[_Call | BaseException | None] = queue.SimpleQueue()
         self._left = False
         self._busy = False
+        self._task: asyncio.Task[Any] | None = None
 
     async def __aenter__(self) -> AsyncUnitOfWork:
+        self._task = asyncio.current_task()
         loop = asyncio.get_running_loop()
         self._opened: Answer[UnitOfWork] = loop.create_future()
         self._closed: Answer[None] = loop.create_future()
@@ -103,6 +105,10 @@ class Room:
         _, failure = await uncancelled(self._closed)
         if failure is not None and failure is not error:
             raise failure
+
+    def is_open_here(self) -> bool:
+        """Whether the task that asks is inside this block."""
+        return not self._left and self._task is not None and self._task is asyncio.current_task()
 
     async def call(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         """Run a function in the thread. A cancelled caller does not wait for it; leaving the block does."""

@@ -121,11 +121,15 @@ def differences(connection: Connection, dialect: Dialect) -> list[str]:
     return sorted(found)
 
 
-def include_object(thing: Any, name: str | None, type_: str, _reflected: bool, _compare_to: Any) -> bool:
+def include_object(thing: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
     """For an application's own `env.py`: keeps its autogenerate from dropping our tables.
 
     `context.configure(…, include_object=chatledger.migrate.include_object)`
+
+    Only what is found in the database and not declared by the application is passed over.
     """
+    if not reflected or compare_to is not None:
+        return True
     table = name if type_ == "table" else getattr(getattr(thing, "table", None), "name", None)
     return table not in _OURS and table != VERSION_TABLE and not (table or "").startswith("messages_fts")
 
@@ -178,6 +182,12 @@ def _run(engine: Engine, dialect: Dialect | None, work: Callable[[Config, Any], 
         state = dialect.state(connection)
         if state.revision is not None and state.revision not in REVISIONS:
             raise SchemaAhead(state.revision, HEAD)
+        taken = sorted(state.tables & _OURS)
+        if state.revision is None and taken:
+            raise NotALedger(
+                f"the database has tables of its own by the names of {', '.join(taken)}: "
+                "give the ledger another database (or, on a server, a schema of its own in the search path)"
+            )
         _migrate_on(connection, work)
         if dialect.state(connection).revision is not None:
             dialect.mark(connection, alone=state.empty or state.ours)

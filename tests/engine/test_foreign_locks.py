@@ -107,10 +107,10 @@ def test_another_thread_of_ours_that_writes_for_long_is_busy_in_time(impatient: 
     assert {1: "held"} == numbered_messages(url, "s")
 
 
-def test_a_thread_that_would_wait_for_itself_is_told_at_once(migrated_sqlite_url: str) -> None:
-    with closing(Ledger(migrated_sqlite_url)) as ledger, ledger.begin():
+def test_a_block_inside_a_block_waits_for_itself_no_longer_than_busy_timeout(migrated_sqlite_url: str) -> None:
+    with closing(Ledger(migrated_sqlite_url, settings=Settings(busy_timeout=0.3))) as ledger, ledger.begin():
         began = time.monotonic()
-        with pytest.raises(Busy, match="this thread"), ledger.begin():
+        with pytest.raises(Busy, match="inside another"), ledger.begin():
             pass
         assert time.monotonic() - began < 1
     with closing(Ledger(migrated_sqlite_url)) as ledger:

@@ -30,6 +30,8 @@ class State:
 
     revision: str | None
     empty: bool
+    #: The names of all tables.
+    tables: frozenset[str]
     #: True where our mark (SQLite's application_id) or our version table shows that it is a ledger.
     ours: bool
 
@@ -103,6 +105,10 @@ class Dialect(ABC):
     @abstractmethod
     def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
         """An empty place beside the ledger in which to migrate from nothing, gone afterwards."""
+
+    def cascades(self, connection: Connection) -> bool:
+        """Whether deleting a session deletes what hangs on it."""
+        return True
 
     @abstractmethod
     def insert(self, table: Table) -> Any:

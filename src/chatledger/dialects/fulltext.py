@@ -124,8 +124,8 @@ class Candidates:
 
     sql: str
     parameters: dict[str, Any]
-    #: An expression that is true where older matches were not looked at.
-    cut: str = "FALSE"
+    #: An expression that is true where older matches were not looked at; nothing where all are.
+    cut: str = ""
 
 
 class FullText(ABC):

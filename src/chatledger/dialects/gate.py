@@ -39,15 +39,13 @@ class Gate:
         """Wait for the turn.
 
         Raises:
-            Busy: after `timeout` seconds, or at once when this thread holds it already and would wait for itself.
+            Busy: after `timeout` seconds; a block inside another block of the same thread waits so long for itself.
         """
         me = threading.get_ident()
         with self._mutex:
             if self._holder is None:
                 self._holder = me
                 return
-            if self._holder == me:
-                raise Busy("this thread is writing in another transaction: use that unit of work, or end it first")
             ticket = threading.Lock()
             ticket.acquire()
             place = (ticket, me)
@@ -59,7 +57,10 @@ class Gate:
             raise
         # A turn that came in the last moment is taken all the same: `release` has handed it over.
         if not served and self._withdraw(place, keep=True):
-            raise Busy(f"another thread of this process has been writing for {timeout:g} s: keep transactions short")
+            raise Busy(
+                f"a unit of work of this process has been writing for {timeout:g} s: keep them short, "
+                "and do not begin one inside another"
+            )
 
     def _withdraw(self, place: tuple[threading.Lock, int], *, keep: bool = False) -> bool:
         """Leave the queue; whether that was in time. A turn that has come meanwhile is kept or passed on."""
@@ -70,6 +71,10 @@ class Gate:
         if not keep:
             self.release()
         return False
+
+    def is_mine(self) -> bool:
+        """Whether this very thread took the turn. (A block may be left on another thread than it was entered on.)"""
+        return self._holder == threading.get_ident()
 
     def release(self) -> None:
         with self._mutex:
@@ -172,7 +177,7 @@ _FORK_WAIT = 5.0
 def close_gates() -> None:
     """Before a fork: wait until nobody writes. A writer that takes too long, or forks itself, is let be."""
     for gate in list(_all):
-        if isinstance(gate, Gate):
+        if isinstance(gate, Gate) and not gate.is_mine():
             with suppress(Busy):
                 gate.acquire(_FORK_WAIT)
                 _closed.append(gate)

@@ -132,7 +132,9 @@ class PostgreSQL(Dialect):
         revision = None
         if VERSION_TABLE in tables:
             revision = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one_or_none()
-        return State(revision=revision, empty=not tables - {VERSION_TABLE}, ours=revision is not None)
+        return State(
+            revision=revision, empty=not tables - {VERSION_TABLE}, tables=frozenset(tables), ours=revision is not None
+        )
 
     def lock_schema(self, connection: Connection) -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})"))

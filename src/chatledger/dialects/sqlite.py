@@ -142,7 +142,12 @@ class SQLite(Dialect):
         revision = None
         if VERSION_TABLE in tables:
             revision = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one_or_none()
-        return State(revision=revision, empty=not tables - {VERSION_TABLE}, ours=marked or revision is not None)
+        return State(
+            revision=revision,
+            empty=not tables - {VERSION_TABLE},
+            tables=frozenset(tables),
+            ours=marked or revision is not None,
+        )
 
     def lock_schema(self, connection: Connection) -> None:
         """BEGIN IMMEDIATE has taken the only lock there is."""
@@ -177,6 +182,11 @@ class SQLite(Dialect):
         with engine.connect() as empty:
             yield empty
         engine.dispose()
+
+    def cascades(self, connection: Connection) -> bool:
+        driver: Any = connection.connection.dbapi_connection
+        # An application's own connection enforces foreign keys only where it has been told to.
+        return isinstance(driver, LedgerConnection) or bool(driver.execute("PRAGMA foreign_keys").fetchone()[0])
 
     def insert(self, table: Table) -> Insert:
         return insert(table)

@@ -117,7 +117,7 @@ class Search(Service):
         query = parse(typed)
         if not query.groups:
             return Page[hit](items=())  # type: ignore[valid-type]  # parametrised by what is found
-        rows = self._rows(query, filters, limit + 1, offset, by_session=by_session)
+        rows, cut = self._rows(query, filters, limit + 1, offset, by_session=by_session)
         highlighter = Highlighter(query, marks)
         try:
             items = tuple(
@@ -130,12 +130,13 @@ class Search(Service):
         return Page[hit](  # type: ignore[valid-type]
             items=items,
             next_cursor=pack(kind, offset + limit) if len(rows) > limit else None,
-            truncated=bool(rows) and (rows[0]["matched"] > CANDIDATES or bool(rows[0]["cut"])),
+            truncated=cut or (bool(rows) and rows[0]["matched"] > CANDIDATES),
         )
 
     def _rows(
         self, query: Query, filters: dict[str, Any], limit: int, offset: int, *, by_session: bool
-    ) -> list[dict[str, Any]]:
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """The rows of a page, one more than it holds, and whether older matches were not looked at."""
         scope = Scope(
             conditions=tuple(_CONDITIONS[name] for name in filters),
             parameters=filters,
@@ -143,11 +144,13 @@ class Search(Service):
         )
         candidates = self._work.dialect.full_text.candidates(query, scope, self._work.execute)
         if candidates is None:
-            return []
+            return [], False
         timed = tuple(name for name in ("since", "until") if name in filters)
-        statement = _page(candidates.sql, candidates.cut, timed=timed, by_session=by_session)
+        statement = _page(candidates.sql, timed=timed, by_session=by_session)
         parameters = {**candidates.parameters, "limit": limit, "offset": offset}
-        return [dict(row) for row in self._work.execute(statement, parameters).mappings()]
+        rows = [dict(row) for row in self._work.execute(statement, parameters).mappings()]
+        cut = candidates.cut and bool(self._work.execute(text(f"SELECT {candidates.cut}"), parameters).scalar_one())
+        return rows, bool(cut)
 
     def _size_of_scope(self, filters: dict[str, Any]) -> int | None:
         """How many messages the scope holds, where that is quick to know."""
@@ -197,7 +200,7 @@ def _marks(given: Any) -> tuple[str, str]:
 
 
 @cache
-def _page(candidates: str, cut: str, *, timed: tuple[str, ...], by_session: bool) -> Any:
+def _page(candidates: str, *, timed: tuple[str, ...], by_session: bool) -> Any:
     """A page of the candidates. Texts are read for the page alone, not for all that were ranked."""
     picked = f"""
         SELECT c.session_id, c.sequence_number, c.created_at, c.score, 1 AS hits,
@@ -216,7 +219,7 @@ def _page(candidates: str, cut: str, *, timed: tuple[str, ...], by_session: bool
         ORDER BY {_qualified("b")} LIMIT :limit OFFSET :offset"""
     statement = text(
         f"""WITH candidates AS ({candidates}), page AS ({picked})
-        SELECT p.session_id, p.sequence_number, p.created_at, p.score, p.hits, p.matched, {cut} AS cut,
+        SELECT p.session_id, p.sequence_number, p.created_at, p.score, p.hits, p.matched,
             m.role, substr(m.content, 1, {_SNIPPET_FROM}) AS content, s.title, s.user_id, s.project_id
         FROM page AS p
         JOIN messages AS m ON m.session_id = p.session_id AND m.sequence_number = p.sequence_number

@@ -212,9 +212,9 @@ class Sessions(Service):
         identifier(session_id, "session_id")
         if self._work.change(_DELETE, place(self._work, session_id)) == 0:
             raise SessionNotFound(session_id)
-        # The cascade has done this already, but for an application's own connection that enforces no foreign keys.
-        for statement in _DELETE_CHILDREN:
-            self._work.execute(statement, {"session": session_id})
+        if not self._work.cascades():
+            for statement in _DELETE_CHILDREN:
+                self._work.execute(statement, {"session": session_id})
         logger.info("session deleted", extra={"session_id": session_id})
 
     def fork(

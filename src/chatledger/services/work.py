@@ -65,6 +65,10 @@ class Work:
             translated = self._translate(error)
         raise translated
 
+    def cascades(self) -> bool:
+        """Whether deleting a session deletes what hangs on it."""
+        return self.dialect.cascades(self._connected())
+
     def _connected(self) -> Connection:
         if self._connection is not None:
             return self._connection
