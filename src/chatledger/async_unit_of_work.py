@@ -91,6 +91,7 @@ class Room:
             self._calls.put(asyncio.CancelledError())
             raise
         if error is not None:
+            self._left = True
             raise error
         self.uow = outcome
         return AsyncUnitOfWork(self)
