@@ -95,11 +95,12 @@ class Transaction:
 
     def __enter__(self) -> Connection:
         core = self._core
-        # The turn comes before the connection: those who wait for it hold none.
-        if self._writing:
-            core.gate.__enter__()
-        seated = False
+        turn = seated = False
         try:
+            # The turn comes before the connection: those who wait for it hold none.
+            if self._writing:
+                core.gate.__enter__()
+                turn = True
             if core.places is not None:
                 core.places.acquire(core.settings.pool_timeout)
                 seated = True
@@ -111,7 +112,7 @@ class Transaction:
                 raise
             return connection
         except BaseException as error:
-            self._leave(seated=seated)
+            self._leave(turn=turn, seated=seated)
             if isinstance(error, ChatledgerError) or not self._dialect.recognises(error):
                 raise
             failure = self._dialect.translate(error)
@@ -132,15 +133,15 @@ class Transaction:
             failure = self._dialect.translate(broken)
         finally:
             self._give_back()
-            self._leave(seated=self._core.places is not None)
+            self._leave(turn=self._writing, seated=self._core.places is not None)
         if failure is not None:
             raise failure from None
 
-    def _leave(self, *, seated: bool) -> None:
+    def _leave(self, *, turn: bool, seated: bool) -> None:
         """Make way for the next one."""
         if seated and self._core.places is not None:
             self._core.places.release()
-        if self._writing:
+        if turn:
             self._core.gate.__exit__(None, None, None)
 
     def _give_back(self) -> None:
@@ -152,6 +153,9 @@ class Transaction:
             if not connection.invalidated:
                 self._dialect.end(connection)
             connection.close()
-        except Exception:  # noqa: BLE001 - the outcome is known; a connection that cannot be closed is thrown away
+        except BaseException as error:
+            # The outcome is known: a connection that cannot be closed, or whose closing is interrupted, is thrown away.
             connection.invalidate()
             connection.close()
+            if not isinstance(error, Exception):
+                raise

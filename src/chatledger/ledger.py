@@ -100,7 +100,12 @@ class _Block:
         self._clock = clock
 
     def __enter__(self) -> UnitOfWork:
-        self._uow = UnitOfWork(self._transaction.__enter__(), user_id=self._user_id, clock=self._clock)
+        connection = self._transaction.__enter__()
+        try:
+            self._uow = UnitOfWork(connection, user_id=self._user_id, clock=self._clock)
+        except BaseException as error:  # an interrupt
+            self._transaction.__exit__(type(error), error, error.__traceback__)
+            raise
         return self._uow
 
     def __exit__(
@@ -244,5 +249,7 @@ def chosen_settings(settings: Settings | None, preset: Preset | str | None, dura
     """
     if preset is not None and preset not in list(Preset):
         raise InvalidInput("preset", f"{preset!r} is not one of {', '.join(Preset)}")
+    if settings is not None and not isinstance(settings, Settings):
+        raise InvalidInput("settings", f"must be Settings, not {type(settings).__name__}")
     chosen = settings or (Settings.preset(preset) if preset else Settings())
     return chosen if durability is None else validated(Settings, {**chosen.model_dump(), "durability": durability})

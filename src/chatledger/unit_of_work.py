@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session as OrmSession
+from sqlalchemy.orm import scoped_session
 
 from chatledger.clock import Clock, utc_now
+from chatledger.errors import InvalidInput
 from chatledger.services.messages import Messages
 from chatledger.services.metadata import Metadata
 from chatledger.services.search import Search
@@ -33,11 +35,17 @@ class UnitOfWork:
 
     def __init__(
         self,
-        session: OrmSession | Connection,
+        session: OrmSession | scoped_session[OrmSession] | Connection,
         *,
         user_id: str | None = None,
         clock: Clock = utc_now,
     ) -> None:
+        if isinstance(session, scoped_session):
+            session = session()
+        if not isinstance(session, OrmSession | Connection):
+            raise InvalidInput(
+                "session", "must be a SQLAlchemy Session or Connection (within run_sync where it is async)"
+            )
         self._bind = session
         self._work = Work(session, user_id, clock)
 

@@ -108,13 +108,26 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+def cut_prefixes(query: Query, algorithm: str) -> list[str]:
+    """Prefixes that an index stems before it looks for them, so that `bags*` would find "bagpipe".
+
+    The text must have a word that begins with them besides. Not told of prefixes that stand beside an OR.
+    """
+    if not any(term.prefix for term in query.terms()):
+        return []
+    from snowballstemmer import stemmer  # type: ignore[import-untyped]  # noqa: PLC0415 - for prefixes alone; untyped
+
+    stem = stemmer(algorithm).stemWord
+    lasts = [group[0].words.split(" ")[-1].lower() for group in query.groups if len(group) == 1 and group[0].prefix]
+    return [last for last in lasts if last.isascii() and len(stem(last)) < len(last)]
+
+
 @dataclass(frozen=True)
 class Scope:
-    """Where to search. `sizes` is what is known beforehand of how many messages lie in it (None: too many to count)."""
+    """Where to search, and how many messages lie there (None: in all of the ledger, or in too many to count)."""
 
     conditions: tuple[str, ...]
     parameters: Mapping[str, Any]
-    by_session: bool = False
     messages_in_scope: int | None = None
 
 

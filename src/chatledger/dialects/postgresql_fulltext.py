@@ -8,7 +8,17 @@ from typing import Any
 
 from sqlalchemy import text
 
-from chatledger.dialects.fulltext import CANDIDATES, LIVE, Candidates, Execute, FullText, Query, Scope, Term
+from chatledger.dialects.fulltext import (
+    CANDIDATES,
+    LIVE,
+    Candidates,
+    Execute,
+    FullText,
+    Query,
+    Scope,
+    Term,
+    cut_prefixes,
+)
 
 _ACCENTED = re.compile("([A-Za-z])[\u0300-\u036f]+")
 
@@ -20,13 +30,15 @@ class PostgreSQLFullText(FullText):
         wanted = self._resolved(query, execute)
         if not wanted:
             return None
-        where = " AND ".join(["m.search_vector @@ CAST(:wanted AS tsquery)", LIVE, *scope.conditions])
+        prefixes = {f"prefix_{place}": f"\\m{word}" for place, word in enumerate(cut_prefixes(query, "english"))}
+        begun = [f"m.content ~* :{name}" for name in prefixes]
+        where = " AND ".join(["m.search_vector @@ CAST(:wanted AS tsquery)", LIVE, *begun, *scope.conditions])
         return Candidates(
             "SELECT m.session_id, m.sequence_number, m.created_at,"
             " ts_rank(m.search_vector, CAST(:wanted AS tsquery)) AS score"
             " FROM messages AS m JOIN sessions AS s ON s.session_id = m.session_id"
             f" WHERE {where} ORDER BY m.created_at DESC LIMIT {CANDIDATES + 1}",
-            {**scope.parameters, "wanted": wanted},
+            {**scope.parameters, **prefixes, "wanted": wanted},
         )
 
     def _resolved(self, query: Query, execute: Execute) -> str:

@@ -233,6 +233,8 @@ class SQLite(Dialect):
         cause = original(error)
         number = getattr(cause, "sqlite_errorcode", None)
         name = getattr(cause, "sqlite_errorname", None)
+        if number == sqlite3.SQLITE_BUSY_SNAPSHOT:
+            return errors.Busy, "somebody wrote after this transaction had read: roll it back and begin it again", name
         if number is not None and number & 0xFF in _SQLITE_ERRORS:
             return *_SQLITE_ERRORS[number & 0xFF], name
         if isinstance(cause, UnicodeDecodeError) or (isinstance(cause, sqlite3.OperationalError) and number is None):
@@ -240,4 +242,5 @@ class SQLite(Dialect):
             return errors.CorruptDatabase, "the database holds bytes that are no text: run `chatledger db check`", name
         if isinstance(cause, OverflowError | sqlite3.DataError):
             return errors.InvalidInput, "a number is larger than the database can hold", name
-        return errors.ChatledgerError, f"the database refused the statement ({name or type(cause).__name__})", name
+        refused = f"the database refused the statement ({name or type(cause).__name__}): run `chatledger db check`"
+        return errors.ChatledgerError, refused, name

@@ -118,9 +118,11 @@ class Configure:
         # Waiting is ours (see _wait_for): the library's busy handler is unfair across processes.
         waiting = ["busy_timeout=0"]
         speed = [f"cache_size=-{settings.cache_size // 1024}", "temp_store=MEMORY", f"mmap_size={mmap}"]
+        # A reader that stays long lets the log grow; afterwards the file is cut back to this.
+        tidiness = [f"journal_size_limit={64 * MIB}"]
         # NORMAL: a killed process loses nothing, a power cut may lose the last commits but never damages the file.
         durability = [f"synchronous={settings.durability.upper()}"]
-        self._pragmas = [*waiting, *durability, *safety, *speed]
+        self._pragmas = [*waiting, *durability, *safety, *speed, *tidiness]
         self._file = file
 
     def __call__(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:

@@ -6,7 +6,17 @@ from typing import Any
 
 from sqlalchemy import text
 
-from chatledger.dialects.fulltext import CANDIDATES, LIVE, Candidates, Execute, FullText, Query, Scope, Term
+from chatledger.dialects.fulltext import (
+    CANDIDATES,
+    LIVE,
+    Candidates,
+    Execute,
+    FullText,
+    Query,
+    Scope,
+    Term,
+    cut_prefixes,
+)
 
 #: In a scope of this many messages or fewer, the messages are walked and the index is asked about each.
 _FEW = 2000
@@ -27,7 +37,7 @@ class SQLiteFullText(FullText):
         cut = ""
         columns = "m.session_id, m.sequence_number, m.created_at, -f.rank AS score"
         where = " AND ".join(["f.messages_fts MATCH :match", LIVE, *scope.conditions])
-        for number, prefix in enumerate(_cut_prefixes(query)):
+        for number, prefix in enumerate(cut_prefixes(query, "porter")):
             parameters[f"prefix_{number}"] = f"*[^a-z0-9]{prefix}*"
             where += f" AND ' ' || lower(m.content) GLOB :prefix_{number}"
         if self._by_message(scope, parameters, execute):
@@ -64,17 +74,6 @@ def match_expression(query: Query) -> str:
     if not query.excluded:
         return wanted
     return f"({wanted}) NOT ({' OR '.join(map(_quoted, query.excluded))})"
-
-
-def _cut_prefixes(query: Query) -> list[str]:
-    """Prefixes that FTS5 stems before it looks for them, so that `bus*` would find "but": a word must begin with them."""
-    if not any(term.prefix for term in query.terms()):
-        return []
-    from snowballstemmer import stemmer  # type: ignore[import-untyped]  # noqa: PLC0415 - for prefixes alone; untyped
-
-    porter = stemmer("porter")
-    lasts = [group[0].words.split(" ")[-1].lower() for group in query.groups if len(group) == 1 and group[0].prefix]
-    return [last for last in lasts if last.isascii() and len(porter.stemWord(last)) < len(last)]
 
 
 def _quoted(term: Term) -> str:
