@@ -6,7 +6,6 @@ import asyncio
 import threading
 import weakref
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ from chatledger.ledger import Ledger, Transactions, chosen_settings, owner_id
 from chatledger.schemas import IntegrityReport
 from chatledger.settings import Preset, Settings
 from chatledger.unit_of_work import UnitOfWork
+from chatledger.workers import Workers
 
 R = TypeVar("R")
 
@@ -64,7 +64,7 @@ class AsyncCore:
 
     def __init__(self, make: Callable[[], Ledger], settings: Settings) -> None:
         self.settings = settings
-        self.executor = ThreadPoolExecutor(settings.pool_size + settings.max_overflow, thread_name_prefix="chatledger")
+        self.workers = Workers(settings.pool_size + settings.max_overflow)
         self._make = make
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
@@ -82,7 +82,7 @@ class AsyncCore:
 
     def room(self, opening: Callable[[], AbstractContextManager[UnitOfWork]]) -> Room:
         """A transaction that is yet to be entered."""
-        room = Room(opening, self.executor, self.settings.pool_timeout)
+        room = Room(opening, self.workers, self.settings.pool_timeout)
         self._rooms.add(room)
         return room
 
@@ -94,10 +94,7 @@ class AsyncCore:
     async def call(self, function: Callable[[], R]) -> R:
         """Run a function in a worker thread and wait for it, also when cancelled meanwhile."""
         answer: Answer[R] = asyncio.get_running_loop().create_future()
-        try:
-            self.executor.submit(answering, answer, function)
-        except RuntimeError:
-            raise LedgerClosed from None
+        self.workers.submit(lambda: answering(answer, function))
         outcome, error = await uncancelled(answer)
         if error is not None:
             raise error
@@ -176,7 +173,7 @@ class AsyncLedger(AsyncTransactions):
         self._core.require_outside()
         loop = asyncio.get_running_loop()
         # In a thread of its own: the workers are what is waited for.
-        await loop.run_in_executor(None, self._core.executor.shutdown)
+        await loop.run_in_executor(None, self._core.workers.shutdown)
         self._core.close()
 
     async def __aenter__(self) -> Self:

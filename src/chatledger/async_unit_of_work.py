@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import queue
 from collections.abc import Callable
-from concurrent.futures import Executor
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from types import TracebackType
 from typing import Any, TypeVar
 
-from chatledger.errors import Busy, LedgerClosed, UnitOfWorkEnded
+from chatledger.errors import Busy, UnitOfWorkEnded
 from chatledger.services.lifted import AsyncMessages, AsyncMetadata, AsyncSearch, AsyncSessions
 from chatledger.unit_of_work import UnitOfWork
+from chatledger.workers import Workers
 
 R = TypeVar("R")
 
@@ -60,10 +60,10 @@ class Room:
     uow: UnitOfWork
 
     def __init__(
-        self, opening: Callable[[], AbstractContextManager[UnitOfWork]], executor: Executor, timeout: float
+        self, opening: Callable[[], AbstractContextManager[UnitOfWork]], workers: Workers, timeout: float
     ) -> None:
         self._opening = opening
-        self._executor = executor
+        self._workers = workers
         self._timeout = timeout
         self._calls: queue.SimpleQueue[_Call | BaseException | None] = queue.SimpleQueue()
         self._left = False
@@ -75,10 +75,7 @@ class Room:
         loop = asyncio.get_running_loop()
         self._opened: Answer[UnitOfWork] = loop.create_future()
         self._closed: Answer[None] = loop.create_future()
-        try:
-            job = self._executor.submit(self._serve)
-        except RuntimeError:
-            raise LedgerClosed from None
+        job = self._workers.submit(self._serve)
         try:
             await asyncio.wait([self._opened], timeout=self._timeout)
             if not self._opened.done() and job.cancel():

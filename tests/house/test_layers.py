@@ -30,8 +30,9 @@ ALLOWED: dict[str, set[str]] = {
     "unit_of_work": _TABLES | {"services"},
     "core": _LEAVES | {"dialects", "migrate"},
     "ledger": _TABLES | {"services", "migrate", "core", "unit_of_work"},
-    "async_unit_of_work": _TABLES | {"services", "unit_of_work"},
-    "async_ledger": _TABLES | _LEDGERS - {"async_ledger"} | {"services"},
+    "workers": {"errors"},
+    "async_unit_of_work": _TABLES | {"services", "unit_of_work", "workers"},
+    "async_ledger": _TABLES | _LEDGERS - {"async_ledger"} | {"services", "workers"},
     "exchange": _TABLES | _LEDGERS | {"services"},
     # The two front doors. They may come in through `chatledger` itself, as users do.
     "interop": _TABLES | _LEDGERS | {"services", "exchange", "chatledger"},
