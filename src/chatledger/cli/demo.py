@@ -132,8 +132,7 @@ def _say_what_next(screen: Screen, path: Path) -> None:
     _step(screen, "Now it is yours")
     screen.line("The ledger lies at ", (str(path.resolve()), "bold"))
     screen.line(f"Open {_targets(path)[ExportFormat.HTML]} in a browser, or try:")
-    # In a checkout the command is not on the PATH: then as it was called.
-    program = "chatledger" if shutil.which("chatledger") else os.path.relpath(sys.argv[0])
+    program = _program()
     for command in (
         "list",
         f"history {TRIP} --last 2",
@@ -148,3 +147,11 @@ def _say_what_next(screen: Screen, path: Path) -> None:
 def _step(screen: Screen, title: str) -> None:
     screen.text("")
     screen.line((title, "bold underline"))
+
+
+def _program() -> str:
+    """How the command is called from here: in a checkout it is not on the PATH."""
+    if shutil.which("chatledger"):
+        return "chatledger"
+    beside = Path(sys.executable).with_name("chatledger")
+    return os.path.relpath(beside) if beside.exists() else "python -m chatledger"
