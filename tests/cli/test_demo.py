@@ -41,7 +41,7 @@ def test_again_it_begins_anew_and_keeps_what_is_not_its_own(run: Command) -> Non
 
 def test_what_it_tells_to_try_works(run: Command) -> None:
     output = run.text("demo")
-    assert "chatledger --db chatledger-demo.db search evening" in output.replace("chatledger.exe", "chatledger")
+    assert "chatledger --db chatledger-demo.db search evening" in output
     demo = Command("chatledger-demo.db")
     assert "A light jacket" in demo.text("search", "evening")
     ask = ("query", "And with children?", "--session-id", "demo-trip", "--exec", "echo Take the train.")
