@@ -1,0 +1,39 @@
+"""A search within what one user has, in a ledger whose newest matches are all somebody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from chatledger import Ledger
+from chatledger.dialects import sqlite_fulltext
+
+
+@pytest.fixture
+def busy(migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+    """Bounds small enough for a test: 10 messages are few, and 40 matches of the whole ledger are looked at."""
+    monkeypatch.setattr(sqlite_fulltext, "_FEW", 10)
+    smaller = sqlite_fulltext._OLDEST.replace(str(sqlite_fulltext._SCANNED), "40")
+    assert smaller != sqlite_fulltext._OLDEST
+    monkeypatch.setattr(sqlite_fulltext, "_OLDEST", smaller)
+    with Ledger(migrated_sqlite_url) as ledger:
+        for user, count in (("old", 30), ("new", 60)):
+            with ledger.begin() as uow:
+                uow.sessions.create(user, user_id=user)
+                uow.messages.append_many(user, [{"role": "user", "content": f"common {n}"} for n in range(count)])
+        yield ledger
+
+
+def test_old_messages_are_found_among_many_newer_ones_of_others(busy: Ledger) -> None:
+    with busy.for_user("old").read() as uow:
+        assert 30 == len(uow.search.messages("common", limit=100))
+
+
+def test_a_search_that_was_cut_says_so_even_when_nothing_was_found(
+    busy: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_fulltext, "_MANY", 10)
+    with busy.for_user("old").read() as uow:
+        page = uow.search.messages("common", limit=100)
+    assert ([], True) == (list(page), page.truncated)
