@@ -98,7 +98,9 @@ class Messages(Service):
         return from_row(session_id, number, row)
 
     def append_many(self, session_id: str, messages: Iterable[NewMessage | Mapping[str, Any]]) -> list[Message]:
-        """Add messages at the end of a session, in their order, all or none, in one round trip.
+        """Add messages at the end of a session, in their order, all or none.
+
+        Two statements, however many messages: one locks the session, one inserts them all (and one looks for keys).
 
         A message whose `key` is there already, with the same content, is not added again; the stored one stands in its
         place in the result.
