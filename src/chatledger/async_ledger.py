@@ -17,9 +17,10 @@ from sqlalchemy.engine import URL
 from chatledger.async_unit_of_work import Answer, AsyncUnitOfWork, Room, answering, uncancelled
 from chatledger.clock import Clock, utc_now
 from chatledger.errors import Busy, LedgerClosed
-from chatledger.ledger import Ledger, Transactions, chosen_settings, owner_id
+from chatledger.ledger import Ledger, chosen_settings, owner_id
 from chatledger.schemas import IntegrityReport
 from chatledger.settings import Preset, Settings
+from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.workers import Workers
 

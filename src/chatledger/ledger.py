@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL
@@ -16,108 +12,13 @@ from sqlalchemy.pool import QueuePool
 
 from chatledger import migrate as migrations
 from chatledger.clock import Clock, utc_now
-from chatledger.core import Core, Transaction
-from chatledger.errors import Busy, InvalidInput, LedgerClosed, OutOfSpace, Unavailable
+from chatledger.core import Core
+from chatledger.errors import InvalidInput
 from chatledger.schemas import Finding, IntegrityReport
 from chatledger.schemas.fields import identifier, validated
 from chatledger.services.counts import count_rows
 from chatledger.settings import DEFAULT_URL, Preset, Settings
-from chatledger.unit_of_work import UnitOfWork
-
-Outcome = TypeVar("Outcome")
-
-#: How often `run` begins again, and the longest it then waits, in seconds.
-_ATTEMPTS = 6
-_LONGEST_PAUSE = 1.0
-
-
-class Transactions:
-    """Begins transactions: on a whole ledger, or on what one user sees of it."""
-
-    def __init__(self, core: Core, user_id: str | None = None) -> None:
-        self._core = core
-        self._user_id = user_id
-
-    @property
-    def user_id(self) -> str | None:
-        """The user that this view is limited to, or None for the whole ledger."""
-        return self._user_id
-
-    def begin(self) -> AbstractContextManager[UnitOfWork]:
-        """One read-write transaction. Commits at the end of the block; any error rolls back all of it and is raised on.
-
-        Raises:
-            Busy: others held the lock, or every connection, for longer than the settings allow.
-            Unavailable: the database cannot be reached or written.
-        """
-        return _Block(self._core.transaction("write"), self._user_id, self._core.clock)
-
-    def read(self) -> AbstractContextManager[UnitOfWork]:
-        """One read-only snapshot: every read in the block sees the same moment; the database refuses a write.
-
-        Raises:
-            Busy, Unavailable: as `begin`.
-        """
-        return _Block(self._core.transaction("read"), self._user_id, self._core.clock)
-
-    def run(self, work: Callable[[UnitOfWork], Outcome]) -> Outcome:
-        """`begin`, call `work`, commit; again when the database was busy or the connection broke before the commit.
-
-        Gives up after about twice `busy_timeout`. `work` may be called several times and must not do what cannot be done
-        twice outside of the transaction. When the connection breaks during the commit itself, nobody knows whether it
-        happened: that is raised and not tried again. Appends with `key=` can be repeated safely.
-        """
-        # An attempt may wait for the whole of busy_timeout: there is time for a second one, and not for six.
-        deadline = time.monotonic() + 1.5 * self._core.settings.busy_timeout
-        for attempt in range(1, _ATTEMPTS + 1):
-            committing = False
-            try:
-                with self.begin() as uow:
-                    outcome = work(uow)
-                    committing = True
-                return outcome
-            except Busy:
-                if attempt == _ATTEMPTS or time.monotonic() >= deadline:
-                    raise
-            except Unavailable as error:
-                final = isinstance(error, LedgerClosed | OutOfSpace)
-                if committing or final or attempt == _ATTEMPTS or time.monotonic() >= deadline:
-                    raise
-            time.sleep(random.random() * min(_LONGEST_PAUSE, 0.01 * 2**attempt))
-        raise AssertionError("the loop returns or raises")
-
-
-class _Block:
-    """A transaction with the services on it."""
-
-    __slots__ = ("_clock", "_transaction", "_uow", "_user_id")
-
-    _uow: UnitOfWork
-
-    def __init__(self, transaction: Transaction, user_id: str | None, clock: Clock) -> None:
-        self._transaction = transaction
-        self._user_id = user_id
-        self._clock = clock
-
-    def __enter__(self) -> UnitOfWork:
-        connection = self._transaction.__enter__()
-        try:
-            self._uow = UnitOfWork(connection, user_id=self._user_id, clock=self._clock)
-        except BaseException as error:  # an interrupt
-            self._transaction.__exit__(type(error), error, error.__traceback__)
-            raise
-        return self._uow
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            try:
-                self._uow.complete()
-            except BaseException as broken:
-                self._transaction.__exit__(type(broken), broken, broken.__traceback__)
-                raise
-        self._transaction.__exit__(kind, error, trace)
+from chatledger.transactions import Transactions
 
 
 class Ledger(Transactions):

@@ -9,7 +9,7 @@ from typing import Any
 
 from chatledger import Ledger, Message
 from chatledger.exchange import ExportFormat, export_sessions
-from chatledger.ledger import Transactions
+from chatledger.transactions import Transactions
 
 #: Everything that chat-completions messages hold beside text.
 CHAT: list[dict[str, Any]] = [

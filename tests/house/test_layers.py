@@ -11,7 +11,7 @@ from tests.house.source import PACKAGE, imports, module_name, source_files
 
 _LEAVES = {"errors", "settings", "vocabulary", "ids", "clock"}
 _TABLES = _LEAVES | {"dialects", "models", "schemas"}
-_LEDGERS = {"migrate", "core", "unit_of_work", "async_unit_of_work", "ledger", "async_ledger"}
+_LEDGERS = {"migrate", "core", "unit_of_work", "async_unit_of_work", "transactions", "ledger", "async_ledger"}
 
 # Each room, and what its files may import from the other rooms.
 ALLOWED: dict[str, set[str]] = {
@@ -29,7 +29,8 @@ ALLOWED: dict[str, set[str]] = {
     "migrate": {"errors", "settings", "dialects", "models"},
     "unit_of_work": _TABLES | {"services"},
     "core": _LEAVES | {"dialects", "migrate"},
-    "ledger": _TABLES | {"services", "migrate", "core", "unit_of_work"},
+    "transactions": _TABLES | {"core", "unit_of_work"},
+    "ledger": _TABLES | {"services", "migrate", "core", "unit_of_work", "transactions"},
     "workers": {"errors"},
     "async_unit_of_work": _TABLES | {"services", "unit_of_work", "workers"},
     "async_ledger": _TABLES | _LEDGERS - {"async_ledger"} | {"services", "workers"},

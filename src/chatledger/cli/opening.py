@@ -12,8 +12,9 @@ from typing import Literal
 from chatledger.cli.failures import report
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.errors import Unavailable
-from chatledger.ledger import Ledger, Transactions
+from chatledger.ledger import Ledger
 from chatledger.settings import DEFAULT_URL, ENVIRONMENT_URL, Settings
+from chatledger.transactions import Transactions
 
 Migrate = Literal["empty", "always", "never"]
 

@@ -15,9 +15,9 @@ from chatledger.cli.options import AsJson, Database
 from chatledger.cli.responder import Responder, ResponderFailed, Show, responder_of
 from chatledger.cli.screen import Screen
 from chatledger.errors import InvalidInput
-from chatledger.ledger import Transactions
 from chatledger.schemas import Message, NewMessage, Session
 from chatledger.schemas.fields import MAX_IDENTIFIER
+from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Role
 

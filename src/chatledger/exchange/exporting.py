@@ -14,8 +14,8 @@ from chatledger.exchange.json_layouts import JsonDocument, JsonLines
 from chatledger.exchange.layout import Layout
 from chatledger.exchange.markdown import Markdown
 from chatledger.exchange.report import ExportReport
-from chatledger.ledger import Transactions
 from chatledger.schemas import Session
+from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Status
 

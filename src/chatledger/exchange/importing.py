@@ -24,7 +24,7 @@ from chatledger.exchange.limits import BATCH_CHARACTERS, BATCH_MESSAGES
 from chatledger.exchange.pieces import PlainFile
 from chatledger.exchange.report import NAMED, Failure, ImportReport, Progress
 from chatledger.exchange.trial import try_messages, try_session
-from chatledger.ledger import Transactions
+from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Role, Status
 

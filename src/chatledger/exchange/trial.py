@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.errors import InvalidInput, SessionExists
-from chatledger.ledger import Transactions
 from chatledger.schemas import NewMessage, NewSession
 from chatledger.schemas.fields import refuse
+from chatledger.transactions import Transactions
 
 
 def try_session(ledger: Transactions, fields: dict[str, Any], *, conflicts: bool) -> None:
