@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 #: Every revision that this release knows, oldest first. A test holds it against the files.
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 HEAD = REVISIONS[-1]
 
 # alembic.context is global: two threads must not migrate at once.

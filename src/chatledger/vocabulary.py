@@ -40,3 +40,27 @@ class SnapshotKind(StrEnum):
     TIMEOUT_WARNING = "timeout_warning"
     PRE_ARCHIVE = "pre_archive"
     MANUAL = "manual"
+
+
+class Scope(StrEnum):
+    """For whom a default limit holds, from the narrowest."""
+
+    USER = "user"
+    PROJECT = "project"
+    LEDGER = "ledger"
+
+
+class Limit(StrEnum):
+    """Which limit of a session."""
+
+    IDLE = "idle"
+    ARCHIVE = "archive"
+    HARD = "hard"
+
+
+class Action(StrEnum):
+    """What a sweep does with a session."""
+
+    WARN = "warn"
+    IDLE = "mark idle"
+    ARCHIVE = "archive"

@@ -33,7 +33,12 @@ def fill(url: str) -> None:
     raw = Raw(url)
     moment = "'2026-05-01 10:00:00.000000'" if url.startswith("sqlite") else "'2026-05-01T10:00:00Z'"
     blob = "x'c3a9'" if url.startswith("sqlite") else r"'\xc3a9'"
-    raw(f"INSERT INTO session_timeouts (session_id, idle_limit, expires_at) VALUES ('first', 60, {moment})")
+    raw(
+        "INSERT INTO session_timeouts (session_id, idle_limit, expires_at, archive_limit, idle_from, idle_sequence)"
+        f" VALUES ('first', 60, {moment}, 0, {moment}, 7)"
+    )
+    raw("INSERT INTO timeout_defaults (scope, scope_id, hard_limit) VALUES ('user', 'ada', 86400), ('ledger', '', 9)")
+    raw(f"UPDATE sessions SET held_at = {moment} WHERE session_id = 'second'")
     raw(
         "INSERT INTO session_snapshots (session_id, snapshot_number, kind, encoding, body, size, digest)"
         f" VALUES ('first', 1, 'manual', 'json', {blob}, 2, {blob})"
@@ -42,20 +47,36 @@ def fill(url: str) -> None:
     assert all(raw.count(table) for table in TABLES)
 
 
-def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table of ours, counters included. A table that is not there is left out."""
+def contents(url: str) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table of ours, counters included. A table or column that is not there is left out, and so is
+    what a downgrade has laid aside in the audit log.
+    """
     raw = Raw(url)
-    there = set(inspect(raw.engine).get_table_names())
-    rows = {}
+    there = inspect(raw.engine)
+    names = set(there.get_table_names())
+    rows: dict[str, list[dict[str, Any]]] = {}
     for table in Base.metadata.sorted_tables:
-        if table.name in there:
+        if table.name in names:
+            known = {column["name"] for column in there.get_columns(table.name)} | {"activity_minute"}
             columns = ", ".join(
-                f"CAST({column.name} AS TEXT)" if str(column.type) == "JSON" else column.name
+                f"CAST({column.name} AS TEXT) AS {column.name}" if str(column.type) == "JSON" else column.name
                 for column in table.columns
+                if column.name in known
             )
-            found = raw(f"SELECT {columns} FROM {table.name}")
-            rows[table.name] = sorted((tuple(map(_plain, row)) for row in found), key=repr)
+            kept = " WHERE action NOT LIKE 'kept by %'" if table.name == "audit_log" else ""
+            found = raw(f"SELECT {columns} FROM {table.name}{kept}")
+            dicts = [{name: _plain(value) for name, value in row._mapping.items()} for row in found]
+            rows[table.name] = sorted(dicts, key=repr)
     return rows
+
+
+def common(rows: dict[str, list[dict[str, Any]]], others: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Rows cut down to the tables and columns that others have, too."""
+    return {
+        table: sorted(({name: row[name] for name in row if name in others[table][0]} for row in rows[table]), key=repr)
+        for table in rows
+        if others.get(table)
+    }
 
 
 def found(url: str) -> dict[str, list[tuple[str, int, str]]]:

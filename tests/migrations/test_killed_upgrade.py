@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -16,7 +17,7 @@ from chatledger import Ledger
 from chatledger.migrate import HEAD, REVISIONS
 from tests.faults.nursery import Nursery
 from tests.faults.truth import require_sound
-from tests.migrations.contents import contents, fill, fingerprint, found, revision
+from tests.migrations.contents import common, contents, fill, fingerprint, found, revision
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(150, marks=pytest.mark.soak)])
@@ -35,7 +36,7 @@ def test_a_killed_upgrade_keeps_the_rows_and_can_be_run_again(nursery: Nursery, 
             child.kill()
             stands = revision(url)
             assert (old if stands == "0001" else head) == fingerprint(url)
-            assert rows == contents(url)
+            _require_kept(rows, url)
             landed[str(stands)] += 1
             ledger.upgrade()
             assert (head, rows) == (fingerprint(url), contents(url))
@@ -58,9 +59,10 @@ def test_a_killed_downgrade_can_be_run_again(nursery: Nursery, url: str, kills: 
             time.sleep(random.uniform(0, took))
             child.kill()
             assert (old if revision(url) == "0001" else head) == fingerprint(url)
-            assert rows == contents(url)
+            _require_kept(rows, url)
             ledger.downgrade("0001")
-            assert (old, rows) == (fingerprint(url), contents(url))
+            assert old == fingerprint(url)
+            _require_kept(rows, url)
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(150, marks=pytest.mark.soak)])
@@ -97,9 +99,15 @@ def test_a_killed_step_between_any_two_revisions(nursery: Nursery, url: str) -> 
                 child.kill()
                 assert revision(url) in {low, high}
                 ledger.upgrade(high)
-                assert rows == contents(url)
+                _require_kept(rows, url)
                 ledger.downgrade(low)
             ledger.upgrade()
+
+
+def _require_kept(rows: dict[str, list[dict[str, Any]]], url: str) -> None:
+    """Whatever has a place at the revision where the database stands is there."""
+    stands = contents(url)
+    assert common(rows, stands) == stands
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -87,7 +87,7 @@ def test_an_unstamped_schema_of_ours_is_not_taken_for_a_migrated_one(url: str) -
         Ledger(url)
 
 
-@pytest.mark.parametrize("name", ["0005", "", "heads", "+1", "-1", "base", "0001:0002"])
+@pytest.mark.parametrize("name", ["9999", "", "heads", "+1", "-1", "base", "0001:0002"])
 def test_an_upgrade_to_a_revision_that_does_not_exist_is_refused(ledger: Ledger, name: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         ledger.upgrade(name)

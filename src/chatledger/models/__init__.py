@@ -7,6 +7,17 @@ from chatledger.models.metadata import SessionMetadata
 from chatledger.models.registry import Model, Project
 from chatledger.models.session import Session
 from chatledger.models.snapshot import Snapshot
-from chatledger.models.timeout import Timeout
+from chatledger.models.timeout import Timeout, TimeoutDefault
 
-__all__ = ["AuditEntry", "Base", "Message", "Model", "Project", "Session", "SessionMetadata", "Snapshot", "Timeout"]
+__all__ = [
+    "AuditEntry",
+    "Base",
+    "Message",
+    "Model",
+    "Project",
+    "Session",
+    "SessionMetadata",
+    "Snapshot",
+    "Timeout",
+    "TimeoutDefault",
+]

@@ -16,6 +16,7 @@ class AuditEntry(Base):
     __table_args__ = (
         Index("ix_audit_log_session_id", "session_id"),
         Index("ix_audit_log_at", "at"),
+        Index("ix_audit_log_user_id", "user_id"),
         {"info": {"distribution": "root"}},
     )
 

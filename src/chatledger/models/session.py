@@ -27,6 +27,9 @@ class Session(Base):
         Index("ix_sessions_project_activity", "project_id", "activity_minute"),
         Index("ix_sessions_model_activity", "model_id", "activity_minute"),
         Index("ix_sessions_active_activity", "activity_minute", info={"where": "status = 'active'"}),
+        # What a purge goes by.
+        Index("ix_sessions_archived_at", "archived_at", info={"where": "status = 'archived'"}),
+        Index("ix_sessions_expired_at", "expired_at", info={"where": "status = 'expired'"}),
         {"info": {"distribution": "session"}},
     )
 
@@ -51,6 +54,8 @@ class Session(Base):
     last_activity: Mapped[Stamped]
     expired_at: Mapped[Timestamp | None]
     archived_at: Mapped[Timestamp | None]
+    #: Since when nothing automatic touches the session.
+    held_at: Mapped[Timestamp | None]
     #: The session that this one was copied from, which may be gone since, and the last message that was copied.
     forked_from: Mapped[str | None] = mapped_column(types.Identifier)
     forked_at: Mapped[int | None] = mapped_column(types.Whole)

@@ -6,11 +6,16 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.models.base import Base, OfSession, Stamped, Timestamp
+from chatledger.models.base import Base, OfSession, Stamped, Timestamp, Whole, one_of
+from chatledger.vocabulary import Scope
 
 
 class Timeout(Base):
-    """The limits of one session. No row: no limits."""
+    """The limits of one session, and when to look at it. No row: no limits.
+
+    A limit that is NULL here is that of the session's user, else its project, else the ledger; 0 is no limit whatever
+    those say.
+    """
 
     __tablename__ = "session_timeouts"
     __table_args__ = (
@@ -20,16 +25,45 @@ class Timeout(Base):
 
     session_id: Mapped[OfSession]
     #: Seconds without activity after which the session is idle.
-    idle_limit: Mapped[int | None] = mapped_column(types.Whole)
-    #: Seconds after `created_at` at which the session ends, whatever happens in it.
-    hard_limit: Mapped[int | None] = mapped_column(types.Whole)
-    #: The moment of the hard limit.
+    idle_limit: Mapped[Whole | None]
+    #: Seconds after `created_at` (or after it was reopened) at which the session is archived, whatever happens in it.
+    hard_limit: Mapped[Whole | None]
+    #: The moment of the hard limit, as it was when the session was last looked at.
     expires_at: Mapped[Timestamp | None]
     #: When the session may first be due. A lower bound: appends do not move it, the sweep that finds it early does, so
-    #: that a sweep reads only what may be due and an append never rewrites this index.
+    #: that a sweep reads only what may be due and an append never rewrites this index. NULL where nothing can be due.
     next_check_at: Mapped[Timestamp | None]
-    #: When the last warning was sent, and the activity that it was sent for: newer activity arms it again.
+    #: When the last warning was sent, and the moment of the limit that it was about: one that lies later is warned of
+    #: anew.
     warned_at: Mapped[Timestamp | None]
     warned_for: Mapped[Timestamp | None]
+    created_at: Mapped[Stamped]
+    updated_at: Mapped[Stamped]
+    #: Seconds without activity after which the session is archived.
+    archive_limit: Mapped[Whole | None]
+    #: Seconds before a limit at which to warn.
+    warn_before: Mapped[Whole | None]
+    #: Since when idleness counts, where that is not the last activity: since it was resumed or reopened, or since a sweep
+    #: first met a last activity that lies in the future (a writer's clock was wrong) ...
+    idle_from: Mapped[Timestamp | None]
+    #: ... and the session's last number then, which tells whether it has been active since.
+    idle_sequence: Mapped[int | None] = mapped_column(types.Whole)
+    #: Since when the hard limit counts, where that is not the creation.
+    hard_from: Mapped[Timestamp | None]
+
+
+class TimeoutDefault(Base):
+    """The limits of sessions that have none of their own: those of a user, of a project, or of the whole ledger."""
+
+    __tablename__ = "timeout_defaults"
+    __table_args__ = (one_of("scope", Scope), {"info": {"distribution": "reference"}})
+
+    scope: Mapped[Scope] = mapped_column(types.Word(Scope), primary_key=True)
+    #: Which user or project; empty for the ledger.
+    scope_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
+    idle_limit: Mapped[Whole | None]
+    archive_limit: Mapped[Whole | None]
+    hard_limit: Mapped[Whole | None]
+    warn_before: Mapped[Whole | None]
     created_at: Mapped[Stamped]
     updated_at: Mapped[Stamped]

@@ -1,0 +1,250 @@
+"""What a lifecycle needs: default limits, holds, the moment to look again, the trail of deleted messages.
+
+Why: limits for a user, a project or the whole ledger (`timeout_defaults`, read by the sweep and when a session begins); a
+third limit, after which an inactive session is archived, and how long before a limit to warn; `held_at`, which keeps
+everything automatic away from a session. `next_check_at` is a lower bound that the sweep goes by; when a session changes
+its status it is put back to the last activity by a trigger, so that an idle session that is woken by a message is looked
+at again, and emptied when the session closes, so that closed sessions leave the index. No append touches it: on SQLite
+the trigger is on the status alone, on PostgreSQL its condition is looked at and not met. Purging goes by two partial
+indexes over closed sessions. Messages deleted in any way leave one audit row for each statement and session, unless they
+go with their session, which has a row of its own; TRUNCATE leaves one too.
+Unsafe: nothing is rewritten; ADD COLUMN without a default is immediate on both.
+Down: what has no place below (holds, defaults, the new limits) is laid into the audit log as `kept by 0005`, one row
+each, and taken out of there on the way up again.
+
+Revision ID: 0005
+Revises: 0004
+"""
+
+from __future__ import annotations
+
+from alembic import op
+from sqlalchemy import text
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+UP = {
+    "sqlite": [
+        "ALTER TABLE sessions ADD COLUMN held_at TEXT",
+        "ALTER TABLE session_timeouts ADD COLUMN archive_limit INTEGER",
+        "ALTER TABLE session_timeouts ADD COLUMN warn_before INTEGER",
+        "ALTER TABLE session_timeouts ADD COLUMN idle_from TEXT",
+        "ALTER TABLE session_timeouts ADD COLUMN idle_sequence INTEGER",
+        "ALTER TABLE session_timeouts ADD COLUMN hard_from TEXT",
+        """CREATE TABLE timeout_defaults (
+            scope TEXT NOT NULL,
+            scope_id TEXT NOT NULL,
+            idle_limit INTEGER,
+            archive_limit INTEGER,
+            hard_limit INTEGER,
+            warn_before INTEGER,
+            created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+            updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+            CONSTRAINT pk_timeout_defaults PRIMARY KEY (scope, scope_id),
+            CONSTRAINT ck_timeout_defaults_scope CHECK (scope IN ('ledger', 'project', 'user'))
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX ix_sessions_archived_at ON sessions (archived_at) WHERE status = 'archived'",
+        "CREATE INDEX ix_sessions_expired_at ON sessions (expired_at) WHERE status = 'expired'",
+        "CREATE INDEX ix_audit_log_user_id ON audit_log (user_id)",
+        """UPDATE sessions SET held_at = (
+            SELECT json_extract(details, '$.held_at') FROM audit_log
+            WHERE action = 'kept by 0005' AND audit_log.session_id = sessions.session_id
+                AND json_extract(details, '$.table') = 'sessions'
+        ) WHERE session_id IN (SELECT session_id FROM audit_log WHERE action = 'kept by 0005')""",
+        """UPDATE session_timeouts SET (archive_limit, warn_before, idle_from, idle_sequence, hard_from) = (
+            SELECT json_extract(details, '$.archive_limit'), json_extract(details, '$.warn_before'),
+                json_extract(details, '$.idle_from'), json_extract(details, '$.idle_sequence'),
+                json_extract(details, '$.hard_from')
+            FROM audit_log
+            WHERE action = 'kept by 0005' AND audit_log.session_id = session_timeouts.session_id
+                AND json_extract(details, '$.table') = 'session_timeouts'
+        ) WHERE session_id IN (SELECT session_id FROM audit_log WHERE action = 'kept by 0005')""",
+        """INSERT INTO timeout_defaults
+            (scope, scope_id, idle_limit, archive_limit, hard_limit, warn_before, created_at, updated_at)
+        SELECT json_extract(details, '$.scope'), json_extract(details, '$.scope_id'),
+            json_extract(details, '$.idle_limit'), json_extract(details, '$.archive_limit'),
+            json_extract(details, '$.hard_limit'), json_extract(details, '$.warn_before'),
+            json_extract(details, '$.created_at'), json_extract(details, '$.updated_at')
+        FROM audit_log WHERE action = 'kept by 0005' AND json_extract(details, '$.table') = 'timeout_defaults'""",
+        "DELETE FROM audit_log WHERE action = 'kept by 0005'",
+        """CREATE TRIGGER sessions_rearm AFTER UPDATE OF status ON sessions
+        WHEN new.status IS NOT old.status
+        BEGIN
+            UPDATE session_timeouts SET next_check_at =
+                CASE WHEN new.status IN ('active', 'idle', 'paused') THEN new.last_activity END
+            WHERE session_id = new.session_id;
+        END""",
+        """CREATE TRIGGER messages_audit_delete AFTER DELETE ON messages
+        WHEN EXISTS (SELECT 1 FROM sessions WHERE session_id = old.session_id)
+        BEGIN
+            UPDATE audit_log SET count = count + 1
+            WHERE audit_id = (SELECT max(audit_id) FROM audit_log)
+                AND action = 'messages.deleted' AND session_id = old.session_id AND actor IS NULL
+                AND at = strftime('%Y-%m-%d %H:%M:%f000', 'now');
+            INSERT INTO audit_log (action, session_id, user_id)
+            SELECT 'messages.deleted', session_id, user_id FROM sessions
+            WHERE session_id = old.session_id AND NOT EXISTS (
+                SELECT 1 FROM audit_log
+                WHERE audit_id = (SELECT max(audit_id) FROM audit_log)
+                    AND action = 'messages.deleted' AND session_id = old.session_id AND actor IS NULL
+                    AND at = strftime('%Y-%m-%d %H:%M:%f000', 'now')
+            );
+        END""",
+    ],
+    "postgresql": [
+        "ALTER TABLE sessions ADD COLUMN held_at TIMESTAMP WITH TIME ZONE",
+        """ALTER TABLE session_timeouts
+            ADD COLUMN archive_limit BIGINT,
+            ADD COLUMN warn_before BIGINT,
+            ADD COLUMN idle_from TIMESTAMP WITH TIME ZONE,
+            ADD COLUMN idle_sequence BIGINT,
+            ADD COLUMN hard_from TIMESTAMP WITH TIME ZONE""",
+        """CREATE TABLE timeout_defaults (
+            scope TEXT NOT NULL,
+            scope_id TEXT COLLATE "C" NOT NULL,
+            idle_limit BIGINT,
+            archive_limit BIGINT,
+            hard_limit BIGINT,
+            warn_before BIGINT,
+            created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
+            updated_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
+            CONSTRAINT pk_timeout_defaults PRIMARY KEY (scope, scope_id),
+            CONSTRAINT ck_timeout_defaults_scope CHECK (scope IN ('ledger', 'project', 'user'))
+        )""",
+        "CREATE INDEX ix_sessions_archived_at ON sessions (archived_at) WHERE status = 'archived'",
+        "CREATE INDEX ix_sessions_expired_at ON sessions (expired_at) WHERE status = 'expired'",
+        "CREATE INDEX ix_audit_log_user_id ON audit_log (user_id)",
+        """UPDATE sessions SET held_at = (kept.details ->> 'held_at')::timestamptz
+        FROM audit_log AS kept
+        WHERE kept.action = 'kept by 0005' AND kept.session_id = sessions.session_id
+            AND kept.details ->> 'table' = 'sessions'""",
+        """UPDATE session_timeouts SET
+            archive_limit = (kept.details ->> 'archive_limit')::bigint,
+            warn_before = (kept.details ->> 'warn_before')::bigint,
+            idle_from = (kept.details ->> 'idle_from')::timestamptz,
+            idle_sequence = (kept.details ->> 'idle_sequence')::bigint,
+            hard_from = (kept.details ->> 'hard_from')::timestamptz
+        FROM audit_log AS kept
+        WHERE kept.action = 'kept by 0005' AND kept.session_id = session_timeouts.session_id
+            AND kept.details ->> 'table' = 'session_timeouts'""",
+        """INSERT INTO timeout_defaults
+            (scope, scope_id, idle_limit, archive_limit, hard_limit, warn_before, created_at, updated_at)
+        SELECT details ->> 'scope', details ->> 'scope_id',
+            (details ->> 'idle_limit')::bigint, (details ->> 'archive_limit')::bigint,
+            (details ->> 'hard_limit')::bigint, (details ->> 'warn_before')::bigint,
+            (details ->> 'created_at')::timestamptz, (details ->> 'updated_at')::timestamptz
+        FROM audit_log WHERE action = 'kept by 0005' AND details ->> 'table' = 'timeout_defaults'""",
+        "DELETE FROM audit_log WHERE action = 'kept by 0005'",
+        """CREATE FUNCTION chatledger_rearm() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        BEGIN
+            UPDATE session_timeouts SET next_check_at =
+                CASE WHEN NEW.status IN ('active', 'idle', 'paused') THEN NEW.last_activity END
+            WHERE session_id = NEW.session_id;
+            RETURN NULL;
+        END $$""",
+        """CREATE FUNCTION chatledger_audit_messages() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        BEGIN
+            INSERT INTO audit_log (action, session_id, user_id, count)
+            SELECT 'messages.deleted', s.session_id, s.user_id, count(*)
+            FROM old_rows AS o JOIN sessions AS s ON s.session_id = o.session_id
+            GROUP BY s.session_id, s.user_id ORDER BY s.session_id;
+            RETURN NULL;
+        END $$""",
+        """CREATE FUNCTION chatledger_audit_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        BEGIN
+            IF TG_TABLE_NAME = 'sessions' THEN
+                INSERT INTO audit_log (action, count) SELECT 'sessions.truncated', count(*) FROM sessions;
+            ELSE
+                INSERT INTO audit_log (action, count) SELECT 'messages.truncated', count(*) FROM messages;
+            END IF;
+            RETURN NULL;
+        END $$""",
+        """CREATE TRIGGER sessions_rearm AFTER UPDATE OF status ON sessions
+        FOR EACH ROW WHEN (NEW.status IS DISTINCT FROM OLD.status) EXECUTE FUNCTION chatledger_rearm()""",
+        """CREATE TRIGGER messages_audit_delete AFTER DELETE ON messages
+        REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION chatledger_audit_messages()""",
+        """CREATE TRIGGER sessions_audit_truncate BEFORE TRUNCATE ON sessions
+        FOR EACH STATEMENT EXECUTE FUNCTION chatledger_audit_truncate()""",
+        """CREATE TRIGGER messages_audit_truncate BEFORE TRUNCATE ON messages
+        FOR EACH STATEMENT EXECUTE FUNCTION chatledger_audit_truncate()""",
+    ],
+}
+
+DOWN = {
+    "sqlite": [
+        "DROP TRIGGER messages_audit_delete",
+        "DROP TRIGGER sessions_rearm",
+        """INSERT INTO audit_log (action, session_id, user_id, details)
+        SELECT 'kept by 0005', session_id, user_id, json_object('table', 'sessions', 'held_at', held_at)
+        FROM sessions WHERE held_at IS NOT NULL""",
+        """INSERT INTO audit_log (action, session_id, details)
+        SELECT 'kept by 0005', session_id, json_object('table', 'session_timeouts', 'archive_limit', archive_limit,
+            'warn_before', warn_before, 'idle_from', idle_from, 'idle_sequence', idle_sequence, 'hard_from', hard_from)
+        FROM session_timeouts
+        WHERE coalesce(archive_limit, warn_before, idle_from, idle_sequence, hard_from) IS NOT NULL""",
+        """INSERT INTO audit_log (action, details)
+        SELECT 'kept by 0005', json_object('table', 'timeout_defaults', 'scope', scope, 'scope_id', scope_id,
+            'idle_limit', idle_limit, 'archive_limit', archive_limit, 'hard_limit', hard_limit,
+            'warn_before', warn_before, 'created_at', created_at, 'updated_at', updated_at)
+        FROM timeout_defaults""",
+        "DROP INDEX ix_audit_log_user_id",
+        "DROP INDEX ix_sessions_expired_at",
+        "DROP INDEX ix_sessions_archived_at",
+        "DROP TABLE timeout_defaults",
+        "ALTER TABLE session_timeouts DROP COLUMN hard_from",
+        "ALTER TABLE session_timeouts DROP COLUMN idle_sequence",
+        "ALTER TABLE session_timeouts DROP COLUMN idle_from",
+        "ALTER TABLE session_timeouts DROP COLUMN warn_before",
+        "ALTER TABLE session_timeouts DROP COLUMN archive_limit",
+        "ALTER TABLE sessions DROP COLUMN held_at",
+    ],
+    "postgresql": [
+        "DROP TRIGGER messages_audit_truncate ON messages",
+        "DROP TRIGGER sessions_audit_truncate ON sessions",
+        "DROP TRIGGER messages_audit_delete ON messages",
+        "DROP TRIGGER sessions_rearm ON sessions",
+        "DROP FUNCTION chatledger_audit_truncate()",
+        "DROP FUNCTION chatledger_audit_messages()",
+        "DROP FUNCTION chatledger_rearm()",
+        """INSERT INTO audit_log (action, session_id, user_id, details)
+        SELECT 'kept by 0005', session_id, user_id, json_build_object('table', 'sessions', 'held_at', held_at)
+        FROM sessions WHERE held_at IS NOT NULL""",
+        """INSERT INTO audit_log (action, session_id, details)
+        SELECT 'kept by 0005', session_id, json_build_object('table', 'session_timeouts', 'archive_limit', archive_limit,
+            'warn_before', warn_before, 'idle_from', idle_from, 'idle_sequence', idle_sequence, 'hard_from', hard_from)
+        FROM session_timeouts
+        WHERE num_nonnulls(archive_limit, warn_before, idle_from, idle_sequence, hard_from) > 0""",
+        """INSERT INTO audit_log (action, details)
+        SELECT 'kept by 0005', json_build_object('table', 'timeout_defaults', 'scope', scope, 'scope_id', scope_id,
+            'idle_limit', idle_limit, 'archive_limit', archive_limit, 'hard_limit', hard_limit,
+            'warn_before', warn_before, 'created_at', created_at, 'updated_at', updated_at)
+        FROM timeout_defaults""",
+        "DROP INDEX ix_audit_log_user_id",
+        "DROP INDEX ix_sessions_expired_at",
+        "DROP INDEX ix_sessions_archived_at",
+        "DROP TABLE timeout_defaults",
+        """ALTER TABLE session_timeouts
+            DROP COLUMN hard_from,
+            DROP COLUMN idle_sequence,
+            DROP COLUMN idle_from,
+            DROP COLUMN warn_before,
+            DROP COLUMN archive_limit""",
+        "ALTER TABLE sessions DROP COLUMN held_at",
+    ],
+}
+
+
+def upgrade() -> None:
+    _run(UP)
+
+
+def downgrade() -> None:
+    _run(DOWN)
+
+
+def _run(statements: dict[str, list[str]]) -> None:
+    for statement in statements[op.get_context().dialect.name]:
+        op.execute(text(statement.replace(":", r"\:")))  # a colon is never a bind parameter here
