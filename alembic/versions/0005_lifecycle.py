@@ -5,7 +5,8 @@ third limit, after which an inactive session is archived, and how long before a 
 everything automatic away from a session. `next_check_at` is a lower bound that the sweep goes by; when a session changes
 its status it is put back to the last activity by a trigger, so that an idle session that is woken by a message is looked
 at again, and emptied when the session closes, so that closed sessions leave the index. No append touches it: on SQLite
-the trigger is on the status alone, on PostgreSQL its condition is looked at and not met. Purging goes by two partial
+the trigger is on the status alone, on PostgreSQL its condition is looked at and not met. A new session for which a
+default holds is looked at by the next sweep, whoever inserted it. Purging goes by two partial
 indexes over closed sessions. Messages deleted in any way leave one audit row for each statement and session, unless they
 go with their session, which has a row of its own; TRUNCATE leaves one too.
 Unsafe: nothing is rewritten; ADD COLUMN without a default is immediate on both.
@@ -70,6 +71,15 @@ UP = {
             json_extract(details, '$.created_at'), json_extract(details, '$.updated_at')
         FROM audit_log WHERE action = 'kept by 0005' AND json_extract(details, '$.table') = 'timeout_defaults'""",
         "DELETE FROM audit_log WHERE action = 'kept by 0005'",
+        """CREATE TRIGGER sessions_limit AFTER INSERT ON sessions
+        WHEN EXISTS (
+            SELECT 1 FROM timeout_defaults
+            WHERE scope = 'ledger'
+                OR (scope = 'project' AND scope_id = new.project_id) OR (scope = 'user' AND scope_id = new.user_id)
+        )
+        BEGIN
+            INSERT INTO session_timeouts (session_id, next_check_at) VALUES (new.session_id, new.created_at);
+        END""",
         """CREATE TRIGGER sessions_rearm AFTER UPDATE OF status ON sessions
         WHEN new.status IS NOT old.status
         BEGIN
@@ -145,12 +155,34 @@ UP = {
             WHERE session_id = NEW.session_id;
             RETURN NULL;
         END $$""",
-        """CREATE FUNCTION chatledger_audit_messages() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        """CREATE FUNCTION chatledger_limit() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        DECLARE
+            added record;
         BEGIN
-            INSERT INTO audit_log (action, session_id, user_id, count)
-            SELECT 'messages.deleted', s.session_id, s.user_id, count(*)
-            FROM old_rows AS o JOIN sessions AS s ON s.session_id = o.session_id
-            GROUP BY s.session_id, s.user_id ORDER BY s.session_id;
+            FOR added IN
+                SELECT session_id, created_at FROM new_rows AS n
+                WHERE EXISTS (
+                    SELECT 1 FROM timeout_defaults
+                    WHERE scope = 'ledger'
+                        OR (scope = 'project' AND scope_id = n.project_id) OR (scope = 'user' AND scope_id = n.user_id)
+                )
+                ORDER BY session_id
+            LOOP
+                INSERT INTO session_timeouts (session_id, next_check_at) VALUES (added.session_id, added.created_at);
+            END LOOP;
+            RETURN NULL;
+        END $$""",
+        """CREATE FUNCTION chatledger_audit_messages() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        DECLARE
+            removed record;
+        BEGIN
+            FOR removed IN
+                SELECT session_id, count(*) AS messages FROM old_rows GROUP BY session_id ORDER BY session_id
+            LOOP
+                INSERT INTO audit_log (action, session_id, user_id, count)
+                SELECT 'messages.deleted', session_id, user_id, removed.messages
+                FROM sessions WHERE session_id = removed.session_id;
+            END LOOP;
             RETURN NULL;
         END $$""",
         """CREATE FUNCTION chatledger_audit_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -162,6 +194,8 @@ UP = {
             END IF;
             RETURN NULL;
         END $$""",
+        """CREATE TRIGGER sessions_limit AFTER INSERT ON sessions
+        REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION chatledger_limit()""",
         """CREATE TRIGGER sessions_rearm AFTER UPDATE OF status ON sessions
         FOR EACH ROW WHEN (NEW.status IS DISTINCT FROM OLD.status) EXECUTE FUNCTION chatledger_rearm()""",
         """CREATE TRIGGER messages_audit_delete AFTER DELETE ON messages
@@ -177,6 +211,7 @@ DOWN = {
     "sqlite": [
         "DROP TRIGGER messages_audit_delete",
         "DROP TRIGGER sessions_rearm",
+        "DROP TRIGGER sessions_limit",
         """INSERT INTO audit_log (action, session_id, user_id, details)
         SELECT 'kept by 0005', session_id, user_id, json_object('table', 'sessions', 'held_at', held_at)
         FROM sessions WHERE held_at IS NOT NULL""",
@@ -206,9 +241,11 @@ DOWN = {
         "DROP TRIGGER sessions_audit_truncate ON sessions",
         "DROP TRIGGER messages_audit_delete ON messages",
         "DROP TRIGGER sessions_rearm ON sessions",
+        "DROP TRIGGER sessions_limit ON sessions",
         "DROP FUNCTION chatledger_audit_truncate()",
         "DROP FUNCTION chatledger_audit_messages()",
         "DROP FUNCTION chatledger_rearm()",
+        "DROP FUNCTION chatledger_limit()",
         """INSERT INTO audit_log (action, session_id, user_id, details)
         SELECT 'kept by 0005', session_id, user_id, json_build_object('table', 'sessions', 'held_at', held_at)
         FROM sessions WHERE held_at IS NOT NULL""",

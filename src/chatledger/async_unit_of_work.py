@@ -11,7 +11,15 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from chatledger.errors import Busy, UnitOfWorkEnded
-from chatledger.services.lifted import AsyncMessages, AsyncMetadata, AsyncSearch, AsyncSessions
+from chatledger.services.lifted import (
+    AsyncAudit,
+    AsyncMessages,
+    AsyncMetadata,
+    AsyncSearch,
+    AsyncSessions,
+    AsyncSnapshots,
+    AsyncTimeouts,
+)
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.workers import Workers
 
@@ -44,6 +52,18 @@ class AsyncUnitOfWork:
     @cached_property
     def search(self) -> AsyncSearch:
         return AsyncSearch(self._room.uow.search, self._room.call)
+
+    @cached_property
+    def timeouts(self) -> AsyncTimeouts:
+        return AsyncTimeouts(self._room.uow.timeouts, self._room.call)
+
+    @cached_property
+    def snapshots(self) -> AsyncSnapshots:
+        return AsyncSnapshots(self._room.uow.snapshots, self._room.call)
+
+    @cached_property
+    def audit(self) -> AsyncAudit:
+        return AsyncAudit(self._room.uow.audit, self._room.call)
 
     async def run(self, work: Callable[[UnitOfWork], R]) -> R:
         """Call a synchronous function with the synchronous unit of work of this transaction."""
@@ -144,7 +164,9 @@ class Room:
             _tell(self._closed, None, None)
 
 
-async def uncancelled(answer: Answer[R]) -> tuple[R, BaseException | None]:
+async def uncancelled(
+    answer: Answer[R], cancelled: Callable[[], object] | None = None
+) -> tuple[R, BaseException | None]:
     """Wait for an answer even when cancelled meanwhile; the cancellation is raised once it is there."""
     cancellation: asyncio.CancelledError | None = None
     while not answer.done():
@@ -152,6 +174,8 @@ async def uncancelled(answer: Answer[R]) -> tuple[R, BaseException | None]:
             await asyncio.shield(answer)
         except asyncio.CancelledError as error:
             cancellation = error
+            if cancelled is not None:
+                cancelled()
     if cancellation is not None:
         raise cancellation
     return answer.result()

@@ -74,6 +74,11 @@ class Core:
             return
         raise failure
 
+    def scrub(self) -> bool:
+        """Rewrite the database so that deleted text is gone; whether that was possible."""
+        with self.gate, self.translated():
+            return self.dialect.scrub(self.engine, self.settings.busy_timeout)
+
     def close(self) -> None:
         """Refuse new transactions and close the pool, unless it is the application's."""
         self._closed = True

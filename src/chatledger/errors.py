@@ -10,6 +10,7 @@
     │   ├── SessionExists
     │   ├── SequenceConflict     somebody else appended first
     │   ├── KeyReused            the same key was used for other content
+    │   ├── SessionHeld          a held session is not deleted: release it first
     │   └── TransitionRefused    a session in this status cannot go to that one
     ├── SessionClosed            archived, expired or failed: it takes no more messages
     ├── InvalidInput             (also a ValueError) names the field
@@ -137,17 +138,33 @@ class KeyReused(Conflict):
         )
 
 
+class SessionHeld(Conflict):
+    """`session_ids` are the first of those that are held."""
+
+    session_ids: tuple[str, ...]
+
+    def __init__(self, session_ids: tuple[str, ...]) -> None:
+        names = ", ".join(map(repr, session_ids))
+        which = f"session {names} is held" if len(session_ids) == 1 else f"sessions {names} are held"
+        super().__init__(f"{which} and not deleted: release first", session_ids=session_ids)
+
+
 class TransitionRefused(Conflict):
+    """`possible` are the methods that a session in this status obeys."""
+
     session_id: str
     status: str
     wanted: str
+    possible: tuple[str, ...]
 
-    def __init__(self, session_id: str, status: str, wanted: str) -> None:
+    def __init__(self, session_id: str, status: str, wanted: str, possible: tuple[str, ...] = ()) -> None:
+        remedy = f" (possible: {', '.join(possible)})" if possible else ""
         super().__init__(
-            f"session {session_id!r} is {status} and cannot become {wanted}",
+            f"session {session_id!r} is {status} and cannot become {wanted}{remedy}",
             session_id=session_id,
             status=status,
             wanted=wanted,
+            possible=possible,
         )
 
 
@@ -157,7 +174,7 @@ class SessionClosed(ChatledgerError):
 
     def __init__(self, session_id: str, status: str) -> None:
         super().__init__(
-            f"session {session_id!r} is {status} and takes no more messages: fork it to go on from here",
+            f"session {session_id!r} is {status} and takes no more messages: reopen it, or fork it to go on from here",
             session_id=session_id,
             status=status,
         )

@@ -14,14 +14,14 @@ from chatledger import migrate as migrations
 from chatledger.clock import Clock, utc_now
 from chatledger.core import Core
 from chatledger.errors import InvalidInput
+from chatledger.housekeeping import Housekeeping
 from chatledger.schemas import Finding, IntegrityReport
 from chatledger.schemas.fields import identifier, validated
 from chatledger.services.counts import count_rows
 from chatledger.settings import DEFAULT_URL, Preset, Settings
-from chatledger.transactions import Transactions
 
 
-class Ledger(Transactions):
+class Ledger(Housekeeping):
     """A database of conversations.
 
         ledger = Ledger("sqlite:///chat.db")      # or "postgresql://…"; a bare path is a SQLite file
@@ -62,9 +62,9 @@ class Ledger(Transactions):
             self.close()
             raise
 
-    def for_user(self, user_id: str) -> Transactions:
+    def for_user(self, user_id: str) -> Housekeeping:
         """The same ledger as one user sees it: other users' sessions do not exist there."""
-        return Transactions(self._core, owner_id(user_id))
+        return Housekeeping(self._core, owner_id(user_id))
 
     def upgrade(self, revision: str = "head") -> None:
         """Migrate up, by default to this release's newest revision."""

@@ -12,6 +12,7 @@ from typing import TypeVar
 from chatledger.clock import Clock
 from chatledger.core import Core, Transaction
 from chatledger.errors import Busy, LedgerClosed, OutOfSpace, Unavailable
+from chatledger.schemas.fields import acting
 from chatledger.unit_of_work import UnitOfWork
 
 Outcome = TypeVar("Outcome")
@@ -33,14 +34,16 @@ class Transactions:
         """The user that this view is limited to, or None for the whole ledger."""
         return self._user_id
 
-    def begin(self) -> AbstractContextManager[UnitOfWork]:
+    def begin(self, *, actor: str | None = None) -> AbstractContextManager[UnitOfWork]:
         """One read-write transaction. Commits at the end of the block; any error rolls back all of it and is raised on.
+
+        `actor` is who does it, for the audit log.
 
         Raises:
             Busy: others held the lock, or every connection, for longer than the settings allow.
             Unavailable: the database cannot be reached or written.
         """
-        return _Block(self._core.transaction("write"), self._user_id, self._core.clock)
+        return _Block(self._core.transaction("write"), self._user_id, self._core.clock, acting(actor))
 
     def read(self) -> AbstractContextManager[UnitOfWork]:
         """One read-only snapshot: every read in the block sees the same moment; the database refuses a write.
@@ -48,9 +51,9 @@ class Transactions:
         Raises:
             Busy, Unavailable: as `begin`.
         """
-        return _Block(self._core.transaction("read"), self._user_id, self._core.clock)
+        return _Block(self._core.transaction("read"), self._user_id, self._core.clock, None)
 
-    def run(self, work: Callable[[UnitOfWork], Outcome]) -> Outcome:
+    def run(self, work: Callable[[UnitOfWork], Outcome], *, actor: str | None = None) -> Outcome:
         """`begin`, call `work`, commit; again when the database was busy or the connection broke before the commit.
 
         Gives up after about twice `busy_timeout`. `work` may be called several times and must not do what cannot be done
@@ -62,7 +65,7 @@ class Transactions:
         for attempt in range(1, _ATTEMPTS + 1):
             committing = False
             try:
-                with self.begin() as uow:
+                with self.begin(actor=actor) as uow:
                     outcome = work(uow)
                     committing = True
                 return outcome
@@ -80,19 +83,20 @@ class Transactions:
 class _Block:
     """A transaction with the services on it."""
 
-    __slots__ = ("_clock", "_transaction", "_uow", "_user_id")
+    __slots__ = ("_actor", "_clock", "_transaction", "_uow", "_user_id")
 
     _uow: UnitOfWork
 
-    def __init__(self, transaction: Transaction, user_id: str | None, clock: Clock) -> None:
+    def __init__(self, transaction: Transaction, user_id: str | None, clock: Clock, actor: str | None) -> None:
         self._transaction = transaction
         self._user_id = user_id
         self._clock = clock
+        self._actor = actor
 
     def __enter__(self) -> UnitOfWork:
         connection = self._transaction.__enter__()
         try:
-            self._uow = UnitOfWork(connection, user_id=self._user_id, clock=self._clock)
+            self._uow = UnitOfWork(connection, user_id=self._user_id, clock=self._clock, actor=self._actor)
         except BaseException as error:  # an interrupt
             self._transaction.__exit__(type(error), error, error.__traceback__)
             raise

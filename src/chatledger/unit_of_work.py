@@ -13,10 +13,14 @@ from sqlalchemy.orm import scoped_session
 
 from chatledger.clock import Clock, utc_now
 from chatledger.errors import InvalidInput
+from chatledger.schemas.fields import acting
+from chatledger.services.audit import Audit
 from chatledger.services.messages import Messages
 from chatledger.services.metadata import Metadata
 from chatledger.services.search import Search
 from chatledger.services.sessions import Sessions
+from chatledger.services.snapshots import Snapshots
+from chatledger.services.timeouts import Timeouts
 from chatledger.services.work import Work
 
 
@@ -30,6 +34,8 @@ class UnitOfWork:
             session.add(order)
             UnitOfWork(session).messages.append(chat_id, "tool", "Order placed.")
 
+    `user_id` limits what is seen to one user's; `actor` is who does it, for the audit log.
+
     Nothing here commits. An error raised by a service leaves the transaction to whoever began it.
     """
 
@@ -38,6 +44,7 @@ class UnitOfWork:
         session: OrmSession | scoped_session[OrmSession] | Connection,
         *,
         user_id: str | None = None,
+        actor: str | None = None,
         clock: Clock = utc_now,
     ) -> None:
         if isinstance(session, scoped_session):
@@ -47,7 +54,7 @@ class UnitOfWork:
                 "session", "must be a SQLAlchemy Session or Connection (within run_sync where it is async)"
             )
         self._bind = session
-        self._work = Work(session, user_id, clock)
+        self._work = Work(session, user_id, clock, acting(actor))
 
     @cached_property
     def sessions(self) -> Sessions:
@@ -64,6 +71,18 @@ class UnitOfWork:
     @cached_property
     def search(self) -> Search:
         return Search(self._work)
+
+    @cached_property
+    def timeouts(self) -> Timeouts:
+        return Timeouts(self._work)
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        return Snapshots(self._work)
+
+    @cached_property
+    def audit(self) -> Audit:
+        return Audit(self._work)
 
     @cached_property
     def session(self) -> OrmSession:

@@ -50,7 +50,7 @@ class Scope(StrEnum):
     LEDGER = "ledger"
 
 
-class Limit(StrEnum):
+class LimitKind(StrEnum):
     """Which limit of a session."""
 
     IDLE = "idle"
@@ -58,7 +58,7 @@ class Limit(StrEnum):
     HARD = "hard"
 
 
-class Action(StrEnum):
+class SweepAction(StrEnum):
     """What a sweep does with a session."""
 
     WARN = "warn"

@@ -13,18 +13,37 @@ from pydantic import BaseModel
 
 import chatledger
 from chatledger import exchange, migrate
+from chatledger.services.audit import Audit
 from chatledger.services.messages import Messages
 from chatledger.services.metadata import Metadata
 from chatledger.services.search import Search
 from chatledger.services.sessions import Sessions
+from chatledger.services.snapshots import Snapshots
+from chatledger.services.timeouts import Timeouts
 from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "api.md"
 
-SERVICES = {"sessions": Sessions, "messages": Messages, "metadata": Metadata, "search": Search}
+SERVICES = {
+    "sessions": Sessions,
+    "messages": Messages,
+    "metadata": Metadata,
+    "search": Search,
+    "timeouts": Timeouts,
+    "snapshots": Snapshots,
+    "audit": Audit,
+}
 #: Functions of the two modules that are public beside the package.
 MIGRATE = ("upgrade", "downgrade", "stamp", "include_object")
-_RECORDS = ("Session", "Message", "NewMessage", "SearchHit", "SessionHit", "Page", "IntegrityReport", "Finding")
+_RECORDS = (
+    "Session", "Message", "NewMessage", "SearchHit", "SessionHit", "Page", "Timeout", "TimeoutDefault", "Due",
+    "SweepReport", "SweepFailure", "TimeoutReport", "Snapshot", "SnapshotDiff", "PurgeReport", "ErasureReceipt",
+    "AuditEntry", "IntegrityReport", "Finding",
+)  # fmt: skip
+_WORDS = (
+    chatledger.Role, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction, chatledger.Scope,
+    chatledger.SnapshotKind,
+)  # fmt: skip
 _RECORDS_OF_EXCHANGE = ("ImportReport", "ExportReport", "Failure", "Progress")
 
 _NOT_SHOWN = ("self", "cls", "clock", "dialect")
@@ -82,6 +101,8 @@ def _lines() -> Iterator[str]:
     yield from _class(chatledger.Ledger, "Ledger")
     yield "## AsyncLedger\n"
     yield from _class(chatledger.AsyncLedger, "AsyncLedger", methods=False)
+    yield "## Sweeper\n"
+    yield from _class(chatledger.Sweeper, "Sweeper", constructor=False)
     yield "## Settings\n"
     yield from _prose(chatledger.Settings)
     yield from _fields(chatledger.Settings)
@@ -96,7 +117,7 @@ def _lines() -> Iterator[str]:
     for name in _RECORDS:
         yield f"### {name}\n"
         yield from _record(getattr(chatledger, name))
-    for words in (chatledger.Role, chatledger.Status):
+    for words in _WORDS:
         yield from _words(words)
     yield "## Errors\n\n```text"
     yield re.sub(r"(?m)^    ", "", inspect.getdoc(chatledger.errors).split("\n\n")[1])  # type: ignore[union-attr]

@@ -11,7 +11,10 @@ from tests.house.source import PACKAGE, imports, module_name, source_files
 
 _LEAVES = {"errors", "settings", "vocabulary", "ids", "clock"}
 _TABLES = _LEAVES | {"dialects", "models", "schemas"}
-_LEDGERS = {"migrate", "core", "unit_of_work", "async_unit_of_work", "transactions", "ledger", "async_ledger"}
+_LEDGERS = {
+    "migrate", "core", "unit_of_work", "async_unit_of_work", "transactions", "sweeper", "housekeeping", "ledger",
+    "async_transactions", "async_housekeeping", "async_ledger",
+}  # fmt: skip
 
 # Each room, and what its files may import from the other rooms.
 ALLOWED: dict[str, set[str]] = {
@@ -30,10 +33,14 @@ ALLOWED: dict[str, set[str]] = {
     "unit_of_work": _TABLES | {"services"},
     "core": _LEAVES | {"dialects", "migrate"},
     "transactions": _TABLES | {"core", "unit_of_work"},
-    "ledger": _TABLES | {"services", "migrate", "core", "unit_of_work", "transactions"},
+    "sweeper": _LEAVES | {"schemas"},
+    "housekeeping": _TABLES | {"services", "unit_of_work", "transactions", "sweeper"},
+    "ledger": _TABLES | {"services", "migrate", "core", "housekeeping"},
     "workers": {"errors"},
     "async_unit_of_work": _TABLES | {"services", "unit_of_work", "workers"},
-    "async_ledger": _TABLES | _LEDGERS - {"async_ledger"} | {"services", "workers"},
+    "async_transactions": _TABLES | {"async_unit_of_work", "housekeeping", "ledger", "unit_of_work", "workers"},
+    "async_housekeeping": _TABLES | {"services", "async_transactions", "housekeeping", "sweeper"},
+    "async_ledger": _TABLES | {"async_housekeeping", "async_transactions", "ledger"},
     "exchange": _TABLES | _LEDGERS | {"services"},
     # The two front doors. They may come in through `chatledger` itself, as users do.
     "interop": _TABLES | _LEDGERS | {"services", "exchange", "chatledger"},

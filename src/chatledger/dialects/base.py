@@ -111,6 +111,13 @@ class Dialect(ABC):
         return True
 
     @abstractmethod
+    def scrub(self, engine: Engine, wait: float) -> bool:
+        """Rewrite what is stored so that deleted text is gone, as far as the database can; whether it is done.
+
+        Outside of any transaction. False: somebody was reading an older state for longer than `wait` seconds.
+        """
+
+    @abstractmethod
     def insert(self, table: Table) -> Any:
         """An INSERT that knows ON CONFLICT, which the two databases spell alike and SQLAlchemy has twice."""
 

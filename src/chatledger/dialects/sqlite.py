@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from chatledger.dialects.sqlite_connection import (
     begin_as_guest,
     manual_transactions,
     restore,
+    scrub,
 )
 from chatledger.dialects.sqlite_file import APPLICATION_ID, database_path, prepare_file
 from chatledger.dialects.sqlite_fulltext import SQLiteFullText
@@ -187,6 +189,14 @@ class SQLite(Dialect):
         driver: Any = connection.connection.dbapi_connection
         # An application's own connection enforces foreign keys only where it has been told to.
         return isinstance(driver, LedgerConnection) or bool(driver.execute("PRAGMA foreign_keys").fetchone()[0])
+
+    def scrub(self, engine: Engine, wait: float) -> bool:
+        pooled = engine.raw_connection()
+        try:
+            return scrub(pooled.driver_connection, time.monotonic() + wait)
+        finally:
+            pooled.invalidate()  # its settings were changed
+            pooled.close()
 
     def insert(self, table: Table) -> Insert:
         return insert(table)

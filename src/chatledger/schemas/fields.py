@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, TypeVar
 
@@ -15,6 +15,8 @@ from chatledger.errors import InvalidInput
 MAX_IDENTIFIER = 255
 #: Characters of one text. Databases hold more, but a message of this size is a mistake.
 MAX_TEXT = 50_000_000
+#: Characters of a reason in the audit log.
+MAX_REASON = 1000
 #: Keeps the totals of a session, however long, within 64 bits.
 MAX_COUNT = 10**12
 MAX_COST = Decimal(10**6)
@@ -76,6 +78,8 @@ Identifier = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_IDEN
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
 Money = Annotated[Decimal, BeforeValidator(_money)]
 Moment = Annotated[datetime, BeforeValidator(_utc)]
+#: How long: a timedelta, or a number of seconds.
+Duration = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=36500))]
 
 
 #: The keys of a JSON object.
@@ -122,6 +126,30 @@ def identifier(value: Any, field: str) -> str:
     if not isinstance(value, str):
         raise InvalidInput(field, f"must be text, not {type(value).__name__}")
     return check_text(value, field)
+
+
+def acting(actor: Any) -> str | None:
+    """Who does something, as it is written into the audit log.
+
+    Raises:
+        InvalidInput: empty, too long, or text that a database cannot hold.
+    """
+    if actor is None:
+        return None
+    if not 1 <= len(identifier(actor, "actor")) <= MAX_IDENTIFIER:
+        raise InvalidInput("actor", f"must have 1 to {MAX_IDENTIFIER} characters")
+    return str(actor)
+
+
+def stated(reason: Any) -> str | None:
+    """Why something is done, as it is written into the audit log.
+
+    Raises:
+        InvalidInput: no text, or one that is longer than a sentence or two.
+    """
+    if reason is not None and len(identifier(reason, "reason")) > MAX_REASON:
+        raise InvalidInput("reason", f"must have at most {MAX_REASON} characters")
+    return reason if reason is None else str(reason)
 
 
 def whole(value: Any, field: str, least: int = 0, most: int = MAX_COUNT) -> int:

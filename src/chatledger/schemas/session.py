@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
-from chatledger.schemas.fields import Identifier, Input, Moment, Name, Record, Text
+from chatledger.schemas.fields import Duration, Identifier, Input, Moment, Name, Record, Text
 from chatledger.vocabulary import OPEN, Status
-
-#: A duration: a timedelta, or a number of seconds.
-Limit = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=36500))]
 
 
 class NewSession(Input):
@@ -27,8 +22,9 @@ class NewSession(Input):
     system_prompt: Text | None = None
     context: dict[Name, Any] | None = None
     metadata: dict[Identifier, Any] | None = None
-    idle_timeout: Limit | None = None
-    hard_timeout: Limit | None = None
+    idle_timeout: Duration | None = None
+    archive_timeout: Duration | None = None
+    hard_timeout: Duration | None = None
     created_at: Moment | None = None
 
 
@@ -79,10 +75,12 @@ class Session(Record):
     created_at: datetime
     #: When a field of the session itself changed last.
     updated_at: datetime
-    #: When the newest message came, or the session began.
+    #: When the newest message came, or the session began, or was resumed or reopened.
     last_activity: datetime
     expired_at: datetime | None
     archived_at: datetime | None
+    #: Since when it is held: nothing automatic touches it.
+    held_at: datetime | None
     #: The session that this one was copied from, and the last message that was copied.
     forked_from: str | None
     forked_at: int | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,16 +10,14 @@ from sqlalchemy import bindparam, literal, select
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import Timestamp, wire
-from chatledger.errors import InvalidInput, SessionExists
+from chatledger.errors import SessionExists
 from chatledger.models import Model, Project
-from chatledger.models import Timeout as TimeoutRow
 from chatledger.models.base import table_of
 from chatledger.schemas import NewSession, Session
+from chatledger.services import limits
 from chatledger.services.rows import metadata, sessions
 from chatledger.services.work import Work
 from chatledger.vocabulary import Status
-
-_timeouts = table_of(TimeoutRow)
 
 
 def create(work: Work, new: NewSession) -> Session:
@@ -33,7 +30,6 @@ def create(work: Work, new: NewSession) -> Session:
     assert new.session_id is not None
     now = work.now(new.created_at)
     entries = {key: encode_json(value, f"metadata.{key}") for key, value in (new.metadata or {}).items()}
-    limits = _limits(new, now)
     values: dict[str, Any] = {
         "session_id": new.session_id,
         "user_id": new.user_id,
@@ -63,8 +59,7 @@ def create(work: Work, new: NewSession) -> Session:
             for key, value in entries.items()
         ]
         work.insert_rows(metadata, rows)
-    if limits:
-        work.execute(_timeouts.insert(), limits)
+    limits.begin(work, new, now)
     return Session(
         **{**values, "context": from_json(values["context"])},
         metadata={key: from_json(value) for key, value in sorted(entries.items())},
@@ -75,6 +70,7 @@ def create(work: Work, new: NewSession) -> Session:
         last_sequence=0,
         expired_at=None,
         archived_at=None,
+        held_at=None,
         forked_from=None,
         forked_at=None,
     )
@@ -95,27 +91,3 @@ def register(work: Work, project_id: str | None, model_id: str | None) -> None:
         )
         statement = work.dialect.insert(table).from_select([key, "created_at"], absent, include_defaults=False)
         work.execute(statement.on_conflict_do_nothing(index_elements=[column]))
-
-
-def _limits(new: NewSession, now: datetime) -> dict[str, Any]:
-    idle, hard = new.idle_timeout, new.hard_timeout
-    if not idle and not hard:
-        return {}
-    try:
-        expires_at = now + hard if hard else None
-        next_check_at = now + min(limit for limit in (idle, hard) if limit)
-    except OverflowError:
-        raise InvalidInput("hard_timeout" if hard else "idle_timeout", "ends after the year 9999") from None
-    return {
-        "session_id": new.session_id,
-        "idle_limit": _seconds(idle),
-        "hard_limit": _seconds(hard),
-        "expires_at": expires_at,
-        "next_check_at": next_check_at,
-        "created_at": now,
-        "updated_at": now,
-    }
-
-
-def _seconds(limit: timedelta | None) -> int | None:
-    return None if limit is None else max(1, round(limit.total_seconds()))

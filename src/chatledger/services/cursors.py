@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
 from typing import Any
 
 from chatledger.errors import InvalidInput
+from chatledger.schemas.fields import identifier, moment
 
 NOT_A_CURSOR = "is not a cursor of this list: pass next_cursor of the page before, unchanged"
 
@@ -31,6 +33,24 @@ def unpack(kind: str, cursor: str, *types: type) -> list[Any]:
     if not isinstance(found, list) or tuple(map(type, found)) != expected or found[0] != kind:
         raise InvalidInput("cursor", NOT_A_CURSOR)
     return list(found[1:])
+
+
+def unpack_moment(kind: str, cursor: str, key: type) -> tuple[datetime, Any]:
+    """The place in a cursor of a list by time: a moment, and what decides within it. A cursor may be forged.
+
+    Raises:
+        InvalidInput: not a cursor of this list.
+    """
+    text, last = unpack(kind, cursor, str, key)
+    try:
+        if isinstance(last, str):
+            identifier(last, "cursor")
+        elif not 0 <= last < 2**63:
+            raise ValueError
+        return moment(datetime.fromisoformat(text), "cursor"), last
+    except ValueError:
+        pass
+    raise InvalidInput("cursor", NOT_A_CURSOR)
 
 
 def limited(limit: object, most: int = 1000) -> int:

@@ -7,10 +7,13 @@ from functools import wraps
 from itertools import islice
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from chatledger.services.audit import Audit
 from chatledger.services.messages import Messages
 from chatledger.services.metadata import Metadata
 from chatledger.services.search import Search
 from chatledger.services.sessions import Sessions
+from chatledger.services.snapshots import Snapshots
+from chatledger.services.timeouts import Timeouts
 from chatledger.services.work import Service
 
 P = ParamSpec("P")
@@ -80,7 +83,13 @@ class AsyncSessions(Lifted):
     mark_idle = lifted(Sessions.mark_idle)
     archive = lifted(Sessions.archive)
     expire = lifted(Sessions.expire)
+    fail = lifted(Sessions.fail)
+    reopen = lifted(Sessions.reopen)
+    hold = lifted(Sessions.hold)
+    release = lifted(Sessions.release)
+    expire_older_than = lifted(Sessions.expire_older_than)
     delete = lifted(Sessions.delete)
+    erase_user = lifted(Sessions.erase_user)
     fork = lifted(Sessions.fork)
 
 
@@ -112,3 +121,37 @@ class AsyncSearch(Lifted):
 
     messages = lifted(Search.messages)
     sessions = lifted(Search.sessions)
+
+
+class AsyncTimeouts(Lifted):
+    """`Timeouts`, awaited."""
+
+    configure = lifted(Timeouts.configure)
+    configure_default = lifted(Timeouts.configure_default)
+    defaults = lifted(Timeouts.defaults)
+    clear = lifted(Timeouts.clear)
+    clear_default = lifted(Timeouts.clear_default)
+    get = lifted(Timeouts.get)
+    due = lifted(Timeouts.due)
+    warn = lifted(Timeouts.warn)
+    sweep = lifted(Timeouts.sweep)
+    report = lifted(Timeouts.report)
+    purge = lifted(Timeouts.purge)
+
+
+class AsyncSnapshots(Lifted):
+    """`Snapshots`, awaited."""
+
+    take = lifted(Snapshots.take)
+    list = lifted(Snapshots.list)
+    get = lifted(Snapshots.get)
+    messages = lifted(Snapshots.messages)
+    diff = lifted(Snapshots.diff)
+    restore = lifted(Snapshots.restore)
+    delete = lifted(Snapshots.delete)
+
+
+class AsyncAudit(Lifted):
+    """`Audit`, awaited."""
+
+    list = lifted(Audit.list)

@@ -8,14 +8,14 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Text, bindparam, literal_column, select, tuple_, type_coerce
+from sqlalchemy import ColumnElement, Text, bindparam, literal_column, select, tuple_, type_coerce
 
 from chatledger.dialects.constructs import minute_of
 from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Page, Session
 from chatledger.schemas.fields import identifier, moment
-from chatledger.services.cursors import NOT_A_CURSOR, limited, pack, unpack
+from chatledger.services.cursors import limited, pack, unpack_moment
 from chatledger.services.prepared import Prepared
 from chatledger.services.rows import SESSION, sessions, to_sessions
 from chatledger.services.work import Work
@@ -50,11 +50,9 @@ def list_sessions(
     bound["since"] = None if filters.since is None else moment(filters.since, "since")
     bound["until"] = None if filters.until is None else moment(filters.until, "until")
     if cursor is not None:
-        text, session_id = unpack("sessions", cursor, str, str)
-        bound["last_activity"] = _moment_of(text, session_id)
-        bound["last_session"] = session_id
+        bound["last_activity"], bound["last_session"] = unpack_moment("sessions", cursor, str)
     given = {name: value for name, value in bound.items() if value is not None}
-    statement = _statement(frozenset(given), _statuses(status))
+    statement = _statement(frozenset(given), () if status is None else statuses_of(status))
     found = to_sessions(work.rows(statement, {**given, "count": limit + 1}))
     items = found[:limit]
     more = len(found) > limit
@@ -75,12 +73,12 @@ def _statement(given: frozenset[str], statuses: tuple[Status, ...]) -> Prepared:
         if name in given:
             column = sessions.c["user_id" if name == "owner" else name]
             statement = statement.where(column == bindparam(name, type_=Identifier()))
-    # The words of a closed list are spelled out, so that the planner can see which partial index holds them.
+    # None stands for all but the expired.
     status = type_coerce(sessions.c.status, Text)
     if not statuses:
         statement = statement.where(status != literal_column(f"'{Status.EXPIRED}'"))
     elif len(statuses) == 1:
-        statement = statement.where(status == literal_column(f"'{statuses[0]}'"))
+        statement = statement.where(has_status(statuses[0]))
     else:
         statement = statement.where(status.in_([literal_column(f"'{word}'") for word in statuses]))
     if "since" in given:
@@ -98,10 +96,17 @@ def _statement(given: frozenset[str], statuses: tuple[Status, ...]) -> Prepared:
     return Prepared(statement.order_by(*order).limit(bindparam("count", type_=Whole)))
 
 
-def _statuses(wanted: Status | str | Iterable[Status | str] | None) -> tuple[Status, ...]:
-    """The statuses asked for, in one order; none for all but the expired."""
-    if wanted is None:
-        return ()
+def has_status(status: Status) -> ColumnElement[bool]:
+    """A session of one status. The word is spelled out, so that the planner can see which partial index holds it."""
+    return type_coerce(sessions.c.status, Text) == literal_column(f"'{status}'")
+
+
+def statuses_of(wanted: Status | str | Iterable[Status | str]) -> tuple[Status, ...]:
+    """The statuses asked for, in one order.
+
+    Raises:
+        InvalidInput: none, or a word that is no status.
+    """
     try:
         statuses = {Status(status) for status in ([wanted] if isinstance(wanted, str) else wanted)}
     except (ValueError, TypeError):
@@ -109,13 +114,3 @@ def _statuses(wanted: Status | str | Iterable[Status | str] | None) -> tuple[Sta
     if not statuses:
         raise InvalidInput("status", f"is not one of {', '.join(Status)}")
     return tuple(sorted(statuses))
-
-
-def _moment_of(text: str, session_id: str) -> datetime:
-    """The time in a cursor, whose id is looked at too: a cursor may be forged."""
-    try:
-        identifier(session_id, "cursor")
-        return moment(datetime.fromisoformat(text), "cursor")
-    except ValueError:
-        pass
-    raise InvalidInput("cursor", NOT_A_CURSOR)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select
 
 from chatledger.dialects.types import Identifier, Whole
 from chatledger.errors import InvalidInput, MessageNotFound
@@ -20,14 +20,13 @@ from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import MAX_COUNT, identifier, validated, whole
 from chatledger.schemas.message import new_message
 from chatledger.services.appending import Stored, append_statement, explain_refusal, lock_session, with_keys
+from chatledger.services.audit import MESSAGES_DELETED, attribute
 from chatledger.services.ownership import in_visible_session, place, require_visible
 from chatledger.services.prepared import Prepared
+from chatledger.services.redaction import REDACTED, redact
 from chatledger.services.rows import MESSAGE, from_row, messages, to_messages, to_row
 from chatledger.services.work import Service, logger
 from chatledger.vocabulary import Role
-
-#: What stands in place of redacted text.
-REDACTED = "[redacted]"
 
 #: Messages that `iterate` holds in memory at a time.
 _BATCH = 500
@@ -227,6 +226,7 @@ class Messages(Service):
             raise MessageNotFound(session_id)
         parameters = {**place(self._work, session_id), "number": newest[0].sequence_number}
         self._work.execute(_DELETE_ONE, parameters)
+        attribute(self._work, session_id, MESSAGES_DELETED)
         return newest[0]
 
     def clear(self, session_id: str) -> int:
@@ -237,28 +237,23 @@ class Messages(Service):
         """
         identifier(session_id, "session_id")
         lock_session(self._work, session_id)
-        return self._work.change(_DELETE_ALL, place(self._work, session_id))
+        gone = self._work.change(_DELETE_ALL, place(self._work, session_id))
+        if gone:
+            attribute(self._work, session_id, MESSAGES_DELETED)
+        return gone
 
     def redact(self, session_id: str, sequence_number: int, *, replacement: str = REDACTED) -> Message:
         """Replace the text of a message and drop its payload, metadata and name. Its number, times, tokens and cost stay.
 
-        Allowed in closed sessions too. The old text leaves the tables and the full-text index, but not backups.
+        Allowed in closed sessions too. The old text leaves the tables, the full-text index and the session's snapshots,
+        but not forks, exports and backups.
 
         Raises:
             SessionNotFound, MessageNotFound
             InvalidInput: the replacement cannot be stored.
+            CorruptDatabase: a snapshot of the session is damaged.
         """
-        old = self.get(session_id, sequence_number)
-        kept = old.model_dump(exclude={"session_id", "sequence_number", "content", "payload", "metadata", "name"})
-        try:
-            redacted = validated(NewMessage, {**kept, "content": replacement})
-        except InvalidInput as error:
-            raise InvalidInput("replacement", error.reason) from None
-        row = to_row(redacted, old.created_at)
-        changed = {name: row[name] for name in _REDACTED}
-        self._work.execute(_REDACT, {**place(self._work, session_id), "number": sequence_number, **changed})
-        logger.info("message redacted", extra={"session_id": session_id, "sequence_number": sequence_number})
-        return from_row(session_id, sequence_number, row)
+        return redact(self._work, self.get(session_id, sequence_number), replacement)
 
 
 def _at_place(place: int, given: Any) -> NewMessage:
@@ -275,15 +270,9 @@ def _placed(place: int, error: InvalidInput) -> InvalidInput:
 
 _TABLE = table_of(MessageRow)
 _NUMBER = bindparam("number", type_=Whole)
-_REDACTED = ("content", "payload", "metadata", "name", "digest", "search_text")
 
 _DELETE_ALL = delete(messages).where(in_visible_session())
 _DELETE_ONE = _DELETE_ALL.where(messages.c.sequence_number == _NUMBER)
-_REDACT = (
-    update(messages)
-    .where(in_visible_session(), messages.c.sequence_number == _NUMBER)
-    .values({name: bindparam(name, type_=messages.c[name].type) for name in _REDACTED})
-)
 
 
 @cache

@@ -86,9 +86,13 @@ SESSION = (
     sessions.c.last_activity,
     sessions.c.expired_at,
     sessions.c.archived_at,
+    sessions.c.held_at,
     sessions.c.forked_from,
     sessions.c.forked_at,
 )
+
+#: What a snapshot keeps of a session, beside its metadata and messages.
+SESSION_FIELDS = ("title", "system_prompt", "context", "project_id", "model_id")
 
 _SESSION_NAMES = tuple(column.name for column in SESSION)
 
@@ -159,7 +163,7 @@ def _session(row: Sequence[Any]) -> dict[str, Any]:
     # Sorted here: an aggregate has no order of its own.
     values["metadata"] = {} if values["metadata"] is None else dict(sorted(from_json(values["metadata"]).items()))
     values["total_cost"] = dollars(values["total_cost"])
-    for name in ("created_at", "updated_at", "last_activity", "expired_at", "archived_at"):
+    for name in ("created_at", "updated_at", "last_activity", "expired_at", "archived_at", "held_at"):
         if values[name] is not None:
             values[name] = to_moment(values[name])
     return values

@@ -10,31 +10,21 @@ from sqlalchemy import bindparam, delete, select, update
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import EncodedDocument, Timestamp
-from chatledger.errors import InvalidInput, SessionNotFound, TransitionRefused
+from chatledger.errors import InvalidInput, SessionHeld, SessionNotFound
 from chatledger.ids import new_id
-from chatledger.models import Message, SessionMetadata, Snapshot, Timeout
-from chatledger.models.base import table_of
-from chatledger.schemas import NewSession, Page, Session
-from chatledger.schemas.fields import identifier, validated, whole
+from chatledger.schemas import ErasureReceipt, NewSession, Page, Session
+from chatledger.schemas.fields import identifier, stated, validated, whole
 from chatledger.schemas.session import KEEP, Keep, SessionChanges
-from chatledger.services import creation, forking, listing
-from chatledger.services.ownership import SESSION_KEY, place, require_visible, this_session
-from chatledger.services.prepared import Prepared
-from chatledger.services.rows import SESSION, sessions, to_sessions
-from chatledger.services.work import Service, logger
+from chatledger.services import audit, creation, erasing, forking, limits, listing
+from chatledger.services.deletion import delete_children
+from chatledger.services.lifecycle import GET, Lifecycle
+from chatledger.services.ownership import place, require_visible, this_session
+from chatledger.services.rows import sessions, to_sessions
+from chatledger.services.work import logger
 from chatledger.vocabulary import Status
 
-#: From which statuses each may be reached. Expired is for good; the others can be left as the methods say.
-_REACHED_FROM: dict[Status, tuple[Status, ...]] = {
-    Status.ACTIVE: (Status.IDLE, Status.PAUSED),
-    Status.IDLE: (Status.ACTIVE,),
-    Status.PAUSED: (Status.ACTIVE, Status.IDLE),
-    Status.ARCHIVED: (Status.ACTIVE, Status.IDLE, Status.PAUSED, Status.FAILED),
-    Status.EXPIRED: (Status.ACTIVE, Status.IDLE, Status.PAUSED, Status.ARCHIVED, Status.FAILED),
-}
 
-
-class Sessions(Service):
+class Sessions(Lifecycle):
     """One conversation each."""
 
     __slots__ = ()
@@ -51,12 +41,14 @@ class Sessions(Service):
         context: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
         idle_timeout: timedelta | float | None = None,
+        archive_timeout: timedelta | float | None = None,
         hard_timeout: timedelta | float | None = None,
         created_at: datetime | None = None,
     ) -> Session:
         """Begin a session. Without an id it is given a UUIDv7; a new project or model is registered by its name.
 
-        Timeouts are timedeltas or seconds. `created_at` is for conversations that were held elsewhere.
+        Timeouts are timedeltas or seconds (see `timeouts.configure`); those that are not given are the defaults that hold
+        for the session. `created_at` is for conversations that were held elsewhere.
 
         Raises:
             SessionExists: the id is taken.
@@ -67,8 +59,8 @@ class Sessions(Service):
             "session_id": new_id() if session_id is None else session_id,
             "user_id": owner if user_id is None else user_id,
             "project_id": project_id, "model_id": model_id, "title": title, "system_prompt": system_prompt,
-            "context": context, "metadata": metadata, "idle_timeout": idle_timeout, "hard_timeout": hard_timeout,
-            "created_at": created_at,
+            "context": context, "metadata": metadata, "idle_timeout": idle_timeout,
+            "archive_timeout": archive_timeout, "hard_timeout": hard_timeout, "created_at": created_at,
         }  # fmt: skip
         new = validated(NewSession, fields)
         if owner is not None and new.user_id != owner:
@@ -91,7 +83,7 @@ class Sessions(Service):
     def find(self, session_id: str, *, include_expired: bool = False) -> Session | None:
         """One session, or None where `get` would raise."""
         identifier(session_id, "session_id")
-        found = to_sessions(self._work.rows(_GET, place(self._work, session_id)))
+        found = to_sessions(self._work.rows(GET, place(self._work, session_id)))
         if not found or (found[0].status is Status.EXPIRED and not include_expired):
             return None
         return found[0]
@@ -153,6 +145,8 @@ class Sessions(Service):
             raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
         creation.register(self._work, values.get("project_id"), values.get("model_id"))
         self._set(session_id, values)
+        if {"user_id", "project_id"} & values.keys():
+            limits.arm(self._work, session_id)  # other defaults hold for it now
         return self.get(session_id, include_expired=True)
 
     def update_context(
@@ -178,52 +172,52 @@ class Sessions(Service):
         self._set(session_id, {"context": merged})
         return self.get(session_id, include_expired=True).context
 
-    def pause(self, session_id: str) -> Session:
-        """Stop the clock of an active or idle session. It still takes messages."""
-        return self._turn(session_id, Status.PAUSED)
-
-    def resume(self, session_id: str) -> Session:
-        """Make a paused or idle session active."""
-        return self._turn(session_id, Status.ACTIVE)
-
-    def mark_idle(self, session_id: str) -> Session:
-        """Say that an active session lies idle. The next message wakes it."""
-        return self._turn(session_id, Status.IDLE)
-
-    def archive(self, session_id: str) -> Session:
-        """Close a session for writing. It stays readable. Archiving an archived session changes nothing.
-
-        Raises:
-            SessionNotFound: no such session, or it belongs to another user.
-            TransitionRefused: it is expired.
-        """
-        return self._turn(session_id, Status.ARCHIVED, archived_at=self._work.now())
-
-    def expire(self, session_id: str) -> Session:
-        """Close a session and hide it from `find`, `get` and `list` unless they are asked for it."""
-        return self._turn(session_id, Status.EXPIRED, expired_at=self._work.now())
-
-    def delete(self, session_id: str) -> None:
+    def delete(self, session_id: str, *, reason: str | None = None) -> None:
         """Delete a session with its messages, metadata and all that hangs on it. The audit log keeps that it was.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
+            SessionHeld: it is held.
         """
+        why = stated(reason)
         identifier(session_id, "session_id")
         if self._work.change(_DELETE, place(self._work, session_id)) == 0:
-            raise SessionNotFound(session_id)
-        if not self._work.cascades():
-            for statement in _DELETE_CHILDREN:
-                self._work.execute(statement, {"session": session_id})
+            require_visible(self._work, session_id)
+            raise SessionHeld((session_id,))
+        audit.attribute(self._work, session_id, audit.SESSION_DELETED, reason=why)
+        delete_children(self._work, [session_id])
         logger.info("session deleted", extra={"session_id": session_id})
+
+    def erase_user(
+        self,
+        user_id: str,
+        *,
+        keep_totals: bool = False,
+        include_held: bool = False,
+        dry_run: bool = False,
+        reason: str | None = None,
+    ) -> ErasureReceipt:
+        """Erase everything of one user: sessions with all that hangs on them, limits, and the name in the audit log.
+
+        `keep_totals` keeps tokens, times and cost by project and model: for each session one under a new id, without
+        owner, title, metadata and any text. What other users copied into forks of theirs is theirs. All in this
+        transaction; `Ledger.erase_user` does it in several and rewrites the file afterwards, in which deleted text
+        otherwise lies on until its place is used again.
+
+        Raises:
+            SessionHeld: a session of the user is held, and that was not asked for.
+            InvalidInput: another user than the one that this ledger is limited to.
+        """
+        wanted = erasing.wanted(self._work.owner, user_id, keep_totals, include_held, reason)
+        return erasing.erase(lambda act: act(self._work), wanted, dry_run=dry_run)
 
     def fork(
         self, session_id: str, *, at: int | None = None, new_session_id: str | None = None, title: str | None = None
     ) -> Session:
         """Copy a session, up to and with message `at` (all of it by default), into a new one that goes its own way.
 
-        Messages keep their numbers, times and keys; metadata and context are copied too. The copy is made inside the
-        database and is active, whatever the original is; later changes of one do not touch the other.
+        Messages keep their numbers, times and keys; metadata, context and limits are copied too. The copy is made inside
+        the database and is active, whatever the original is; later changes of one do not touch the other.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
@@ -236,23 +230,9 @@ class Sessions(Service):
         new = new_id() if new_session_id is None else new_session_id
         validated(NewSession, {"session_id": new, "title": title})
         forking.fork(self._work, session_id, new, at=at, title=title)
+        limits.copy(self._work, session_id, new)
         logger.info("session forked", extra={"session_id": new, "forked_from": session_id})
         return self.get(new)
-
-    def _turn(self, session_id: str, status: Status, **times: datetime) -> Session:
-        identifier(session_id, "session_id")
-        parameters = {**place(self._work, session_id), "reached_from": list(_REACHED_FROM[status])}
-        values = {"status": status, "updated_at": self._work.now(), **times}
-        statement = update(sessions).where(
-            this_session(), sessions.c.status.in_(bindparam("reached_from", expanding=True))
-        )
-        if self._work.change(statement.values(values), parameters) == 0:
-            found = require_visible(self._work, session_id).status
-            if found is not status:
-                raise TransitionRefused(session_id, found.value, status.value)
-        else:
-            logger.info("session turned", extra={"session_id": session_id, "status": status.value})
-        return self.get(session_id, include_expired=True)
 
     def _set(self, session_id: str, values: Mapping[str, Any]) -> None:
         now = self._work.now()
@@ -276,10 +256,5 @@ def _names(given: Iterable[str]) -> frozenset[str]:
     raise InvalidInput("remove", "must be a list of keys")
 
 
-_GET = Prepared(select(*SESSION).where(this_session()))
-_DELETE = delete(sessions).where(this_session())
-_DELETE_CHILDREN = tuple(
-    delete(table).where(table.c.session_id == SESSION_KEY)
-    for table in map(table_of, (Message, SessionMetadata, Timeout, Snapshot))
-)
+_DELETE = delete(sessions).where(this_session(), sessions.c.held_at.is_(None))
 _LOCK_CONTEXT = select(sessions.c.context).where(this_session()).with_for_update(key_share=True)

@@ -19,14 +19,18 @@ from chatledger.errors import ChatledgerError, UnitOfWorkEnded
 from chatledger.services.prepared import Prepared
 
 logger = logging.getLogger("chatledger")
+# Or a warning would be printed by a program that has not set up logging.
+logger.addHandler(logging.NullHandler())
 
 
 class Work:
     """The transaction as the services see it."""
 
-    __slots__ = ("_bind", "_connection", "clock", "dialect", "owner")
+    __slots__ = ("_bind", "_connection", "actor", "clock", "dialect", "owner")
 
-    def __init__(self, bind: OrmSession | Connection, owner: str | None, clock: Clock) -> None:
+    def __init__(
+        self, bind: OrmSession | Connection, owner: str | None, clock: Clock, actor: str | None = None
+    ) -> None:
         self._bind = bind
         # An application's session flushes what it holds before each statement, so it must run the statement itself.
         self._connection = bind if isinstance(bind, Connection) else None
@@ -34,6 +38,8 @@ class Work:
         self.dialect: Dialect = dialect_of(engine.dialect.name)
         #: The user whose sessions alone are visible, or None for all.
         self.owner = owner
+        #: Who does this, for the audit log.
+        self.actor = actor
         self.clock = clock
 
     def execute(self, statement: Any, parameters: Any = None) -> Result[Any]:

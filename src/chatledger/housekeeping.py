@@ -1,0 +1,143 @@
+"""What a ledger does over many short transactions: the sweep, the purge, the erasure of a user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from chatledger.schemas import Due, ErasureReceipt, PurgeReport, SweepReport
+from chatledger.schemas.fields import acting, moment
+from chatledger.services import erasing, purging, sweeping
+from chatledger.services.sweeping import Run
+from chatledger.services.work import Work
+from chatledger.sweeper import Sweeper
+from chatledger.transactions import Transactions
+from chatledger.vocabulary import Status
+
+R = TypeVar("R")
+
+#: Who a sweep is in the audit log, where nobody else is named.
+SWEEPER = "sweeper"
+
+
+class Housekeeping(Transactions):
+    """Each works on what can be seen: on a whole ledger, or on what is one user's."""
+
+    def sweep(
+        self,
+        *,
+        now: datetime | None = None,
+        dry_run: bool = False,
+        send: Callable[[Due], object] | None = None,
+        actor: str | None = SWEEPER,
+        progress: Callable[[SweepReport], object] | None = None,
+        stopping: Callable[[], bool] | None = None,
+    ) -> SweepReport:
+        """Warn, mark idle, and archive with a snapshot, whoever is due: each session in a transaction of its own.
+
+        Any number of sweeps may run at once, in threads, processes and machines: each session is dealt with once. One
+        that is killed leaves every session as it was or wholly dealt with, and the next goes on. Sessions that somebody
+        writes to at the moment are left to the next sweep. `dry_run` says what would happen and changes nothing.
+
+        A warning is sent (`send`, called with the session) after it was written down that it is: twice never, and not at
+        all when the process is killed in between. When `send` raises, the next sweep tries again. `progress` is told
+        after each page of up to 500 sessions; `stopping` is asked then whether to end early.
+
+        Raises:
+            Busy, Unavailable: as `run`. What was done until then stays.
+            InvalidInput: a time without a zone.
+        """
+
+        def goes_on(report: SweepReport) -> bool:
+            if progress is not None:
+                progress(report)
+            return stopping is None or not stopping()
+
+        at = self._core.clock() if now is None else moment(now, "now")
+        return sweeping.sweep(self._reading, self._writing(actor), at, dry_run=dry_run, send=send, goes_on=goes_on)
+
+    def sweeper(
+        self,
+        interval: timedelta | float = 60.0,
+        *,
+        send: Callable[[Due], object] | None = None,
+        heard: Callable[[SweepReport], object] | None = None,
+        actor: str | None = SWEEPER,
+    ) -> Sweeper:
+        """A `Sweeper` that sweeps every so many seconds, once it is started. `heard` is told of every report.
+
+        Raises:
+            InvalidInput: an interval that is none.
+        """
+        acting(actor)
+        made: list[Sweeper] = []
+
+        def sweep() -> SweepReport:
+            return self.sweep(send=send, actor=actor, stopping=made[0].stopping)
+
+        made.append(Sweeper(sweep, interval, heard=heard, clock=self._core.clock))
+        return made[0]
+
+    def purge(
+        self,
+        *,
+        older_than: timedelta | datetime | float,
+        status: Status | str | Iterable[Status | str] = Status.ARCHIVED,
+        dry_run: bool = False,
+        now: datetime | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+        progress: Callable[[PurgeReport], object] | None = None,
+    ) -> PurgeReport:
+        """`uow.timeouts.purge`, in transactions of up to 100 sessions or 5,000 messages (or one session that has more).
+
+        A killed purge leaves whole sessions; the next goes on. `progress` is told after each transaction.
+
+        Raises:
+            Busy, Unavailable: as `run`. What was deleted until then stays deleted.
+            InvalidInput: an unknown status, or an age that is none.
+        """
+        at = self._core.clock() if now is None else moment(now, "now")
+        wanted = purging.wanted(older_than, status, at, reason)
+        return purging.purge(self._reading, self._writing(actor), wanted, dry_run=dry_run, progress=progress)
+
+    def erase_user(
+        self,
+        user_id: str,
+        *,
+        keep_totals: bool = False,
+        include_held: bool = False,
+        dry_run: bool = False,
+        scrub: bool = True,
+        actor: str | None = None,
+        reason: str | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> ErasureReceipt:
+        """`uow.sessions.erase_user`, in several transactions, and then nothing is left of it in the file.
+
+        `scrub` rewrites a SQLite file, its full-text index and its log, for which writers wait and as much space is
+        needed again; on PostgreSQL it is a VACUUM, after which the server's pages, its write-ahead log and its backups
+        may still hold the bytes for a while. The receipt says whether it could be done; run the same again if not.
+        `progress` is told the sessions and messages so far. A killed erasure is run again.
+
+        Raises:
+            SessionHeld: a session of the user is held, and that was not asked for. Nothing is changed.
+            Busy, Unavailable: as `run`. What was erased until then stays erased.
+            InvalidInput: another user than the one that this ledger is limited to.
+        """
+        wanted = erasing.wanted(self._user_id, user_id, keep_totals, include_held, reason)
+        receipt = erasing.erase(self._writing(actor), wanted, dry_run=dry_run, progress=progress)
+        if dry_run or not scrub:
+            return receipt
+        return receipt.model_copy(update={"scrubbed": self._core.scrub()})
+
+    def _reading(self, act: Callable[[Work], R]) -> R:
+        with self.read() as uow:
+            return act(uow._work)
+
+    def _writing(self, actor: str | None) -> Run:
+        def run(act: Callable[[Work], R]) -> R:
+            return self.run(lambda uow: act(uow._work), actor=actor)
+
+        return run

@@ -1,0 +1,32 @@
+"""Deleting sessions, with all that hangs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete
+
+from chatledger.models import Message, SessionMetadata, Snapshot, Timeout
+from chatledger.models.base import table_of
+from chatledger.services import audit
+from chatledger.services.rows import sessions
+from chatledger.services.work import Work
+
+_CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot)))
+
+
+def delete_sessions(work: Work, names: Sequence[str], action: str, *, reason: str | None) -> None:
+    """Delete a bounded number of sessions that are locked. Their entries in the audit log get the name of an action."""
+    if not names:
+        return
+    before = audit.newest(work)
+    work.execute(delete(sessions).where(sessions.c.session_id.in_(list(names))))
+    delete_children(work, names)
+    audit.attribute_many(work, names, before, action, reason=reason)
+
+
+def delete_children(work: Work, names: Sequence[str]) -> None:
+    """What the foreign keys do, where an application's connection does not enforce them."""
+    if not work.cascades():
+        for table in _CHILDREN:
+            work.execute(delete(table).where(table.c.session_id.in_(list(names))))

@@ -1,0 +1,202 @@
+"""Erasing a user: everything that is the user's, in every table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, literal, or_, select, update
+
+from chatledger.dialects.types import Identifier, Timestamp
+from chatledger.errors import InvalidInput, SessionHeld
+from chatledger.ids import new_id
+from chatledger.schemas import ErasureReceipt
+from chatledger.schemas.fields import identifier, stated
+from chatledger.services import audit
+from chatledger.services.audit import audit_log
+from chatledger.services.deletion import delete_sessions
+from chatledger.services.limits import defaults
+from chatledger.services.purging import BATCH, batch_of
+from chatledger.services.rows import messages, sessions
+from chatledger.services.snapshotting import snapshots
+from chatledger.services.sweeping import Run
+from chatledger.services.work import Work, logger
+from chatledger.vocabulary import Scope, Status
+
+ERASED = "session.erased"
+
+#: Of a message, what stays where totals are kept.
+_KEPT = (
+    "sequence_number", "role", "model_id", "input_tokens", "output_tokens", "cached_tokens", "tokens_used",
+    "duration_ms", "cost", "created_at",
+)  # fmt: skip
+#: Held sessions that an error names.
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Whom to erase, and how."""
+
+    user_id: str
+    keep_totals: bool
+    include_held: bool
+    reason: str | None
+
+
+@dataclass
+class _Sums:
+    sessions: int = 0
+    messages: int = 0
+    snapshots: int = 0
+    tokens: int = 0
+    duration_ms: int = 0
+    cost: Decimal = Decimal(0)
+
+    def add(self, rows: Sequence[Any], snapshots: int) -> None:
+        self.sessions += len(rows)
+        self.snapshots += snapshots
+        for row in rows:
+            self.messages += row.message_count
+            self.tokens += row.total_tokens
+            self.duration_ms += row.total_duration_ms
+            self.cost += row.total_cost
+
+
+def wanted(owner: str | None, user_id: str, keep_totals: bool, include_held: bool, reason: str | None) -> Wanted:
+    """What users ask for.
+
+    Raises:
+        InvalidInput: nobody, or another user than the owner.
+    """
+    if not identifier(user_id, "user_id"):
+        raise InvalidInput("user_id", "must not be empty")
+    if owner is not None and user_id != owner:
+        raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+    return Wanted(user_id, keep_totals, include_held, stated(reason))
+
+
+def erase(
+    run: Run,
+    wanted: Wanted,
+    *,
+    dry_run: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> ErasureReceipt:
+    """Erase a user, a batch of sessions for each call of `run`. `progress` is told sessions and messages so far."""
+    run(lambda work: _require_none_held(work, wanted))
+    sums = _Sums()
+    last: str | None = None
+    while batch := run(lambda work, last=last: _batch(work, wanted, last, dry_run=dry_run)):  # type: ignore[misc]
+        sums.add(*batch)  # outside of `run`, which may call what it is given several times
+        last = batch[0][-1].session_id
+        if progress is not None:
+            progress(sums.sessions, sums.messages)
+    at, entries = run(lambda work: _forget(work, wanted, sums, dry_run=dry_run))
+    if not dry_run:
+        logger.info("user erased", extra={"count": sums.sessions})
+    return ErasureReceipt(
+        user_id=wanted.user_id,
+        at=at,
+        dry_run=dry_run,
+        sessions=sums.sessions,
+        messages=sums.messages,
+        snapshots=sums.snapshots,
+        audit_entries=entries,
+        totals={"tokens": sums.tokens, "duration_ms": sums.duration_ms, "cost": sums.cost},
+        kept_totals=wanted.keep_totals,
+    )
+
+
+def digest_of_user(user_id: str) -> str:
+    """What the audit log keeps of an erased user: enough to tell whether a given name was erased, not to read it."""
+    return blake2b(user_id.encode(), digest_size=16).hexdigest()
+
+
+def _require_none_held(work: Work, wanted: Wanted) -> None:
+    if wanted.include_held:
+        return
+    statement = select(sessions.c.session_id).where(_OF_USER, sessions.c.held_at.is_not(None)).limit(_NAMED)
+    held = work.execute(statement, {"user": wanted.user_id}).scalars().all()
+    if held:
+        raise SessionHeld(tuple(held))
+
+
+def _batch(work: Work, wanted: Wanted, last: str | None, *, dry_run: bool) -> tuple[Sequence[Any], int] | None:
+    """Erase some sessions, or with `dry_run` look at them; which they were and how many snapshots they had."""
+    statement = select(*_FIGURES).where(_OF_USER)
+    if dry_run and last is not None:
+        statement = statement.where(sessions.c.session_id > last)
+    if not wanted.include_held:
+        statement = statement.where(sessions.c.held_at.is_(None))
+    statement = statement.order_by(sessions.c.session_id).limit(BATCH)
+    locked = statement if dry_run else statement.with_for_update()
+    rows = batch_of(work.execute(locked, {"user": wanted.user_id}).all())
+    if not rows:
+        return None
+    names = [row.session_id for row in rows]
+    count = select(func.count()).select_from(snapshots).where(snapshots.c.session_id.in_(names))
+    kept_snapshots = work.execute(count).scalar_one()
+    if not dry_run:
+        if wanted.keep_totals:
+            for name in names:
+                _keep_totals(work, name)
+        forked = update(sessions).where(sessions.c.forked_from.in_(names)).values(forked_from=None, forked_at=None)
+        work.execute(forked)
+        delete_sessions(work, names, ERASED, reason=wanted.reason)
+    return rows, kept_snapshots
+
+
+def _keep_totals(work: Work, session_id: str) -> None:
+    """A closed session without owner and text, with the same figures."""
+    now = work.now()
+    parameters = {"session": session_id, "new": new_id(), "now": now}
+    work.execute(_KEEP_SESSION, parameters)
+    work.execute(_KEEP_MESSAGES, parameters)
+
+
+def _forget(work: Work, wanted: Wanted, sums: _Sums, *, dry_run: bool) -> tuple[datetime, int]:
+    """Take the user's name out of what is left; when, and how many entries of the audit log named the user."""
+    user = wanted.user_id
+    mine = or_(audit_log.c.user_id == user, audit_log.c.actor == user)
+    if dry_run:
+        return work.now(), int(work.execute(select(func.count()).select_from(audit_log).where(mine)).scalar_one())
+    work.execute(delete(defaults).where(defaults.c.scope == Scope.USER, defaults.c.scope_id == user))
+    work.execute(update(snapshots).where(snapshots.c.actor == user).values(actor=None, reason=None))
+    nobody = {"user_id": None, "session_id": None, "reason": None}
+    entries = work.change(update(audit_log).where(audit_log.c.user_id == user).values(nobody))
+    entries += work.change(update(audit_log).where(audit_log.c.actor == user).values(actor=None, reason=None))
+    details = {
+        "user": digest_of_user(user), "messages": sums.messages, "snapshots": sums.snapshots,
+        "kept_totals": wanted.keep_totals,
+    }  # fmt: skip
+    audit.record(work, "user.erased", reason=wanted.reason, count=sums.sessions, details=details)
+    return work.now(), entries
+
+
+_USER, _NEW = bindparam("user", type_=Identifier()), bindparam("new", type_=Identifier())
+_NOW = bindparam("now", type_=Timestamp())
+_OF_USER = sessions.c.user_id == _USER
+_FIGURES = tuple(
+    sessions.c[name] for name in ("session_id", "message_count", "total_tokens", "total_duration_ms", "total_cost")
+)
+_SESSION = bindparam("session", type_=Identifier())
+_STAYS = ("project_id", "model_id", "created_at", "last_activity")
+_KEEP_SESSION = insert(sessions).from_select(
+    ["session_id", *_STAYS, "status", "archived_at", "updated_at"],
+    select(
+        _NEW, *(sessions.c[name] for name in _STAYS), literal(Status.ARCHIVED, sessions.c.status.type), _NOW, _NOW
+    ).where(sessions.c.session_id == _SESSION),
+    include_defaults=False,
+)
+_KEEP_MESSAGES = insert(messages).from_select(
+    ["session_id", "content", *_KEPT],
+    select(_NEW, literal(""), *(messages.c[name] for name in _KEPT))
+    .where(messages.c.session_id == _SESSION)
+    .order_by(messages.c.sequence_number),
+    include_defaults=False,
+)

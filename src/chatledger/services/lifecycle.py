@@ -1,0 +1,300 @@
+"""The life of a session: which status leads to which, and what goes with a change.
+
+active ──mark_idle──▶ idle ──(a message, resume)──▶ active
+active, idle ──pause──▶ paused ──resume──▶ active
+active, idle, paused ──fail──▶ failed
+active, idle, paused, failed ──archive──▶ archived
+active, idle, paused, failed, archived ──expire──▶ expired
+archived, expired, failed ──reopen──▶ active
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, select, update
+
+from chatledger.dialects.constructs import greatest, minute_of
+from chatledger.dialects.types import Timestamp
+from chatledger.errors import InvalidInput, SessionNotFound, TransitionRefused
+from chatledger.schemas import Session
+from chatledger.schemas.fields import identifier, moment, stated, whole
+from chatledger.services import audit, limits, snapshotting
+from chatledger.services.ownership import owned, place, this_session
+from chatledger.services.prepared import Prepared
+from chatledger.services.rows import SESSION, sessions, to_sessions
+from chatledger.services.work import Service, Work, logger
+from chatledger.vocabulary import OPEN, SnapshotKind, Status
+
+
+class Transition(NamedTuple):
+    """What one method does."""
+
+    to: Status
+    sources: tuple[Status, ...]
+
+
+TRANSITIONS = {
+    "pause": Transition(Status.PAUSED, (Status.ACTIVE, Status.IDLE)),
+    "resume": Transition(Status.ACTIVE, (Status.IDLE, Status.PAUSED)),
+    "mark_idle": Transition(Status.IDLE, (Status.ACTIVE,)),
+    "archive": Transition(Status.ARCHIVED, (*OPEN, Status.FAILED)),
+    "expire": Transition(Status.EXPIRED, (*OPEN, Status.FAILED, Status.ARCHIVED)),
+    "fail": Transition(Status.FAILED, OPEN),
+    "reopen": Transition(Status.ACTIVE, (Status.ARCHIVED, Status.EXPIRED, Status.FAILED)),
+}
+
+
+class Lifecycle(Service):
+    """Changes of status, and holds."""
+
+    __slots__ = ()
+
+    def pause(self, session_id: str) -> Session:
+        """Keep an active or idle session from becoming idle or being archived for it. It still takes messages.
+
+        Its hard limit goes on.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            TransitionRefused: it is closed.
+        """
+        return self._obey("pause", session_id)
+
+    def resume(self, session_id: str) -> Session:
+        """Make a paused or idle session active. That counts as activity, as a message does.
+
+        Raises:
+            SessionNotFound, TransitionRefused: as `pause`.
+        """
+        return self._obey("resume", session_id)
+
+    def mark_idle(self, session_id: str) -> Session:
+        """Say that an active session lies idle. The next message wakes it.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            TransitionRefused: it is paused or closed.
+        """
+        return self._obey("mark_idle", session_id)
+
+    def archive(self, session_id: str, *, reason: str | None = None, snapshot: bool = True) -> Session:
+        """Take a `pre_archive` snapshot of a session, then close it for writing. It stays readable.
+
+        Both happen or neither does. Archiving an archived session changes nothing. `snapshot=False` takes none.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            TransitionRefused: it is expired.
+        """
+        why = stated(reason)
+        identifier(session_id, "session_id")
+        archive(self._work, session_id, reason=why, snapshot=snapshot)
+        return fetch(self._work, session_id)
+
+    def expire(self, session_id: str, *, reason: str | None = None) -> Session:
+        """Close a session and hide it from `find`, `get` and `list` unless they are asked for it. Nothing is deleted.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+        """
+        return self._obey("expire", session_id, reason=reason)
+
+    def fail(self, session_id: str, *, reason: str | None = None) -> Session:
+        """Close a session because something went wrong. It stays readable.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            TransitionRefused: it is archived or expired.
+        """
+        return self._obey("fail", session_id, reason=reason)
+
+    def reopen(self, session_id: str, *, reason: str | None = None) -> Session:
+        """Make an archived, expired or failed session active again: as activity, and with its hard limit begun anew.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            TransitionRefused: it is idle or paused.
+        """
+        return self._obey("reopen", session_id, reason=reason)
+
+    def hold(self, session_id: str, *, reason: str | None = None) -> Session:
+        """Keep a session as it is: no sweep, purge or clean-up touches it, and it is not deleted until `release`.
+
+        It still takes messages. Holding a held session changes nothing.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+        """
+        return self._hold(session_id, reason, held=True)
+
+    def release(self, session_id: str, *, reason: str | None = None) -> Session:
+        """End a hold. Releasing a session that is not held changes nothing.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+        """
+        return self._hold(session_id, reason, held=False)
+
+    def expire_older_than(
+        self,
+        hours: float,
+        *,
+        now: datetime | None = None,
+        limit: int | None = None,
+        reason: str | None = None,
+    ) -> int:
+        """Expire the open sessions that have been inactive for so many hours; how many there were.
+
+        Held ones are passed over. `limit` expires so many at most, the longest inactive first, so that a large ledger is
+        cleaned in several short transactions.
+
+        Raises:
+            InvalidInput: hours that are no positive number, or a time without a zone.
+        """
+        why = stated(reason)
+        moment_now = self._work.now() if now is None else moment(now, "now")
+        before = moment_now - _hours(hours)
+        statement = _OVERDUE if limit is None else _OVERDUE.limit(whole(limit, "limit", least=1))
+        rows = self._work.execute(statement, {"before": before, "owner": self._work.owner}).all()
+        owners = {row.session_id: row.user_id for row in rows}
+        names = list(owners)
+        for start in range(0, len(names), 500):  # statements hold a bounded number of parameters
+            values = {"status": Status.EXPIRED, "expired_at": moment_now, "updated_at": moment_now}
+            chosen = sessions.c.session_id.in_(names[start : start + 500])
+            self._work.execute(update(sessions).where(chosen).values(values))
+        audit.record_many(self._work, "session.expired", owners, reason=why or f"inactive for {hours:g} hours")
+        if owners:
+            logger.info("sessions expired", extra={"count": len(owners)})
+        return len(owners)
+
+    def _obey(self, verb: str, session_id: str, *, reason: str | None = None) -> Session:
+        why = stated(reason)
+        identifier(session_id, "session_id")
+        turn(self._work, session_id, verb, reason=why)
+        return fetch(self._work, session_id)
+
+    def _hold(self, session_id: str, reason: str | None, *, held: bool) -> Session:
+        why = stated(reason)
+        identifier(session_id, "session_id")
+        now = self._work.now()
+        statement = (
+            update(sessions)
+            .where(this_session(), sessions.c.held_at.is_(None) if held else sessions.c.held_at.is_not(None))
+            .values(held_at=now if held else None, updated_at=now)
+        )
+        if self._work.change(statement, place(self._work, session_id)):
+            limits.look_again(self._work, session_id)
+            audit.record_for(self._work, session_id, "session.held" if held else "session.released", reason=why)
+        return fetch(self._work, session_id)
+
+
+def archive(work: Work, session_id: str, *, reason: str | None, snapshot: bool = True) -> None:
+    """Snapshot a session, then close it.
+
+    Raises:
+        SessionNotFound, TransitionRefused
+    """
+    require(work, session_id, "archive")
+    details = None
+    if snapshot and snapshotting.lock(work, session_id).status is not Status.ARCHIVED:
+        taken = snapshotting.take(work, session_id, SnapshotKind.PRE_ARCHIVE, reason=reason)
+        details = {"snapshot": taken.snapshot_number, "messages": taken.message_count}
+    turn(work, session_id, "archive", reason=reason, details=details)
+
+
+def turn(
+    work: Work, session_id: str, verb: str, *, reason: str | None = None, details: dict[str, Any] | None = None
+) -> bool:
+    """Change the status of a session as a method does; whether it was another before.
+
+    Raises:
+        SessionNotFound, TransitionRefused
+    """
+    wanted = TRANSITIONS[verb]
+    now = work.now()
+    values: dict[str, Any] = {"status": wanted.to, "updated_at": now}
+    if verb == "archive":
+        values["archived_at"] = now
+    elif verb == "expire":
+        values["expired_at"] = now
+    elif verb == "reopen":
+        values |= {"archived_at": None, "expired_at": None}
+    if verb in ("resume", "reopen"):
+        # Somebody wants to go on with it: it must not be found overdue the next moment.
+        values["last_activity"] = greatest(sessions.c.last_activity, bindparam("now", now, type_=Timestamp()))
+    parameters = {**place(work, session_id), "sources": list(wanted.sources)}
+    statement = update(sessions).where(this_session(), sessions.c.status.in_(bindparam("sources", expanding=True)))
+    if work.change(statement.values(values), parameters) == 0:
+        require(work, session_id, verb)
+        return False
+    if verb == "reopen":
+        limits.begin_anew(work, session_id)
+    if verb in _AUDITED:
+        audit.record_for(work, session_id, _AUDITED[verb], reason=reason, details=details)
+    logger.info("session turned", extra={"session_id": session_id, "status": wanted.to.value})
+    return True
+
+
+def require(work: Work, session_id: str, verb: str) -> None:
+    """Raise what stands in the way of a method.
+
+    Raises:
+        SessionNotFound: no such session, or it belongs to another user.
+        TransitionRefused: its status leads elsewhere.
+    """
+    status = work.execute(_STATUS, place(work, session_id)).scalar_one_or_none()
+    if status is None:
+        raise SessionNotFound(session_id)
+    wanted = TRANSITIONS[verb]
+    if status is not wanted.to and status not in wanted.sources:
+        possible = tuple(name for name, transition in TRANSITIONS.items() if status in transition.sources)
+        raise TransitionRefused(session_id, status.value, wanted.to.value, possible)
+
+
+def fetch(work: Work, session_id: str) -> Session:
+    """A session, whatever its status.
+
+    Raises:
+        SessionNotFound: no such session, or it belongs to another user.
+    """
+    found = to_sessions(work.rows(GET, place(work, session_id)))
+    if not found:
+        raise SessionNotFound(session_id)
+    return found[0]
+
+
+def _hours(given: float) -> timedelta:
+    try:
+        if not isinstance(given, bool) and given > 0:
+            return timedelta(hours=given)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InvalidInput("hours", "must be a positive number of hours")
+
+
+#: The acts that leave a row in the audit log; the others happen by the minute.
+_AUDITED = {
+    "archive": "session.archived",
+    "expire": "session.expired",
+    "fail": "session.failed",
+    "reopen": "session.reopened",
+}
+
+GET = Prepared(select(*SESSION).where(this_session()))
+_STATUS = select(sessions.c.status).where(this_session())
+_BEFORE = bindparam("before", type_=Timestamp())
+_OVERDUE = (
+    select(sessions.c.session_id, sessions.c.user_id)
+    .where(
+        sessions.c.status.in_(OPEN),
+        sessions.c.held_at.is_(None),
+        # The minute is what the index holds; within it the exact time decides.
+        sessions.c.activity_minute <= minute_of(_BEFORE),
+        sessions.c.last_activity <= _BEFORE,
+        owned(),
+    )
+    .order_by(sessions.c.activity_minute, sessions.c.session_id)
+    .with_for_update(key_share=True, skip_locked=True)
+)

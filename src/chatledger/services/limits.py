@@ -1,0 +1,213 @@
+"""The limits of sessions, their own and the defaults, as they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, and_, bindparam, delete, exists, literal, or_, select, update
+
+from chatledger.dialects.types import Identifier, Timestamp
+from chatledger.errors import InvalidInput
+from chatledger.models import Timeout as TimeoutRow
+from chatledger.models import TimeoutDefault as DefaultRow
+from chatledger.models.base import table_of
+from chatledger.schemas import NewSession
+from chatledger.schemas.session import Keep
+from chatledger.schemas.timeout import TimeoutChanges
+from chatledger.services.assessment import COLUMNS, Limits, Seen, assess
+from chatledger.services.ownership import SESSION_KEY, place, this_session
+from chatledger.services.rows import sessions
+from chatledger.services.work import Work
+from chatledger.vocabulary import OPEN, Scope, Status
+
+timeouts = table_of(TimeoutRow)
+defaults = table_of(DefaultRow)
+
+#: Of the arguments of users, the columns.
+_COLUMN_OF = {
+    "idle_timeout": "idle_limit",
+    "archive_timeout": "archive_limit",
+    "hard_timeout": "hard_limit",
+    "warn_before": "warn_before",
+}
+#: Limits that are switched on without being named.
+SWITCHED_ON = {"idle_timeout": timedelta(hours=1), "hard_timeout": timedelta(hours=24)}
+
+_NOW = bindparam("now", type_=Timestamp())
+_NEW = bindparam("new", type_=Identifier())
+
+
+def begin(work: Work, new: NewSession, now: datetime) -> None:
+    """The own limits of a session that has just been made, where it has any. Defaults are seen to by a trigger."""
+    if new.idle_timeout is None and new.archive_timeout is None and new.hard_timeout is None:
+        return
+    assert new.session_id is not None
+    for name in ("idle_timeout", "archive_timeout", "hard_timeout"):
+        _require_an_end(now, name, getattr(new, name))
+    own = {column: _seconds(getattr(new, name, None)) for name, column in _COLUMN_OF.items()}
+    limits = Limits(new.idle_timeout, new.archive_timeout, new.hard_timeout)
+    # As a sweep would see it now, before anything has happened in it.
+    columns = assess(Seen(new.session_id, Status.ACTIVE, False, now, now, 0, limits), now).columns
+    added = work.dialect.insert(timeouts).values(
+        session_id=new.session_id, **own, **columns, created_at=now, updated_at=now
+    )
+    # Where a default holds as well the row is there, and is to be looked at by the next sweep: that stays.
+    changed = {column: added.excluded[column] for column in COLUMNS}
+    work.execute(added.on_conflict_do_update(index_elements=[timeouts.c.session_id], set_=changed))
+
+
+def arm(work: Work, session_id: str) -> None:
+    """Have the next sweep look at an open session, when a default may hold for it or it has limits of its own."""
+    source = select(sessions.c.session_id, _NOW, _NOW, _NOW).where(
+        this_session(), sessions.c.status.in_(OPEN), or_(_has_default(), _has_limits())
+    )
+    _upsert(work, source, {**place(work, session_id), "now": work.now()})
+
+
+def look_again(work: Work, session_id: str) -> None:
+    """Have the next sweep look at a session that has been looked at before."""
+    work.execute(_LOOK_AGAIN, {**place(work, session_id), "now": work.now()})
+
+
+def begin_anew(work: Work, session_id: str) -> None:
+    """The hard limit of a session that was reopened counts from now, and it is warned anew."""
+    arm(work, session_id)
+    work.execute(_BEGIN_ANEW, {**place(work, session_id), "now": work.now()})
+
+
+def copy(work: Work, session_id: str, new: str) -> None:
+    """Give a fork the limits of its original."""
+    given = [timeouts.c[column] for column in COLUMNS]
+    source = select(_NEW, *given, _NOW, _NOW, _NOW).where(timeouts.c.session_id == SESSION_KEY)
+    names = ["session_id", *COLUMNS, "next_check_at", "created_at", "updated_at"]
+    added = work.dialect.insert(timeouts).from_select(names, source, include_defaults=False)
+    changed = {column: added.excluded[column] for column in COLUMNS}
+    statement = added.on_conflict_do_update(index_elements=[timeouts.c.session_id], set_=changed)
+    work.execute(statement, {"session": session_id, "new": new, "now": work.now()})
+
+
+def own_limits(work: Work, session_id: str) -> dict[str, int | None]:
+    """The limits that a session itself has, in seconds, by column. The row is locked."""
+    row = work.execute(_OWN, {"session": session_id}).one_or_none()
+    return {column: None if row is None else getattr(row, column) for column in COLUMNS}
+
+
+def merged(
+    before: Mapping[str, int | None], given: Mapping[str, Any], changes: TimeoutChanges
+) -> dict[str, int | None]:
+    """Limits after a change: what is not given stays; where nothing was, the usual limits are switched on."""
+    after = dict(before)
+    unset = all(value is None for value in before.values())
+    for name, column in _COLUMN_OF.items():
+        if not isinstance(given[name], Keep):
+            after[column] = _seconds(getattr(changes, name)) or 0
+        elif unset and name in SWITCHED_ON:
+            after[column] = _seconds(SWITCHED_ON[name])
+    return after
+
+
+def store(work: Work, session_id: str, limits: Mapping[str, int | None]) -> None:
+    """Set the limits of a session itself. It is warned anew, and looked at by the next sweep."""
+    now = work.now()
+    given = [literal(limits[column], timeouts.c[column].type) for column in COLUMNS]
+    source = select(sessions.c.session_id, *given, _when_open(), _NOW, _NOW).where(this_session())
+    names = ["session_id", *COLUMNS, "next_check_at", "created_at", "updated_at"]
+    added = work.dialect.insert(timeouts).from_select(names, source, include_defaults=False)
+    changed = {name: added.excluded[name] for name in (*COLUMNS, "next_check_at", "updated_at")}
+    statement = added.on_conflict_do_update(
+        index_elements=[timeouts.c.session_id], set_={**changed, "warned_at": None, "warned_for": None}
+    )
+    work.execute(statement, {**place(work, session_id), "now": now})
+
+
+def default(work: Work, scope: Scope, scope_id: str) -> Any:
+    """The row of a default, or None."""
+    return work.execute(_DEFAULT, {"scope": scope, "scope_id": scope_id}).one_or_none()
+
+
+def all_defaults(work: Work) -> list[Any]:
+    """Every default that may be seen, the ledger's first."""
+    statement = select(defaults).order_by(defaults.c.scope, defaults.c.scope_id)
+    if work.owner is not None:
+        statement = statement.where(defaults.c.scope == Scope.USER, defaults.c.scope_id == work.owner)
+    return list(work.execute(statement).all())
+
+
+def store_default(work: Work, scope: Scope, scope_id: str, limits: Mapping[str, int | None]) -> None:
+    """Set a default, and have the next sweep look at every open session that it may hold for."""
+    now = work.now()
+    values = {"scope": scope, "scope_id": scope_id, **limits, "created_at": now, "updated_at": now}
+    added = work.dialect.insert(defaults).values(values)
+    changed = {name: added.excluded[name] for name in (*COLUMNS, "updated_at")}
+    work.execute(added.on_conflict_do_update(index_elements=[defaults.c.scope, defaults.c.scope_id], set_=changed))
+    _look_at_all(work, scope, scope_id)
+
+
+def drop_default(work: Work, scope: Scope, scope_id: str) -> bool:
+    """Take a default away; whether it was there."""
+    return work.change(_DROP_DEFAULT, {"scope": scope, "scope_id": scope_id}) > 0
+
+
+def _look_at_all(work: Work, scope: Scope, scope_id: str) -> None:
+    source = select(sessions.c.session_id, _NOW, _NOW, _NOW).where(sessions.c.status.in_(OPEN))
+    if scope is not Scope.LEDGER:
+        source = source.where(sessions.c[f"{scope}_id"] == scope_id)
+    _upsert(work, source, {"now": work.now()})
+
+
+def _upsert(work: Work, source: Select[Any], parameters: Mapping[str, Any]) -> None:
+    names = ["session_id", "next_check_at", "created_at", "updated_at"]
+    added = work.dialect.insert(timeouts).from_select(names, source, include_defaults=False)
+    statement = added.on_conflict_do_update(
+        index_elements=[timeouts.c.session_id], set_={"next_check_at": added.excluded.next_check_at}
+    )
+    work.execute(statement, dict(parameters))
+
+
+def _when_open() -> Any:
+    """This moment for an open session, NULL for a closed one."""
+    return select(_NOW).where(sessions.c.status.in_(OPEN)).correlate(sessions).scalar_subquery()
+
+
+def _has_default() -> Any:
+    holds = or_(
+        defaults.c.scope == Scope.LEDGER,
+        and_(defaults.c.scope == Scope.PROJECT, defaults.c.scope_id == sessions.c.project_id),
+        and_(defaults.c.scope == Scope.USER, defaults.c.scope_id == sessions.c.user_id),
+    )
+    return exists(select(1).select_from(defaults).where(holds)).correlate(sessions)
+
+
+def _has_limits() -> Any:
+    return exists(select(1).select_from(timeouts).where(timeouts.c.session_id == sessions.c.session_id)).correlate(
+        sessions
+    )
+
+
+def _require_an_end(start: datetime, name: str, limit: timedelta | None) -> None:
+    try:
+        start + (limit or timedelta(0))
+    except OverflowError:
+        raise InvalidInput(name, "ends after the year 9999") from None
+
+
+def _seconds(limit: timedelta | None) -> int | None:
+    return None if limit is None else 0 if not limit else max(1, round(limit.total_seconds()))
+
+
+_THIS_DEFAULT = and_(
+    defaults.c.scope == bindparam("scope", type_=defaults.c.scope.type),
+    defaults.c.scope_id == bindparam("scope_id", type_=Identifier()),
+)
+_DEFAULT = select(defaults).where(_THIS_DEFAULT)
+_DROP_DEFAULT = delete(defaults).where(_THIS_DEFAULT)
+_OWN = select(*(timeouts.c[column] for column in COLUMNS)).where(timeouts.c.session_id == SESSION_KEY).with_for_update()
+_MINE = timeouts.c.session_id.in_(select(sessions.c.session_id).where(this_session(), sessions.c.status.in_(OPEN)))
+_LOOK_AGAIN = update(timeouts).where(_MINE).values(next_check_at=_NOW)
+_BEGIN_ANEW = (
+    update(timeouts)
+    .where(timeouts.c.session_id.in_(select(sessions.c.session_id).where(this_session())))
+    .values(hard_from=_NOW, warned_at=None, warned_for=None, idle_from=None, idle_sequence=None)
+)

@@ -1,0 +1,50 @@
+"""Redacting: the text of a message is replaced wherever the ledger holds it."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, select, update
+
+from chatledger.dialects.types import Whole
+from chatledger.errors import InvalidInput
+from chatledger.schemas import Message, NewMessage
+from chatledger.schemas.fields import validated
+from chatledger.services import audit
+from chatledger.services.ownership import in_visible_session, place
+from chatledger.services.rows import from_row, messages, to_row
+from chatledger.services.snapshot_body import COLUMNS, line_of
+from chatledger.services.snapshotting import lock, replace_message
+from chatledger.services.work import Work, logger
+
+#: What stands in place of redacted text.
+REDACTED = "[redacted]"
+
+
+def redact(work: Work, old: Message, replacement: str) -> Message:
+    """Replace the text of a message, in the snapshots of its session too, and drop what else it says.
+
+    Raises:
+        InvalidInput: the replacement cannot be stored.
+        CorruptDatabase: a snapshot is damaged.
+    """
+    session_id, number = old.session_id, old.sequence_number
+    kept = old.model_dump(exclude={"session_id", "sequence_number", "content", "payload", "metadata", "name"})
+    try:
+        redacted = validated(NewMessage, {**kept, "content": replacement})
+    except InvalidInput as error:
+        raise InvalidInput("replacement", error.reason) from None
+    row = to_row(redacted, old.created_at)
+    lock(work, session_id)  # so that no snapshot is taken meanwhile
+    parameters = {**place(work, session_id), "number": number}
+    work.execute(_REDACT, {**parameters, **{name: row[name] for name in _REDACTED}})
+    replace_message(work, session_id, number, line_of(work.execute(_LINE, parameters).one()))
+    audit.record_for(work, session_id, "message.redacted", details={"message": number})
+    logger.info("message redacted", extra={"session_id": session_id, "sequence_number": number})
+    return from_row(session_id, number, row)
+
+
+_REDACTED = ("content", "payload", "metadata", "name", "digest", "search_text")
+_THIS = in_visible_session() & (messages.c.sequence_number == bindparam("number", type_=Whole))
+_LINE = select(*COLUMNS).where(_THIS)
+_REDACT = (
+    update(messages).where(_THIS).values({name: bindparam(name, type_=messages.c[name].type) for name in _REDACTED})
+)

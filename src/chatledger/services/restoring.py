@@ -1,0 +1,145 @@
+"""Bringing a snapshot back, over its session or as a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import from_json
+from sqlalchemy import bindparam, delete, update
+
+from chatledger.dialects.types import EncodedDocument, Identifier, Timestamp
+from chatledger.errors import SessionClosed
+from chatledger.schemas import NewSession, Session
+from chatledger.schemas.fields import validated
+from chatledger.services import audit, creation, lifecycle, snapshotting
+from chatledger.services.ownership import SESSION_KEY, place, require_visible
+from chatledger.services.rows import SESSION_FIELDS, messages, metadata, sessions
+from chatledger.services.snapshot_body import fields_of, number_of, stored_row
+from chatledger.services.work import Work
+from chatledger.vocabulary import OPEN
+
+#: Messages that are written, or named in a statement, at a time.
+_BATCH = 500
+
+
+@dataclass
+class Changes:
+    """How a conversation differs from what it was, by the numbers of messages."""
+
+    added: list[int] = field(default_factory=list)
+    removed: list[int] = field(default_factory=list)
+    changed: list[int] = field(default_factory=list)
+
+    @classmethod
+    def between(cls, then: Iterable[str], now: Iterable[str]) -> Changes:
+        """From the lines of both, which are in the order of their numbers."""
+        changes = cls()
+        old, new = iter(then), iter(now)
+        a, b = next(old, None), next(new, None)
+        while a is not None or b is not None:
+            before = number_of(a) if a is not None else None
+            after = number_of(b) if b is not None else None
+            if after is None or (before is not None and before < after):
+                changes.removed.append(before or 0)
+                a = next(old, None)
+            elif before is None or after < before:
+                changes.added.append(after)
+                b = next(new, None)
+            else:
+                if a != b:
+                    changes.changed.append(after)
+                a, b = next(old, None), next(new, None)
+        return changes
+
+
+def require_open(work: Work, session_id: str) -> None:
+    """Raise SessionClosed for a session that takes no messages."""
+    status = require_visible(work, session_id).status
+    if status not in OPEN:
+        raise SessionClosed(session_id, status.value)
+
+
+def over(work: Work, row: Any, before: int, *, reason: str | None) -> Session:
+    """Restore a snapshot over its session, which is locked and open."""
+    session_id = row.session_id
+    lines = snapshotting.contents(row)
+    fields = fields_of(f"{session_id}:{row.snapshot_number}", next(lines, ""))
+    changes = Changes.between(lines, snapshotting.current_lines(work, session_id))
+    for numbers in _chunks(changes.added + changes.changed):
+        statement = delete(messages).where(
+            messages.c.session_id == SESSION_KEY, messages.c.sequence_number.in_(list(numbers))
+        )
+        work.execute(statement, {"session": session_id})
+        audit.attribute(work, session_id, audit.MESSAGES_DELETED, reason=f"restoring snapshot {row.snapshot_number}")
+    _insert(work, session_id, row, only=set(changes.removed + changes.changed))
+    _write_fields(work, session_id, fields)
+    details = {
+        "snapshot": row.snapshot_number, "undo": before, "removed": len(changes.added),
+        "brought_back": len(changes.removed), "changed_back": len(changes.changed),
+    }  # fmt: skip
+    audit.record_for(work, session_id, "session.restored", reason=reason, details=details)
+    return lifecycle.fetch(work, session_id)
+
+
+def as_new(work: Work, row: Any, new: str, *, reason: str | None) -> Session:
+    """Make a new session of a snapshot.
+
+    Raises:
+        SessionExists: the id is taken.
+    """
+    lines = snapshotting.contents(row)
+    fields = fields_of(f"{row.session_id}:{row.snapshot_number}", next(lines, ""))
+    for _ in lines:  # all of it is whole, or nothing is made
+        pass
+    given = {
+        **fields,
+        "session_id": new,
+        "user_id": lifecycle.fetch(work, row.session_id).user_id,
+        "context": from_json(fields["context"]),
+        "metadata": {key: from_json(value) for key, value in fields["metadata"].items()},
+    }
+    creation.create(work, validated(NewSession, given))
+    _insert(work, new, row)
+    origin = {"forked_from": row.session_id, "forked_at": row.last_sequence}
+    work.execute(update(sessions).where(sessions.c.session_id == new).values(origin))
+    details = {"snapshot": row.snapshot_number, "messages": row.message_count}
+    audit.record_for(work, new, "session.restored", reason=reason, details=details)
+    return lifecycle.fetch(work, new)
+
+
+def _insert(work: Work, session_id: str, row: Any, only: set[int] | None = None) -> None:
+    """Insert the messages of a snapshot, or those of some numbers."""
+    lines = snapshotting.contents(row)
+    next(lines, None)  # the header
+    batch: list[dict[str, Any]] = []
+    for line in lines:
+        if only is None or number_of(line) in only:
+            batch.append(stored_row(session_id, line))
+        if len(batch) == _BATCH:
+            work.insert_rows(messages, batch)
+            batch = []
+    if batch:
+        work.insert_rows(messages, batch)
+
+
+def _write_fields(work: Work, session_id: str, fields: dict[str, Any]) -> None:
+    creation.register(work, fields["project_id"], fields["model_id"])
+    now = work.now()
+    values = {name: bindparam(f"new_{name}", fields[name], type_=sessions.c[name].type) for name in SESSION_FIELDS}
+    values["context"] = bindparam("new_context", fields["context"], type_=EncodedDocument())
+    values["updated_at"] = bindparam("new_updated_at", now, type_=Timestamp())
+    work.execute(update(sessions).where(sessions.c.session_id == SESSION_KEY).values(values), place(work, session_id))
+    work.execute(delete(metadata).where(metadata.c.session_id == bindparam("of", session_id, type_=Identifier())))
+    rows = [
+        {"session_id": session_id, "key": key, "value": value, "updated_at": now}
+        for key, value in fields["metadata"].items()
+    ]
+    if rows:
+        work.insert_rows(metadata, rows)
+
+
+def _chunks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(numbers), _BATCH):
+        yield numbers[start : start + _BATCH]

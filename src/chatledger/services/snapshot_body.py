@@ -1,0 +1,162 @@
+"""How a conversation is laid down in a snapshot: lines of JSON, compressed, read and written a line at a time.
+
+The first line is the session's, then comes one for each message in the order of their numbers. Values stand as the
+database holds them (JSON as its text, money in nano-dollars), so that a line is equal exactly when the message is.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
+
+from chatledger.dialects.segmentation import segment
+from chatledger.dialects.types import dollars, stamp, to_moment
+from chatledger.errors import CorruptDatabase
+from chatledger.services.rows import MESSAGE, messages
+from chatledger.vocabulary import Role
+
+ENCODING = "jsonl+zlib"
+#: Of the header.
+VERSION = 1
+
+#: What is read of a message for a snapshot.
+COLUMNS = (*MESSAGE, messages.c.digest)
+_NAMES = tuple(column.name for column in COLUMNS)
+_CREATED = _NAMES.index("created_at")
+#: A snapshot is never unpacked further than its own size; this much at a time.
+_CHUNK = 64 * 1024
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
+class Body(NamedTuple):
+    """A snapshot's conversation as it is stored."""
+
+    body: bytes
+    #: Bytes before compression.
+    size: int
+    digest: bytes
+
+
+class Writer:
+    """Takes lines and gives a body. Holds what is compressed already, and nothing else."""
+
+    def __init__(self) -> None:
+        self._compressor = zlib.compressobj(6)
+        self._digest = blake2b(digest_size=16)
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def write(self, line: str) -> None:
+        encoded = line.encode() + b"\n"
+        self._size += len(encoded)
+        self._digest.update(encoded)
+        self._pieces.append(self._compressor.compress(encoded))
+
+    def finish(self) -> Body:
+        self._pieces.append(self._compressor.flush())
+        return Body(b"".join(self._pieces), self._size, self._digest.digest())
+
+
+def header(fields: dict[str, Any]) -> str:
+    """The first line: what a session was, but for its messages."""
+    return _dumps({"chatledger": "snapshot", "version": VERSION, **fields})
+
+
+def line_of(row: Sequence[Any]) -> str:
+    """The line of a message, from a row of `COLUMNS`."""
+    values = list(row[1:])  # the session's id is that of the snapshot
+    values[_CREATED - 1] = stamp(to_moment(values[_CREATED - 1]))
+    values[-1] = None if values[-1] is None else bytes(values[-1]).hex()
+    return _dumps(values)
+
+
+def number_of(line: str) -> int:
+    """The number of a message, from its line."""
+    return int(line[1 : line.index(",")])
+
+
+def row_of(session_id: str, line: str) -> list[Any]:
+    """A row of `MESSAGE` again, from a line."""
+    return [session_id, *json.loads(line)[:-1]]
+
+
+def stored_row(session_id: str, line: str) -> dict[str, Any]:
+    """What is inserted into `messages` for a line."""
+    values = dict(zip(_NAMES, [session_id, *json.loads(line)], strict=True))
+    values["role"] = Role(values["role"])
+    values["cost"] = None if values["cost"] is None else dollars(values["cost"])
+    values["created_at"] = to_moment(values["created_at"])
+    values["digest"] = None if values["digest"] is None else bytes.fromhex(values["digest"])
+    values["search_text"] = segment(values["content"])
+    return values
+
+
+def lines(snapshot_id: str, body: Body, encoding: str) -> Iterator[str]:
+    """The lines of a body, header first.
+
+    Raises:
+        CorruptDatabase: it is not what was written, or was written by a newer release.
+    """
+    digest, size, rest = blake2b(digest_size=16), 0, b""
+    try:
+        if encoding != ENCODING:
+            raise ValueError(encoding)
+        for piece in _unpacked(bytes(body.body), body.size):
+            digest.update(piece)
+            size += len(piece)
+            *whole, rest = (rest + piece).split(b"\n")
+            for line in whole:
+                yield line.decode()
+        if rest or size != body.size or digest.digest() != bytes(body.digest):
+            raise ValueError("cut off")
+        return
+    except (zlib.error, ValueError):
+        pass
+    raise CorruptDatabase(f"snapshot {snapshot_id!r} is damaged: run `chatledger db check`")
+
+
+def fields_of(snapshot_id: str, line: str) -> dict[str, Any]:
+    """What the header says of the session.
+
+    Raises:
+        CorruptDatabase: as `lines`.
+    """
+    try:
+        found: dict[str, Any] = from_json(line)
+        if found.pop("chatledger") == "snapshot" and found.pop("version") == VERSION:
+            return found
+    except (ValueError, KeyError, AttributeError):
+        pass
+    raise CorruptDatabase(f"snapshot {snapshot_id!r} is damaged: run `chatledger db check`")
+
+
+def rewritten(snapshot_id: str, body: Body, encoding: str, change: Callable[[str], str]) -> Body:
+    """The body with every message's line put through a function.
+
+    Raises:
+        CorruptDatabase: as `lines`.
+    """
+    writer = Writer()
+    for place, line in enumerate(lines(snapshot_id, body, encoding)):
+        writer.write(change(line) if place else line)
+    return writer.finish()
+
+
+def _unpacked(body: bytes, size: int) -> Iterator[bytes]:
+    unpacker = zlib.decompressobj()
+    given = 0
+    while body and not unpacker.eof:
+        piece = unpacker.decompress(body, _CHUNK)
+        body = unpacker.unconsumed_tail
+        given += len(piece)
+        if given > size:
+            raise ValueError("larger than it was")
+        yield piece
+    if not unpacker.eof:
+        raise ValueError("cut off")
