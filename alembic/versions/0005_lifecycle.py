@@ -7,7 +7,7 @@ its status it is put back to the last activity by a trigger, so that an idle ses
 at again, and emptied when the session closes, so that closed sessions leave the index. No append touches it: on SQLite
 the trigger is on the status alone, on PostgreSQL its condition is looked at and not met. A new session for which a
 default holds is looked at by the next sweep, whoever inserted it. Purging goes by two partial
-indexes over closed sessions. Messages deleted in any way leave one audit row for each statement and session, unless they
+indexes over closed sessions, expiring by one over those that rest beside the one over active ones that is there. Messages deleted in any way leave one audit row for each statement and session, unless they
 go with their session, which has a row of its own; TRUNCATE leaves one too.
 Unsafe: nothing is rewritten; ADD COLUMN without a default is immediate on both.
 Down: what has no place below (holds, defaults, the new limits) is laid into the audit log as `kept by 0005`, one row
@@ -47,6 +47,7 @@ UP = {
             CONSTRAINT pk_timeout_defaults PRIMARY KEY (scope, scope_id),
             CONSTRAINT ck_timeout_defaults_scope CHECK (scope IN ('ledger', 'project', 'user'))
         ) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX ix_sessions_resting_activity ON sessions (activity_minute) WHERE status IN ('idle', 'paused')",
         "CREATE INDEX ix_sessions_archived_at ON sessions (archived_at) WHERE status = 'archived'",
         "CREATE INDEX ix_sessions_expired_at ON sessions (expired_at) WHERE status = 'expired'",
         "CREATE INDEX ix_audit_log_user_id ON audit_log (user_id)",
@@ -124,6 +125,7 @@ UP = {
             CONSTRAINT pk_timeout_defaults PRIMARY KEY (scope, scope_id),
             CONSTRAINT ck_timeout_defaults_scope CHECK (scope IN ('ledger', 'project', 'user'))
         )""",
+        "CREATE INDEX ix_sessions_resting_activity ON sessions (activity_minute) WHERE status IN ('idle', 'paused')",
         "CREATE INDEX ix_sessions_archived_at ON sessions (archived_at) WHERE status = 'archived'",
         "CREATE INDEX ix_sessions_expired_at ON sessions (expired_at) WHERE status = 'expired'",
         "CREATE INDEX ix_audit_log_user_id ON audit_log (user_id)",
@@ -228,6 +230,7 @@ DOWN = {
         "DROP INDEX ix_audit_log_user_id",
         "DROP INDEX ix_sessions_expired_at",
         "DROP INDEX ix_sessions_archived_at",
+        "DROP INDEX ix_sessions_resting_activity",
         "DROP TABLE timeout_defaults",
         "ALTER TABLE session_timeouts DROP COLUMN hard_from",
         "ALTER TABLE session_timeouts DROP COLUMN idle_sequence",
@@ -262,6 +265,7 @@ DOWN = {
         "DROP INDEX ix_audit_log_user_id",
         "DROP INDEX ix_sessions_expired_at",
         "DROP INDEX ix_sessions_archived_at",
+        "DROP INDEX ix_sessions_resting_activity",
         "DROP TABLE timeout_defaults",
         """ALTER TABLE session_timeouts
             DROP COLUMN hard_from,

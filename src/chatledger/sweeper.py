@@ -65,6 +65,8 @@ class Sweeper:
 
     def start(self) -> Self:
         """Begin to sweep, at once and then every so often, in a thread. Starting a running one changes nothing."""
+        if self.running and self._stopping.is_set():
+            self.stop()
         if not self.running:
             self._stopping.clear()
             self._thread = threading.Thread(target=self.run, name="chatledger sweeper", daemon=True)

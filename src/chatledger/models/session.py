@@ -27,6 +27,7 @@ class Session(Base):
         Index("ix_sessions_project_activity", "project_id", "activity_minute"),
         Index("ix_sessions_model_activity", "model_id", "activity_minute"),
         Index("ix_sessions_active_activity", "activity_minute", info={"where": "status = 'active'"}),
+        Index("ix_sessions_resting_activity", "activity_minute", info={"where": "status IN ('idle', 'paused')"}),
         # What a purge goes by.
         Index("ix_sessions_archived_at", "archived_at", info={"where": "status = 'archived'"}),
         Index("ix_sessions_expired_at", "expired_at", info={"where": "status = 'expired'"}),

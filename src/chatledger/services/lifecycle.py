@@ -10,18 +10,19 @@ archived, expired, failed ──reopen──▶ active
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
-from chatledger.dialects.constructs import greatest, minute_of
+from chatledger.dialects.constructs import greatest
 from chatledger.dialects.types import Timestamp
-from chatledger.errors import InvalidInput, SessionNotFound, TransitionRefused
+from chatledger.errors import SessionNotFound, TransitionRefused
 from chatledger.schemas import Session
 from chatledger.schemas.fields import identifier, moment, stated, whole
 from chatledger.services import audit, limits, snapshotting
-from chatledger.services.ownership import owned, place, this_session
+from chatledger.services.expiring import expire_inactive
+from chatledger.services.ownership import place, this_session
 from chatledger.services.prepared import Prepared
 from chatledger.services.rows import SESSION, sessions, to_sessions
 from chatledger.services.work import Service, Work, logger
@@ -147,27 +148,15 @@ class Lifecycle(Service):
     ) -> int:
         """Expire the open sessions that have been inactive for so many hours; how many there were.
 
-        Held ones are passed over. `limit` expires so many at most, the longest inactive first, so that a large ledger is
-        cleaned in several short transactions.
+        Held ones are passed over. `limit` expires so many at most, so that a large ledger is cleaned in several short
+        transactions.
 
         Raises:
             InvalidInput: hours that are no positive number, or a time without a zone.
         """
-        why = stated(reason)
-        moment_now = self._work.now() if now is None else moment(now, "now")
-        before = moment_now - _hours(hours)
-        statement = _OVERDUE if limit is None else _OVERDUE.limit(whole(limit, "limit", least=1))
-        rows = self._work.execute(statement, {"before": before, "owner": self._work.owner}).all()
-        owners = {row.session_id: row.user_id for row in rows}
-        names = list(owners)
-        for start in range(0, len(names), 500):  # statements hold a bounded number of parameters
-            values = {"status": Status.EXPIRED, "expired_at": moment_now, "updated_at": moment_now}
-            chosen = sessions.c.session_id.in_(names[start : start + 500])
-            self._work.execute(update(sessions).where(chosen).values(values))
-        audit.record_many(self._work, "session.expired", owners, reason=why or f"inactive for {hours:g} hours")
-        if owners:
-            logger.info("sessions expired", extra={"count": len(owners)})
-        return len(owners)
+        at = self._work.now() if now is None else moment(now, "now")
+        most = None if limit is None else whole(limit, "limit", least=1)
+        return expire_inactive(self._work, hours, at, limit=most, reason=stated(reason))
 
     def _obey(self, verb: str, session_id: str, *, reason: str | None = None) -> Session:
         why = stated(reason)
@@ -265,15 +254,6 @@ def fetch(work: Work, session_id: str) -> Session:
     return found[0]
 
 
-def _hours(given: float) -> timedelta:
-    try:
-        if not isinstance(given, bool) and given > 0:
-            return timedelta(hours=given)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise InvalidInput("hours", "must be a positive number of hours")
-
-
 #: The acts that leave a row in the audit log; the others happen by the minute.
 _AUDITED = {
     "archive": "session.archived",
@@ -284,17 +264,3 @@ _AUDITED = {
 
 GET = Prepared(select(*SESSION).where(this_session()))
 _STATUS = select(sessions.c.status).where(this_session())
-_BEFORE = bindparam("before", type_=Timestamp())
-_OVERDUE = (
-    select(sessions.c.session_id, sessions.c.user_id)
-    .where(
-        sessions.c.status.in_(OPEN),
-        sessions.c.held_at.is_(None),
-        # The minute is what the index holds; within it the exact time decides.
-        sessions.c.activity_minute <= minute_of(_BEFORE),
-        sessions.c.last_activity <= _BEFORE,
-        owned(),
-    )
-    .order_by(sessions.c.activity_minute, sessions.c.session_id)
-    .with_for_update(key_share=True, skip_locked=True)
-)

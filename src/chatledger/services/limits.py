@@ -147,7 +147,10 @@ def store_default(work: Work, scope: Scope, scope_id: str, limits: Mapping[str, 
 
 def drop_default(work: Work, scope: Scope, scope_id: str) -> bool:
     """Take a default away; whether it was there."""
-    return work.change(_DROP_DEFAULT, {"scope": scope, "scope_id": scope_id}) > 0
+    gone = work.change(_DROP_DEFAULT, {"scope": scope, "scope_id": scope_id}) > 0
+    if gone:  # it may have kept a wider and shorter one away
+        _look_at_all(work, scope, scope_id)
+    return gone
 
 
 def _look_at_all(work: Work, scope: Scope, scope_id: str) -> None:
@@ -159,7 +162,9 @@ def _look_at_all(work: Work, scope: Scope, scope_id: str) -> None:
 
 def _upsert(work: Work, source: Select[Any], parameters: Mapping[str, Any]) -> None:
     names = ["session_id", "next_check_at", "created_at", "updated_at"]
-    added = work.dialect.insert(timeouts).from_select(names, source, include_defaults=False)
+    # In the order in which a sweep writes them, too: two that meet in different orders would deadlock.
+    ordered = source.order_by(sessions.c.session_id)
+    added = work.dialect.insert(timeouts).from_select(names, ordered, include_defaults=False)
     statement = added.on_conflict_do_update(
         index_elements=[timeouts.c.session_id], set_={"next_check_at": added.excluded.next_check_at}
     )

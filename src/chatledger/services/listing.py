@@ -74,13 +74,10 @@ def _statement(given: frozenset[str], statuses: tuple[Status, ...]) -> Prepared:
             column = sessions.c["user_id" if name == "owner" else name]
             statement = statement.where(column == bindparam(name, type_=Identifier()))
     # None stands for all but the expired.
-    status = type_coerce(sessions.c.status, Text)
-    if not statuses:
-        statement = statement.where(status != literal_column(f"'{Status.EXPIRED}'"))
-    elif len(statuses) == 1:
-        statement = statement.where(has_status(statuses[0]))
+    if statuses:
+        statement = statement.where(has_status(*statuses))
     else:
-        statement = statement.where(status.in_([literal_column(f"'{word}'") for word in statuses]))
+        statement = statement.where(type_coerce(sessions.c.status, Text) != literal_column(f"'{Status.EXPIRED}'"))
     if "since" in given:
         since = bindparam("since", type_=Timestamp())
         statement = statement.where(newest >= since, minute >= minute_of(since))
@@ -96,9 +93,12 @@ def _statement(given: frozenset[str], statuses: tuple[Status, ...]) -> Prepared:
     return Prepared(statement.order_by(*order).limit(bindparam("count", type_=Whole)))
 
 
-def has_status(status: Status) -> ColumnElement[bool]:
-    """A session of one status. The word is spelled out, so that the planner can see which partial index holds it."""
-    return type_coerce(sessions.c.status, Text) == literal_column(f"'{status}'")
+def has_status(*statuses: Status) -> ColumnElement[bool]:
+    """A session of these statuses, spelled out so that the planner can see which partial index holds it."""
+    status = type_coerce(sessions.c.status, Text)
+    if len(statuses) == 1:
+        return status == literal_column(f"'{statuses[0]}'")
+    return status.in_([literal_column(f"'{word}'") for word in statuses])
 
 
 def statuses_of(wanted: Status | str | Iterable[Status | str]) -> tuple[Status, ...]:

@@ -184,7 +184,7 @@ def seen_of(work: Work, session_id: str) -> Candidate | None:
 def put_off(work: Work, early: Sequence[tuple[Seen, Verdict]]) -> None:
     """Write down when to look again at sessions that were read too early. What was changed meanwhile stays changed."""
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for seen, verdict in early:
+    for seen, verdict in sorted(early, key=lambda pair: pair[0].session_id):
         parameters = {"session": seen.session_id, "looked_at": seen.next_check_at, **_set(verdict)}
         groups.setdefault(tuple(verdict.columns), []).append(parameters)
     for columns, parameters_of in groups.items():

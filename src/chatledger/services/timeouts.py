@@ -170,7 +170,7 @@ class Timeouts(Service):
         return found
 
     def warn(self, send: Callable[[Due], object] | None = None, *, now: datetime | None = None) -> list[Due]:
-        """Warn the sessions that are about to reach a limit, each once for each time that it comes near; the first thousand.
+        """Warn the sessions that are about to reach a limit, each once for each time that it comes near; at most 1,000.
 
         Every warning is a record of the logger `chatledger`, and a call of `send` where that is given; when it raises,
         the session counts as not warned. Within a unit of work `send` is called before the commit, with everything that
