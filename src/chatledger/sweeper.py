@@ -95,6 +95,7 @@ class Sweeper:
     def once(self) -> SweepReport | None:
         """One round; None where it was left out or failed, which is logged."""
         if self._clock_jumped():
+            self._failures += 1  # so that the next round comes soon
             logger.warning("sweep left out: the clock has jumped")
             return None
         try:

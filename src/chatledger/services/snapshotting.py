@@ -15,6 +15,7 @@ from chatledger.models.base import table_of
 from chatledger.schemas import Snapshot
 from chatledger.schemas.fields import identifier
 from chatledger.services.ownership import SESSION_KEY, owned, place, this_session
+from chatledger.services.prepared import Prepared
 from chatledger.services.rows import SESSION_FIELDS, messages, metadata, sessions
 from chatledger.services.snapshot_body import (
     COLUMNS,
@@ -88,11 +89,11 @@ def contents(row: Any) -> Iterator[str]:
 def current_lines(work: Work, session_id: str) -> Iterator[str]:
     """The messages of a session now, as a snapshot would hold them, a batch at a time."""
     after = 0
-    while rows := work.execute(_MESSAGES, {"session": session_id, "after": after}).all():
+    while rows := work.rows(_MESSAGES, {"session": session_id, "after": after}):
         yield from map(line_of, rows)
         if len(rows) < _BATCH:
             return
-        after = rows[-1].sequence_number
+        after = rows[-1][1]
 
 
 def replace_message(work: Work, session_id: str, number: int, line: str) -> None:
@@ -131,7 +132,7 @@ _LOCK = (
 _NEXT_NUMBER = select(func.coalesce(func.max(snapshots.c.snapshot_number), 0) + 1).where(
     snapshots.c.session_id == SESSION_KEY
 )
-_MESSAGES = (
+_MESSAGES = Prepared(
     select(*COLUMNS)
     .where(
         messages.c.session_id == bindparam("session", type_=Identifier()),
