@@ -163,13 +163,15 @@ def _forget(work: Work, wanted: Wanted, sums: _Sums, *, dry_run: bool) -> tuple[
     """Take the user's name out of what is left; when, and how many entries of the audit log named the user."""
     user = wanted.user_id
     mine = or_(audit_log.c.user_id == user, audit_log.c.actor == user)
+    entries = int(work.execute(select(func.count()).select_from(audit_log).where(mine)).scalar_one())
     if dry_run:
-        return work.now(), int(work.execute(select(func.count()).select_from(audit_log).where(mine)).scalar_one())
+        return work.now(), entries
+    entries -= sums.sessions  # each deletion has just left one of its own
     work.execute(delete(defaults).where(defaults.c.scope == Scope.USER, defaults.c.scope_id == user))
     work.execute(update(snapshots).where(snapshots.c.actor == user).values(actor=None, reason=None))
     nobody = {"user_id": None, "session_id": None, "reason": None}
-    entries = work.change(update(audit_log).where(audit_log.c.user_id == user).values(nobody))
-    entries += work.change(update(audit_log).where(audit_log.c.actor == user).values(actor=None, reason=None))
+    work.execute(update(audit_log).where(audit_log.c.user_id == user).values(nobody))
+    work.execute(update(audit_log).where(audit_log.c.actor == user).values(actor=None, reason=None))
     details = {
         "user": digest_of_user(user), "messages": sums.messages, "snapshots": sums.snapshots,
         "kept_totals": wanted.keep_totals,
