@@ -114,7 +114,8 @@ class Dialect(ABC):
     def scrub(self, engine: Engine, wait: float) -> bool:
         """Rewrite what is stored so that deleted text is gone, as far as the database can; whether it is done.
 
-        Outside of any transaction. False: somebody was reading an older state for longer than `wait` seconds.
+        Outside of any transaction. False: somebody was reading an older state for longer than `wait` seconds,
+        or the role may not.
         """
 
     @abstractmethod

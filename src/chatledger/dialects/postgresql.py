@@ -19,6 +19,7 @@ from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, origin
 from chatledger.dialects.fork import survive_fork
 from chatledger.dialects.gate import Places
 from chatledger.dialects.postgresql_fulltext import PostgreSQLFullText
+from chatledger.dialects.postgresql_scrub import scrub
 from chatledger.dialects.types import wire
 from chatledger.settings import Settings
 
@@ -172,10 +173,7 @@ class PostgreSQL(Dialect):
             connection.execute(text("SELECT set_config('search_path', :path, true)"), {"path": path})
 
     def scrub(self, engine: Engine, wait: float) -> bool:
-        # Room is given back within the files; that the bytes are written over, no statement can promise.
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM messages, sessions, session_metadata, session_snapshots, audit_log"))
-        return True
+        return scrub(engine)
 
     def insert(self, table: Table) -> Insert:
         return insert(table)
