@@ -12,7 +12,14 @@ from tests.docs.running import Reader
 #: Pages about PostgreSQL: their ledger is on the server.
 ON_POSTGRESQL = {"docs/postgresql.md"}
 #: Pages that hold for both databases: followed once on each.
-ON_BOTH = {"README.md", "docs/quickstart.md", "docs/search.md", "docs/payloads.md", "docs/import-export.md"}
+ON_BOTH = {
+    "README.md",
+    "docs/quickstart.md",
+    "docs/lifecycle.md",
+    "docs/search.md",
+    "docs/payloads.md",
+    "docs/import-export.md",
+}
 
 
 @pytest.mark.parametrize("page", pages(), ids=name_of)
