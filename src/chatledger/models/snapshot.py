@@ -26,9 +26,9 @@ class Snapshot(Base):
     total_duration_ms: Mapped[Counter]
     total_cost: Mapped[MoneyTotal]
     last_sequence: Mapped[Counter]
-    #: How `body` is written, such as `json+zlib`.
+    #: How `body` is written, such as `jsonl+zlib`.
     encoding: Mapped[str]
     body: Mapped[Blob]
-    #: Bytes of the JSON before compression.
+    #: Bytes of the lines before compression.
     size: Mapped[Whole]
     digest: Mapped[Blob]

@@ -43,12 +43,13 @@ class Timeout(Base):
     archive_limit: Mapped[Whole | None]
     #: Seconds before a limit at which to warn.
     warn_before: Mapped[Whole | None]
-    #: Since when idleness counts, where that is not the last activity: since it was resumed or reopened, or since a sweep
-    #: first met a last activity that lies in the future (a writer's clock was wrong) ...
+    #: Since when inactivity counts, where the last activity lies in the future (a writer's clock was wrong): since a sweep
+    #: first met it ...
     idle_from: Mapped[Timestamp | None]
     #: ... and the session's last number then, which tells whether it has been active since.
     idle_sequence: Mapped[int | None] = mapped_column(types.Whole)
-    #: Since when the hard limit counts, where that is not the creation.
+    #: Since when the hard limit counts, where that is not the creation: since it was reopened, or since a sweep first met
+    #: a creation that lies in the future.
     hard_from: Mapped[Timestamp | None]
 
 
