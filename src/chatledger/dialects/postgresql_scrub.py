@@ -28,5 +28,6 @@ _MAY_VACUUM = text("""
             THEN has_table_privilege(pg_class.oid, 'MAINTAIN') ELSE false END
     )
     FROM pg_class, pg_database
-    WHERE datname = current_database() AND pg_class.oid IN (SELECT name::regclass FROM unnest(CAST(:tables AS text[])) AS name)
+    WHERE datname = current_database()
+        AND pg_class.oid IN (SELECT name::regclass FROM unnest(CAST(:tables AS text[])) AS name)
 """)

@@ -43,8 +43,8 @@ class Timeout(Base):
     archive_limit: Mapped[Whole | None]
     #: Seconds before a limit at which to warn.
     warn_before: Mapped[Whole | None]
-    #: Since when inactivity counts, where the last activity lies in the future (a writer's clock was wrong): since a sweep
-    #: first met it ...
+    #: Since when inactivity counts, where the last activity lies in the future (a writer's clock was wrong): since a
+    #: sweep first met it ...
     idle_from: Mapped[Timestamp | None]
     #: ... and the session's last number then, which tells whether it has been active since.
     idle_sequence: Mapped[int | None] = mapped_column(types.Whole)
