@@ -24,6 +24,14 @@ SAYS = {
         "lin reads ada's: 404",
         ": 422",
     ],
+    "retention.py": [
+        "warned: 'Trip' reaches its idle limit at 09:30",
+        "warned 2, idle 0, archived 0",
+        "warned 0, idle 2, archived 0",
+        "03 May 09:32 warned 0, idle 0, archived 1\nthe guest: reopened, message 3",
+        "rehearsed: 1\npurged 1 session with 3 messages\nnot erased: 1 session is held",
+        "left of the guest: 0",
+    ],
     "own_tables.py": ["declined: neither", "1 booking and 1 message"],
 }
 
