@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Literal, get_args
 
 from chatledger.errors import (
@@ -172,14 +173,16 @@ class _Import:
             except InvalidInput as error:
                 raise _Misplaced.of(error, batch, stored) from None
             stored += len(batch)
-        close = {
+        closing: dict[Status, Callable[[str], object]] = {
             Status.PAUSED: uow.sessions.pause,
             Status.IDLE: uow.sessions.mark_idle,
-            Status.ARCHIVED: uow.sessions.archive,
+            # Nothing has happened in it that a snapshot would keep.
+            Status.ARCHIVED: partial(uow.sessions.archive, snapshot=False),
             Status.EXPIRED: uow.sessions.expire,
-        }.get(conversation.status)
-        if close is not None:
-            close(session_id)
+            Status.FAILED: uow.sessions.fail,
+        }
+        if conversation.status in closing:
+            closing[conversation.status](session_id)
         return session_id
 
     def _create(self, uow: UnitOfWork, fields: dict[str, Any]) -> str:

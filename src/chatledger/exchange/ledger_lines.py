@@ -2,9 +2,9 @@
 
 What comes back: id, owner, project, model, title, system prompt, context, metadata and time of creation of a session; of
 its messages everything, in order. Messages are numbered anew from 1: where messages had been deleted, the gaps close.
-A session becomes archived, expired, paused or idle again, at the time of the import. What the ledger alone decides does
-not come back: `failed` (it becomes active), `updated_at`, and where it was forked from. A session whose line says more
-or fewer messages than follow is a failure: the file was cut off.
+A session becomes archived, expired, failed, paused or idle again, at the time of the import. What the ledger alone
+decides does not come back: `updated_at`, and where it was forked from. A session whose line says more or fewer messages
+than follow is a failure: the file was cut off.
 
 The JSON export is read as well, each of its sessions at once.
 """
