@@ -11,7 +11,7 @@ indexes over closed sessions, expiring by one over those that rest beside the on
 go with their session, which has a row of its own; TRUNCATE leaves one too.
 Unsafe: nothing is rewritten; ADD COLUMN without a default is immediate on both.
 Down: what has no place below (holds, defaults, the new limits) is laid into the audit log as `kept by 0005`, one row
-each, and taken out of there on the way up again.
+each, and taken out of there on the way up again. Sessions that were made meanwhile are looked at by the next sweep.
 
 Revision ID: 0005
 Revises: 0004
@@ -72,6 +72,15 @@ UP = {
             json_extract(details, '$.created_at'), json_extract(details, '$.updated_at')
         FROM audit_log WHERE action = 'kept by 0005' AND json_extract(details, '$.table') = 'timeout_defaults'""",
         "DELETE FROM audit_log WHERE action = 'kept by 0005'",
+        """INSERT INTO session_timeouts (session_id, next_check_at)
+        SELECT session_id, created_at FROM sessions AS s
+        WHERE status IN ('active', 'idle', 'paused')
+            AND NOT EXISTS (SELECT 1 FROM session_timeouts AS t WHERE t.session_id = s.session_id)
+            AND EXISTS (
+                SELECT 1 FROM timeout_defaults
+                WHERE scope = 'ledger'
+                    OR (scope = 'project' AND scope_id = s.project_id) OR (scope = 'user' AND scope_id = s.user_id)
+            )""",
         """CREATE TRIGGER sessions_limit AFTER INSERT ON sessions
         WHEN EXISTS (
             SELECT 1 FROM timeout_defaults
@@ -150,6 +159,15 @@ UP = {
             (details ->> 'created_at')::timestamptz, (details ->> 'updated_at')::timestamptz
         FROM audit_log WHERE action = 'kept by 0005' AND details ->> 'table' = 'timeout_defaults'""",
         "DELETE FROM audit_log WHERE action = 'kept by 0005'",
+        """INSERT INTO session_timeouts (session_id, next_check_at)
+        SELECT session_id, created_at FROM sessions AS s
+        WHERE status IN ('active', 'idle', 'paused')
+            AND NOT EXISTS (SELECT 1 FROM session_timeouts AS t WHERE t.session_id = s.session_id)
+            AND EXISTS (
+                SELECT 1 FROM timeout_defaults
+                WHERE scope = 'ledger'
+                    OR (scope = 'project' AND scope_id = s.project_id) OR (scope = 'user' AND scope_id = s.user_id)
+            )""",
         """CREATE FUNCTION chatledger_rearm() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         BEGIN
             UPDATE session_timeouts SET next_check_at =

@@ -53,6 +53,7 @@ class Sweeper:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._failures = 0
+        self._left_out = False
         self._last: tuple[datetime, float] | None = None
         #: The last sweep that went well, and what the last one failed with.
         self.last_report: SweepReport | None = None
@@ -95,9 +96,10 @@ class Sweeper:
     def once(self) -> SweepReport | None:
         """One round; None where it was left out or failed, which is logged."""
         if self._clock_jumped():
-            self._failures += 1  # so that the next round comes soon
             logger.warning("sweep left out: the clock has jumped")
+            self._left_out = True
             return None
+        self._left_out = False
         try:
             report = self._sweep()
         except LedgerClosed:
@@ -116,6 +118,8 @@ class Sweeper:
         return report
 
     def _pause(self) -> float:
+        if self._left_out:  # the clock is believed when it still stands there after a while
+            return min(self._interval, _LONGEST_PAUSE)
         if not self._failures:
             return self._interval
         return min(self._interval, _LONGEST_PAUSE, 2.0 ** min(self._failures - 1, 10))

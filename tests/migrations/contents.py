@@ -20,6 +20,9 @@ QUERIES = ("lisbon", "Zürich", "数据", "tide*", '"the second"', "harbour -lis
 
 def fill(url: str) -> None:
     """Put rows into every table: through the services where there are some, by SQL where there are none yet."""
+    Raw(url)(
+        "INSERT INTO timeout_defaults (scope, scope_id, hard_limit) VALUES ('user', 'ada', 86400), ('ledger', '', 9)"
+    )
     with closing(Ledger(url)) as ledger, ledger.begin() as uow:
         for name in ("first", "second", "empty"):
             uow.sessions.create(name, user_id="ada", project_id="travel", model_id="m-1", context={"of": name})
@@ -34,10 +37,9 @@ def fill(url: str) -> None:
     moment = "'2026-05-01 10:00:00.000000'" if url.startswith("sqlite") else "'2026-05-01T10:00:00Z'"
     blob = "x'c3a9'" if url.startswith("sqlite") else r"'\xc3a9'"
     raw(
-        "INSERT INTO session_timeouts (session_id, idle_limit, expires_at, archive_limit, idle_from, idle_sequence)"
-        f" VALUES ('first', 60, {moment}, 0, {moment}, 7)"
+        f"UPDATE session_timeouts SET idle_limit = 60, expires_at = {moment}, archive_limit = 0, idle_from = {moment},"
+        " idle_sequence = 7 WHERE session_id = 'first'"
     )
-    raw("INSERT INTO timeout_defaults (scope, scope_id, hard_limit) VALUES ('user', 'ada', 86400), ('ledger', '', 9)")
     raw(f"UPDATE sessions SET held_at = {moment} WHERE session_id = 'second'")
     raw(
         "INSERT INTO session_snapshots (session_id, snapshot_number, kind, encoding, body, size, digest)"

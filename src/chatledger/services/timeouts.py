@@ -146,7 +146,7 @@ class Timeouts(Service):
     def due(
         self, now: datetime | None = None, *, within: timedelta | float | None = None, limit: int = 1000
     ) -> list[Due]:
-        """The sessions with which a sweep would do something now, the longest due first.
+        """The sessions with which a sweep would do something now, in the order in which it would.
 
         `within` looks ahead: those too that are due so much later, if nothing happens until then.
 
