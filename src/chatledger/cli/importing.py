@@ -46,7 +46,8 @@ def import_(
 ) -> None:
     """Read conversations from a file. What fails is named; the rest is imported.
 
-    OpenAI chat messages (a list of messages, or records that hold one), ShareGPT, and our own JSON Lines export.
+    OpenAI chat messages (a list of messages, or records that hold one), ShareGPT, ChatGPT's and Claude's exports,
+    OpenAssistant's message trees, and our own JSON Lines export. Branches become forks.
     """
     from chatledger.exchange import import_file  # noqa: PLC0415 - the readers are needed here only
 
@@ -93,8 +94,11 @@ def _bar() -> Iterator[Callable[[Progress], None] | None]:
 
 
 def _summary(done: ImportReport) -> str:
-    parts = [counted(done.conversations, "conversation"), counted(done.messages, "message")]
-    text = f"{'would import' if done.dry_run else 'imported'} {' with '.join(parts)} ({done.format.value})"
+    sessions = counted(done.conversations, "conversation")
+    if done.forks:
+        sessions += f" and {counted(done.forks, 'fork')}"
+    told = f"{sessions} with {counted(done.messages, 'message')}"
+    text = f"{'would import' if done.dry_run else 'imported'} {told} ({done.format.value})"
     if done.skipped:
         text += f", {done.skipped:,} skipped"
     if done.failed:

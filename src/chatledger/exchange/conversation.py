@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,6 +19,18 @@ class Turn(NamedTuple):
     message: NewMessage
 
 
+@dataclass(frozen=True)
+class Fork:
+    """A branch of a conversation, to become a session of its own."""
+
+    #: None where the file does not say by what the conversation is known.
+    session_id: str | None
+    #: How many messages it has in common with the conversation. With none, it is a fork of nothing.
+    at: int
+    #: The messages behind those. They can be read again.
+    messages: Iterable[Turn]
+
+
 @dataclass
 class Conversation:
     """One session to be made, with its messages still to be read: they are taken once, in order.
@@ -33,6 +45,8 @@ class Conversation:
     fields: dict[str, Any] = field(default_factory=dict)
     #: What the session is to become after its messages.
     status: Status = Status.ACTIVE
+    #: Other ways that it went.
+    forks: Sequence[Fork] = ()
 
     def failure(self, error: Exception, line: int | None = None) -> Failure:
         """The failure of this conversation, at a line where that is known better."""

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from chatledger.errors import InvalidInput
-from chatledger.exchange import ledger_lines, records
+from chatledger.exchange import branched_records, chatgpt, claude, ledger_lines, oasst, records
 from chatledger.exchange.conversation import Conversation
 from chatledger.exchange.formats import KNOWN, Format
 from chatledger.exchange.pieces import PlainFile
@@ -16,9 +16,12 @@ from chatledger.exchange.report import Failure
 #: Records that are looked at until one can be read.
 _TRIED = 50
 
-# Our own first: its sessions hold lists of messages with a role as well.
+# The most particular first: sessions of ours, and others' conversations, may hold lists of messages with a role as well.
 _LOOKS_LIKE: dict[Format, Callable[[Any], bool]] = {
     Format.JSONL: ledger_lines.holds,
+    Format.CHATGPT: chatgpt.holds,
+    Format.CLAUDE: claude.holds,
+    Format.OASST: oasst.holds,
     Format.OPENAI: lambda value: records.holds(Format.OPENAI, value),
     Format.SHAREGPT: lambda value: records.holds(Format.SHAREGPT, value),
 }
@@ -36,6 +39,8 @@ def reader(file: PlainFile, wanted: Format) -> tuple[Format, Iterator[Conversati
     pieces = file.pieces()
     if found is Format.JSONL:
         return found, ledger_lines.conversations(pieces)
+    if found in branched_records.FORMATS:
+        return found, branched_records.conversations(found, pieces)
     return found, records.conversations(found, pieces)
 
 

@@ -16,6 +16,12 @@ class Format(StrEnum):
     SHAREGPT = "sharegpt"
     #: Our own export, as JSON Lines or as one JSON document.
     JSONL = "jsonl"
+    #: The conversations of a ChatGPT export, with their branches.
+    CHATGPT = "chatgpt"
+    #: The conversations of a Claude export, with their branches.
+    CLAUDE = "claude"
+    #: OpenAssistant's message trees: a prompt with ranked replies.
+    OASST = "oasst"
 
 
 class ExportFormat(StrEnum):
@@ -28,4 +34,7 @@ class ExportFormat(StrEnum):
 
 
 #: What a file is told that is none of ours.
-KNOWN = "openai (lists of role and content), sharegpt (lists of from and value) and jsonl (our own export)"
+KNOWN = (
+    "openai (lists of role and content), sharegpt (lists of from and value), jsonl (our own export), "
+    "chatgpt and claude (the conversations of their exports) and oasst (trees of prompt and replies)"
+)

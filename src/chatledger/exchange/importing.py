@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, get_args
 
 from chatledger.errors import (
@@ -21,13 +19,14 @@ from chatledger.errors import (
 from chatledger.exchange.conversation import Conversation, Turn, Unreadable
 from chatledger.exchange.detection import reader
 from chatledger.exchange.formats import Format
-from chatledger.exchange.limits import BATCH_CHARACTERS, BATCH_MESSAGES
 from chatledger.exchange.pieces import PlainFile
+from chatledger.exchange.placing import Misplaced, fork_messages, in_batches
 from chatledger.exchange.report import NAMED, Failure, ImportReport, Progress
-from chatledger.exchange.trial import try_messages, try_session
+from chatledger.exchange.trial import try_fork, try_messages, try_session
+from chatledger.exchange.writing import write
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import Role, Status
+from chatledger.vocabulary import Role
 
 OnConflict = Literal["error", "skip", "new"]
 
@@ -35,7 +34,6 @@ OnConflict = Literal["error", "skip", "new"]
 _PAUSE = 0.05
 #: Errors that the next conversation would meet as well.
 _FATAL = (Unavailable, SchemaError, CorruptDatabase, ReadOnly)
-_PLACED = re.compile(r"messages\[(\d+)\]\.(.*)", re.DOTALL)
 
 
 def import_file(
@@ -52,10 +50,12 @@ def import_file(
 ) -> ImportReport:
     """Read a file of conversations into a ledger, in bounded memory.
 
-    Each conversation is one transaction: all of it is stored or nothing. One that cannot be read or stored is a failure
-    in the report, and the others are imported all the same. Memory is bounded by the largest record of the file (a line,
-    or an element of the outermost array; at most 256 MiB), not by its length: a list of messages and our own JSON Lines
-    may go on for ever.
+    Each conversation is one transaction: all of it is stored, with its forks, or nothing. One that cannot be read or
+    stored is a failure in the report, and the others are imported all the same. Memory is bounded by the largest record
+    of the file (a line, or an element of the outermost array; at most 256 MiB), not by its length: a list of messages
+    and our own JSON Lines may go on for ever.
+
+    Where messages have several answers, one way through them is the session, and each other way is a fork of it.
 
     `user_id`, `project_id` and `model_id` replace what the file says. When the file names a session that is there
     already, `on_conflict` says whether that is a failure, is passed over, or is stored under a new id. `dry_run` reads
@@ -101,7 +101,7 @@ class _Import:
         self._ledger, self._file, self._format = ledger, file, found
         self._fixed, self._on_conflict, self._dry_run = fixed, on_conflict, dry_run
         self._progress, self._told = progress, 0.0
-        self._conversations = self._messages = self._skipped = self._failed = 0
+        self._conversations = self._forks = self._messages = self._skipped = self._failed = 0
         self._pending = 0  # messages of the conversation that is being read
         self._failures: list[Failure] = []
         self._session_ids: list[str] = []
@@ -119,6 +119,7 @@ class _Import:
         return ImportReport(
             format=self._format,
             conversations=self._conversations,
+            forks=self._forks,
             messages=self._messages,
             skipped=self._skipped,
             failed=self._failed,
@@ -133,9 +134,8 @@ class _Import:
             if self._dry_run:
                 self._try(conversation)
             else:
-                session_id = self._store(conversation)
-                if len(self._session_ids) < NAMED:
-                    self._session_ids.append(session_id)
+                made = self._store(conversation)
+                self._session_ids += made[: NAMED - len(self._session_ids)]
         except _FATAL:
             raise
         except Unreadable as error:
@@ -145,78 +145,49 @@ class _Import:
                 self._skipped += 1
             else:
                 self._fail(conversation.failure(error))
-        except _Misplaced as error:
+        except Misplaced as error:
             self._fail(conversation.failure(error, error.line))
         except ChatledgerError as error:
             self._fail(conversation.failure(error))
         else:
             self._conversations += 1
+            self._forks += len(conversation.forks)
             self._messages += self._pending
 
-    def _store(self, conversation: Conversation) -> str:
-        batches = self._batches(conversation.messages)
-        first = next(batches, [])
-        second = next(batches, None)
+    def _store(self, conversation: Conversation) -> list[str]:
+        first, second, rest = self._opened(conversation)
         if self._format is not Format.JSONL and conversation.fields.get("title") is None:
             conversation.fields["title"] = _title_from(first)
         if second is None:  # all of it is held, so that it can be tried again when the database is busy
-            return self._ledger.run(lambda uow: self._write(uow, conversation, iter([first])))
+            read = self._pending
+            return self._ledger.run(lambda uow: self._write(uow, conversation, iter([first]), read))
         with self._ledger.begin() as uow:
-            return self._write(uow, conversation, _chained(first, second, batches))
+            return self._write(uow, conversation, _chained(first, second, rest), self._pending)
 
-    def _write(self, uow: UnitOfWork, conversation: Conversation, batches: Iterator[list[Turn]]) -> str:
-        session_id = self._create(uow, conversation.fields)
-        stored = 0
-        for batch in batches:
-            try:
-                uow.messages.append_many(session_id, [turn.message for turn in batch])
-            except InvalidInput as error:
-                raise _Misplaced.of(error, batch, stored) from None
-            stored += len(batch)
-        closing: dict[Status, Callable[[str], object]] = {
-            Status.PAUSED: uow.sessions.pause,
-            Status.IDLE: uow.sessions.mark_idle,
-            # Nothing has happened in it that a snapshot would keep.
-            Status.ARCHIVED: partial(uow.sessions.archive, snapshot=False),
-            Status.EXPIRED: uow.sessions.expire,
-            Status.FAILED: uow.sessions.fail,
-        }
-        if conversation.status in closing:
-            closing[conversation.status](session_id)
-        return session_id
+    def _opened(self, conversation: Conversation) -> tuple[list[Turn], list[Turn] | None, Iterator[list[Turn]]]:
+        """The first two batches, read before anything else is done, and the others."""
+        batches = self._batches(conversation.messages)
+        return next(batches, []), next(batches, None), batches
 
-    def _create(self, uow: UnitOfWork, fields: dict[str, Any]) -> str:
-        try:
-            return uow.sessions.create(**fields).session_id
-        except SessionExists:
-            if self._on_conflict != "new":
-                raise
-        return uow.sessions.create(**{**fields, "session_id": None}).session_id
+    def _write(
+        self, uow: UnitOfWork, conversation: Conversation, batches: Iterator[list[Turn]], read: int
+    ) -> list[str]:
+        self._pending = read  # again: an attempt before this one may have read forks
+        return write(uow, conversation, batches, self._batches, renames=self._on_conflict == "new")
 
     def _try(self, conversation: Conversation) -> None:
-        try_session(self._ledger, conversation.fields, conflicts=self._on_conflict != "new")
-        stored = 0
-        for batch in self._batches(conversation.messages):
-            try:
-                try_messages([turn.message for turn in batch])
-            except InvalidInput as error:
-                raise _Misplaced.of(error, batch, stored) from None
-            stored += len(batch)
+        conflicts = self._on_conflict != "new"
+        first, second, rest = self._opened(conversation)
+        try_session(self._ledger, conversation.fields, conflicts=conflicts)
+        _try_messages(_chained(first, second or [], rest), "messages")
+        for number, fork in enumerate(conversation.forks):
+            try_fork(self._ledger, fork, conflicts=conflicts)
+            _try_messages(self._batches(fork.messages), fork_messages(number))
 
-    def _batches(self, messages: Iterator[Turn]) -> Iterator[list[Turn]]:
-        """The messages in lists that are small enough to be held."""
-        batch: list[Turn] = []
-        characters = 0
-        for turn in messages:
-            batch.append(turn)
-            characters += len(turn.message.content)
-            if len(batch) == BATCH_MESSAGES or characters >= BATCH_CHARACTERS:
-                self._pending += len(batch)
-                self._tell()
-                yield batch
-                batch, characters = [], 0
-        self._pending += len(batch)
-        if batch:
+    def _batches(self, messages: Iterable[Turn]) -> Iterator[list[Turn]]:
+        for batch in in_batches(messages):
+            self._pending += len(batch)
+            self._tell()
             yield batch
 
     def _fail(self, failure: Failure) -> None:
@@ -241,20 +212,14 @@ class _Import:
             )
 
 
-class _Misplaced(InvalidInput):
-    """A message of a batch that cannot be stored, by its place in the conversation and its line."""
-
-    line: int | None
-
-    @classmethod
-    def of(cls, error: InvalidInput, batch: list[Turn], before: int) -> InvalidInput:
-        found = _PLACED.fullmatch(error.field)
-        if found is None:
-            return error
-        index = int(found[1])
-        placed = cls(f"messages[{before + index}].{found[2]}", error.reason)
-        placed.line = batch[index].line
-        return placed
+def _try_messages(batches: Iterable[list[Turn]], among: str) -> None:
+    stored = 0
+    for batch in batches:
+        try:
+            try_messages([turn.message for turn in batch])
+        except InvalidInput as error:
+            raise Misplaced.of(error, batch, stored, among) from None
+        stored += len(batch)
 
 
 def _chained(first: list[Turn], second: list[Turn], rest: Iterator[list[Turn]]) -> Iterator[list[Turn]]:

@@ -9,3 +9,8 @@ TOO_LONG = f"is longer than {MAX_RECORD >> 20} MiB: split it, or use a format wi
 #: Messages, and characters of their text, that are held in memory and stored at a time.
 BATCH_MESSAGES = 1000
 BATCH_CHARACTERS = 1 << 23
+
+#: Messages of all forks of one conversation together, those that they have in common with it included: each fork is
+#: stored whole, so that a small file with branches at every step could fill a disk.
+MAX_BRANCHED = 1_000_000
+MAX_BRANCHED_BYTES = 1 << 30

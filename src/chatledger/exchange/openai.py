@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
 from typing import Any
 
 from chatledger.exchange.notation import Notation
+from chatledger.exchange.times import certain_time
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import MAX_COUNT, MAX_IDENTIFIER
 from chatledger.vocabulary import Role
@@ -42,7 +41,7 @@ def model_and_time(item: dict[str, Any]) -> dict[str, Any]:
     if isinstance(model, str) and 0 < len(model) <= MAX_IDENTIFIER:
         found["model_id"] = model
     for key in ("created_at", "created", "create_time", "timestamp"):
-        moment = _moment(item.get(key))
+        moment = certain_time(item.get(key))
         if moment is not None:
             return found | {"created_at": moment}
     return found
@@ -59,16 +58,3 @@ def _usage(usage: Any) -> dict[str, int]:
         "tokens_used": usage.get("total_tokens"),
     }
     return {name: count for name, count in given.items() if type(count) is int and 0 <= count <= MAX_COUNT}
-
-
-def _moment(value: Any) -> datetime | None:
-    """Seconds since 1970 of this half century, or ISO 8601 with a zone. What is anything else says nothing certain."""
-    if type(value) in (int, float) and 10**9 <= value < 3 * 10**9:
-        return datetime.fromtimestamp(value, UTC)
-    if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:", value):
-        try:
-            moment = datetime.fromisoformat(value)
-            return moment.astimezone(UTC) if moment.tzinfo else None
-        except (ValueError, OverflowError):
-            return None
-    return None

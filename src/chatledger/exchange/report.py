@@ -38,8 +38,11 @@ class ImportReport(Record):
 
     format: Format
     conversations: int
+    #: Other ways that these conversations went, each a session as well.
+    forks: int
+    #: Those that a fork has in common with its conversation are not counted again.
     messages: int
-    #: Conversations left out because their session was there already.
+    #: Conversations left out, with their forks, because a session of theirs was there already.
     skipped: int
     #: How many conversations (or unreadable lines) failed.
     failed: int

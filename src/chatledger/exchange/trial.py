@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.errors import InvalidInput, SessionExists
+from chatledger.exchange.conversation import Fork
 from chatledger.schemas import NewMessage, NewSession
 from chatledger.schemas.fields import refuse
 from chatledger.transactions import Transactions
@@ -35,6 +36,15 @@ def try_session(ledger: Transactions, fields: dict[str, Any], *, conflicts: bool
         with ledger.read() as uow:
             if uow.sessions.find(new.session_id, include_expired=True):
                 raise SessionExists(new.session_id)
+
+
+def try_fork(ledger: Transactions, fork: Fork, *, conflicts: bool) -> None:
+    """Whether a fork of a session could be made.
+
+    Raises:
+        InvalidInput, SessionExists: as `try_session`.
+    """
+    try_session(ledger, {"session_id": fork.session_id}, conflicts=conflicts)
 
 
 def try_messages(messages: Sequence[NewMessage]) -> None:

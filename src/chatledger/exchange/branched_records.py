@@ -1,0 +1,30 @@
+"""Records in which messages answer one another, as conversations with forks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from chatledger.errors import InvalidInput
+from chatledger.exchange import chatgpt, claude, oasst
+from chatledger.exchange.branching import Branching
+from chatledger.exchange.conversation import Conversation
+from chatledger.exchange.formats import Format
+from chatledger.exchange.pieces import Piece
+from chatledger.exchange.report import Failure
+
+_READERS: dict[Format, Callable[[Any], Branching]] = {
+    Format.CHATGPT: chatgpt.branching,
+    Format.CLAUDE: claude.branching,
+    Format.OASST: oasst.branching,
+}
+FORMATS = frozenset(_READERS)
+
+
+def conversations(chosen: Format, pieces: Iterable[Piece]) -> Iterator[Conversation | Failure]:
+    """The conversations of a file in one of these formats, one for each record."""
+    for piece in pieces:
+        try:
+            yield _READERS[chosen](piece.value()).conversation(piece)
+        except InvalidInput as error:
+            yield Failure(record=piece.number, line=piece.line, reason=str(error))
