@@ -10,6 +10,7 @@ import pytest
 
 from chatledger import InvalidInput, Ledger, ReadOnly
 from chatledger.exchange import Format, Progress, import_file, importing
+from tests.exchange.exports import chatgpt, claude, node, oasst, reply, said
 from tests.exchange.files import CHAT, SHAREGPT, messages_of, write
 
 GOOD: dict[str, Any] = {"messages": CHAT}
@@ -132,6 +133,14 @@ def test_progress_ends_at_the_end(ledger: Ledger, tmp_path: Path, monkeypatch: p
         ({"conversations": SHAREGPT}, Format.SHAREGPT),
         ({"conversations": CHAT}, Format.OPENAI),
         (SHAREGPT[0], Format.SHAREGPT),
+        (chatgpt(node("a", None), messages=CHAT), Format.CHATGPT),
+        (chatgpt(node("a", None)) | {"conversations": []}, Format.CHATGPT),
+        ({"mapping": {}, "current_node": None}, Format.CHATGPT),
+        (claude(said("a")), Format.CLAUDE),
+        (claude(), Format.CLAUDE),
+        ({"chat_messages": CHAT}, Format.OPENAI),
+        (oasst(reply("p")), Format.OASST),
+        ({"prompt": {"role": "user"}, "messages": CHAT}, Format.OPENAI),
     ],
 )
 def test_formats_are_found_out(migrated_sqlite_url: str, tmp_path: Path, first: Any, expected: Format) -> None:
@@ -142,7 +151,7 @@ def test_formats_are_found_out(migrated_sqlite_url: str, tmp_path: Path, first: 
 
 @pytest.mark.parametrize("text", ['{"turns": ["a", "b"]}', "[1, 2]", "[]", '{"mapping": {}}', '{"type": "header"}'])
 def test_unknown_formats_are_refused_by_naming_the_known(migrated_sqlite_url: str, tmp_path: Path, text: str) -> None:
-    with Ledger(migrated_sqlite_url) as ledger, pytest.raises(InvalidInput, match=r"openai .* sharegpt .* jsonl"):
+    with Ledger(migrated_sqlite_url) as ledger, pytest.raises(InvalidInput, match=r"openai .* sharegpt .* jsonl .* chatgpt .* claude .* oasst"):
         import_file(ledger, write(tmp_path / "file", text))
 
 

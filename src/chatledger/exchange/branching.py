@@ -17,6 +17,7 @@ from chatledger.exchange.pieces import Piece
 from chatledger.exchange.trees import Branch, Tree
 from chatledger.schemas import NewMessage
 from chatledger.schemas.fields import MAX_IDENTIFIER
+from chatledger.schemas.message import new_message
 
 
 class Branching(NamedTuple):
@@ -86,6 +87,14 @@ class _Path:
             except InvalidInput as error:
                 raise Unreadable(self.piece.number, self.piece.line, error) from None
             yield Turn(None, message)
+
+
+def message_at(where: str, fields: dict[str, Any]) -> NewMessage:
+    """The message with these fields. Raises InvalidInput that names its place in the record."""
+    try:
+        return new_message(fields)
+    except InvalidInput as error:
+        raise InvalidInput(f"{where}.{error.field}", error.reason) from None
 
 
 def fork_id(session_id: str | None, leaf: str) -> str | None:

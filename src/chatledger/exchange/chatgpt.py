@@ -6,15 +6,15 @@ the model was shown belongs to what it answered.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from chatledger.errors import InvalidInput
-from chatledger.exchange.branching import Branching, as_identifier, earliest, known
+from chatledger.exchange.branching import Branching, as_identifier, earliest, known, message_at
 from chatledger.exchange.chatgpt_content import text_and_payload
 from chatledger.exchange.times import certain_time
 from chatledger.exchange.trees import Tree
 from chatledger.schemas import NewMessage
-from chatledger.schemas.message import new_message
 from chatledger.vocabulary import Role
 
 _ROLES = {role.value: role for role in Role} | {"function": Role.TOOL}
@@ -106,7 +106,7 @@ class _Nodes:
     def _parents(self) -> list[int | None]:
         listed: dict[int, int] = {}
         for place, node in enumerate(self._nodes):
-            for name in node["children"] if isinstance(node.get("children"), list) else ():
+            for name in _children(node):
                 if (child := self._place(name)) is not None:
                     listed.setdefault(child, place)
         found: list[int | None] = []
@@ -118,17 +118,17 @@ class _Nodes:
 
     def _agree(self, place: int) -> bool:
         """Whether a node lists as children none but nodes whose parent it is."""
-        children = self._nodes[place].get("children")
-        if not isinstance(children, list):
-            return False
-        found = [self._place(name) for name in children]
-        return all(child is not None and self.parents[child] == place for child in found)
+        node = self._nodes[place]
+        found = [self._place(name) for name in _children(node)]
+        return isinstance(node.get("children"), list) and all(
+            child is not None and self.parents[child] == place for child in found
+        )
 
     def _ranks(self) -> list[tuple[int, int]]:
         """Siblings as their parent lists them, then those that it does not list."""
         ranks = [(len(self.names), place) for place in range(len(self.names))]
         for place, node in enumerate(self._nodes):
-            for rank, name in enumerate(node["children"] if isinstance(node.get("children"), list) else ()):
+            for rank, name in enumerate(_children(node)):
                 child = self._place(name)
                 if child is not None and self.parents[child] == place:
                     ranks[child] = (rank, child)
@@ -138,7 +138,12 @@ class _Nodes:
         return self.places.get(name) if isinstance(name, str) else None
 
 
-def _message(nodes: _Nodes, place: int, time: Any) -> NewMessage:
+def _children(node: dict[str, Any]) -> list[Any]:
+    children = node.get("children")
+    return children if isinstance(children, list) else []
+
+
+def _message(nodes: _Nodes, place: int, time: datetime | None) -> NewMessage:
     message = nodes.messages[place] or {}
     name = nodes.names[place]
     where = f"mapping[{place}].message"
@@ -170,10 +175,7 @@ def _message(nodes: _Nodes, place: int, time: Any) -> NewMessage:
     metadata = _filled(metadata)
     if nodes.times[place] is None:  # what stands in the column is the time of the message before
         metadata["create_time"] = message.get("create_time")
-    try:
-        return new_message({**columns, "metadata": metadata})
-    except InvalidInput as error:
-        raise InvalidInput(f"{where}.{error.field}", error.reason) from None
+    return message_at(where, {**columns, "metadata": metadata})
 
 
 def _model(record: dict[str, Any], nodes: _Nodes, end: int | None) -> str | None:

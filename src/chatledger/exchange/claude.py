@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from chatledger.errors import InvalidInput
-from chatledger.exchange.branching import Branching, as_identifier, earliest, known
+from chatledger.exchange.branching import Branching, as_identifier, earliest, known, message_at
 from chatledger.exchange.times import certain_time
 from chatledger.exchange.trees import Tree
 from chatledger.schemas import NewMessage
-from chatledger.schemas.message import new_message
 from chatledger.vocabulary import Role
 
 _ROLES = {"human": Role.USER, "assistant": Role.ASSISTANT, "user": Role.USER, "system": Role.SYSTEM, "tool": Role.TOOL}
@@ -77,7 +77,7 @@ def _parents(messages: list[dict[str, Any]], places: dict[str, int]) -> list[int
     return [places.get(name) if isinstance(name, str) else None for name in named]
 
 
-def _message(message: dict[str, Any], where: str, own: Any, time: Any) -> NewMessage:
+def _message(message: dict[str, Any], where: str, own: datetime | None, time: datetime | None) -> NewMessage:
     word = message.get("sender")
     role = _ROLES.get(word) if isinstance(word, str) else None
     if role is None:
@@ -93,10 +93,7 @@ def _message(message: dict[str, Any], where: str, own: Any, time: Any) -> NewMes
     if own is None:  # what stands in the column is the time of the message before
         metadata["created_at"] = message.get("created_at")
     columns = {"role": role, "content": text, "payload": payload or None, "key": key, "created_at": time}
-    try:
-        return new_message({**columns, "metadata": metadata})
-    except InvalidInput as error:
-        raise InvalidInput(f"{where}.{error.field}", error.reason) from None
+    return message_at(where, {**columns, "metadata": metadata})
 
 
 def _content(message: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:

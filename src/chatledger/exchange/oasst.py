@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from chatledger.errors import InvalidInput
-from chatledger.exchange.branching import Branching, as_identifier, earliest, known
+from chatledger.exchange.branching import Branching, as_identifier, earliest, known, message_at
 from chatledger.exchange.times import certain_time
 from chatledger.exchange.trees import Tree
 from chatledger.schemas import NewMessage
-from chatledger.schemas.message import new_message
 from chatledger.vocabulary import Role
 
 _ROLES = {"prompter": Role.USER, "assistant": Role.ASSISTANT}
@@ -82,24 +82,25 @@ def _rank(message: dict[str, Any]) -> tuple[bool, float]:
     return True, 0
 
 
-def _message(message: dict[str, Any], where: str, own: Any, time: Any) -> NewMessage:
+def _message(message: dict[str, Any], where: str, own: datetime | None, time: datetime | None) -> NewMessage:
     word = message.get("role")
     role = _ROLES.get(word) if isinstance(word, str) else None
     if role is None:
         raise InvalidInput(f"{where}.role", f"is not one of {', '.join(_ROLES)}")
-    text, key, model = message.get("text"), as_identifier(message.get("message_id")), message.get("model_name")
+    text, key, model = (
+        message.get("text"),
+        as_identifier(message.get("message_id")),
+        as_identifier(message.get("model_name")),
+    )
     columns = {
         "role": role,
         "content": text if isinstance(text, str) else "",
         "payload": None if isinstance(text, str) else {"text": text},
-        "model_id": as_identifier(model),
+        "model_id": model,
         "key": key,
         "created_at": time,
     }
     in_columns = ["role", "replies", *(["text"] if isinstance(text, str) else [])]
-    in_columns += [name for name, kept in (("message_id", key), ("created_date", own)) if kept]
+    in_columns += [name for name, kept in (("message_id", key), ("created_date", own), ("model_name", model)) if kept]
     metadata = known(message, *in_columns)
-    try:
-        return new_message({**columns, "metadata": metadata})
-    except InvalidInput as error:
-        raise InvalidInput(f"{where}.{error.field}", error.reason) from None
+    return message_at(where, {**columns, "metadata": metadata})
