@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command
+from tests.exchange.exports import chatgpt, node
 
+BRANCHED = chatgpt(node("a", None), node("b", "a"), node("b2", "a"), current="b")
 TURNS = [{"role": "user", "content": "Where to?"}, {"role": "assistant", "content": "Lisbon \x9b\u202e."}]
 
 
@@ -42,6 +44,17 @@ def test_a_dry_run_writes_nothing(run: Command, file: Path) -> None:
         result.exit_code, report["dry_run"], report["conversations"], report["messages"], report["failed"]
     )  # fmt: skip
     assert [] == run.json("list")["items"]
+
+
+def test_forks_are_counted(run: Command, here: Path) -> None:
+    (here / "chats.json").write_text(json.dumps([BRANCHED]))
+    would = run.text("import", "chats.json", "--dry-run")
+    assert "would import 1 conversation and 1 fork with 3 messages (chatgpt)" == would
+    assert would.replace("would import", "imported") == run.text("import", "chats.json", "--format", "chatgpt")
+    again = run.text("import", "chats.json", "--on-conflict", "skip")
+    assert "imported 0 conversations with 0 messages (chatgpt), 1 skipped" == again
+    assert 1 == json.loads(run.text("import", "chats.json", "--on-conflict", "new", "--json"))["forks"]
+    assert "record 1, line 1: record: has no 'prompt'" in run("import", "chats.json", "--format", "oasst").stderr
 
 
 def test_many_failures_are_counted(run: Command, here: Path) -> None:

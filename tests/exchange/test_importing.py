@@ -151,7 +151,10 @@ def test_formats_are_found_out(migrated_sqlite_url: str, tmp_path: Path, first: 
 
 @pytest.mark.parametrize("text", ['{"turns": ["a", "b"]}', "[1, 2]", "[]", '{"mapping": {}}', '{"type": "header"}'])
 def test_unknown_formats_are_refused_by_naming_the_known(migrated_sqlite_url: str, tmp_path: Path, text: str) -> None:
-    with Ledger(migrated_sqlite_url) as ledger, pytest.raises(InvalidInput, match=r"openai .* sharegpt .* jsonl .* chatgpt .* claude .* oasst"):
+    with (
+        Ledger(migrated_sqlite_url) as ledger,
+        pytest.raises(InvalidInput, match=r"openai .* sharegpt .* jsonl .* chatgpt .* claude .* oasst"),
+    ):
         import_file(ledger, write(tmp_path / "file", text))
 
 

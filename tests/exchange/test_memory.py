@@ -11,6 +11,7 @@ import pytest
 
 from chatledger import Ledger
 from chatledger.exchange import export_sessions, import_file
+from tests.exchange.exports import chatgpt, node
 from tests.support import sqlite
 
 #: Above what a batch of messages takes, far below what the file would.
@@ -19,11 +20,13 @@ _TEXT = "a longer sentence of some sort, " * 60
 _COUNT = 10_000  # 20 MB
 
 
-@pytest.mark.parametrize("shape", ["lines", "array", "records"])
+@pytest.mark.parametrize("shape", ["lines", "array", "records", "chatgpt"])
 def test_memory_is_flat(sqlite_template: Path, tmp_path: Path, shape: str) -> None:
     path, turn = tmp_path / "file", {"role": "user", "content": _TEXT}
-    record: Any = {"messages": [turn] * 20} if shape == "records" else turn
-    count = _COUNT // 20 if shape == "records" else _COUNT
+    nodes = [node(str(number), str(number - 1) if number else None, text=_TEXT) for number in range(20)]
+    # Without an id each of them is a session of its own.
+    record: Any = {"records": {"messages": [turn] * 20}, "chatgpt": chatgpt(*nodes, id=None)}.get(shape, turn)
+    count = _COUNT if record is turn else _COUNT // 20
     with path.open("w") as out:
         out.write("[" if shape == "array" else "")
         for number in range(count):
