@@ -61,7 +61,7 @@ def _messages(prompt: dict[str, Any]) -> tuple[list[dict[str, Any]], list[int | 
         place = len(messages)
         if not isinstance(message, dict):
             raise InvalidInput(f"message {place}", "is not an object")
-        replies = message.get("replies") or []
+        replies = [] if message.get("replies") is None else message["replies"]
         if not isinstance(replies, list):
             raise InvalidInput(f"message {place}.replies", "is not a list")
         name = message.get("message_id")
