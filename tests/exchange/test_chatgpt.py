@@ -229,6 +229,7 @@ BROKEN: list[tuple[Any, str]] = [
     (chatgpt(node("a", None), current="a", id="c\0"), "session_id: holds a NUL"),
     (chatgpt(node("a", None), current="a", note="\0"), "metadata.note: holds a NUL"),
     (chatgpt(node("a", None, create_time=float("nan")), current="a"), "holds NaN"),
+    ('{"mapping": {"a": {}, "a": {}}}', "record: holds an object in which a name stands twice"),
     ('{"mapping": {}, "create_time": 1e999}', "metadata.create_time: holds NaN or an infinity"),
     (chatgpt(node("a", None), node("b", "a"), node("b2", "a", text="\0"), current="b"), "mapping[2].message.content"),
     (

@@ -25,6 +25,7 @@ def conversations(chosen: Format, pieces: Iterable[Piece]) -> Iterator[Conversat
     """The conversations of a file in one of these formats, one for each record."""
     for piece in pieces:
         try:
-            yield _READERS[chosen](piece.value()).conversation(piece)
+            # Ids are names of fields in some of these: two messages with one id would be one.
+            yield _READERS[chosen](piece.value(unique=True)).conversation(piece)
         except InvalidInput as error:
             yield Failure(record=piece.number, line=piece.line, reason=str(error))

@@ -36,8 +36,8 @@ class Piece:
     #: Why there is no data.
     problem: str | None = None
 
-    def value(self) -> Any:
-        """What the text says.
+    def value(self, *, unique: bool = False) -> Any:
+        """What the text says. Of a name that stands twice in an object the last one counts, or `unique` refuses it.
 
         Raises:
             InvalidInput: it is not UTF-8, not JSON, holds NaN or an infinity, or is nested beyond reason.
@@ -45,7 +45,7 @@ class Piece:
         if self.problem:
             raise InvalidInput("record", self.problem)
         try:
-            return _decode(self.data.decode("utf-8"))
+            return (_decode_unique if unique else _decode)(self.data.decode("utf-8"))
         except UnicodeDecodeError as error:
             reason = f"is not UTF-8 at {self._place(error.start)}"
         except json.JSONDecodeError as error:
@@ -175,7 +175,15 @@ def _constant(_: str) -> NoReturn:
     raise _NotJson("holds NaN or an infinity, which JSON cannot express")
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _NotJson("holds an object in which a name stands twice")
+    return found
+
+
 _decode = json.JSONDecoder(parse_constant=_constant).decode
+_decode_unique = json.JSONDecoder(parse_constant=_constant, object_pairs_hook=_unique).decode
 
 
 def _is_json(data: bytes) -> bool:
