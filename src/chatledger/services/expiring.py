@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,8 +22,10 @@ from chatledger.vocabulary import Status
 _BATCH = 500
 
 
-def expire_inactive(work: Work, hours: float, now: datetime, *, limit: int | None, reason: str | None) -> int:
-    """Expire the open sessions that have been inactive for so many hours, so many at most; how many there were.
+def expire_inactive(
+    work: Work, hours: float, now: datetime, *, limit: int | None, dry_run: bool, reason: str | None
+) -> int:
+    """Expire the open sessions that have been inactive for so many hours, so many at most; how many there are.
 
     Raises:
         InvalidInput: hours that are no positive number.
@@ -31,7 +34,11 @@ def expire_inactive(work: Work, hours: float, now: datetime, *, limit: int | Non
     owners: dict[str, str | None] = {}
     for overdue in _OVERDUE:
         statement = overdue if limit is None else overdue.limit(limit - len(owners))
+        if not dry_run:
+            statement = statement.with_for_update(key_share=True, skip_locked=True)
         owners |= {row.session_id: row.user_id for row in work.execute(statement, parameters).all()}
+    if dry_run:
+        return len(owners)
     names = list(owners)
     values: dict[str, Any] = {"status": Status.EXPIRED, "expired_at": now, "updated_at": now}
     for start in range(0, len(names), _BATCH):
@@ -44,13 +51,9 @@ def expire_inactive(work: Work, hours: float, now: datetime, *, limit: int | Non
 
 
 def _before(now: datetime, hours: float) -> datetime:
-    try:
+    with suppress(TypeError, ValueError, OverflowError):
         if not isinstance(hours, bool) and hours > 0:
             return now - timedelta(hours=hours)
-    except OverflowError:
-        return datetime.min.replace(tzinfo=now.tzinfo)
-    except (TypeError, ValueError):
-        pass
     raise InvalidInput("hours", "must be a positive number of hours")
 
 
@@ -65,7 +68,6 @@ _LONG_INACTIVE = (
         owned(),
     )
     .order_by(sessions.c.activity_minute)
-    .with_for_update(key_share=True, skip_locked=True)
 )
 #: Closed sessions, of which there may be very many, are in neither of the two indexes.
 _OVERDUE = (

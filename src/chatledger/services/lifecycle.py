@@ -144,19 +144,20 @@ class Lifecycle(Service):
         *,
         now: datetime | None = None,
         limit: int | None = None,
+        dry_run: bool = False,
         reason: str | None = None,
     ) -> int:
         """Expire the open sessions that have been inactive for so many hours; how many there were.
 
         Held ones are passed over. `limit` expires so many at most, so that a large ledger is cleaned in several short
-        transactions.
+        transactions. `dry_run` counts them and changes nothing.
 
         Raises:
             InvalidInput: hours that are no positive number, or a time without a zone.
         """
         at = self._work.now() if now is None else moment(now, "now")
         most = None if limit is None else whole(limit, "limit", least=1)
-        return expire_inactive(self._work, hours, at, limit=most, reason=stated(reason))
+        return expire_inactive(self._work, hours, at, limit=most, dry_run=dry_run, reason=stated(reason))
 
     def _obey(self, verb: str, session_id: str, *, reason: str | None = None) -> Session:
         why = stated(reason)
