@@ -9,7 +9,7 @@ import chatledger
 
 def test_every_console_script_resolves() -> None:
     scripts = metadata.distribution("chatledger").entry_points.select(group="console_scripts")
-    assert {"chatledger", "chat-init", "chat-history"} <= set(scripts.names)
+    assert {"chatledger", "chat-init", "chat-history", "chat-cleanup"} <= set(scripts.names)
     assert [] == [script.name for script in scripts if not callable(script.load())]
 
 

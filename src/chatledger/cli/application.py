@@ -7,10 +7,28 @@ from typing import Annotated
 import typer
 
 from chatledger import __version__
-from chatledger.cli import database, demo, exporting, importing, messages, metadata, query, search, sessions
+from chatledger.cli import (
+    audit,
+    cleanup,
+    database,
+    demo,
+    exporting,
+    importing,
+    lifecycle,
+    messages,
+    metadata,
+    query,
+    retention,
+    search,
+    sessions,
+    snapshots,
+    sweeping,
+    timeouts,
+)
 from chatledger.cli.failures import Commands
 
 _TALK = "Conversations"
+_LIFE = "Lifecycle"
 _FILES = "Files"
 _SYSTEM = "The database"
 
@@ -63,9 +81,25 @@ app.command("history", rich_help_panel=_TALK)(messages.history)
 app.command("list", rich_help_panel=_TALK)(sessions.list_)
 app.command("search", rich_help_panel=_TALK)(search.search)
 app.command("fork", rich_help_panel=_TALK)(sessions.fork)
-app.command("archive", rich_help_panel=_TALK)(sessions.archive)
 app.command("delete", rich_help_panel=_TALK)(sessions.delete)
 app.add_typer(metadata.app, name="metadata", rich_help_panel=_TALK)
+
+app.command("pause", rich_help_panel=_LIFE)(lifecycle.pause)
+app.command("resume", rich_help_panel=_LIFE)(lifecycle.resume)
+app.command("archive", rich_help_panel=_LIFE)(lifecycle.archive)
+app.command("expire", rich_help_panel=_LIFE)(lifecycle.expire)
+app.command("fail", rich_help_panel=_LIFE)(lifecycle.fail)
+app.command("reopen", rich_help_panel=_LIFE)(lifecycle.reopen)
+app.command("hold", rich_help_panel=_LIFE)(lifecycle.hold)
+app.command("release", rich_help_panel=_LIFE)(lifecycle.release)
+app.add_typer(snapshots.app, name="snapshot", rich_help_panel=_LIFE)
+timeouts.app.command("sweep")(sweeping.sweep)
+timeouts.app.command("watch")(sweeping.watch)
+app.add_typer(timeouts.app, name="timeouts", rich_help_panel=_LIFE)
+app.command("purge", rich_help_panel=_LIFE)(retention.purge)
+app.command("erase-user", rich_help_panel=_LIFE)(retention.erase_user)
+app.command("cleanup", rich_help_panel=_LIFE)(cleanup.cleanup)
+app.command("audit", rich_help_panel=_LIFE)(audit.audit)
 
 app.command("import", rich_help_panel=_FILES)(importing.import_)
 app.command("export", rich_help_panel=_FILES)(exporting.export)
@@ -73,3 +107,4 @@ app.command("export", rich_help_panel=_FILES)(exporting.export)
 # The names that scripts around older chat stores call.
 app.command("chat-init", hidden=True)(sessions.create)
 app.command("chat-history", hidden=True)(messages.history)
+app.command("chat-cleanup", hidden=True)(cleanup.cleanup)

@@ -16,3 +16,8 @@ def chat_init() -> NoReturn:
 def chat_history() -> NoReturn:
     """`chat-history …` is `chatledger history …`."""
     main(["chat-history", *sys.argv[1:]])
+
+
+def chat_cleanup() -> NoReturn:
+    """`chat-cleanup …` is `chatledger cleanup …`."""
+    main(["chat-cleanup", *sys.argv[1:]])

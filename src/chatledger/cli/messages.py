@@ -12,6 +12,7 @@ from chatledger.cli.documents import encoded, write_document, write_line
 from chatledger.cli.opening import opened_for
 from chatledger.cli.options import AsJson, Database, Metadata, Owner, SessionId, json_value, pairs
 from chatledger.cli.screen import Screen, counted, money, when
+from chatledger.cli.sessions import status_of
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Message, Session
 from chatledger.vocabulary import Role
@@ -119,7 +120,7 @@ def history(
 
 def show(screen: Screen, session: Session, messages: Iterable[Message]) -> None:
     """A conversation as people read it."""
-    facts = [session.session_id, session.user_id, session.model_id, session.status.value]
+    facts = [session.session_id, session.user_id, session.model_id, status_of(session)]
     facts.append(counted(session.message_count, "message"))
     if session.title:
         screen.line((session.title, "bold"))
@@ -128,6 +129,11 @@ def show(screen: Screen, session: Session, messages: Iterable[Message]) -> None:
         screen.text("")
         screen.line(("system prompt", _STYLES[Role.SYSTEM]))
         screen.text(session.system_prompt)
+    show_messages(screen, messages)
+
+
+def show_messages(screen: Screen, messages: Iterable[Message]) -> None:
+    """Messages as people read them, each below a blank line."""
     for message in messages:
         screen.text("")
         screen.line(

@@ -12,9 +12,9 @@ from typing import Literal
 from chatledger.cli.failures import report
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.errors import Unavailable
+from chatledger.housekeeping import Housekeeping
 from chatledger.ledger import Ledger
 from chatledger.settings import DEFAULT_URL, ENVIRONMENT_URL, Settings
-from chatledger.transactions import Transactions
 
 Migrate = Literal["empty", "always", "never"]
 
@@ -50,7 +50,7 @@ def opened(db: str | None, *, new: bool = False, migrate: Migrate = "empty") -> 
 
 
 @contextmanager
-def opened_for(db: str | None, user: str | None, *, new: bool = False) -> Iterator[Transactions]:
+def opened_for(db: str | None, user: str | None, *, new: bool = False) -> Iterator[Housekeeping]:
     """The same, as one user sees it."""
     with opened(db, new=new) as ledger:
         yield ledger if user is None else ledger.for_user(user)

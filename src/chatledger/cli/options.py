@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import shlex
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import typer
 
+from chatledger.errors import InvalidInput
+from chatledger.schemas.fields import acting
+
 _WHERE = "Where"
+_WHO = "For the audit log"
+
+ENVIRONMENT_ACTOR = "CHATLEDGER_ACTOR"
 
 
 def _own_or_root(ctx: typer.Context, value: str | None) -> str | None:
     if value == "":
         raise typer.BadParameter("is empty: name a file or a URL")
     return value if value is not None else ctx.find_root().params.get("db")
+
+
+def _named_or_login(value: str | None) -> str | None:
+    """Who is at the keyboard, where nobody is named. A login name that cannot be stored is none."""
+    if value is not None:
+        return value
+    try:
+        return acting(getpass.getuser())
+    except (ImportError, KeyError, OSError, InvalidInput):
+        return None
 
 
 def moment(typed: str | datetime) -> datetime:
@@ -62,6 +80,17 @@ def json_value(typed: str | None, option: str) -> Any:
         raise typer.BadParameter("is not JSON", param_hint=f"'{option}'") from None
 
 
+def words(typed: str, option: str) -> list[str]:
+    """The words of a command that is run without a shell."""
+    try:
+        found = shlex.split(typed)
+    except ValueError as error:
+        raise typer.BadParameter(f"cannot be read ({error})", param_hint=f"'{option}'") from None
+    if not found:
+        raise typer.BadParameter("is empty", param_hint=f"'{option}'")
+    return found
+
+
 def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
@@ -105,3 +134,18 @@ Cursor = Annotated[
     str | None, typer.Option("--cursor", metavar="CURSOR", help="Go on from there: what the page before gave.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it: nothing is asked.")]
+Actor = Annotated[
+    str | None,
+    typer.Option(
+        "--actor",
+        metavar="NAME",
+        envvar=ENVIRONMENT_ACTOR,
+        show_envvar=False,
+        callback=_named_or_login,
+        help=f"Who does it. Else {ENVIRONMENT_ACTOR}, else your login name.",
+        show_default=False,
+        rich_help_panel=_WHO,
+    ),
+]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why it is done.", rich_help_panel=_WHO)]
+Rehearse = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-import shlex
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ import typer
 
 from chatledger.cli.documents import encoded
 from chatledger.cli.messages import without_break
+from chatledger.cli.options import words
 from chatledger.errors import ChatledgerError, InvalidInput
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.message import new_message
@@ -47,13 +47,8 @@ def responder_of(function: str | None, command: str | None, timeout: float | Non
             raise typer.BadParameter("is not MODULE:FUNCTION", param_hint="'--responder'")
         return lambda conversation, show: _call(module, name, conversation, show)
     assert command is not None
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise typer.BadParameter(f"cannot be read ({error})", param_hint="'--exec'") from None
-    if not words:
-        raise typer.BadParameter("is empty", param_hint="'--exec'")
-    return lambda conversation, show: _execute(words, timeout, conversation, show)
+    program = words(command, "--exec")
+    return lambda conversation, show: _execute(program, timeout, conversation, show)
 
 
 def _call(module: str, name: str, conversation: list[Message], show: Show) -> NewMessage:
@@ -111,11 +106,11 @@ def _message_of(result: Any) -> NewMessage:
     raise TypeError(f"a responder returns text, a dict or a NewMessage, not {type(result).__name__}")
 
 
-def _execute(words: list[str], timeout: float | None, conversation: list[Message], show: Show) -> NewMessage:
+def _execute(program: list[str], timeout: float | None, conversation: list[Message], show: Show) -> NewMessage:
     """Run a command, without a shell: the conversation on its standard input, the answer on its standard output."""
     try:
         done = subprocess.run(
-            words,
+            program,
             input=encoded([_turn(message) for message in conversation]).encode(),
             stdout=subprocess.PIPE,
             timeout=timeout,
@@ -124,15 +119,15 @@ def _execute(words: list[str], timeout: float | None, conversation: list[Message
         answer = without_break(done.stdout.decode("utf-8"))
         if done.returncode:
             how = f"was ended by signal {-done.returncode}" if done.returncode < 0 else f"exited with {done.returncode}"
-            raise ResponderFailed(f"{words[0]!r} {how}")
+            raise ResponderFailed(f"{program[0]!r} {how}")
     except subprocess.TimeoutExpired:
-        raise ResponderFailed(f"{words[0]!r} did not answer within {timeout:g} seconds") from None
+        raise ResponderFailed(f"{program[0]!r} did not answer within {timeout:g} seconds") from None
     except OSError as error:
-        raise ResponderFailed(f"{words[0]!r} cannot be run: {error.strerror}") from None
+        raise ResponderFailed(f"{program[0]!r} cannot be run: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ResponderFailed(f"{words[0]!r} answered with something that is not UTF-8") from None
+        raise ResponderFailed(f"{program[0]!r} answered with something that is not UTF-8") from None
     if not answer:
-        raise ResponderFailed(f"{words[0]!r} answered nothing")
+        raise ResponderFailed(f"{program[0]!r} answered nothing")
     try:
         message = new_message({"role": Role.ASSISTANT, "content": answer})
     except InvalidInput as error:

@@ -1,4 +1,4 @@
-"""Sessions: created, listed, forked, archived, deleted."""
+"""Sessions: created, listed, forked, deleted."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from chatledger.cli.documents import write_document
+from chatledger.cli.durations import NewArchiveAfter, NewHard, NewIdle
 from chatledger.cli.failures import fail
 from chatledger.cli.opening import opened_for
 from chatledger.cli.options import (
+    Actor,
     AsJson,
     Cursor,
     Database,
@@ -18,6 +20,7 @@ from chatledger.cli.options import (
     ModelFilter,
     Owner,
     Project,
+    Reason,
     SessionId,
     Since,
     Until,
@@ -39,6 +42,9 @@ def create(
     title: Annotated[str | None, typer.Option("--title", metavar="TEXT")] = None,
     system_prompt: Annotated[str | None, typer.Option("--system-prompt", metavar="TEXT")] = None,
     metadata: Metadata = None,
+    idle: NewIdle = None,
+    archive_after: NewArchiveAfter = None,
+    hard: NewHard = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
@@ -54,6 +60,9 @@ def create(
                 title=title,
                 system_prompt=system_prompt,
                 metadata=entries,
+                idle_timeout=idle,
+                archive_timeout=archive_after,
+                hard_timeout=hard,
             )
         )
     _show(session, as_json=as_json)
@@ -112,21 +121,21 @@ def fork(
     _show(session, as_json=as_json)
 
 
-def archive(session_id: SessionId, user: Owner = None, db: Database = None) -> None:
-    """Close a session for writing. It stays readable."""
-    with opened_for(db, user) as ledger:
-        ledger.run(lambda uow: uow.sessions.archive(session_id))
-    Screen().line(f"archived {session_id}")
-
-
-def delete(session_id: SessionId, yes: Yes = False, user: Owner = None, db: Database = None) -> None:
+def delete(
+    session_id: SessionId,
+    yes: Yes = False,
+    actor: Actor = None,
+    reason: Reason = None,
+    user: Owner = None,
+    db: Database = None,
+) -> None:
     """Delete a session with all its messages. The audit log keeps that it was."""
     with opened_for(db, user) as ledger:
         if not yes:
             with ledger.read() as uow:
                 count = uow.sessions.get(session_id, include_expired=True).message_count
             fail(f"session {session_id!r} holds {count:,} messages, which would be lost: add --yes to delete it")
-        ledger.run(lambda uow: uow.sessions.delete(session_id))
+        ledger.run(lambda uow: uow.sessions.delete(session_id, reason=reason), actor=actor)
     Screen().line(f"deleted {session_id}")
 
 
@@ -154,7 +163,7 @@ def show_table(screen: Screen, sessions: Sequence[Session]) -> None:
                 session.title or "",
                 session.user_id or "",
                 session.model_id or "",
-                session.status.value,
+                status_of(session),
                 f"{session.message_count:,}",
                 f"{session.total_tokens:,}" if session.total_tokens else "",
                 money(session.total_cost),
@@ -163,6 +172,11 @@ def show_table(screen: Screen, sessions: Sequence[Session]) -> None:
             for session in sessions
         ],
     )
+
+
+def status_of(session: Session) -> str:
+    """Where a session stands, and whether it is held there."""
+    return f"{session.status.value}, held" if session.held_at is not None else session.status.value
 
 
 def _show(session: Session, *, as_json: bool) -> None:
