@@ -6,7 +6,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
@@ -50,7 +52,9 @@ class Sweeper:
         self._interval = _seconds(interval)
         self._heard = heard
         self._clock, self._steady = clock, steady
-        self._stopping = threading.Event()
+        self._stopping = False
+        # Not an Event, whose lock the thread may hold itself when a signal handler calls `stop`: this may be put to then.
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._failures = 0
         self._left_out = False
@@ -69,14 +73,15 @@ class Sweeper:
         if self.running and self._stopping.is_set():
             self.stop()
         if not self.running:
-            self._stopping.clear()
+            self._stopping, self._wake = False, SimpleQueue()
             self._thread = threading.Thread(target=self.run, name="chatledger sweeper", daemon=True)
             self._thread.start()
         return self
 
     def stop(self, timeout: float | None = None) -> bool:
         """Stop after the session that is being dealt with, and wait for that; whether it has ended by then."""
-        self._stopping.set()
+        self._stopping = True
+        self._wake.put(None)
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
@@ -85,13 +90,14 @@ class Sweeper:
 
     def stopping(self) -> bool:
         """Whether it was asked to stop. A sweep under way asks."""
-        return self._stopping.is_set()
+        return self._stopping
 
     def run(self) -> None:
         """Sweep in this thread until `stop` is called (by a signal handler, or another thread)."""
-        while not self._stopping.is_set():
+        while not self._stopping:
             self.once()
-            self._stopping.wait(self._pause())
+            with suppress(Empty):
+                self._wake.get(timeout=self._pause())
 
     def once(self) -> SweepReport | None:
         """One round; None where it was left out or failed, which is logged."""
@@ -103,7 +109,8 @@ class Sweeper:
         try:
             report = self._sweep()
         except LedgerClosed:
-            self._stopping.set()  # there is nothing left to sweep
+            self._stopping = True  # there is nothing left to sweep
+            self._wake.put(None)
             return None
         except ChatledgerError as error:
             self._failures += 1
