@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from chatledger.schemas import Due, ErasureReceipt, PurgeReport, SweepReport
 from chatledger.schemas.fields import acting, moment
@@ -42,20 +42,15 @@ class Housekeeping(Transactions):
 
         A warning is sent (`send`, called with the session) after it was written down that it is: twice never, and not at
         all when the process is killed in between. When `send` raises, the next sweep tries again. `progress` is told
-        after each page of up to 500 sessions; `stopping` is asked then whether to end early.
+        after each page of up to 500 sessions; `stopping` is asked before each session whether to end early.
 
         Raises:
             Busy, Unavailable: as `run`. What was done until then stays.
             InvalidInput: a time without a zone.
         """
-
-        def goes_on(report: SweepReport) -> bool:
-            if progress is not None:
-                progress(report)
-            return stopping is None or not stopping()
-
         at = self._core.clock() if now is None else moment(now, "now")
-        return sweeping.sweep(self._reading, self._writing(actor), at, dry_run=dry_run, send=send, goes_on=goes_on)
+        how: dict[str, Any] = {"dry_run": dry_run, "send": send, "progress": progress, "stopping": stopping}
+        return sweeping.sweep(self._reading, self._writing(actor), at, **how)
 
     def sweeper(
         self,

@@ -102,9 +102,10 @@ def sweep(
     actions: Sequence[SweepAction] = tuple(SweepAction),
     dry_run: bool = False,
     send: Send | None = None,
-    goes_on: Callable[[SweepReport], bool] | None = None,
+    progress: Callable[[SweepReport], object] | None = None,
+    stopping: Callable[[], bool] | None = None,
 ) -> SweepReport:
-    """Deal with every session that is due. `goes_on` is asked after each page whether to go on."""
+    """Deal with every session that is due. `progress` is told after each page, `stopping` asked before each session."""
     tally = Tally(now, dry_run=dry_run)
     for page in pages(read, now):
         verdicts = [(candidate, assess(candidate.seen, now)) for candidate in page]
@@ -114,12 +115,14 @@ def sweep(
         for candidate, verdict in verdicts:
             if verdict.action not in actions:
                 continue
+            if stopping is not None and stopping():
+                return tally.report()
             if dry_run:
                 tally.add(candidate.due(verdict))
             else:
                 _deal_with(run, candidate.seen.session_id, now, actions, send, tally)
-        if goes_on is not None and not goes_on(tally.report()):
-            break
+        if progress is not None:
+            progress(tally.report())
     return tally.report()
 
 
