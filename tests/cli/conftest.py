@@ -45,6 +45,18 @@ class Command:
         assert (code, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n")), result.output
         return result.stderr.removesuffix("\n")
 
+    def misuse(self, *arguments: str) -> str:
+        """What a call was told that used the command wrongly, as one line of words."""
+        result = self(*arguments)
+        assert (2, "") == (result.exit_code, result.stdout), result.output
+        return " ".join(result.stderr.replace("│", " ").split())
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CHATLEDGER_ACTOR", raising=False)
+    monkeypatch.setenv("LOGNAME", "nina")
+
 
 @pytest.fixture
 def run(url: str) -> Command:

@@ -22,9 +22,29 @@ def test_version(spawn: Spawn) -> None:
 def test_help_names_the_commands_and_touches_nothing(spawn: Spawn, here: Path) -> None:
     done = spawn("--help")
     assert 0 == done.returncode
-    names = ("init", "create", "list", "add", "history", "query", "search", "export", "import", "fork", "db", "demo")
+    names = (
+        "init",
+        "create",
+        "list",
+        "add",
+        "history",
+        "query",
+        "search",
+        "export",
+        "import",
+        "fork",
+        "db",
+        "demo",
+        "timeouts",
+        "snapshot",
+        "archive",
+        "purge",
+        "erase-user",
+        "audit",
+        "cleanup",
+    )
     assert [] == [name for name in names if f" {name} " not in done.stdout.decode()]
-    assert "chat-init" not in done.stdout.decode()
+    assert [] == [name for name in ("chat-init", "chat-cleanup") if name in done.stdout.decode()]
     assert [] == list(here.iterdir())
 
 
@@ -35,6 +55,8 @@ def test_the_older_names(spawn: Spawn) -> None:
     read = spawn(made.stdout.decode().strip(), program=("-c", entry + "chat_history()"))
     assert (0, b"Trip\n") == (read.returncode, read.stdout[:5])
     assert 0 == spawn("chat-history", made.stdout.decode().strip()).returncode
+    cleaned = spawn("--max-age-hours", "24", program=("-c", entry + "chat_cleanup()"))
+    assert (0, b"no session is due; expired 0 sessions\n") == (cleaned.returncode, cleaned.stdout)
 
 
 def test_errors_are_one_line_and_no_traceback(spawn: Spawn) -> None:
