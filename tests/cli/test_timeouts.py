@@ -137,6 +137,13 @@ def test_a_sweep_acts_and_says_what_it_did(run: Command, ledger: Ledger) -> None
     assert "no session is due" == run.text("timeouts", "sweep")
 
 
+def test_a_sweep_says_how_many_it_does_not_name(run: Command, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatledger.services.sweeping.NAMED", 1)
+    for number in range(3):
+        make(ledger, f"s{number}", idle=HOUR, minutes_ago=61)
+    assert ["and 2 more", "marked idle 3"] == run.text("timeouts", "sweep").splitlines()[2:]
+
+
 def test_a_command_is_told_of_each_warning(run: Command, ledger: Ledger, here: Path) -> None:
     make(ledger, "s", idle=HOUR, minutes_ago=58)
     take = "import pathlib, sys; pathlib.Path('told').write_bytes(sys.stdin.buffer.read())"

@@ -48,6 +48,9 @@ def sweep(
         screen = Screen()
         if done.sessions:
             show_due(screen, done.sessions)
+        unnamed = done.warned + done.idled + done.archived - len(done.sessions)
+        if unnamed:
+            screen.line((f"and {unnamed:,} more", "dim"))
         screen.line(summary(done))
     tell_failures(done)
 
