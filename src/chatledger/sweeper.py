@@ -70,7 +70,7 @@ class Sweeper:
 
     def start(self) -> Self:
         """Begin to sweep, at once and then every so often, in a thread. Starting a running one changes nothing."""
-        if self.running and self._stopping.is_set():
+        if self.running and self._stopping:
             self.stop()
         if not self.running:
             self._stopping, self._wake = False, SimpleQueue()

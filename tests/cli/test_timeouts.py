@@ -59,7 +59,7 @@ def test_defaults_for_all_for_a_user_and_for_a_project(run: Command) -> None:
     assert {
         ("ledger", None, HOUR, None, 24 * HOUR, None),
         ("user", "ada", 300, None, None, None),
-        ("project", "p", HOUR, 24 * HOUR, 24 * HOUR, None),
+        ("project", "p", None, 24 * HOUR, None, None),
     } == set(found)
     assert "user     ada    5m    -        -     -" in run.text("timeouts", "show")
     assert "cleared" == run.text("timeouts", "clear", "--default", "--for-user", "ada")

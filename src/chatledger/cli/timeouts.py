@@ -48,8 +48,8 @@ def set_(
 ) -> None:
     """Give a session, or by default many, limits. What is not named stays as it was.
 
-    Where no limit was set, one hour idle and 24 hours hard are switched on beside those that are named; `none` switches
-    one off. A session's own limits count before those of its user, its project and the whole ledger.
+    Without any limit named, one hour idle and 24 hours hard are switched on; `none` switches one off. A session's own
+    limits count before those of its user, its project and the whole ledger.
     """
     _require_one(session_id, default, for_user, for_project)
     given: dict[str, timedelta | Keep | None] = {

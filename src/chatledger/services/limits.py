@@ -32,7 +32,8 @@ _COLUMN_OF = {
     "hard_timeout": "hard_limit",
     "warn_before": "warn_before",
 }
-#: Limits that are switched on without being named.
+_LIMITS = ("idle_timeout", "archive_timeout", "hard_timeout")
+#: The limits of those who name none.
 SWITCHED_ON = {"idle_timeout": timedelta(hours=1), "hard_timeout": timedelta(hours=24)}
 
 _NOW = bindparam("now", type_=Timestamp())
@@ -97,14 +98,11 @@ def own_limits(work: Work, session_id: str) -> dict[str, int | None]:
 def merged(
     before: Mapping[str, int | None], given: Mapping[str, Any], changes: TimeoutChanges
 ) -> dict[str, int | None]:
-    """Limits after a change: what is not given stays; where nothing was, the usual limits are switched on."""
-    after = dict(before)
-    unset = all(value is None for value in before.values())
-    for name, column in _COLUMN_OF.items():
-        if not isinstance(given[name], Keep):
-            after[column] = _seconds(getattr(changes, name)) or 0
-        elif unset and name in SWITCHED_ON:
-            after[column] = _seconds(SWITCHED_ON[name])
+    """Limits after a change: what is not given stays; where nothing was and none is named, the usual ones are set."""
+    named = [name for name in _COLUMN_OF if not isinstance(given[name], Keep)]
+    after = dict(before) | {_COLUMN_OF[name]: _seconds(getattr(changes, name)) or 0 for name in named}
+    if set(named) <= {"warn_before"} and all(before[_COLUMN_OF[name]] is None for name in _LIMITS):
+        after |= {_COLUMN_OF[name]: _seconds(limit) for name, limit in SWITCHED_ON.items()}
     return after
 
 

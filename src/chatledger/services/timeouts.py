@@ -41,8 +41,8 @@ class Timeouts(Service):
 
         Without activity for `idle_timeout` it is marked idle, for `archive_timeout` it is archived; `hard_timeout` after
         its creation it is archived, whatever happens in it. It is warned `warn_before` a limit (five minutes), but not
-        before half of the limit. What is not given stays; a session that had no limits gets one hour idle and 24 hours
-        hard. Setting limits arms the warnings anew.
+        before half of the limit. What is not given stays. Without any limit, a session that has none gets one hour
+        idle and 24 hours hard. Setting limits arms the warnings anew.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
