@@ -41,6 +41,8 @@ from chatledger.schemas import (
     NewMessage,
     Page,
     PurgeReport,
+    RepairAction,
+    RepairReport,
     SearchHit,
     Session,
     SessionHit,
@@ -55,7 +57,7 @@ from chatledger.schemas import (
 from chatledger.settings import Preset, Settings
 from chatledger.sweeper import Sweeper
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import LimitKind, Role, Scope, SnapshotKind, Status, SweepAction
+from chatledger.vocabulary import LimitKind, Orphans, Role, Scope, Severity, SnapshotKind, Status, SweepAction
 
 if TYPE_CHECKING:
     from chatledger.async_ledger import AsyncLedger
@@ -85,11 +87,14 @@ __all__ = [
     "NewMessage",
     "NotALedger",
     "NotFound",
+    "Orphans",
     "OutOfSpace",
     "Page",
     "Preset",
     "PurgeReport",
     "ReadOnly",
+    "RepairAction",
+    "RepairReport",
     "Role",
     "SchemaAhead",
     "SchemaBehind",
@@ -104,6 +109,7 @@ __all__ = [
     "SessionHit",
     "SessionNotFound",
     "Settings",
+    "Severity",
     "Snapshot",
     "SnapshotDiff",
     "SnapshotKind",

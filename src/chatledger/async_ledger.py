@@ -11,14 +11,14 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import URL
 
 from chatledger.async_housekeeping import AsyncHousekeeping
+from chatledger.async_inspection import AsyncInspection
 from chatledger.async_transactions import AsyncCore
 from chatledger.clock import Clock, utc_now
 from chatledger.ledger import Ledger, chosen_settings, owner_id
-from chatledger.schemas import IntegrityReport
 from chatledger.settings import Preset, Settings
 
 
-class AsyncLedger(AsyncHousekeeping):
+class AsyncLedger(AsyncInspection):
     """`Ledger`, awaited, with the same names and the same arguments.
 
         async with AsyncLedger("chat.db") as ledger:
@@ -62,10 +62,6 @@ class AsyncLedger(AsyncHousekeeping):
     async def current(self) -> str | None:
         """As `Ledger.current`."""
         return await self._core.call(lambda: self._core.ledger().current())
-
-    async def check(self) -> IntegrityReport:
-        """As `Ledger.check`."""
-        return await self._core.call(lambda: self._core.ledger().check())
 
     async def info(self) -> dict[str, Any]:
         """As `Ledger.info`."""

@@ -15,13 +15,13 @@ from chatledger.clock import Clock, utc_now
 from chatledger.core import Core
 from chatledger.errors import InvalidInput
 from chatledger.housekeeping import Housekeeping
-from chatledger.schemas import Finding, IntegrityReport
+from chatledger.inspection import Inspection
 from chatledger.schemas.fields import identifier, validated
 from chatledger.services.counts import count_rows
 from chatledger.settings import DEFAULT_URL, Preset, Settings
 
 
-class Ledger(Housekeeping):
+class Ledger(Inspection):
     """A database of conversations.
 
         ledger = Ledger("sqlite:///chat.db")      # or "postgresql://…"; a bare path is a SQLite file
@@ -80,16 +80,6 @@ class Ledger(Housekeeping):
         """The revision that the database stands at, or None."""
         with self._core.transaction("read") as connection, self._core.translated():
             return migrations.current(connection, self._core.dialect)
-
-    def check(self) -> IntegrityReport:
-        """Compare the database with a freshly migrated one: tables, indexes, triggers, views, full text."""
-        with self._core.transaction("write") as connection, self._core.translated():
-            state = self._core.dialect.state(connection)
-            migrations.require_head(state)
-            found = migrations.differences(connection, self._core.dialect)
-        remedy = "run `chatledger db downgrade` and `upgrade` over the revision that makes it, or restore a backup"
-        schema = Finding(kind="schema", count=len(found), examples=tuple(found[:20]), remedy=remedy)
-        return IntegrityReport(revision=state.revision, findings=(schema,) if found else ())
 
     def info(self) -> dict[str, Any]:
         """What the database is: version, revision, sizes, settings in force, rows, pool."""

@@ -19,6 +19,7 @@ from sqlalchemy import TEXT, Connection, Engine
 
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.dialects.base import VERSION_TABLE, Dialect, State
+from chatledger.dialects.integrity import Definition
 from chatledger.dialects.types import Identifier
 from chatledger.errors import InvalidInput, NotALedger, SchemaAhead, SchemaBehind
 from chatledger.models import Base
@@ -119,6 +120,13 @@ def differences(connection: Connection, dialect: Dialect) -> list[str]:
     # An index that somebody added is theirs to keep; a trigger on our tables may undo what we promise.
     found += [f"unknown: {name}" for name in actual if name not in expected and not name.startswith("index")]
     return sorted(found)
+
+
+def definitions(connection: Connection, dialect: Dialect) -> dict[str, Definition]:
+    """The statements that make what a freshly migrated database has, under the names of `differences`."""
+    with dialect.scratch(connection) as scratch:
+        _migrate_on(scratch, lambda config, command: command.upgrade(config, "head"))
+        return dialect.integrity.definitions(scratch, _OURS)
 
 
 def include_object(thing: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:

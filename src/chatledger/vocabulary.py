@@ -64,3 +64,17 @@ class SweepAction(StrEnum):
     WARN = "warn"
     IDLE = "mark idle"
     ARCHIVE = "archive"
+
+
+class Severity(StrEnum):
+    """How much a finding of a check means."""
+
+    DEFECT = "defect"
+    NOTE = "note"
+
+
+class Orphans(StrEnum):
+    """What a repair does with rows of sessions that are missing."""
+
+    KEEP = "keep"
+    DROP = "drop"

@@ -38,11 +38,11 @@ MIGRATE = ("upgrade", "downgrade", "stamp", "include_object")
 _RECORDS = (
     "Session", "Message", "NewMessage", "SearchHit", "SessionHit", "Page", "Timeout", "TimeoutDefault", "Due",
     "SweepReport", "SweepFailure", "TimeoutReport", "Snapshot", "SnapshotDiff", "PurgeReport", "ErasureReceipt",
-    "AuditEntry", "IntegrityReport", "Finding",
+    "AuditEntry", "IntegrityReport", "Finding", "RepairReport", "RepairAction",
 )  # fmt: skip
 _WORDS = (
     chatledger.Role, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction, chatledger.Scope,
-    chatledger.SnapshotKind,
+    chatledger.SnapshotKind, chatledger.Severity, chatledger.Orphans,
 )  # fmt: skip
 _RECORDS_OF_EXCHANGE = ("ImportReport", "ExportReport", "Failure", "Progress")
 

@@ -12,8 +12,8 @@ from tests.house.source import PACKAGE, imports, module_name, source_files
 _LEAVES = {"errors", "settings", "vocabulary", "ids", "clock"}
 _TABLES = _LEAVES | {"dialects", "models", "schemas"}
 _LEDGERS = {
-    "migrate", "core", "unit_of_work", "async_unit_of_work", "transactions", "sweeper", "housekeeping", "ledger",
-    "async_transactions", "async_housekeeping", "async_ledger",
+    "migrate", "core", "unit_of_work", "async_unit_of_work", "transactions", "sweeper", "housekeeping", "inspection",
+    "ledger", "async_transactions", "async_housekeeping", "async_inspection", "async_ledger",
 }  # fmt: skip
 
 # Each room, and what its files may import from the other rooms.
@@ -35,12 +35,15 @@ ALLOWED: dict[str, set[str]] = {
     "transactions": _TABLES | {"core", "unit_of_work"},
     "sweeper": _LEAVES | {"schemas"},
     "housekeeping": _TABLES | {"services", "unit_of_work", "transactions", "sweeper"},
-    "ledger": _TABLES | {"services", "migrate", "core", "housekeeping"},
+    # Migrations, for what a freshly migrated database looks like.
+    "inspection": _TABLES | {"services", "migrate", "housekeeping"},
+    "ledger": _TABLES | {"services", "migrate", "core", "housekeeping", "inspection"},
     "workers": {"errors"},
     "async_unit_of_work": _TABLES | {"services", "unit_of_work", "workers"},
     "async_transactions": _TABLES | {"async_unit_of_work", "housekeeping", "ledger", "unit_of_work", "workers"},
     "async_housekeeping": _TABLES | {"services", "async_transactions", "housekeeping", "sweeper"},
-    "async_ledger": _TABLES | {"async_housekeeping", "async_transactions", "ledger"},
+    "async_inspection": _TABLES | {"async_housekeeping", "inspection"},
+    "async_ledger": _TABLES | {"async_housekeeping", "async_inspection", "async_transactions", "ledger"},
     "exchange": _TABLES | _LEDGERS | {"services"},
     # The two front doors. They may come in through `chatledger` itself, as users do.
     "interop": _TABLES | _LEDGERS | {"services", "exchange", "chatledger"},

@@ -8,15 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from chatledger import migrate as migrations
+from chatledger.cli import integrity
 from chatledger.cli.documents import write_document
-from chatledger.cli.failures import FAILED, fail
+from chatledger.cli.failures import fail
 from chatledger.cli.opening import file_of, opened, place_of, url_of
 from chatledger.cli.options import AsJson, Database, Yes
-from chatledger.cli.screen import Screen, counted, sized
+from chatledger.cli.screen import Screen, sized
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.migrate import HEAD
 
-app = typer.Typer(no_args_is_help=True, help="The database: migrate, check, describe it.")
+app = typer.Typer(no_args_is_help=True, help="The database: migrate, check, mend, describe it.")
+app.command()(integrity.check)
+app.command()(integrity.repair)
 
 
 def init(db: Database = None, as_json: AsJson = False) -> None:
@@ -72,26 +75,6 @@ def current(db: Database = None, as_json: AsJson = False) -> None:
         write_document({"revision": revision, "head": HEAD})
     else:
         Screen().line(revision or "none", "" if revision == HEAD else f" (this release needs {HEAD})")
-
-
-@app.command()
-def check(db: Database = None, as_json: AsJson = False) -> None:
-    """Compare the database with what it should be. Exit code 1 when something is wrong."""
-    with opened(db, migrate="never") as ledger:
-        report = ledger.check()
-    if as_json:
-        write_document({"ok": report.ok, **dict(report)})
-    else:
-        screen = Screen()
-        if report.ok:
-            screen.line(("ok", "green"), f" (revision {report.revision})")
-        for finding in report.findings:
-            screen.line((f"{finding.kind}: {counted(finding.count, 'defect')}", "bold red"))
-            for example in finding.examples:
-                screen.line(f"  {example}")
-            screen.line((f"  {finding.remedy}", "dim"))
-    if not report.ok:
-        raise typer.Exit(FAILED)
 
 
 @app.command()

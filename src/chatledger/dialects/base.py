@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL
 from chatledger import errors
 from chatledger.dialects.fulltext import FullText
 from chatledger.dialects.gate import POOL_EXHAUSTED, Places
+from chatledger.dialects.integrity import Integrity
 from chatledger.settings import Settings
 
 #: How a transaction of ours begins. `migrate` is a writer that may change tables.
@@ -47,6 +48,7 @@ class Dialect(ABC):
     #: Whether a hot statement may go straight to the driver: true where there is no server whose loss must be noticed.
     direct: ClassVar[bool] = False
     full_text: FullText
+    integrity: Integrity
 
     @abstractmethod
     def create_engine(self, url: URL, settings: Settings) -> Engine:

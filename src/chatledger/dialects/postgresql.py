@@ -19,6 +19,7 @@ from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, origin
 from chatledger.dialects.fork import survive_fork
 from chatledger.dialects.gate import Places
 from chatledger.dialects.postgresql_fulltext import PostgreSQLFullText
+from chatledger.dialects.postgresql_integrity import PostgreSQLIntegrity
 from chatledger.dialects.postgresql_scrub import scrub
 from chatledger.dialects.types import wire
 from chatledger.settings import Settings
@@ -78,6 +79,7 @@ class PostgreSQL(Dialect):
         {"search_vector", "ix_messages_search_vector", "ix_messages_created_at"}
     )
     full_text = PostgreSQLFullText()
+    integrity = PostgreSQLIntegrity()
 
     def create_engine(self, url: URL, settings: Settings) -> Engine:
         try:

@@ -30,6 +30,7 @@ from chatledger.dialects.sqlite_connection import (
 )
 from chatledger.dialects.sqlite_file import APPLICATION_ID, database_path, prepare_file
 from chatledger.dialects.sqlite_fulltext import SQLiteFullText
+from chatledger.dialects.sqlite_integrity import SQLiteIntegrity
 from chatledger.dialects.types import wire
 from chatledger.settings import Settings
 
@@ -76,6 +77,7 @@ class SQLite(Dialect):
         }
     )
     full_text = SQLiteFullText()
+    integrity = SQLiteIntegrity()
 
     def create_engine(self, url: URL, settings: Settings) -> Engine:
         if sqlite3.sqlite_version_info < MINIMUM:

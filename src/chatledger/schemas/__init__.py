@@ -1,7 +1,7 @@
 """What users hand in and hold: frozen Pydantic objects, usable after the transaction is over."""
 
 from chatledger.schemas.audit import AuditEntry
-from chatledger.schemas.integrity import Finding, IntegrityReport
+from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction, RepairReport
 from chatledger.schemas.message import Message, NewMessage
 from chatledger.schemas.page import Page
 from chatledger.schemas.retention import ErasureReceipt, PurgeReport
@@ -21,6 +21,8 @@ __all__ = [
     "NewSession",
     "Page",
     "PurgeReport",
+    "RepairAction",
+    "RepairReport",
     "SearchHit",
     "Session",
     "SessionHit",

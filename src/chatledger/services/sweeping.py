@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from sqlalchemy import Select, bindparam, select, tuple_, update
+from sqlalchemy import Select, bindparam, or_, select, tuple_, update
 
 from chatledger.dialects.types import Identifier, Timestamp
 from chatledger.errors import ChatledgerError, CorruptDatabase
@@ -23,7 +23,7 @@ from chatledger.services.limits import defaults, timeouts
 from chatledger.services.ownership import owned, place, this_session
 from chatledger.services.rows import sessions
 from chatledger.services.work import Work, logger
-from chatledger.vocabulary import Scope, SweepAction
+from chatledger.vocabulary import OPEN, Scope, SweepAction
 
 R = TypeVar("R")
 
@@ -184,6 +184,12 @@ def seen_of(work: Work, session_id: str) -> Candidate | None:
     return None if row is None else _candidate(row)
 
 
+def unscheduled(work: Work) -> Iterator[Seen]:
+    """Open sessions with limits, or under a default, that no sweep would look at. For some that is right."""
+    for row in work.execute(_UNSCHEDULED):
+        yield _candidate(row).seen
+
+
 def put_off(work: Work, early: Sequence[tuple[Seen, Verdict]]) -> None:
     """Write down when to look again at sessions that were read too early. What was changed meanwhile stays changed."""
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -254,6 +260,9 @@ _SEEN: Select[Any] = (
     )
 )  # fmt: skip
 
+#: Where a limit may come from, and the column that says whether there is one.
+_HAS = ((timeouts, "session_id"), (_of_user, "scope"), (_of_project, "scope"), (_of_ledger, "scope"))
+
 
 def _with_limits(source: Any) -> Select[Any]:
     return _SEEN.select_from(
@@ -269,6 +278,12 @@ _SAME = sessions.c.session_id == timeouts.c.session_id
 _LOOKED_AFTER = _with_limits(timeouts.join(sessions, _SAME))
 _CANDIDATES = _LOOKED_AFTER.where(timeouts.c.next_check_at <= _UNTIL, owned()).order_by(
     timeouts.c.next_check_at, timeouts.c.session_id
+)
+_UNSCHEDULED = _with_limits(sessions.outerjoin(timeouts, _SAME)).where(
+    sessions.c.status.in_(OPEN),
+    sessions.c.held_at.is_(None),
+    timeouts.c.next_check_at.is_(None),
+    or_(*(table.c[key].is_not(None) for table, key in _HAS)),
 )
 _ONE = _with_limits(sessions.outerjoin(timeouts, _SAME)).where(this_session())
 _LOCKED = _LOOKED_AFTER.where(this_session(), timeouts.c.next_check_at <= _UNTIL).with_for_update(

@@ -65,7 +65,7 @@ class Work:
     def insert_rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert many rows in one round trip."""
         try:
-            self.dialect.insert_rows(self._connected(), table, rows)
+            self.dialect.insert_rows(self.connected(), table, rows)
             return
         except (sa.SQLAlchemyError, OverflowError) as error:
             translated = self._translate(error)
@@ -73,9 +73,10 @@ class Work:
 
     def cascades(self) -> bool:
         """Whether deleting a session deletes what hangs on it."""
-        return self.dialect.cascades(self._connected())
+        return self.dialect.cascades(self.connected())
 
-    def _connected(self) -> Connection:
+    def connected(self) -> Connection:
+        """The connection itself, with everything flushed to it, for what a dialect does."""
         if self._connection is not None:
             return self._connection
         assert isinstance(self._bind, OrmSession)

@@ -1,0 +1,106 @@
+"""What a check asks of a database, and how what it finds is mended: the part that differs between databases."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Table, text
+from sqlalchemy import exc as sa
+from sqlalchemy.engine import URL
+
+
+class Unreadable(NamedTuple):
+    """A part of a table that cannot be read."""
+
+    #: How many, or 1 where that cannot be told.
+    rows: int
+    #: Where they lie: keys and numbers, no content.
+    places: tuple[str, ...]
+
+
+class FileFaults(NamedTuple):
+    """What the database itself says of its files."""
+
+    #: Indexes that do not agree with their tables: they can be made anew.
+    indexes: list[str]
+    #: Damaged pages. Writing on would make it worse.
+    pages: list[str]
+    #: Pages that belong to nothing: room that is lost, and no more.
+    unused: list[str]
+    #: Rows that break a constraint of their table.
+    constraints: list[str]
+
+
+class Definition(NamedTuple):
+    """How a thing of the schema is taken away and made."""
+
+    #: None: what is there is never taken away, for it may hold rows. Empty: making it anew replaces it.
+    drop: str | None
+    create: str
+
+
+class Integrity(ABC):
+    """One for each database, beside its dialect."""
+
+    #: Things of the schema that can be made anew, in the order in which they are.
+    mendable: tuple[str, ...]
+    #: Of those, what can only be made when the rows are in order.
+    last: tuple[str, ...] = ()
+
+    @abstractmethod
+    def file_faults(self, connection: Connection, tables: Collection[str], *, quick: bool) -> FileFaults:
+        """Ask the database whether its files are whole."""
+
+    @abstractmethod
+    def rows(self, connection: Connection, table: Table) -> Iterator[Mapping[str, Any] | Unreadable]:
+        """Every row of a table in stored form, a bounded number at a time, and the places that cannot be read.
+
+        JSON is its text, a time its text of 26 characters (or whatever stands there), and text that is none is bytes.
+        """
+
+    @abstractmethod
+    def row(self, connection: Connection, table: Table, key: Sequence[Any]) -> Mapping[str, Any] | None:
+        """One row by its primary key, in the same form; None where it is not there or cannot be read."""
+
+    def lock(self, connection: Connection, tables: Collection[str]) -> None:
+        """Keep writers out until the transaction ends. A writing transaction may do that by itself."""
+        return
+
+    @abstractmethod
+    def full_text_fault(self, connection: Connection) -> str | None:
+        """What is wrong with the full-text index, or None. Takes the writers' lock where there is one."""
+
+    @abstractmethod
+    def rebuild_full_text(self, connection: Connection) -> None:
+        """Index every message anew."""
+
+    @abstractmethod
+    def rebuild_indexes(self, connection: Connection, tables: Sequence[str]) -> list[str]:
+        """Make the indexes of tables anew; the tables of which that was possible."""
+
+    @abstractmethod
+    def definitions(self, scratch: Connection, tables: Collection[str]) -> dict[str, Definition]:
+        """The statements behind a fingerprint, under the same names, for what can be made anew."""
+
+    @abstractmethod
+    def keep_copy(self, url: URL, place: Path | None, now: datetime) -> Path | None:
+        """Copy the database as it is into a new file that only its owner can read; None where that is not ours to do.
+
+        A file that cannot be written is `Unavailable`, one that is there already `InvalidInput`.
+        """
+
+
+def attempted(connection: Connection, statement: str) -> bool:
+    """Run a statement that may fail without harm to the transaction; whether it did not."""
+    try:
+        with connection.begin_nested():
+            connection.execute(text(statement))
+    except sa.DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        return False
+    return True

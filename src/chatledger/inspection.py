@@ -1,0 +1,124 @@
+"""Whether a ledger is whole, and mending what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from chatledger import migrate as migrations
+from chatledger.errors import InvalidInput
+from chatledger.housekeeping import Housekeeping
+from chatledger.schemas import IntegrityReport, RepairAction, RepairReport
+from chatledger.schemas.fields import acting
+from chatledger.services.integrity import looking
+from chatledger.services.integrity.findings import Findings
+from chatledger.services.integrity.repairing import NAMES, Repair
+from chatledger.services.work import Work
+from chatledger.vocabulary import Orphans
+
+#: Who a repair is in the audit log, where nobody else is named.
+REPAIRER = "repair"
+
+
+class Inspection(Housekeeping):
+    """A whole ledger, looked at and mended."""
+
+    def check(self, full: bool = True, progress: Callable[[str, int, int], object] | None = None) -> IntegrityReport:
+        """Look for everything that is not as it was written. Changes nothing.
+
+        Always: the schema against a freshly migrated one, the database's own check of its files, foreign keys, rows of
+        missing sessions, counters and numbers. `full` reads every row as well: digests, JSON, words, times, snapshots,
+        timeouts, and the full-text index against the messages. Memory is bounded, whatever the size.
+
+        A damaged ledger is looked at as far as it can be read; the rest is named as `unreadable` or `unchecked`. On
+        SQLite writers wait while the schema and the full-text index are looked at, and not for the rest. `progress` is
+        told the table, the rows read, and how many there are about (0: not known).
+
+        Raises:
+            SchemaBehind, SchemaAhead, NotALedger: the database is no ledger of this release.
+            CorruptDatabase: nothing of it can be read.
+            Busy, Unavailable, ReadOnly: it cannot be looked at now, or by this user.
+        """
+        findings = Findings()
+        core = self._core
+        with core.transaction("write") as connection, core.translated():
+            revision = self._require_head(connection)
+            work = Work(connection, None, core.clock)
+            self._look_at_schema(connection, work, findings)
+            if full:
+                looking.look_at_full_text(work, findings)
+            connection.rollback()
+        with core.transaction("read") as connection, core.translated():
+            looking.look(Work(connection, None, core.clock), findings, full=full, progress=progress)
+        return IntegrityReport(revision=revision, findings=findings.all(), full=full)
+
+    def repair(
+        self,
+        *,
+        dry_run: bool = False,
+        orphans: Orphans | str = Orphans.KEEP,
+        accept_changed: bool = False,
+        backup: bool | str | Path = True,
+        actor: str | None = REPAIRER,
+        progress: Callable[[str, int, int], object] | None = None,
+    ) -> RepairReport:
+        """Mend what can be mended without guessing, in one transaction; a killed repair leaves everything as it was.
+
+        Triggers, views and indexes are made anew, and the full-text index; counters are counted and last numbers raised;
+        invalid JSON is set aside as text in the session's metadata, under `repaired/…`. Rows of a missing session move
+        into an archived and held session, `recovered-` and its id; `orphans="drop"` deletes them instead. A message whose
+        digest is not that of its text is only named; `accept_changed` gives it the digest of what it says now. What
+        cannot be mended is in `left`, which is a full check of the result. Each kind of act is in the audit log, as
+        `repair.` and the kind.
+
+        Before, a SQLite file is copied beside itself, to a file that only its owner can read; `backup` names another
+        place, or is False. PostgreSQL is backed up with `pg_dump`. Writers wait. A file with damaged pages is not
+        written to: nothing is mended, and `left` says why. `dry_run` does all of it and takes it back.
+
+        Raises:
+            SchemaBehind, SchemaAhead, NotALedger, CorruptDatabase, Busy, Unavailable, ReadOnly: as `check`.
+            InvalidInput: the place of the backup is taken, or on a server.
+        """
+        if orphans not in list(Orphans):
+            raise InvalidInput("orphans", f"is not one of {', '.join(map(repr, map(str, Orphans)))}")
+        core = self._core
+        acting(actor)
+        copy: Path | None = None
+        with core.transaction("write") as connection, core.translated():
+            revision = self._require_head(connection)
+            work = Work(connection, None, core.clock, actor)
+            integrity = core.dialect.integrity
+            integrity.lock(connection, NAMES)
+            actions: tuple[RepairAction, ...] = ()
+            if not integrity.file_faults(connection, NAMES, quick=False).pages:
+                if backup is not False and not dry_run:
+                    place = None if backup is True else Path(backup)
+                    copy = integrity.keep_copy(core.url, place, core.clock())
+                actions = self._mend(connection, Repair(work, Orphans(orphans), accept_changed=accept_changed))
+            findings = Findings()
+            self._look_at_schema(connection, work, findings)
+            looking.look_at_full_text(work, findings)
+            looking.look(work, findings, full=True, progress=progress)
+            if dry_run or not actions:
+                connection.rollback()
+        if copy is not None and not actions:
+            copy.unlink()
+            copy = None
+        left = IntegrityReport(revision=revision, findings=findings.all())
+        return RepairReport(dry_run=dry_run, backup=copy, actions=actions, left=left)
+
+    def _require_head(self, connection: Connection) -> str | None:
+        state = self._core.dialect.state(connection)
+        migrations.require_head(state)
+        return state.revision
+
+    def _look_at_schema(self, connection: Connection, work: Work, findings: Findings) -> None:
+        with findings.probing(work, "schema"):
+            findings.add("schema", *migrations.differences(connection, self._core.dialect))
+
+    def _mend(self, connection: Connection, repair: Repair) -> tuple[RepairAction, ...]:
+        found = migrations.differences(connection, self._core.dialect)
+        definitions = migrations.definitions(connection, self._core.dialect) if found else {}
+        return repair.run(found, definitions)

@@ -1,0 +1,115 @@
+"""A repair: what can be mended without guessing is, in an order in which each step can rely on the ones before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from chatledger.dialects.integrity import Definition, Unreadable
+from chatledger.schemas import RepairAction
+from chatledger.services import audit, limits
+from chatledger.services.integrity import counters, orphans, schedules
+from chatledger.services.integrity.findings import listed
+from chatledger.services.integrity.schema import make_anew
+from chatledger.services.integrity.setting_aside import SettingAside
+from chatledger.services.integrity.stored import TABLES, Defect, scan
+from chatledger.services.work import Work
+from chatledger.vocabulary import Orphans
+
+NAMES = tuple(table.name for table in TABLES)
+
+
+class Repair:
+    """One repair, within one transaction."""
+
+    def __init__(self, work: Work, orphans: Orphans, *, accept_changed: bool) -> None:
+        self._work = work
+        self._orphans = orphans
+        self._accept_changed = accept_changed
+        self._done: list[RepairAction] = []
+
+    def run(self, differences: Sequence[str], definitions: Mapping[str, Definition]) -> tuple[RepairAction, ...]:
+        """Mend everything; what was done."""
+        integrity = self._work.dialect.integrity
+        early = [kind for kind in integrity.mendable if kind not in integrity.last]
+        # Triggers first, so that they count what is moved, and the index before the rows that they index.
+        self._note("schema", "made anew", make_anew(self._work, differences, definitions, early))
+        self._mend_indexes()
+        self._mend_full_text()
+        self._mend_names()
+        self._mend_orphans()
+        self._mend_numbers()
+        self._mend_values()
+        self._mend_counters()
+        self._mend_timeouts()
+        # Constraints last: only now do the rows obey them.
+        self._note("schema", "made anew", make_anew(self._work, differences, definitions, integrity.last))
+        return tuple(self._done)
+
+    def _note(self, kind: str, what: str, examples: Sequence[str], count: int | None = None) -> None:
+        number = len(examples) if count is None else count
+        if number:
+            self._done.append(RepairAction(kind=kind, what=what, count=number, examples=listed(examples)))
+            audit.record(self._work, f"repair.{kind}", count=number, details={"what": what})
+
+    def _mend_indexes(self) -> None:
+        connection, integrity = self._work.connected(), self._work.dialect.integrity
+        faults = integrity.file_faults(connection, NAMES, quick=False)
+        if faults.indexes:
+            self._note("indexes", "made anew", self._work.dialect.integrity.rebuild_indexes(connection, NAMES))
+
+    def _mend_full_text(self) -> None:
+        connection, integrity = self._work.connected(), self._work.dialect.integrity
+        if integrity.full_text_fault(connection) is not None:
+            integrity.rebuild_full_text(connection)
+            self._note("full_text", "rebuilt", ["messages_fts"])
+
+    def _mend_names(self) -> None:
+        names = list(orphans.unknown_names(self._work))
+        for column, name, _ in names:
+            orphans.register(self._work, column, name)
+        self._note("foreign_keys", "names registered", [f"{column} {name!r}" for column, name, _ in names])
+
+    def _mend_orphans(self) -> None:
+        found = sorted(orphans.orphaned(self._work), key=lambda orphan: orphan.session_id)
+        rows = sum(orphan.rows for orphan in found)
+        if self._orphans is Orphans.DROP:
+            orphans.drop(self._work, found)
+            said = [f"{orphan.table}: {orphan.rows} of {orphan.session_id!r}" for orphan in found]
+            self._note("orphans", "deleted", said, rows)
+            return
+        said = []
+        for session_id, group in groupby(found, key=lambda orphan: orphan.session_id):
+            said.append(f"{session_id!r} into {orphans.recover(self._work, session_id, list(group))!r}")
+        self._note("orphans", "moved into sessions of their own", said, rows)
+
+    def _mend_numbers(self) -> None:
+        found = list(counters.below_one(self._work))
+        said = []
+        for session_id, group in groupby(found, key=lambda place: place[0]):
+            numbers = [number for _, number in group]
+            said.append(f"{session_id!r} into {orphans.move_below_one(self._work, session_id, numbers)!r}")
+        self._note("sequence", "messages without a number moved into sessions of their own", said, len(found))
+
+    def _mend_values(self) -> None:
+        wanted = {"json", "words", "times", "full_text", *(("digest",) if self._accept_changed else ())}
+        found = [one for one in scan(self._work) if not isinstance(one, Unreadable) and one.kind in wanted]
+        aside = SettingAside(self._work)
+        for kind, what in (("json", "set aside"), ("words", "mended"), ("times", "set aside")):
+            self._note(kind, what, [str(one) for one in found if one.kind == kind and aside.mend(one)])
+        texts = [str(one) for one in found if one.kind == "full_text" and aside.index_text(one)]
+        self._note("full_text", "texts indexed anew", texts)
+        changed: list[Defect] = [one for one in found if one.kind == "digest"]
+        self._note("digest", "accepted as it is", [str(one) for one in changed if aside.accept(one)])
+
+    def _mend_counters(self) -> None:
+        found = list(counters.wrong(self._work))
+        counters.recount(self._work, sorted({wrong.session_id for wrong in found}))
+        self._note("counters", "counted anew", [repr(wrong.session_id) for wrong in found if not wrong.behind])
+        self._note("sequence", "last number raised", [repr(wrong.session_id) for wrong in found if wrong.behind])
+
+    def _mend_timeouts(self) -> None:
+        found = list(schedules.forgotten(self._work, self._work.now()))
+        for session_id in found:
+            limits.arm(self._work, session_id)
+        self._note("timeouts", "left to the next sweep", list(map(repr, found)))

@@ -1,0 +1,37 @@
+"""Open sessions with limits that no sweep would look at, and forks of sessions that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import exists, select
+
+from chatledger.services.assessment import assess
+from chatledger.services.rows import sessions
+from chatledger.services.sweeping import unscheduled
+from chatledger.services.work import Work
+
+
+def forgotten(work: Work, now: datetime) -> Iterator[str]:
+    """Open sessions whose limits will be reached, or have been, and that are not to be looked at again."""
+    for seen in unscheduled(work):
+        verdict = assess(seen, now)
+        if verdict.action is not None or verdict.columns.get("next_check_at") is not None:
+            yield seen.session_id
+
+
+def rootless(work: Work) -> Iterator[str]:
+    """Sessions that were copied from one that is gone."""
+    yield from work.execute(_ROOTLESS).scalars()
+
+
+_origin = sessions.alias("origin")
+_ROOTLESS = (
+    select(sessions.c.session_id)
+    .where(
+        sessions.c.forked_from.is_not(None),
+        ~exists(select(1).where(_origin.c.session_id == sessions.c.forked_from)),
+    )
+    .order_by(sessions.c.session_id)
+)

@@ -1,0 +1,155 @@
+"""Every stored value, row by row: whether it is one that this package writes, and what its digests say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic_core import from_json
+from sqlalchemy import Column, Integer, LargeBinary, Table
+
+from chatledger.dialects.integrity import Unreadable
+from chatledger.dialects.segmentation import segment
+from chatledger.dialects.types import Document, Money, Timestamp, Word, to_moment
+from chatledger.errors import CorruptDatabase
+from chatledger.models import Base
+from chatledger.services.digest import digest_of
+from chatledger.services.rows import messages
+from chatledger.services.snapshot_body import Body, lines
+from chatledger.services.snapshotting import snapshots
+from chatledger.services.work import Work
+
+#: Told the table, how many of its rows were read, and how many there are, about.
+Progress = Callable[[str, int, int], object]
+
+#: In the order in which they are read.
+TABLES = tuple(Base.metadata.sorted_tables)
+#: Documents that are objects; of the others any JSON value will do.
+_OBJECTS = {("sessions", "context"), ("messages", "metadata"), ("projects", "metadata"), ("models", "metadata"),
+            ("audit_log", "details")}  # fmt: skip
+_TOLD_EVERY = 1000
+_LENGTH = len("2026-05-01 12:00:00.000000")
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A value that is none. It holds no value."""
+
+    kind: str
+    table: str
+    #: The primary key of the row.
+    key: tuple[Any, ...]
+    column: str
+
+    def __str__(self) -> str:
+        if self.table == "messages":
+            return f"{self.key[0]!r} #{self.key[1]}{f' {self.column}' if self.column else ''}"
+        if self.table == "session_snapshots" and self.kind == "snapshots":
+            return f"{self.key[0]}:{self.key[1]}"
+        return f"{self.table} {' '.join(map(repr, self.key))} {self.column}"
+
+
+def scan(
+    work: Work, tables: tuple[Table, ...] = TABLES, told: Callable[[str, int], object] | None = None
+) -> Iterator[Defect | Unreadable]:
+    """Read every row of some tables; what is wrong with them."""
+    for table in tables:
+        look, number = _looks(table), 0
+        for row in work.dialect.integrity.rows(work.connected(), table):
+            if isinstance(row, Unreadable):
+                yield row
+                continue
+            yield from look(row)
+            number += 1
+            if told is not None and number % _TOLD_EVERY == 0:
+                told(table.name, number)
+        if told is not None and number % _TOLD_EVERY:
+            told(table.name, number)
+
+
+def is_json(stored: Any, *, as_object: bool) -> bool:
+    """Whether a stored text is JSON as this package writes it."""
+    try:
+        value = from_json(stored, allow_inf_nan=False)
+    except (ValueError, TypeError):
+        return False
+    return isinstance(value, dict) if as_object else True
+
+
+def moment_of(stored: Any) -> datetime | None:
+    """The moment of a stored time, or None where it is none, or is not written as times are."""
+    try:
+        return to_moment(stored) if len(stored) == _LENGTH and stored[10] == " " else None
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def wants_object(table: str, column: str) -> bool:
+    """Whether a document must be an object."""
+    return (table, column) in _OBJECTS
+
+
+def matches(row: Mapping[str, Any]) -> bool:
+    """Whether a message's digest is that of what is stored."""
+    created_at = moment_of(row["created_at"])
+    try:
+        return created_at is not None and digest_of(row, created_at) == bytes(row["digest"])
+    except (ValueError, TypeError):  # bytes that are no text
+        return False
+
+
+def _looks(table: Table) -> Callable[[Mapping[str, Any]], Iterator[Defect]]:
+    """A function that looks at one row of a table."""
+    keys = [column.name for column in table.primary_key.columns]
+    checks = [(column.name, *_check_of(column), bool(column.nullable)) for column in table.c]
+    more = {"messages": _message, "session_snapshots": _snapshot}.get(table.name)
+
+    def look(row: Mapping[str, Any]) -> Iterator[Defect]:
+        key = tuple(row[name] for name in keys)
+        for name, kind, is_one, nullable in checks:
+            value = row[name]
+            if not (nullable if value is None else is_one(value)):
+                yield Defect("values" if value is None else kind, table.name, key, name)
+        if more is not None:
+            yield from more(key, row)
+
+    return look
+
+
+def _check_of(column: Column[Any]) -> tuple[str, Callable[[Any], bool]]:
+    kind = column.type
+    if isinstance(kind, Document):
+        as_object = wants_object(column.table.name, column.name)
+        return "json", lambda value: is_json(value, as_object=as_object)
+    if isinstance(kind, Word):
+        return "words", frozenset(word.value for word in kind.words).__contains__
+    if isinstance(kind, Timestamp):
+        return "times", lambda value: moment_of(value) is not None
+    if isinstance(kind, LargeBinary):
+        return "values", lambda value: isinstance(value, bytes | memoryview)
+    if column.name == "activity_minute":  # made from last_activity by the database, and compared with it elsewhere
+        return "values", lambda value: value is not None
+    wanted = int if isinstance(kind, Integer | Money) else str
+    return "values", lambda value: type(value) is wanted
+
+
+def _message(key: tuple[Any, ...], row: Mapping[str, Any]) -> Iterator[Defect]:
+    if row["digest"] is None:
+        yield Defect("no_digest", messages.name, key, "")
+    elif not matches(row):
+        yield Defect("digest", messages.name, key, "")
+    content = row["content"]
+    if isinstance(content, str) and row["search_text"] != segment(content):
+        yield Defect("full_text", messages.name, key, "search_text")
+
+
+def _snapshot(key: tuple[Any, ...], row: Mapping[str, Any]) -> Iterator[Defect]:
+    try:
+        for _ in lines("", Body(row["body"], row["size"], row["digest"]), row["encoding"]):
+            pass
+        return
+    except (CorruptDatabase, TypeError):
+        pass
+    yield Defect("snapshots", snapshots.name, key, "body")
