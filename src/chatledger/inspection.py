@@ -46,7 +46,9 @@ class Inspection(Housekeeping):
         with core.transaction("write") as connection, core.translated():
             revision = self._require_head(connection)
             work = Work(connection, None, core.clock)
-            self._look_at_schema(connection, work, findings)
+            with findings.probing(work, "schema"):
+                wanted = migrations.expected(connection, core.dialect)
+                findings.add("schema", *migrations.differences(connection, core.dialect, wanted))
             if full:
                 looking.look_at_full_text(work, findings)
             connection.rollback()
@@ -91,14 +93,18 @@ class Inspection(Housekeeping):
             work = Work(connection, None, core.clock, actor)
             integrity = core.dialect.integrity
             integrity.lock(connection, NAMES)
+            wanted = migrations.expected(connection, core.dialect)
             actions: tuple[RepairAction, ...] = ()
             if not integrity.file_faults(connection, NAMES, quick=False).pages:
                 if backup is not False and not dry_run:
                     place = None if backup is True else Path(backup)
                     copy = integrity.keep_copy(core.url, place, core.clock())
-                actions = self._mend(connection, Repair(work, Orphans(orphans), accept_changed=accept_changed))
+                mending = Repair(work, Orphans(orphans), accept_changed=accept_changed)
+                differences = migrations.differences(connection, core.dialect, wanted)
+                actions = mending.run(differences, wanted.definitions)
             findings = Findings()
-            self._look_at_schema(connection, work, findings)
+            with findings.probing(work, "schema"):
+                findings.add("schema", *migrations.differences(connection, core.dialect, wanted))
             looking.look_at_full_text(work, findings)
             looking.look(work, findings, full=True, progress=progress)
             if dry_run or not actions:
@@ -113,12 +119,3 @@ class Inspection(Housekeeping):
         state = self._core.dialect.state(connection)
         migrations.require_head(state)
         return state.revision
-
-    def _look_at_schema(self, connection: Connection, work: Work, findings: Findings) -> None:
-        with findings.probing(work, "schema"):
-            findings.add("schema", *migrations.differences(connection, self._core.dialect))
-
-    def _mend(self, connection: Connection, repair: Repair) -> tuple[RepairAction, ...]:
-        found = migrations.differences(connection, self._core.dialect)
-        definitions = migrations.definitions(connection, self._core.dialect) if found else {}
-        return repair.run(found, definitions)

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import TEXT, Connection, Engine
 
@@ -106,27 +106,32 @@ def require_head(state: State) -> None:
     raise SchemaBehind(state.revision, HEAD)
 
 
-def differences(connection: Connection, dialect: Dialect) -> list[str]:
+class Expected(NamedTuple):
+    """What a freshly migrated database is made of."""
+
+    fingerprint: dict[str, str]
+    #: The statements behind it, under the same names, where something can be made anew.
+    definitions: dict[str, Definition]
+
+
+def expected(connection: Connection, dialect: Dialect) -> Expected:
+    """Migrate from nothing beside the ledger, look at what that makes, and throw it away."""
+    with dialect.scratch(connection) as scratch:
+        _migrate_on(scratch, lambda config, command: command.upgrade(config, "head"))
+        return Expected(dialect.fingerprint(scratch, _OURS), dialect.integrity.definitions(scratch, _OURS))
+
+
+def differences(connection: Connection, dialect: Dialect, wanted: Expected) -> list[str]:
     """What differs between the database and a freshly migrated one, a line each; empty when nothing does.
 
     Columns, constraints, indexes, triggers, functions, views and full text are compared. Foreign tables are left alone.
     """
-    actual = dialect.fingerprint(connection, _OURS)
-    with dialect.scratch(connection) as scratch:
-        _migrate_on(scratch, lambda config, command: command.upgrade(config, "head"))
-        expected = dialect.fingerprint(scratch, _OURS)
-    found = [f"missing: {name}" for name in expected if name not in actual]
-    found += [f"changed: {name}" for name in expected if name in actual and actual[name] != expected[name]]
+    actual, fresh = dialect.fingerprint(connection, _OURS), wanted.fingerprint
+    found = [f"missing: {name}" for name in fresh if name not in actual]
+    found += [f"changed: {name}" for name in fresh if name in actual and actual[name] != fresh[name]]
     # An index that somebody added is theirs to keep; a trigger on our tables may undo what we promise.
-    found += [f"unknown: {name}" for name in actual if name not in expected and not name.startswith("index")]
+    found += [f"unknown: {name}" for name in actual if name not in fresh and not name.startswith("index")]
     return sorted(found)
-
-
-def definitions(connection: Connection, dialect: Dialect) -> dict[str, Definition]:
-    """The statements that make what a freshly migrated database has, under the names of `differences`."""
-    with dialect.scratch(connection) as scratch:
-        _migrate_on(scratch, lambda config, command: command.upgrade(config, "head"))
-        return dialect.integrity.definitions(scratch, _OURS)
 
 
 def include_object(thing: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:

@@ -156,6 +156,18 @@ def _append_and_leave(side: int, ledger: Ledger, session: str, name: str, count:
         os._exit(code)
 
 
+def repair(side: int, url: str, pause: float) -> dict[str, Any]:
+    """Repair a ledger, and rest after each table of the look at what came of it, before the commit."""
+
+    def told(table: str, rows: int, total: int) -> None:
+        acknowledge(side, table)
+        time.sleep(pause)
+
+    with closing(Ledger(url)) as ledger:
+        done = ledger.repair(progress=told)
+    return {"ok": done.ok, "backup": str(done.backup)}
+
+
 def poll(side: int, url: str, session: str, seconds: float) -> dict[str, Any]:
     """Read what is new again and again; every message seen, in the order of seeing."""
     seen: list[int] = []

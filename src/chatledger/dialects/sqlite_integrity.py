@@ -42,18 +42,15 @@ class SQLiteIntegrity(Integrity):
 
     def file_faults(self, connection: Connection, tables: Collection[str], *, quick: bool) -> FileFaults:
         pragma = "quick_check" if quick else "integrity_check"
+        driver: Any = connection.connection.dbapi_connection
         faults = FileFaults([], [], [], [])
-        for line in connection.execute(text(f"PRAGMA {pragma}({_LINES})")).scalars():
-            if line == "ok" or "messages_fts" in line:  # full text is looked at by itself
-                continue
-            if _CONSTRAINT.search(line):
-                faults.constraints.append(line)
-            elif _INDEX.search(line):
-                faults.indexes.append(line)
-            elif _HARMLESS.search(line):
-                faults.unused.append(line)
-            else:
-                faults.pages.extend(line.removeprefix("*** in database main ***\n").splitlines())
+        try:
+            for (line,) in driver.execute(f"PRAGMA {pragma}({_LINES})"):
+                _sort(line, faults)
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR):
+                raise
+            faults.pages.append(f"{pragma} could not read it to its end ({error.sqlite_errorname})")
         return faults
 
     def rows(self, connection: Connection, table: Table) -> Iterator[Mapping[str, Any] | Unreadable]:
@@ -135,6 +132,16 @@ class SQLiteIntegrity(Integrity):
         except (sqlite3.Error, OSError):
             pass
         raise errors.Unavailable(f"the copy {str(wanted)!r} cannot be written: nothing was changed")
+
+
+def _sort(line: str, faults: FileFaults) -> None:
+    if line == "ok" or "messages_fts" in line:  # full text is looked at by itself
+        return
+    for pattern, kind in ((_CONSTRAINT, faults.constraints), (_INDEX, faults.indexes), (_HARMLESS, faults.unused)):
+        if pattern.search(line):
+            kind.append(line)
+            return
+    faults.pages.extend(line.removeprefix("*** in database main ***\n").splitlines())
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -259,7 +266,7 @@ def _lost(driver: Any, table: str, after: int, before: int | None) -> Unreadable
     until = 2**63 - 1 if before is None else before
     if table == "messages":
         statement = (
-            "SELECT session_id, sequence_number FROM messages INDEXED BY uq_messages_session_id_sequence_number"
+            "SELECT session_id, sequence_number FROM messages INDEXED BY sqlite_autoindex_messages_1"
             " WHERE +message_id > ? AND +message_id < ?"
         )
         try:

@@ -1,0 +1,339 @@
+"""A ledger with something of everything, and ways to damage it that no service would allow."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, NullPool, create_engine, make_url, text
+
+from chatledger import Ledger
+from chatledger.models import Base
+from tests.support.raw import Raw
+
+#: Drops the constraints that a damage must get past, on a server.
+_CHECKS = (
+    "ALTER TABLE messages DROP CONSTRAINT ck_messages_role",
+    "ALTER TABLE messages DROP CONSTRAINT ck_messages_sequence_number",
+    "ALTER TABLE sessions DROP CONSTRAINT ck_sessions_status",
+    "ALTER TABLE session_snapshots DROP CONSTRAINT ck_session_snapshots_kind",
+    "ALTER TABLE timeout_defaults DROP CONSTRAINT ck_timeout_defaults_scope",
+)
+
+
+def fill(url: str) -> None:
+    """Three sessions with messages, metadata, limits and a snapshot, and a fork."""
+    with closing(Ledger(url)) as ledger, ledger.begin() as uow:
+        for name in ("trip", "work", "home"):
+            uow.sessions.create(
+                name, user_id="ada", project_id="travel", model_id="m-1", context={"of": name}, idle_timeout=60.0
+            )
+            uow.metadata.set(name, "colour", {"rgb": [1, 2.5, None]})
+            for number in range(1, 6):
+                uow.messages.append(
+                    name, "user", f"{name} {number} by the harbour of 東京", payload={"n": number},
+                    metadata={"m": number}, name="n", tool_call_id="t", model_id="m-2", input_tokens=3, output_tokens=4,
+                    cached_tokens=1, duration_ms=5, cost="0.000000006", key=f"k-{number}",
+                )  # fmt: skip
+        uow.messages.pop("home")  # the last number stays above the count
+        uow.snapshots.take("trip", "manual")
+        uow.sessions.fork("trip", at=2, new_session_id="branch")
+
+
+def dump(url: str) -> dict[str, list[str]]:
+    """Every row of every table, and everything that the schema holds."""
+    if url.startswith("sqlite"):
+        queries = {table.name: f"SELECT * FROM {table.name}" for table in Base.metadata.sorted_tables}
+        queries |= {"schema": "SELECT type, name, sql FROM sqlite_master", "index": "SELECT * FROM messages_fts_data"}
+        with closing(sqlite3.connect(str(make_url(url).database))) as connection:
+            connection.text_factory = bytes  # what is no text any more is compared, too
+            return {name: sorted(map(repr, connection.execute(query))) for name, query in queries.items()}
+    queries = {table.name: f"SELECT t::text FROM {table.name} AS t" for table in Base.metadata.sorted_tables}
+    queries |= {
+        "triggers": "SELECT tgname, tgenabled::text FROM pg_trigger WHERE NOT tgisinternal",
+        "constraints": "SELECT conname FROM pg_constraint WHERE connamespace = current_schema()::regnamespace",
+        "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()",
+    }
+    return {name: sorted(map(repr, Raw(url)(query))) for name, query in queries.items()}
+
+
+@contextmanager
+def unguarded(url: str) -> Iterator[Connection]:
+    """A transaction in which triggers do not fire, foreign keys do not hold and words may be any.
+
+    Constraints and triggers are back afterwards, so that the schema shows nothing.
+    """
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        if url.startswith("sqlite"):
+            for pragma in ("foreign_keys = OFF", "ignore_check_constraints = ON"):
+                connection.exec_driver_sql(f"PRAGMA {pragma}")
+            triggers = connection.execute(
+                text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            ).all()  # fmt: skip
+            for name, _ in triggers:
+                connection.exec_driver_sql(f"DROP TRIGGER {name}")
+            yield connection
+            for _, sql in triggers:
+                connection.exec_driver_sql(sql)
+        else:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            yield connection
+        connection.commit()
+    engine.dispose()
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Something that was done to a ledger, and what a check says of it."""
+
+    #: Statements, run without guards. On a server, with the CHECK constraints gone where `unchecked`.
+    statements: tuple[str, ...]
+    #: Every kind of finding that there must be, with its count, and no other.
+    found: dict[str, int]
+    #: One of the examples.
+    example: str
+    #: What a quick check finds of it.
+    quick: dict[str, int] | None = None
+    #: Whether a repair mends it, with `accept_changed` where that is needed.
+    mended: bool = True
+    #: Databases on which it can be done.
+    on: tuple[str, ...] = ("sqlite", "postgresql")
+    #: Whether CHECK constraints stand in the way on a server.
+    unchecked: bool = False
+
+    def do(self, url: str) -> None:
+        server = url.startswith("postgresql")
+        definitions: list[tuple[str, str, str]] = []
+        if server and self.unchecked:
+            definitions = [
+                tuple(row)
+                for row in Raw(url)(
+                    "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+                    " WHERE contype = 'c' AND conrelid = ANY(ARRAY['messages', 'sessions', 'session_snapshots',"
+                    " 'timeout_defaults']::regclass[])"
+                )
+            ]
+            for statement in _CHECKS:
+                Raw(url)(statement)
+        with unguarded(url) as connection:
+            for statement in self.statements:
+                connection.execute(text(statement))
+        for table, name, definition in definitions:
+            # NOT VALID: the rows that are there are not looked at. Marked as valid, for the schema is not the damage.
+            Raw(url)(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition} NOT VALID".replace(":", r"\:"))
+            Raw(url)("UPDATE pg_constraint SET convalidated = true WHERE conname = :name", name=name)
+
+
+_MESSAGE = "WHERE session_id = 'trip' AND sequence_number = 3"
+
+DAMAGES: dict[str, Damage] = {
+    "a message of a missing session": Damage(
+        (
+            "INSERT INTO messages (session_id, sequence_number, role, content) VALUES ('gone', 4, 'user', 'lost')",
+            "INSERT INTO messages (session_id, sequence_number, role, content) VALUES ('gone', 7, 'user', 'lost')",
+        ),
+        {"orphans": 2, "no_digest": 2, "full_text": 1},
+        "messages: 2 of missing session 'gone'",
+        {"orphans": 2},
+    ),
+    "metadata, limits and a snapshot of a missing session": Damage(
+        (
+            "UPDATE session_metadata SET session_id = 'gone' WHERE session_id = 'work'",
+            "UPDATE session_timeouts SET session_id = 'gone' WHERE session_id = 'work'",
+            "UPDATE session_snapshots SET session_id = 'gone' WHERE session_id = 'trip'",
+        ),
+        {"orphans": 3},
+        "session_snapshots: 1 of missing session 'gone'",
+        {"orphans": 3},
+    ),
+    "a session that is gone from above its rows": Damage(
+        ("DELETE FROM sessions WHERE session_id = 'home'",),
+        {"orphans": 6},
+        "messages: 4 of missing session 'home'",
+        {"orphans": 6},
+    ),
+    "a project that is not there": Damage(
+        ("DELETE FROM projects",), {"foreign_keys": 1}, "project_id 'travel', of 4 sessions", {"foreign_keys": 1}
+    ),
+    "a model that is not there": Damage(
+        ("UPDATE sessions SET model_id = 'unheard' WHERE session_id = 'work'",),
+        {"foreign_keys": 1},
+        "model_id 'unheard', of 1 sessions",
+        {"foreign_keys": 1},
+    ),
+    "a wrong message count": Damage(
+        ("UPDATE sessions SET message_count = 7 WHERE session_id = 'work'",),
+        {"counters": 1},
+        "'work': message_count is 7 and should be 5",
+        {"counters": 1},
+    ),
+    "wrong totals": Damage(
+        (
+            "UPDATE sessions SET total_tokens = 1, total_duration_ms = 2 WHERE session_id = 'work'",
+            "UPDATE sessions SET total_cost = -1 WHERE session_id = 'home'",
+        ),
+        {"counters": 2},
+        "'work': total_tokens is 1 and should be 35; total_duration_ms is 2 and should be 25",
+        {"counters": 2},
+    ),
+    "a cost that was changed": Damage(
+        (f"UPDATE messages SET cost = 7 {_MESSAGE}",),
+        {"counters": 1},
+        "'trip': total_cost is 30 and should be 31",
+        {"counters": 1},
+    ),
+    "a last activity before the newest message": Damage(
+        ("UPDATE sessions SET last_activity = '2001-01-01 00:00:00.000000' WHERE session_id = 'home'",),
+        {"counters": 1},
+        "'home': last_activity is before the newest message",
+        {"counters": 1},
+    ),
+    "a last number below the messages": Damage(
+        ("UPDATE sessions SET last_sequence = 2 WHERE session_id = 'trip'",),
+        {"sequence": 1},
+        "'trip': last_sequence is 2, and there is a message 5",
+        {"sequence": 1},
+    ),
+    "a number that is none": Damage(
+        ("UPDATE messages SET sequence_number = 0 WHERE session_id = 'work' AND sequence_number = 2",),
+        {"sequence": 1},
+        "'work' #0",
+        unchecked=True,
+    ),
+    "a changed text": Damage(
+        (f"UPDATE messages SET name = 'N' {_MESSAGE}",), {"digest": 1}, "'trip' #3", {}
+    ),
+    "a changed time": Damage(
+        (f"UPDATE messages SET created_at = '2001-01-01 00:00:00.000000' {_MESSAGE}",), {"digest": 1}, "'trip' #3", {}
+    ),
+    "no digest": Damage(
+        (f"UPDATE messages SET digest = NULL {_MESSAGE}",), {"no_digest": 1}, "'trip' #3", {}
+    ),
+    "a text that search does not know": Damage(
+        (f"UPDATE messages SET search_text = 'another' {_MESSAGE}",),
+        {"full_text": 1},
+        "'trip' #3 search_text",
+        {},
+        on=("postgresql",),
+    ),
+    "an index that does not know a text": Damage(
+        (f"UPDATE messages SET search_text = 'another' {_MESSAGE}",),
+        {"full_text": 2},
+        "the index does not agree with the messages",
+        {},
+        on=("sqlite",),
+    ),
+    "a context that is no JSON": Damage(
+        ("UPDATE sessions SET context = '{broken' WHERE session_id = 'trip'",),
+        {"json": 1},
+        "sessions 'trip' context",
+        {},
+        on=("sqlite",),
+    ),
+    "a context that is no object": Damage(
+        ("UPDATE sessions SET context = '[1]' WHERE session_id = 'trip'",), {"json": 1}, "sessions 'trip' context", {}
+    ),
+    "NaN in metadata": Damage(
+        ("UPDATE session_metadata SET value = '[NaN]' WHERE session_id = 'trip'",),
+        {"json": 1},
+        "session_metadata 'trip' 'colour' value",
+        {},
+        on=("sqlite",),
+    ),
+    "half of a surrogate pair": Damage(
+        (r"""UPDATE session_metadata SET value = '["\ud800"]' WHERE session_id = 'trip'""",),
+        {"json": 1},
+        "session_metadata 'trip' 'colour' value",
+        {},
+    ),
+    "a payload that is no JSON": Damage(
+        (f"UPDATE messages SET payload = '{{' {_MESSAGE}",),
+        {"json": 1, "digest": 1},
+        "'trip' #3 payload",
+        {},
+        on=("sqlite",),
+    ),
+    "JSON of a project that is none": Damage(
+        ("UPDATE projects SET metadata = '1'",), {"json": 1}, "projects 'travel' metadata", {}
+    ),
+    "details of the audit log that are none": Damage(
+        ("INSERT INTO audit_log (action, details) VALUES ('tested', '2')",), {"json": 1}, "details", {}
+    ),
+    "an unknown status": Damage(
+        ("UPDATE sessions SET status = 'asleep' WHERE session_id = 'work'",),
+        {"words": 1},
+        "sessions 'work' status",
+        unchecked=True,
+    ),
+    "an unknown role": Damage(
+        (f"UPDATE messages SET role = 'userr' {_MESSAGE}",), {"words": 1, "digest": 1}, "'trip' #3 role", unchecked=True
+    ),
+    "an unknown kind of snapshot": Damage(
+        ("UPDATE session_snapshots SET kind = 'polaroid'",),
+        {"words": 1},
+        "session_snapshots 'trip' 1 kind",
+        unchecked=True,
+    ),
+    "an unknown scope": Damage(
+        ("INSERT INTO timeout_defaults (scope, scope_id, hard_limit) VALUES ('galaxy', 'm31', 5)",),
+        {"words": 1},
+        "timeout_defaults 'galaxy' 'm31' scope",
+        mended=False,
+        unchecked=True,
+    ),
+    "a time that is none": Damage(
+        ("UPDATE sessions SET archived_at = 'yesterday' WHERE session_id = 'work'",),
+        {"times": 1},
+        "sessions 'work' archived_at",
+        {},
+        on=("sqlite",),
+    ),
+    "a time without end": Damage(
+        ("UPDATE sessions SET archived_at = 'infinity' WHERE session_id = 'work'",),
+        {"times": 1},
+        "sessions 'work' archived_at",
+        {},
+        on=("postgresql",),
+    ),
+    "a time that is written another way": Damage(
+        ("UPDATE sessions SET created_at = '2026-05-01T10:00:00.000000' WHERE session_id = 'work'",),
+        {"times": 1},
+        "sessions 'work' created_at",
+        {},
+        mended=False,
+        on=("sqlite",),
+    ),
+    "bytes that are no text": Damage(
+        ("UPDATE sessions SET title = CAST(x'ff41' AS TEXT) WHERE session_id = 'work'",),
+        {"values": 1},
+        "sessions 'work' title",
+        {},
+        mended=False,
+        on=("sqlite",),
+    ),
+    "a snapshot that was cut off": Damage(
+        ("UPDATE session_snapshots SET body = substr(body, 1, 20)",), {"snapshots": 1}, "trip:1", {}, mended=False
+    ),
+    "a snapshot of another size": Damage(
+        ("UPDATE session_snapshots SET size = size + 1",), {"snapshots": 1}, "trip:1", {}, mended=False
+    ),
+    "limits that nobody looks at": Damage(
+        ("UPDATE session_timeouts SET next_check_at = NULL WHERE session_id = 'work'",), {"timeouts": 1}, "'work'", {}
+    ),
+    "a default limit that nobody looks at": Damage(
+        ("INSERT INTO timeout_defaults (scope, scope_id, hard_limit) VALUES ('ledger', '', 5)",
+         "DELETE FROM session_timeouts WHERE session_id = 'home'"),
+        {"timeouts": 1},
+        "'home'",
+        {},
+    ),
+    "a fork without a root": Damage(
+        ("UPDATE sessions SET forked_from = 'gone' WHERE session_id = 'branch'",), {"forks": 1}, "'branch'", {}
+    ),
+}  # fmt: skip
+
+#: Each damage on each database on which it can be done.
+CASES = [(backend, name) for name, damage in DAMAGES.items() for backend in damage.on]
