@@ -50,7 +50,8 @@ def test_an_unknown_revision_is_one_line(run: Command) -> None:
 
 def test_check(run: Command, ledger: Ledger) -> None:
     assert f"ok (revision {HEAD})" == run.text("db", "check")
-    assert {"ok": True, "revision": HEAD, "findings": []} == run.json("db", "check")
+    assert {"ok": True, "revision": HEAD, "findings": [], "full": True} == run.json("db", "check")
+    assert f"ok (revision {HEAD}, quick)" == run.text("db", "check", "--quick")
     with ledger.begin() as uow:
         uow.session.execute(text("DROP INDEX ix_sessions_activity"))
     result = run("db", "check")

@@ -33,18 +33,14 @@ def fill(url: str) -> None:
         uow.messages.append("second", "tool", "quiet harbour", payload={"a": 1e16}, tokens_used=7, duration_ms=5)
         for _ in range(3):
             uow.messages.pop("first")  # the last number stays above the count
+        uow.snapshots.take("first", "manual")
     raw = Raw(url)
     moment = "'2026-05-01 10:00:00.000000'" if url.startswith("sqlite") else "'2026-05-01T10:00:00Z'"
-    blob = "x'c3a9'" if url.startswith("sqlite") else r"'\xc3a9'"
     raw(
         f"UPDATE session_timeouts SET idle_limit = 60, expires_at = {moment}, archive_limit = 0, idle_from = {moment},"
         " idle_sequence = 7 WHERE session_id = 'first'"
     )
     raw(f"UPDATE sessions SET held_at = {moment} WHERE session_id = 'second'")
-    raw(
-        "INSERT INTO session_snapshots (session_id, snapshot_number, kind, encoding, body, size, digest)"
-        f" VALUES ('first', 1, 'manual', 'json', {blob}, 2, {blob})"
-    )
     raw("INSERT INTO audit_log (action, actor, session_id, details) VALUES ('session.purged', 'ada', 'gone', '{}')")
     assert all(raw.count(table) for table in TABLES)
 

@@ -30,6 +30,7 @@ _INDEX = re.compile(
 _HARMLESS = re.compile(r"never used|Freelist: |free-list count in header")
 _CONSTRAINT = re.compile(r"CHECK constraint failed in|(NULL|TEXT|NUMERIC|INT|REAL|BLOB|non-\w+) value in ")
 _LINES = 100
+_LAST_KEY = 2**63 - 1
 #: What a damaged place may span at most, in keys.
 _FARTHEST = 2**62
 _NAMED = 20
@@ -48,7 +49,7 @@ class SQLiteIntegrity(Integrity):
             for (line,) in driver.execute(f"PRAGMA {pragma}({_LINES})"):
                 _sort(line, faults)
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR):
+            if not _is_damage(error):
                 raise
             faults.pages.append(f"{pragma} could not read it to its end ({error.sqlite_errorname})")
         return faults
@@ -58,33 +59,41 @@ class SQLiteIntegrity(Integrity):
         if not _has_rowid(driver, table.name):
             yield from _rows_by_key(driver, table)
             return
-        after, gap = -(2**63), None
-        while True:
-            statement = f"SELECT rowid, {_columns(table)} FROM {table.name} WHERE rowid > ? ORDER BY rowid"
+        # Not `rowid > ?`: looking for what is larger than a key begins at the page of that key.
+        statement = f"SELECT rowid, {_columns(table)} FROM {table.name} WHERE rowid >= ? ORDER BY rowid"
+        start: int | None = -(2**63)
+        gap: int | None = None
+        single = False
+        while start is not None:
             try:
-                for key, *row in _lenient(driver, statement, (after,)):
+                # The driver reads a row ahead: what comes before a damaged place is read once more, row by row.
+                found = False
+                for key, *row in _lenient(driver, f"{statement} LIMIT 1" if single else statement, (start,)):
                     if gap is not None:
                         yield _lost(driver, table.name, gap, key)
-                        gap = None
-                    after = key
+                    start, gap, found = key + 1, None, True
                     yield dict(zip(table.c.keys(), row, strict=True))
-                if gap is not None:
-                    yield _lost(driver, table.name, gap, None)
-                return
-            except sqlite3.DatabaseError:
-                gap = after if gap is None else gap
-                found = _next_readable(driver, table, after)
-                if found is None:
-                    yield _lost(driver, table.name, gap, None)
+                    if key == _LAST_KEY:
+                        return
+                if not single or not found:
                     return
-                after = found
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+                if single:
+                    gap, start, single = max(start, 0), _next_readable(driver, table, start), False
+                else:
+                    single = True
+        yield _lost(driver, table.name, gap or 0, None)
 
     def row(self, connection: Connection, table: Table, key: Sequence[Any]) -> Mapping[str, Any] | None:
         driver: Any = connection.connection.dbapi_connection
         this = " AND ".join(f"{column.name} = ?" for column in table.primary_key.columns)
         try:
             row = next(_lenient(driver, f"SELECT {_columns(table)} FROM {table.name} WHERE {this}", tuple(key)), None)
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
             return None
         return None if row is None else dict(zip(table.c.keys(), row, strict=True))
 
@@ -132,6 +141,10 @@ class SQLiteIntegrity(Integrity):
         except (sqlite3.Error, OSError):
             pass
         raise errors.Unavailable(f"the copy {str(wanted)!r} cannot be written: nothing was changed")
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOTADB)
 
 
 def _sort(line: str, faults: FileFaults) -> None:
@@ -204,7 +217,9 @@ def _rows_by_key(driver: Any, table: Table) -> Iterator[Mapping[str, Any] | Unre
                 yield values
             if direction == "ASC":
                 return
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
             if direction == "DESC":
                 yield Unreadable(1, (f"{table.name}: rows somewhere in the order of {key}",))
 
@@ -238,9 +253,9 @@ def _text(stored: bytes) -> str | bytes:
         return stored
 
 
-def _next_readable(driver: Any, table: Table, after: int) -> int | None:
-    """The smallest key behind which a row can be read again; None where nothing can."""
-    statement = f"SELECT rowid, {_columns(table)} FROM {table.name} WHERE rowid > ? ORDER BY rowid LIMIT 1"
+def _next_readable(driver: Any, table: Table, start: int) -> int | None:
+    """The smallest key behind a damaged place from which on a row can be read; None where nothing can."""
+    statement = f"SELECT rowid, {_columns(table)} FROM {table.name} WHERE rowid >= ? ORDER BY rowid LIMIT 1"
 
     def is_readable(key: int) -> bool:
         try:
@@ -248,7 +263,7 @@ def _next_readable(driver: Any, table: Table, after: int) -> int | None:
         except sqlite3.DatabaseError:
             return False
 
-    low, step = max(after, 0), 1
+    low, step = max(start, 0), 1
     while not is_readable(low + step):
         step *= 2
         if low + step > _FARTHEST:
@@ -261,18 +276,18 @@ def _next_readable(driver: Any, table: Table, after: int) -> int | None:
     return high
 
 
-def _lost(driver: Any, table: str, after: int, before: int | None) -> Unreadable:
-    """What lay between two keys. An index of the messages may still say which they were."""
-    until = 2**63 - 1 if before is None else before
+def _lost(driver: Any, table: str, first: int, before: int | None) -> Unreadable:
+    """What lay from one key up to another. An index of the messages may still say which they were."""
     if table == "messages":
         statement = (
             "SELECT session_id, sequence_number FROM messages INDEXED BY sqlite_autoindex_messages_1"
-            " WHERE +message_id > ? AND +message_id < ?"
+            " WHERE +message_id >= ? AND +message_id < ?"
         )
         try:
-            names = [f"{key!r} #{number}" for key, number in _lenient(driver, statement, (after, until))]
+            rows = _lenient(driver, statement, (first, _LAST_KEY if before is None else before))
+            names = [f"{key!r} #{number}" for key, number in rows]
             return Unreadable(len(names), tuple(names[:_NAMED]))
         except sqlite3.DatabaseError:
             pass
-    where = f"rows {max(after + 1, 0)} to {before - 1}" if before is not None else f"rows from {max(after + 1, 0)} on"
-    return Unreadable(1 if before is None else before - max(after, 0) - 1, (f"{table}: {where}",))
+    where = f"rows from {first} on" if before is None else f"rows {first} to {before - 1}"
+    return Unreadable(1 if before is None else before - first, (f"{table}: {where}",))
