@@ -46,9 +46,7 @@ class Inspection(Housekeeping):
         with core.transaction("write") as connection, core.translated():
             revision = self._require_head(connection)
             work = Work(connection, None, core.clock)
-            with findings.probing(work, "schema"):
-                wanted = migrations.expected(connection, core.dialect)
-                findings.add("schema", *migrations.differences(connection, core.dialect, wanted))
+            _look_at_schema(work, findings, migrations.expected(connection, core.dialect))
             if full:
                 looking.look_at_full_text(work, findings)
             connection.rollback()
@@ -77,7 +75,8 @@ class Inspection(Housekeeping):
 
         Before, a SQLite file is copied beside itself, to a file that only its owner can read; `backup` names another
         place, or is False. PostgreSQL is backed up with `pg_dump`. Writers wait. A file with damaged pages is not
-        written to: nothing is mended, and `left` says why. `dry_run` does all of it and takes it back.
+        written to: nothing is mended, and `left` says why. `dry_run` does all of it and takes it back. `progress` is
+        told of the look at the result, as by `check`; what it raises takes the repair back.
 
         Raises:
             SchemaBehind, SchemaAhead, NotALedger, CorruptDatabase, Busy, Unavailable, ReadOnly: as `check`.
@@ -89,24 +88,28 @@ class Inspection(Housekeeping):
         acting(actor)
         copy: Path | None = None
         with core.transaction("write") as connection, core.translated():
-            revision = self._require_head(connection)
-            work = Work(connection, None, core.clock, actor)
-            integrity = core.dialect.integrity
-            integrity.lock(connection, NAMES)
-            wanted = migrations.expected(connection, core.dialect)
-            actions: tuple[RepairAction, ...] = ()
-            if not integrity.file_faults(connection, NAMES, quick=False).pages:
-                if backup is not False and not dry_run:
-                    place = None if backup is True else Path(backup)
-                    copy = integrity.keep_copy(core.url, place, core.clock())
-                mending = Repair(work, Orphans(orphans), accept_changed=accept_changed)
-                differences = migrations.differences(connection, core.dialect, wanted)
-                actions = mending.run(differences, wanted.definitions)
-            findings = Findings()
-            with findings.probing(work, "schema"):
-                findings.add("schema", *migrations.differences(connection, core.dialect, wanted))
-            looking.look_at_full_text(work, findings)
-            looking.look(work, findings, full=True, progress=progress)
+            try:
+                revision = self._require_head(connection)
+                work = Work(connection, None, core.clock, actor)
+                integrity = core.dialect.integrity
+                integrity.lock(connection, NAMES)
+                wanted = migrations.expected(connection, core.dialect)
+                actions: tuple[RepairAction, ...] = ()
+                if not integrity.file_faults(connection, NAMES, quick=False).pages:
+                    if backup is not False and not dry_run:
+                        place = None if backup is True else Path(backup)
+                        copy = integrity.keep_copy(core.url, place, core.clock())
+                    differences = migrations.differences(connection, core.dialect, wanted)
+                    mending = Repair(work, Orphans(orphans), accept_changed=accept_changed)
+                    actions = mending.run(differences, wanted.definitions)
+                findings = Findings()
+                _look_at_schema(work, findings, wanted)
+                looking.look_at_full_text(work, findings)
+                looking.look(work, findings, full=True, progress=progress)
+            except BaseException:
+                if copy is not None:
+                    copy.unlink()  # nothing has been changed
+                raise
             if dry_run or not actions:
                 connection.rollback()
         if copy is not None and not actions:
@@ -119,3 +122,8 @@ class Inspection(Housekeeping):
         state = self._core.dialect.state(connection)
         migrations.require_head(state)
         return state.revision
+
+
+def _look_at_schema(work: Work, findings: Findings, wanted: migrations.Expected) -> None:
+    with findings.probing(work, "schema"):
+        findings.add("schema", *migrations.differences(work.connected(), work.dialect, wanted))

@@ -126,6 +126,8 @@ class SQLiteIntegrity(Integrity):
     def keep_copy(self, url: URL, place: Path | None, now: datetime) -> Path | None:
         source = database_path(url.database)
         if source is None:
+            if place is not None:
+                raise errors.InvalidInput("backup", "is for a file: this ledger lies in memory")
             return None
         moment = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         wanted = place or source.with_name(f"{source.stem}.before-repair-{moment}{source.suffix}")
