@@ -330,6 +330,13 @@ DAMAGES: dict[str, Damage] = {
         "'home'",
         {},
     ),
+    "an index that is not valid": Damage(
+        ("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_sessions_activity'::regclass",),
+        {"indexes": 1},
+        "index ix_sessions_activity is not valid",
+        {"indexes": 1},
+        on=("postgresql",),
+    ),
     "a fork without a root": Damage(
         ("UPDATE sessions SET forked_from = 'gone' WHERE session_id = 'branch'",), {"forks": 1}, "'branch'", {}
     ),
