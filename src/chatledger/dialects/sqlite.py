@@ -26,11 +26,11 @@ from chatledger.dialects.sqlite_connection import (
     begin_as_guest,
     manual_transactions,
     restore,
-    scrub,
 )
 from chatledger.dialects.sqlite_file import APPLICATION_ID, database_path, prepare_file
 from chatledger.dialects.sqlite_fulltext import SQLiteFullText
 from chatledger.dialects.sqlite_integrity import SQLiteIntegrity
+from chatledger.dialects.sqlite_upkeep import scrub
 from chatledger.dialects.types import wire
 from chatledger.settings import Settings
 
@@ -197,7 +197,6 @@ class SQLite(Dialect):
         try:
             return scrub(pooled.driver_connection, time.monotonic() + wait)
         finally:
-            pooled.invalidate()  # its settings were changed
             pooled.close()
 
     def insert(self, table: Table) -> Insert:

@@ -24,7 +24,7 @@ WAL_RESET_FIXED = (3, 51, 3)
 
 #: Ceiling of one random wait between attempts to get the lock of the file, in seconds. Short, so that processes take
 #: turns about evenly; the library's own busy handler backs off for so long that one process can starve.
-_JITTER = 0.008
+JITTER = 0.008
 
 _TOUCH = "SELECT 1 FROM sqlite_master LIMIT 1"
 _BEFORE = "chatledger_before"
@@ -58,15 +58,15 @@ class LedgerConnection(sqlite3.Connection):
             self.execute("PRAGMA foreign_keys=OFF")  # without effect inside a transaction, so before it
             self._migrating = True
         if self.journal_is_due and mode in ("write", "migrate"):
-            _wait_for(self, "PRAGMA journal_mode=WAL", deadline)
+            wait_for(self, "PRAGMA journal_mode=WAL", deadline)
             self.journal_is_due = False
         if mode is None or reading:
             self.execute("BEGIN")
         else:
-            _wait_for(self, "BEGIN IMMEDIATE", deadline)
+            wait_for(self, "BEGIN IMMEDIATE", deadline)
         if reading:
             # The snapshot is taken by the first read: take it now, so that it is the moment of the call.
-            _wait_for(self, _TOUCH, deadline)
+            wait_for(self, _TOUCH, deadline)
 
     def restore(self) -> None:
         """After a transaction: put back what a migration needed otherwise."""
@@ -115,7 +115,7 @@ class Configure:
         # trusted_schema stays on: without it FTS5 refuses to be written by a trigger ("unsafe use of virtual table").
         # Recursive triggers: only so does INSERT OR REPLACE run the triggers of the row that it removes.
         safety = ["foreign_keys=ON", "cell_size_check=ON", "recursive_triggers=ON"]
-        # Waiting is ours (see _wait_for): the library's busy handler is unfair across processes.
+        # Waiting is ours (see wait_for): the library's busy handler is unfair across processes.
         waiting = ["busy_timeout=0"]
         speed = [f"cache_size=-{settings.cache_size // 1024}", "temp_store=MEMORY", f"mmap_size={mmap}"]
         # A reader that stays long lets the log grow; afterwards the file is cut back to this.
@@ -132,7 +132,7 @@ class Configure:
         connection.journal_is_due = self._file
         deadline = time.monotonic() + self._busy_timeout
         for pragma in self._pragmas:
-            _wait_for(connection, f"PRAGMA {pragma}", deadline)
+            wait_for(connection, f"PRAGMA {pragma}", deadline)
 
 
 def manual_transactions(connection: Any, record: ConnectionPoolEntry) -> None:
@@ -163,11 +163,11 @@ def begin_as_guest(connection: Connection, mode: Mode, wait: float) -> None:
     if mode == "read":
         if not driver.in_transaction:
             driver.execute("BEGIN")
-        _wait_for(driver, _TOUCH, deadline)
+        wait_for(driver, _TOUCH, deadline)
     else:
         if driver.in_transaction:
             driver.execute("ROLLBACK")  # begun without the lock; nothing has been read or written in it
-        _wait_for(driver, "BEGIN IMMEDIATE", deadline)
+        wait_for(driver, "BEGIN IMMEDIATE", deadline)
 
 
 def restore(connection: Connection) -> None:
@@ -179,28 +179,7 @@ def restore(connection: Connection) -> None:
             driver.execute(f"PRAGMA {name}={value}")
 
 
-def scrub(driver: Any, deadline: float) -> bool:
-    """Leave nothing of what was deleted: in the full-text index, in free pages, in the log. Whether the log is empty."""
-    for pragma in ("query_only=OFF", "temp_store=FILE"):  # VACUUM makes a copy of everything: not in memory
-        driver.execute(f"PRAGMA {pragma}")
-    _wait_for(driver, "BEGIN IMMEDIATE", deadline)
-    try:
-        # Deleted words stay in the index until its parts are merged.
-        driver.execute("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
-        driver.execute("COMMIT")
-    except BaseException:
-        driver.execute("ROLLBACK")
-        raise
-    _wait_for(driver, "VACUUM", deadline)
-    while True:
-        # A reader of an older state keeps the log from being cut off; that is told by a row, not by an error.
-        blocked = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if not blocked or time.monotonic() >= deadline:
-            return not blocked
-        time.sleep(random.random() * _JITTER)
-
-
-def _wait_for(connection: Any, statement: str, deadline: float) -> None:
+def wait_for(connection: Any, statement: str, deadline: float) -> None:
     """Run a statement that needs a lock, trying again with a little jitter until the deadline."""
     while True:
         try:
@@ -210,4 +189,4 @@ def _wait_for(connection: Any, statement: str, deadline: float) -> None:
             busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
             if not busy or time.monotonic() >= deadline:
                 raise
-        time.sleep(random.random() * _JITTER)
+        time.sleep(random.random() * JITTER)
