@@ -31,18 +31,25 @@ from chatledger.errors import (
     UnitOfWorkEnded,
 )
 from chatledger.ledger import Ledger
+from chatledger.safekeeping.copying import copy_ledger
 from chatledger.schemas import (
     AuditEntry,
+    BackupReport,
+    CopyReport,
     Due,
     ErasureReceipt,
     Finding,
+    Health,
     IntegrityReport,
+    MaintenanceReport,
     Message,
     NewMessage,
     Page,
+    Problem,
     PurgeReport,
     RepairAction,
     RepairReport,
+    RestoreReport,
     SearchHit,
     Session,
     SessionHit,
@@ -53,6 +60,7 @@ from chatledger.schemas import (
     Timeout,
     TimeoutDefault,
     TimeoutReport,
+    UpkeepStep,
 )
 from chatledger.settings import Preset, Settings
 from chatledger.sweeper import Sweeper
@@ -67,19 +75,23 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncLedger",
     "AuditEntry",
+    "BackupReport",
     "Busy",
     "ChatledgerError",
     "Conflict",
+    "CopyReport",
     "CorruptDatabase",
     "Due",
     "ErasureReceipt",
     "Finding",
+    "Health",
     "IntegrityReport",
     "InvalidInput",
     "KeyReused",
     "Ledger",
     "LedgerClosed",
     "LimitKind",
+    "MaintenanceReport",
     "Message",
     "MessageNotFound",
     "MetadataNotFound",
@@ -91,10 +103,12 @@ __all__ = [
     "OutOfSpace",
     "Page",
     "Preset",
+    "Problem",
     "PurgeReport",
     "ReadOnly",
     "RepairAction",
     "RepairReport",
+    "RestoreReport",
     "Role",
     "SchemaAhead",
     "SchemaBehind",
@@ -126,7 +140,9 @@ __all__ = [
     "Unavailable",
     "UnitOfWork",
     "UnitOfWorkEnded",
+    "UpkeepStep",
     "__version__",
+    "copy_ledger",
 ]
 
 

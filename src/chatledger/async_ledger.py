@@ -12,13 +12,14 @@ from sqlalchemy.engine import URL
 
 from chatledger.async_housekeeping import AsyncHousekeeping
 from chatledger.async_inspection import AsyncInspection
+from chatledger.async_safekeeping import AsyncSafekeeping
 from chatledger.async_transactions import AsyncCore
 from chatledger.clock import Clock, utc_now
 from chatledger.ledger import Ledger, chosen_settings, owner_id
 from chatledger.settings import Preset, Settings
 
 
-class AsyncLedger(AsyncInspection):
+class AsyncLedger(AsyncInspection, AsyncSafekeeping):
     """`Ledger`, awaited, with the same names and the same arguments.
 
         async with AsyncLedger("chat.db") as ledger:
@@ -66,10 +67,6 @@ class AsyncLedger(AsyncInspection):
     async def info(self) -> dict[str, Any]:
         """As `Ledger.info`."""
         return await self._core.call(lambda: self._core.ledger().info())
-
-    async def pool_status(self) -> dict[str, int]:
-        """As `Ledger.pool_status`."""
-        return await self._core.call(lambda: self._core.ledger().pool_status())
 
     async def close(self) -> None:
         """Wait for the transactions that are open, then close the pool. Closing twice is harmless.

@@ -79,6 +79,10 @@ class Core:
         with self.gate, self.translated():
             return self.dialect.scrub(self.engine, self.settings.busy_timeout)
 
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
     def close(self) -> None:
         """Refuse new transactions and close the pool, unless it is the application's."""
         self._closed = True

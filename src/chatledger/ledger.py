@@ -8,7 +8,6 @@ from typing import Any, Literal, Self
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL
-from sqlalchemy.pool import QueuePool
 
 from chatledger import migrate as migrations
 from chatledger.clock import Clock, utc_now
@@ -16,12 +15,13 @@ from chatledger.core import Core
 from chatledger.errors import InvalidInput
 from chatledger.housekeeping import Housekeeping
 from chatledger.inspection import Inspection
+from chatledger.safekeeping.keeper import Safekeeping
 from chatledger.schemas.fields import identifier, validated
 from chatledger.services.counts import count_rows
 from chatledger.settings import DEFAULT_URL, Preset, Settings
 
 
-class Ledger(Inspection):
+class Ledger(Inspection, Safekeeping):
     """A database of conversations.
 
         ledger = Ledger("sqlite:///chat.db")      # or "postgresql://…"; a bare path is a SQLite file
@@ -89,15 +89,6 @@ class Ledger(Inspection):
             if facts["revision"] == migrations.HEAD:
                 facts["rows"] = count_rows(connection)
         return {**facts, "head": migrations.HEAD, "url": self.url, "pool": self.pool_status()}
-
-    def pool_status(self) -> dict[str, int]:
-        """How many connections the pool may hold, holds unused, and has handed out."""
-        pool = self._core.engine.pool
-        if not isinstance(pool, QueuePool):
-            return {}
-        out, idle = pool.checkedout(), pool.checkedin()
-        most = pool.size() + max(0, getattr(pool, "_max_overflow", 0))
-        return {"size": pool.size(), "max": most, "open": out + idle, "in_use": out, "idle": idle}
 
     @property
     def url(self) -> str:

@@ -13,7 +13,8 @@ _LEAVES = {"errors", "settings", "vocabulary", "ids", "clock"}
 _TABLES = _LEAVES | {"dialects", "models", "schemas"}
 _LEDGERS = {
     "migrate", "core", "unit_of_work", "async_unit_of_work", "transactions", "sweeper", "housekeeping", "inspection",
-    "ledger", "async_transactions", "async_housekeeping", "async_inspection", "async_ledger",
+    "safekeeping", "ledger", "async_transactions", "async_housekeeping", "async_inspection", "async_safekeeping",
+    "async_ledger",
 }  # fmt: skip
 
 # Each room, and what its files may import from the other rooms.
@@ -37,13 +38,15 @@ ALLOWED: dict[str, set[str]] = {
     "housekeeping": _TABLES | {"services", "unit_of_work", "transactions", "sweeper"},
     # Migrations, for what a freshly migrated database looks like.
     "inspection": _TABLES | {"services", "migrate", "housekeeping"},
-    "ledger": _TABLES | {"services", "migrate", "core", "housekeeping", "inspection"},
+    "safekeeping": _TABLES | {"services", "migrate", "core", "housekeeping"},
+    "ledger": _TABLES | {"services", "migrate", "core", "housekeeping", "inspection", "safekeeping"},
     "workers": {"errors"},
     "async_unit_of_work": _TABLES | {"services", "unit_of_work", "workers"},
     "async_transactions": _TABLES | {"async_unit_of_work", "housekeeping", "ledger", "unit_of_work", "workers"},
     "async_housekeeping": _TABLES | {"services", "async_transactions", "housekeeping", "sweeper"},
     "async_inspection": _TABLES | {"async_housekeeping", "inspection"},
-    "async_ledger": _TABLES | {"async_housekeeping", "async_inspection", "async_transactions", "ledger"},
+    "async_safekeeping": _TABLES | {"async_housekeeping", "async_unit_of_work", "ledger", "safekeeping"},
+    "async_ledger": _TABLES | {"async_inspection", "async_safekeeping", "async_transactions", "ledger"},
     "exchange": _TABLES | _LEDGERS | {"services"},
     # The two front doors. They may come in through `chatledger` itself, as users do.
     "interop": _TABLES | _LEDGERS | {"services", "exchange", "chatledger"},

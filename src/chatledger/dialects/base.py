@@ -14,6 +14,7 @@ from sqlalchemy import exc as sa
 from sqlalchemy.engine import URL
 
 from chatledger import errors
+from chatledger.dialects.custody import Custody
 from chatledger.dialects.fulltext import FullText
 from chatledger.dialects.gate import POOL_EXHAUSTED, Places
 from chatledger.dialects.integrity import Integrity
@@ -41,6 +42,8 @@ class Dialect(ABC):
     """What differs between databases."""
 
     name: ClassVar[str]
+    #: The name as people write it.
+    title: ClassVar[str]
     #: The driver's package.
     driver: ClassVar[str]
     #: Tables, columns and indexes that migrations make on this database and the models do not declare.
@@ -49,6 +52,7 @@ class Dialect(ABC):
     direct: ClassVar[bool] = False
     full_text: FullText
     integrity: Integrity
+    custody: Custody
 
     @abstractmethod
     def create_engine(self, url: URL, settings: Settings) -> Engine:

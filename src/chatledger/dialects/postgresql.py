@@ -18,6 +18,7 @@ from chatledger import errors, ids
 from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, original, scalars
 from chatledger.dialects.fork import survive_fork
 from chatledger.dialects.gate import Places
+from chatledger.dialects.postgresql_custody import PostgreSQLCustody
 from chatledger.dialects.postgresql_fulltext import PostgreSQLFullText
 from chatledger.dialects.postgresql_integrity import PostgreSQLIntegrity
 from chatledger.dialects.postgresql_scrub import scrub
@@ -74,12 +75,14 @@ class PostgreSQL(Dialect):
     """How a ledger lives in a PostgreSQL database."""
 
     name: ClassVar[str] = "postgresql"
+    title: ClassVar[str] = "PostgreSQL"
     driver: ClassVar[str] = "psycopg"
     undeclared: ClassVar[frozenset[str]] = frozenset(
         {"search_vector", "ix_messages_search_vector", "ix_messages_created_at"}
     )
     full_text = PostgreSQLFullText()
     integrity = PostgreSQLIntegrity()
+    custody = PostgreSQLCustody()
 
     def create_engine(self, url: URL, settings: Settings) -> Engine:
         try:
@@ -201,7 +204,7 @@ class PostgreSQL(Dialect):
             "default_transaction_isolation",
         )
         return {
-            "database": "PostgreSQL",
+            "database": self.title,
             "version": one("SHOW server_version"),
             "name": one("SELECT current_database()"),
             "schema": one("SELECT current_schema()"),

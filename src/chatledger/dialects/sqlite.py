@@ -27,6 +27,7 @@ from chatledger.dialects.sqlite_connection import (
     manual_transactions,
     restore,
 )
+from chatledger.dialects.sqlite_custody import SQLiteCustody
 from chatledger.dialects.sqlite_file import APPLICATION_ID, database_path, prepare_file
 from chatledger.dialects.sqlite_fulltext import SQLiteFullText
 from chatledger.dialects.sqlite_integrity import SQLiteIntegrity
@@ -67,6 +68,7 @@ class SQLite(Dialect):
     """How a ledger lives in a SQLite file."""
 
     name: ClassVar[str] = "sqlite"
+    title: ClassVar[str] = "SQLite"
     driver: ClassVar[str] = "sqlite3"
     direct: ClassVar[bool] = True
     undeclared: ClassVar[frozenset[str]] = frozenset(
@@ -78,6 +80,7 @@ class SQLite(Dialect):
     )
     full_text = SQLiteFullText()
     integrity = SQLiteIntegrity()
+    custody = SQLiteCustody()
 
     def create_engine(self, url: URL, settings: Settings) -> Engine:
         if sqlite3.sqlite_version_info < MINIMUM:
@@ -232,7 +235,7 @@ class SQLite(Dialect):
             if path and Path(f"{path}{suffix}").exists()
         }
         return {
-            "database": "SQLite",
+            "database": self.title,
             "version": sqlite3.sqlite_version,
             "wal_reset_defect": sqlite3.sqlite_version_info < WAL_RESET_FIXED,
             "path": path or None,

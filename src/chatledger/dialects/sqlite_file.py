@@ -36,7 +36,7 @@ def prepare_file(path: Path) -> None:
         raise Unavailable(f"{str(path)!r} cannot be opened: {error.strerror}") from None
     if not path.is_file():
         raise Unavailable(f"{str(path)!r} is not a file")
-    _inspect(path, found.st_size)
+    inspect_file(path, found.st_size)
 
 
 def _create(path: Path) -> None:
@@ -65,7 +65,8 @@ def _create(path: Path) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def _inspect(path: Path, size: int) -> None:
+def inspect_file(path: Path, size: int, remedy: str = "restore a backup") -> None:
+    """Raise what a file is when it is not a whole SQLite database. Reads its first bytes only."""
     name = repr(str(path))
     try:
         header = _read_header(path)
@@ -75,18 +76,18 @@ def _inspect(path: Path, size: int) -> None:
         raise Unavailable(f"{name} cannot be read: {error.strerror}") from None
     if size == 0:
         raise NotALedger(
-            f"{name} is an empty file: if it was a ledger, it has been emptied (restore a backup); "
+            f"{name} is an empty file: if it was a ledger, it has been emptied ({remedy}); "
             "if nothing was in it, delete it and a new ledger is made in its place"
         )
     if not header.startswith(_MAGIC):
         if header[68:72] == _MARK:
-            raise CorruptDatabase(f"{name} was a ledger, but its first bytes are damaged: restore a backup")
+            raise CorruptDatabase(f"{name} was a ledger, but its first bytes are damaged: {remedy}")
         raise NotALedger(f"{name} is not a SQLite database (or is encrypted): choose another path")
     if len(header) < _HEADER:
-        raise CorruptDatabase(f"{name} is cut off within its first {_HEADER} bytes: restore a backup")
+        raise CorruptDatabase(f"{name} is cut off within its first {_HEADER} bytes: {remedy}")
     if header[68:72] == _MARK and not _is_plausible(header):
-        raise CorruptDatabase(f"{name} is a ledger whose header is damaged: restore a backup")
-    _check_length(path, size, header)
+        raise CorruptDatabase(f"{name} is a ledger whose header is damaged: {remedy}")
+    _check_length(path, size, header, remedy)
 
 
 #: Descriptors that must stay open, by device and inode.
@@ -110,6 +111,20 @@ def _read_header(path: Path) -> bytes:
     else:
         os.close(descriptor)
     return header
+
+
+def is_open_here(path: Path) -> bool:
+    """Whether this process has a file open, so that closing a descriptor of it would drop somebody's locks."""
+    found = path.stat()
+    place = (found.st_dev, found.st_ino)
+    if place in _kept:
+        return _is_open_elsewhere(_kept[place])
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    if _is_open_elsewhere(descriptor):
+        _kept[place] = descriptor
+        return True
+    os.close(descriptor)
+    return False
 
 
 def _is_open_elsewhere(descriptor: int) -> bool:
@@ -144,7 +159,7 @@ def _is_plausible(header: bytes) -> bool:
     )
 
 
-def _check_length(path: Path, size: int, header: bytes) -> None:
+def _check_length(path: Path, size: int, header: bytes, remedy: str) -> None:
     """Notice a file that ends early. The page count in the header holds only when nothing waits in the -wal."""
     page_size = struct.unpack(">H", header[16:18])[0]
     page_size = 65536 if page_size == 1 else page_size
@@ -152,9 +167,7 @@ def _check_length(path: Path, size: int, header: bytes) -> None:
     wal = path.with_name(f"{path.name}-wal")
     pending = wal.stat().st_size if wal.exists() else 0
     if changed == valid_for and not pending and size < pages * page_size:
-        raise CorruptDatabase(
-            f"{str(path)!r} is cut off: {size} bytes of {pages * page_size} are there; restore a backup"
-        )
+        raise CorruptDatabase(f"{str(path)!r} is cut off: {size} bytes of {pages * page_size} are there; {remedy}")
 
 
 def database_path(database: str | None) -> Path | None:

@@ -1,4 +1,4 @@
-"""What keeps a SQLite file quick and small, and clears it of what was deleted. Each waits for its lock up to a deadline."""
+"""What keeps a SQLite file quick and small, and clears it of what was deleted. Each waits up to a deadline."""
 
 from __future__ import annotations
 

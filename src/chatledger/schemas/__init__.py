@@ -5,6 +5,15 @@ from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction,
 from chatledger.schemas.message import Message, NewMessage
 from chatledger.schemas.page import Page
 from chatledger.schemas.retention import ErasureReceipt, PurgeReport
+from chatledger.schemas.safekeeping import (
+    BackupReport,
+    CopyReport,
+    Health,
+    MaintenanceReport,
+    Problem,
+    RestoreReport,
+    UpkeepStep,
+)
 from chatledger.schemas.search import SearchHit, SessionHit
 from chatledger.schemas.session import NewSession, Session
 from chatledger.schemas.snapshot import Snapshot, SnapshotDiff
@@ -12,17 +21,23 @@ from chatledger.schemas.timeout import Due, SweepFailure, SweepReport, Timeout, 
 
 __all__ = [
     "AuditEntry",
+    "BackupReport",
+    "CopyReport",
     "Due",
     "ErasureReceipt",
     "Finding",
+    "Health",
     "IntegrityReport",
+    "MaintenanceReport",
     "Message",
     "NewMessage",
     "NewSession",
     "Page",
+    "Problem",
     "PurgeReport",
     "RepairAction",
     "RepairReport",
+    "RestoreReport",
     "SearchHit",
     "Session",
     "SessionHit",
@@ -33,4 +48,5 @@ __all__ = [
     "Timeout",
     "TimeoutDefault",
     "TimeoutReport",
+    "UpkeepStep",
 ]

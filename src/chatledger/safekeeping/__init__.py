@@ -1,0 +1,1 @@
+"""Backup, restoration, copies, upkeep and health of a whole ledger."""

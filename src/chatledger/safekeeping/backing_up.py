@@ -1,0 +1,121 @@
+"""Making a backup while others write, and deleting those that are too old."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from chatledger import migrate as migrations
+from chatledger.core import Core
+from chatledger.dialects import backup_file
+from chatledger.errors import Conflict, InvalidInput, Unavailable
+from chatledger.safekeeping import manifest as manifests
+from chatledger.safekeeping.progress import Progress
+from chatledger.safekeeping.verifying import examine, require_known
+from chatledger.schemas import BackupReport
+from chatledger.schemas.fields import whole
+from chatledger.services.transfer import copy_rows, count_all
+from chatledger.settings import Settings
+
+#: The names that are given to backups in a folder. Their order is that of their making.
+_PATTERN = re.compile(r"chatledger-\d{8}T\d{6}\.\d{6}Z-r\w+\.db")
+
+
+def back_up(core: Core, path: str | Path, *, keep: int | None, overwrite: bool, tell: Progress) -> BackupReport:
+    """`Ledger.backup`."""
+    began = time.perf_counter()
+    given = Path(path).expanduser()
+    is_folder = given.is_dir() or str(path).endswith("/")
+    if keep is not None:
+        whole(keep, "keep", least=1)
+        if not is_folder:
+            raise InvalidInput("keep", "is for a folder of backups: give the folder, and the name is made for you")
+    folder = given if is_folder else given.parent
+    if not folder.is_dir():
+        raise Unavailable(f"the folder {str(folder)!r} does not exist: create it first")
+    if not is_folder:
+        _require_free(core, given, overwrite=overwrite)
+    created = core.clock()
+    with backup_file.temporary(folder, "chatledger-backup") as new:
+        with core.transaction("read") as connection, core.translated():
+            state = core.dialect.state(connection)
+            revision = require_known(state, core.url.render_as_string(hide_password=True))
+            rows = count_all(connection, state.tables)
+            if not core.dialect.custody.copy_pages(connection, new, lambda done, of: tell("copying pages", done, of)):
+                migrations.require_head(state)
+                _write_out(core, connection, new, tell)
+        tell("verifying", 0, None)
+        examine(new, str(new), quick=True, rows=rows)
+        backup_file.flush(new)
+        target = folder / _name(created, revision) if is_folder else given
+        size, sha256 = new.stat().st_size, backup_file.digest(new)
+        manifest = manifests.made(
+            target,
+            sha256=sha256,
+            size=size,
+            revision=revision,
+            created=created,
+            rows=rows,
+            source=core.dialect.title,
+        )
+        tell("naming", 0, None)
+        if overwrite:
+            # An old manifest beside a new file would call it damaged; no manifest only makes its reader look closer.
+            manifests.beside(target).unlink(missing_ok=True)
+        backup_file.put(new, target, overwrite=overwrite)
+        manifests.write(manifest, target)
+    removed = _rotate(folder, target, keep) if keep is not None else ()
+    return BackupReport(
+        path=str(target),
+        manifest=str(manifests.beside(target)),
+        bytes=size,
+        sha256=sha256,
+        revision=revision,
+        created=created,
+        rows=rows,
+        removed=removed,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _require_free(core: Core, path: Path, *, overwrite: bool) -> None:
+    own = core.dialect.file(core.url)
+    if path.exists() and own is not None and own.exists() and path.samefile(own):
+        raise InvalidInput("path", "is the ledger itself: a backup is another file")
+    if path.exists() and not overwrite:
+        raise Conflict(f"{str(path)!r} exists already: choose another name, or overwrite it")
+    if backup_file.has_log(path):
+        raise Conflict(f"{str(path)!r} is a ledger in use and no backup (a log lies beside it): choose another name")
+
+
+def _write_out(core: Core, source: Connection, new: Path, tell: Progress) -> None:
+    """Write every row of a database without pages of its own into a ledger in a file."""
+    new.unlink()  # an empty file is none of ours; the ledger makes its own, for its owner only
+    target = Core(new, None, Settings.preset("cli"), core.clock)
+    try:
+        target.open("empty")
+        with target.transaction("write") as connection, target.translated():
+            copy_rows(source, core.dialect, connection, target.dialect, tell)
+        target.dialect.custody.settle(target.engine, target.settings.busy_timeout)
+    finally:
+        target.close()
+    backup_file.make_single(new)
+
+
+def _name(created: datetime, revision: str) -> str:
+    return f"chatledger-{created.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-r{revision}.db"
+
+
+def _rotate(folder: Path, newest: Path, keep: int) -> tuple[str, ...]:
+    """Delete the oldest backups of a folder until so many are left; never the one that was just made."""
+    others = sorted(entry for entry in folder.iterdir() if _PATTERN.fullmatch(entry.name) and entry.name != newest.name)
+    gone = others[: max(0, len(others) - (keep - 1))]
+    for old in gone:
+        # The backup first: a manifest without its backup misleads nobody.
+        old.unlink(missing_ok=True)
+        manifests.beside(old).unlink(missing_ok=True)
+    return tuple(str(old) for old in gone)

@@ -1,0 +1,17 @@
+"""How far something is that takes a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+#: Told what is being done, how much of it is done, and of how much (None: not known).
+Progress = Callable[[str, int, int | None], object]
+
+
+def silent(what: str, done: int, total: int | None) -> None:
+    """For those who do not want to know."""
+
+
+def heard(progress: Progress | None) -> Progress:
+    """Somebody who can be told."""
+    return silent if progress is None else progress

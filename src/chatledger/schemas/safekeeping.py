@@ -1,0 +1,117 @@
+"""What came of a backup, a restoration, a copy, the upkeep and a look at how a ledger is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from chatledger.schemas.fields import Record
+
+
+class BackupReport(Record):
+    """A backup that was written, verified, and is on the disk."""
+
+    #: The file.
+    path: str
+    #: The file beside it that says what it is.
+    manifest: str
+    bytes: int
+    sha256: str
+    revision: str
+    created: datetime
+    #: How many rows each table has.
+    rows: dict[str, int]
+    #: Older backups that were deleted for it, as `keep` asked.
+    removed: tuple[str, ...]
+    seconds: float
+
+
+class RestoreReport(Record):
+    """A ledger that was restored from a backup."""
+
+    #: Where it is, without a password.
+    url: str
+    #: The revision that the backup was made at, and the one that the ledger is at now.
+    revision_of_backup: str
+    revision: str
+    rows: dict[str, int]
+    #: Whether the file was compared with the checksum of its manifest. False: there was none, and its contents were
+    #: checked in its place.
+    by_manifest: bool
+    #: Users who had been erased, and are back with the backup. Erase them again.
+    erased_users_returning: tuple[str, ...]
+    #: Entries about erased users that were taken over from the audit log of the ledger that was replaced.
+    erasures_carried_over: int
+    #: Whether that log could be read. None: nothing was replaced.
+    erasures_known: bool | None
+    #: Where the damaged file lies that was replaced.
+    kept_aside: str | None
+    seconds: float
+
+
+class CopyReport(Record):
+    """A ledger that was copied and compared."""
+
+    source: str
+    target: str
+    revision: str
+    rows: dict[str, int]
+    seconds: float
+
+
+class UpkeepStep(Record):
+    """One step, and why it was left out where it was."""
+
+    name: str
+    done: bool
+    why: str | None
+
+
+class MaintenanceReport(Record):
+    """What was done to keep a ledger quick and small."""
+
+    steps: tuple[UpkeepStep, ...]
+    #: Bytes of its files before and after; None for one on a server or in memory.
+    bytes_before: int | None
+    bytes_after: int | None
+    seconds: float
+
+
+class Problem(Record):
+    """Something about a ledger that somebody should look at."""
+
+    #: `unreachable`, `unwritable`, `schema`, `pool`, `wal`, `disk`, `sweep`, `closed`.
+    kind: str
+    message: str
+
+
+class Health(Record):
+    """How a ledger is at the moment. True when nothing is wrong."""
+
+    reachable: bool
+    writable: bool
+    revision: str | None
+    head: str
+    pool: dict[str, int]
+    #: Bytes of SQLite's log, and free on its disk; None where they do not apply.
+    wal_bytes: int | None
+    disk_free_bytes: int | None
+    #: Seconds since a session should have been looked at by a sweep; 0 when none is late.
+    sweep_lag: float
+    problems: tuple[Problem, ...]
+    #: What is worth knowing, and no problem by itself.
+    notes: tuple[str, ...]
+    #: Seconds that the answer took.
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def document(self) -> dict[str, Any]:
+        """All of it in plain types, for a health endpoint."""
+        return {"ok": self.ok, **self.model_dump(mode="json")}
