@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import time
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -16,7 +18,7 @@ import psycopg  # noqa: F401
 import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite.pysqlite  # noqa: F401
 
-from chatledger import Ledger, Settings
+from chatledger import Ledger, Settings, copy_ledger
 
 
 def acknowledge(side: int, *what: Any) -> None:
@@ -178,6 +180,33 @@ def poll(side: int, url: str, session: str, seconds: float) -> dict[str, Any]:
                 fresh = uow.messages.history(session, after=seen[-1] if seen else 0)
             seen += [message.sequence_number for message in fresh]
     return {"seen": seen}
+
+
+def copy_and_die(side: int, source: str, target: str, step: str) -> None:
+    """Copy a ledger, and be killed as soon as a step is told."""
+    copy_ledger(source, target, progress=_die_at(step))
+
+
+def back_up_and_die(side: int, url: str, path: str, step: str, overwrite: bool) -> None:
+    with closing(Ledger(url)) as ledger:
+        ledger.backup(path, overwrite=overwrite, progress=_die_at(step))
+
+
+def restore_and_die(side: int, path: str, url: str, step: str) -> None:
+    Ledger.restore(path, url, overwrite=True, progress=_die_at(step))
+
+
+def restore(side: int, path: str, url: str) -> int:
+    """Restore, to be killed at any moment; how many messages there are."""
+    return Ledger.restore(path, url, overwrite=True).rows["messages"]
+
+
+def _die_at(step: str) -> Callable[[str, int, int | None], None]:
+    def told(what: str, done: int, total: int | None) -> None:
+        if what == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return told
 
 
 _ = (alembic.command, alembic.config)

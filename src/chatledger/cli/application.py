@@ -19,11 +19,13 @@ from chatledger.cli import (
     metadata,
     query,
     retention,
+    safekeeping,
     search,
     sessions,
     snapshots,
     sweeping,
     timeouts,
+    upkeep,
 )
 from chatledger.cli.failures import Commands
 
@@ -71,6 +73,12 @@ def root(
 
 
 app.command("demo", rich_help_panel=_SYSTEM)(demo.demo)
+database.app.command("backup")(safekeeping.backup)
+database.app.command("restore")(safekeeping.restore)
+database.app.command("copy")(safekeeping.copy)
+database.app.command("maintain")(upkeep.maintain)
+database.app.command("health")(upkeep.health)
+
 app.command("init", rich_help_panel=_SYSTEM)(database.init)
 app.add_typer(database.app, name="db", rich_help_panel=_SYSTEM)
 

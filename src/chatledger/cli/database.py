@@ -79,13 +79,17 @@ def current(db: Database = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def info(db: Database = None, as_json: AsJson = False) -> None:
-    """What the database is: version, revision, sizes, settings in force, pool."""
+    """What the database is: version, revision, sizes by table and index, settings in force, pool."""
     with opened(db, migrate="never") as ledger:
-        facts = ledger.info()
+        facts = {**ledger.info(), **ledger.sizes()}
     if as_json:
         write_document(facts)
     else:
         _show_facts(Screen(), facts)
+
+
+#: Groups of figures that are sizes.
+_OF_BYTES = {"bytes", "tables", "indexes", "file"}
 
 
 def _show_facts(screen: Screen, facts: Mapping[str, Any]) -> None:
@@ -98,7 +102,7 @@ def _show_facts(screen: Screen, facts: Mapping[str, Any]) -> None:
             screen.line((name.replace("_", " "), "bold"))
             width = max(map(len, group))
             for part, value in group.items():
-                screen.line(f"  {part.ljust(width)}  {sized(value) if name == 'bytes' else _shown(value)}")
+                screen.line(f"  {part.ljust(width)}  {sized(value) if name in _OF_BYTES else _shown(value)}")
 
 
 def _shown(value: Any) -> str:

@@ -152,7 +152,8 @@ def _vacuum(connection: Connection, tables: Sequence[Table], *, asked: bool) -> 
     statement = """
         SELECT coalesce(sum(n_dead_tup), 0), coalesce(sum(n_live_tup), 0) FROM pg_stat_user_tables
         WHERE schemaname = current_schema() AND relname = ANY(:tables)"""
-    dead, live = connection.execute(text(statement), {"tables": [table.name for table in tables]}).one()
+    found = connection.execute(text(statement), {"tables": [table.name for table in tables]}).one()
+    dead, live = int(found[0]), int(found[1])
     if not asked and dead <= _DEAD * live:
         return Done("vacuum", False, f"{dead} of {dead + live} rows are dead: not worth it")
     connection.execute(text(f"VACUUM {_named(tables)}"))

@@ -116,10 +116,7 @@ class SQLiteCustody(Custody):
             int(connection.execute(text(f"PRAGMA {name}")).scalar_one())
             for name in ("page_size", "page_count", "freelist_count")
         )
-        found: dict[str, Any] = {"free": {"bytes": free * size, "of": pages * size}}
-        path = self._path(connection)
-        if path is not None:
-            found["wal"] = _size_of(path.with_name(f"{path.name}-wal"))
+        found: dict[str, Any] = {"file": {"unused": free * size, "total": pages * size}}
         built_in = "SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'"
         if connection.execute(text(built_in)).scalar() is None:
             return found  # the library was built without the table that knows
@@ -158,6 +155,7 @@ def _vacuum(driver: Any, wait: float, *, asked: bool) -> Done:
     if not asked and (pages < _LEAST_PAGES or free <= _FREE * pages):
         return Done("vacuum", False, f"{free} of {pages} pages are free: not worth it")
     sqlite_upkeep.vacuum(driver, time.monotonic() + wait)
+    sqlite_upkeep.cut_log(driver, time.monotonic() + wait)  # the whole file has just gone through it
     return Done("vacuum", True)
 
 

@@ -159,7 +159,8 @@ def _into_file(copy: Core, new: Path, file: Path, done: _Restoration, tell: Prog
     def ready(replaced: list[dict[str, Any]]) -> None:
         _finish(copy, replaced, done)
         copy.close()
-        backup_file.make_single(new)  # no log may stay behind under the temporary name
+        if backup_file.has_log(new):  # it is not named with the file
+            backup_file.make_single(new)
         backup_file.flush(new)
 
     if not file.exists():

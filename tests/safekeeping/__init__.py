@@ -1,0 +1,1 @@
+"""Backups, restoration, copies, upkeep and health, on real databases."""
