@@ -10,9 +10,10 @@ import pytest
 from chatledger import Ledger
 from tests.faults.fixtures import nursery, raw
 from tests.safekeeping.rows import fill
+from tests.safekeeping.small_disk import small_disk
 from tests.support.sqlite import url_of
 
-__all__ = ["nursery", "raw"]
+__all__ = ["nursery", "raw", "small_disk"]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 from chatledger.dialects import sqlite_upkeep
 from chatledger.dialects.custody import Custody, Done, Step, Vitals, Wanted
 from chatledger.dialects.sqlite_connection import WAL_RESET_FIXED
-from chatledger.dialects.sqlite_file import database_path
+from chatledger.dialects.sqlite_file import is_open_here
 
 #: Pages copied at a time: 8 MiB of the usual 4 KiB.
 _PAGES = 2048
@@ -24,6 +24,10 @@ _PAGES = 2048
 _FREE = 0.25
 #: ... and there are enough pages for it to matter.
 _LEAST_PAGES = 256
+#: Where a system tells which files a process has open.
+_DESCRIPTORS = Path("/dev/fd")
+#: Not every library is built with the table that knows how large tables are.
+_KNOWS_SIZES = "SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'"
 
 
 class SQLiteCustody(Custody):
@@ -117,9 +121,8 @@ class SQLiteCustody(Custody):
             for name in ("page_size", "page_count", "freelist_count")
         )
         found: dict[str, Any] = {"file": {"unused": free * size, "total": pages * size}}
-        built_in = "SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'"
-        if connection.execute(text(built_in)).scalar() is None:
-            return found  # the library was built without the table that knows
+        if connection.execute(text(_KNOWS_SIZES)).scalar() is None:
+            return found
         statement = (
             "SELECT m.type, s.name, sum(s.pgsize) FROM dbstat AS s JOIN sqlite_master AS m USING (name)"
             " WHERE m.type IN ('table', 'index') GROUP BY s.name ORDER BY 3 DESC, 2"
@@ -135,7 +138,7 @@ class SQLiteCustody(Custody):
         if path is not None:
             vitals.wal_bytes = _size_of(path.with_name(f"{path.name}-wal"))
             vitals.disk_free_bytes = shutil.disk_usage(path.parent).free
-            if not _is_same(path, url):
+            if _was_moved(path):
                 vitals.unwritable = "the file was moved or replaced while it is open: open the ledger anew"
         if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
             vitals.notes.append(
@@ -165,23 +168,27 @@ def _why_unwritable(driver: Any) -> str | None:
     driver.execute("PRAGMA query_only=OFF")
     try:
         driver.execute("BEGIN IMMEDIATE")
-        driver.execute("ROLLBACK")
+        try:
+            # On a medium that can only be read, to begin is allowed, and to write is not.
+            driver.execute("DELETE FROM sqlite_sequence WHERE false")
+        finally:
+            driver.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return None  # somebody is writing
+        # Somebody is writing; or it is no ledger, which is told elsewhere.
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_ERROR):
+            return None
         return f"the file and its folder cannot be written ({error.sqlite_errorname})"
     finally:
         driver.execute(f"PRAGMA query_only={before}")
     return None
 
 
-def _is_same(path: Path, url: URL) -> bool:
-    """Whether the file of a connection is still the one under the ledger's name."""
-    named = database_path(url.database)
+def _was_moved(path: Path) -> bool:
+    """Whether the file under a ledger's name is another one than this process has open."""
     try:
-        return named is None or path.samefile(named)
+        return _DESCRIPTORS.is_dir() and not is_open_here(path)
     except OSError:
-        return False
+        return True
 
 
 def _size_of(path: Path) -> int:

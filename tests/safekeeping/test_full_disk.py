@@ -1,0 +1,72 @@
+"""A disk that is full in the middle: nothing is lost or half done, and it works when there is room."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from chatledger import Ledger, OutOfSpace, Unavailable, copy_ledger
+from tests.faults.truth import require_sound
+from tests.safekeeping.rows import counts, stored, without_restoration
+from tests.safekeeping.small_disk import SmallDisk
+from tests.support.sqlite import url_of
+
+
+def names(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir() if entry.name != "taken"}
+
+
+@pytest.mark.parametrize("room", [0, 4096, 100_000, 200_000])
+def test_a_backup_leaves_nothing_behind(filled: str, small_disk: SmallDisk, room: int) -> None:
+    with Ledger(filled) as ledger:
+        taken = small_disk.fill(leave=room)
+        with pytest.raises(Unavailable, match=r"disk is full|disk full|no room"):
+            ledger.backup(small_disk.folder)
+        assert set() == names(small_disk.folder)
+        taken.unlink()
+        report = ledger.backup(small_disk.folder)
+    assert (report.rows["sessions"], report.rows["messages"]) == counts(url_of(Path(report.path)))
+
+
+@pytest.mark.parametrize("room", [0, 4096, 100_000, 250_000])
+def test_a_restoration_leaves_the_old_ledger(old: Path, backup: Path, small_disk: SmallDisk, room: int) -> None:
+    target = small_disk.folder / "chat.db"
+    shutil.copy(old, target)
+    before = stored(url_of(target))
+    taken = small_disk.fill(leave=room)
+    with pytest.raises(OutOfSpace):
+        Ledger.restore(backup, url_of(target), overwrite=True)
+    assert {"chat.db"} == names(small_disk.folder)
+    taken.unlink()
+    assert before == stored(url_of(target))
+    Ledger.restore(backup, url_of(target), overwrite=True)
+    require_sound(url_of(target))
+    assert without_restoration(stored(url_of(backup))) == without_restoration(stored(url_of(target)))
+
+
+def test_a_copy_leaves_an_empty_target(filled: str, small_disk: SmallDisk) -> None:
+    target = small_disk.folder / "copy.db"
+    Ledger(target).close()
+    taken = small_disk.fill(leave=300_000)
+    with pytest.raises(OutOfSpace):
+        copy_ledger(filled, target)
+    taken.unlink()
+    assert (0, 0) == counts(url_of(target))
+    copy_ledger(filled, target)
+    assert stored(filled) == stored(url_of(target))
+
+
+def test_a_vacuum_without_room_changes_nothing(small_disk: SmallDisk) -> None:
+    with Ledger(small_disk.folder / "chat.db") as ledger:
+        ledger.run(lambda uow: uow.sessions.create("s"))
+        ledger.run(lambda uow: uow.messages.append_many("s", [{"role": "user", "content": "w " * 400}] * 700))
+        ledger.maintain()
+        taken = small_disk.fill(leave=20_000)
+        with pytest.raises(OutOfSpace):
+            ledger.maintain(vacuum=True, analyze=False, full_text=False)
+        taken.unlink()
+        ledger.maintain(vacuum=True)
+        assert 700 == ledger.run(lambda uow: uow.sessions.get("s").message_count)
+    require_sound(url_of(small_disk.folder / "chat.db"))
