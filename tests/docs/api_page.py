@@ -38,7 +38,8 @@ MIGRATE = ("upgrade", "downgrade", "stamp", "include_object")
 _RECORDS = (
     "Session", "Message", "NewMessage", "SearchHit", "SessionHit", "Page", "Timeout", "TimeoutDefault", "Due",
     "SweepReport", "SweepFailure", "TimeoutReport", "Snapshot", "SnapshotDiff", "PurgeReport", "ErasureReceipt",
-    "AuditEntry", "IntegrityReport", "Finding", "RepairReport", "RepairAction",
+    "AuditEntry", "IntegrityReport", "Finding", "RepairReport", "RepairAction", "BackupReport", "RestoreReport", "CopyReport", "MaintenanceReport",
+    "UpkeepStep", "Health", "Problem",
 )  # fmt: skip
 _WORDS = (
     chatledger.Role, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction, chatledger.Scope,
@@ -101,6 +102,8 @@ def _lines() -> Iterator[str]:
     yield from _class(chatledger.Ledger, "Ledger")
     yield "## AsyncLedger\n"
     yield from _class(chatledger.AsyncLedger, "AsyncLedger", methods=False)
+    yield "## copy_ledger\n"
+    yield from _method("copy_ledger", chatledger.copy_ledger)
     yield "## Sweeper\n"
     yield from _class(chatledger.Sweeper, "Sweeper", constructor=False)
     yield "## Settings\n"

@@ -34,7 +34,7 @@ def test_everything_stays_and_every_step_is_told(book: Ledger, url: str) -> None
 @pytest.mark.parametrize("name", ["full_text", "vacuum", "analyze", "checkpoint"])
 def test_each_step_stands_alone(book: Ledger, backend: str, name: str) -> None:
     asked = {step: step == name for step in ("full_text", "vacuum", "analyze", "checkpoint")}
-    report = book.maintain(**asked)  # type: ignore[arg-type]  # by their names
+    report = book.maintain(**asked)
     assert [(name, name != "checkpoint" or backend == "sqlite")] == [(step.name, step.done) for step in report.steps]
 
 

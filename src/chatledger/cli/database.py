@@ -82,6 +82,7 @@ def info(db: Database = None, as_json: AsJson = False) -> None:
     """What the database is: version, revision, sizes by table and index, settings in force, pool."""
     with opened(db, migrate="never") as ledger:
         facts = {**ledger.info(), **ledger.sizes()}
+    facts["pool"] = facts.pop("pool")  # last, for it is not about what is stored
     if as_json:
         write_document(facts)
     else:
