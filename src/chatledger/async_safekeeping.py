@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL
 
 from chatledger.async_housekeeping import AsyncHousekeeping
 from chatledger.async_unit_of_work import Answer, answering, uncancelled
+from chatledger.errors import ChatledgerError
 from chatledger.ledger import Ledger
 from chatledger.safekeeping import health
 from chatledger.safekeeping.progress import Progress
@@ -76,13 +77,21 @@ class AsyncSafekeeping(AsyncHousekeeping):
         disk_free_bytes: int = health.DISK_FREE_BYTES,
         sweep_lag: float = health.SWEEP_LAG,
     ) -> Health:
-        """As `Ledger.health`. A ledger that is yet to be opened is opened by it, and may raise what opening raises."""
+        """As `Ledger.health`. A ledger that is yet to be opened is opened by it, which may take longer."""
         how: dict[str, Any] = {
             "timeout": timeout, "pool_share": pool_share, "wal_bytes": wal_bytes, "disk_free_bytes": disk_free_bytes,
             "sweep_lag": sweep_lag,
         }  # fmt: skip
+
+        def ask() -> Health:
+            try:
+                ledger = self._core.ledger()
+            except ChatledgerError as error:
+                return health.unopened(error)
+            return ledger.health(**how)
+
         # Not one of the ledger's own threads: when all of them are busy, that is what is to be told.
-        return await _in_a_thread(lambda: self._core.ledger().health(**how), lambda: None)
+        return await _in_a_thread(ask, lambda: None)
 
     async def sizes(self) -> dict[str, Any]:
         """As `Ledger.sizes`."""

@@ -294,6 +294,17 @@ def test_a_database_of_something_else_on_a_server_gets_the_ledger_beside_it(back
     assert 1 == Raw(postgres_url).count("bookmarks")
 
 
+def test_a_table_that_refers_to_the_ledger_on_a_server_is_not_emptied(backup: Path, migrated_postgres_url: str) -> None:
+    with Ledger(migrated_postgres_url) as ledger:
+        ledger.run(lambda uow: uow.sessions.create("mine"))
+    raw = Raw(migrated_postgres_url)
+    raw("CREATE TABLE bookings (session_id TEXT REFERENCES sessions (session_id) ON DELETE CASCADE)")
+    raw("INSERT INTO bookings VALUES ('mine')")
+    with pytest.raises(Conflict, match="of an application"):
+        Ledger.restore(backup, migrated_postgres_url, overwrite=True)
+    assert (1, (1, 0)) == (raw.count("bookings"), counts(migrated_postgres_url))
+
+
 def test_a_newer_ledger_is_not_overwritten_on_a_server(backup: Path, migrated_postgres_url: str) -> None:
     Raw(migrated_postgres_url)("UPDATE chatledger_version SET version_num = '9999'")
     with pytest.raises(SchemaAhead):

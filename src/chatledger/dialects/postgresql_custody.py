@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chatledger.dialects.custody import Custody, Done, Step, Vitals, Wanted
 from chatledger.dialects.types import Timestamp
-from chatledger.errors import CorruptDatabase
+from chatledger.errors import Conflict, CorruptDatabase
 
 #: A table is vacuumed when it has more dead rows than this part of its rows.
 _DEAD = 0.1
@@ -36,7 +36,13 @@ class PostgreSQLCustody(Custody):
         connection.execute(text(f"LOCK TABLE {_named(tables)} IN EXCLUSIVE MODE"))
 
     def clear(self, connection: Connection, tables: Sequence[Table]) -> None:
-        connection.execute(text(f"TRUNCATE {_named(tables)}"))
+        try:
+            connection.execute(text(f"TRUNCATE {_named(tables)}"))
+            return
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != "0A000":
+                raise
+        raise Conflict("tables of an application refer to the ledger's: restore into another database or schema")
 
     @contextmanager
     def at_rest(self, connection: Connection, tables: Sequence[Table]) -> Iterator[None]:

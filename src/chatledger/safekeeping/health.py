@@ -12,7 +12,7 @@ from chatledger import migrate as migrations
 from chatledger.core import Core
 from chatledger.dialects.base import State
 from chatledger.dialects.custody import Vitals
-from chatledger.errors import ChatledgerError, SchemaError
+from chatledger.errors import ChatledgerError, LedgerClosed, SchemaError
 from chatledger.schemas import Health, Problem
 from chatledger.services.counts import oldest_check
 from chatledger.settings import MIB
@@ -79,6 +79,26 @@ def look(core: Core, pool: dict[str, int], limits: Limits) -> Health:
         problems=tuple(problems),
         notes=tuple(seen.vitals.notes),
         seconds=time.perf_counter() - began,
+    )
+
+
+def unopened(error: ChatledgerError) -> Health:
+    """How a ledger is that could not be opened."""
+    kind = (
+        "closed" if isinstance(error, LedgerClosed) else "schema" if isinstance(error, SchemaError) else "unreachable"
+    )
+    return Health(
+        reachable=False,
+        writable=False,
+        revision=getattr(error, "current", None),
+        head=migrations.HEAD,
+        pool={},
+        wal_bytes=None,
+        disk_free_bytes=None,
+        sweep_lag=0.0,
+        problems=(Problem(kind=kind, message=str(error)),),
+        notes=(),
+        seconds=0.0,
     )
 
 
