@@ -38,7 +38,8 @@ MIGRATE = ("upgrade", "downgrade", "stamp", "include_object")
 _RECORDS = (
     "Session", "Message", "NewMessage", "SearchHit", "SessionHit", "Page", "Timeout", "TimeoutDefault", "Due",
     "SweepReport", "SweepFailure", "TimeoutReport", "Snapshot", "SnapshotDiff", "PurgeReport", "ErasureReceipt",
-    "AuditEntry", "IntegrityReport", "Finding", "RepairReport", "RepairAction", "BackupReport", "RestoreReport", "CopyReport", "MaintenanceReport",
+    "AuditEntry", "IntegrityReport", "Finding", "RepairReport", "RepairAction",
+    "BackupReport", "RestoreReport", "CopyReport", "MaintenanceReport",
     "UpkeepStep", "Health", "Problem",
 )  # fmt: skip
 _WORDS = (
