@@ -46,7 +46,8 @@ ALLOWED: dict[str, set[str]] = {
     "async_housekeeping": _TABLES | {"services", "async_transactions", "housekeeping", "sweeper"},
     "async_inspection": _TABLES | {"async_housekeeping", "inspection"},
     "async_safekeeping": _TABLES | {"async_housekeeping", "async_unit_of_work", "ledger", "safekeeping"},
-    "async_ledger": _TABLES | {"async_inspection", "async_safekeeping", "async_transactions", "ledger"},
+    "async_ledger": _TABLES
+    | {"async_housekeeping", "async_inspection", "async_safekeeping", "async_transactions", "ledger"},
     "exchange": _TABLES | _LEDGERS | {"services"},
     # The two front doors. They may come in through `chatledger` itself, as users do.
     "interop": _TABLES | _LEDGERS | {"services", "exchange", "chatledger"},
