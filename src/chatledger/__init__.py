@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from chatledger.errors import (
+    AdoptionFailed,
     Busy,
     ChatledgerError,
     Conflict,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AdoptionFailed",
     "AsyncLedger",
     "AuditEntry",
     "BackupReport",

@@ -25,6 +25,7 @@
     │   └── NotALedger           the database is something else
     ├── CorruptDatabase
     ├── ReadOnly
+    ├── AdoptionFailed           a copy of an older database does not equal it
     └── MissingExtra             an optional dependency is not installed
 
 Messages never contain what a user stored (message text, metadata, passwords): only ids, sequence numbers and names of
@@ -251,6 +252,10 @@ class CorruptDatabase(ChatledgerError):
 
 class ReadOnly(ChatledgerError):
     """A write in a reading block, or to a database that may only be read."""
+
+
+class AdoptionFailed(ChatledgerError):
+    """What was copied from an older database does not equal it. Nothing was written."""
 
 
 class MissingExtra(ChatledgerError, ImportError):

@@ -69,7 +69,7 @@ def inspect_file(path: Path, size: int, remedy: str = "restore a backup") -> Non
     """Raise what a file is when it is not a whole SQLite database. Reads its first bytes only."""
     name = repr(str(path))
     try:
-        header = _read_header(path)
+        header = read_header(path)
     except PermissionError:
         raise Unavailable(f"{name} cannot be read: permission denied") from None
     except OSError as error:
@@ -94,7 +94,7 @@ def inspect_file(path: Path, size: int, remedy: str = "restore a backup") -> Non
 _kept: dict[tuple[int, int], int] = {}
 
 
-def _read_header(path: Path) -> bytes:
+def read_header(path: Path) -> bytes:
     """The first bytes of a file, without harm to whoever has it open.
 
     POSIX locks belong to the process, and closing any descriptor of a file drops all of them: another ledger's, or an
@@ -106,7 +106,7 @@ def _read_header(path: Path) -> bytes:
         return os.pread(_kept[place], _HEADER, 0)
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     header = os.read(descriptor, _HEADER)
-    if _is_open_elsewhere(descriptor):
+    if is_open_elsewhere(descriptor):
         _kept[place] = descriptor
     else:
         os.close(descriptor)
@@ -118,16 +118,17 @@ def is_open_here(path: Path) -> bool:
     found = path.stat()
     place = (found.st_dev, found.st_ino)
     if place in _kept:
-        return _is_open_elsewhere(_kept[place])
+        return is_open_elsewhere(_kept[place])
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    if _is_open_elsewhere(descriptor):
+    if is_open_elsewhere(descriptor):
         _kept[place] = descriptor
         return True
     os.close(descriptor)
     return False
 
 
-def _is_open_elsewhere(descriptor: int) -> bool:
+def is_open_elsewhere(descriptor: int) -> bool:
+    """Whether this process has the file open through another descriptor."""
     mine = os.fstat(descriptor)
     try:
         others = [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208 - names are what is wanted

@@ -1,0 +1,40 @@
+"""Which layout a source has, by its tables and columns."""
+
+from __future__ import annotations
+
+from chatledger.adoption.ai_router import AiRouter
+from chatledger.adoption.chat_sessions import ChatSessions
+from chatledger.adoption.layouts import Layout
+from chatledger.adoption.reader import Reader
+from chatledger.adoption.source import Source
+from chatledger.errors import InvalidInput
+
+_READERS: tuple[type[Reader], ...] = (AiRouter, ChatSessions)
+#: Tables that a refusal names.
+_NAMED = 8
+
+
+def reader_of(source: Source, wanted: Layout, *, dropping: bool) -> Reader:
+    """The reader of a source's layout.
+
+    Raises:
+        InvalidInput: the source is of no layout that is known, or not of the one that was named.
+    """
+    found = [reader for reader in _READERS if reader.knows(source)]
+    if wanted is not Layout.AUTO:
+        chosen = next((reader for reader in found if reader.layout is wanted), None)
+        if chosen is None:
+            is_ = f"is {found[0].said}" if found else _unknown(source)
+            raise InvalidInput("layout", f"is not {wanted.value}: {source.file.name} {is_}")
+        return chosen(source, dropping=dropping)
+    if not found:
+        raise InvalidInput("source", f"{source.file.name} {_unknown(source)}")
+    return found[0](source, dropping=dropping)
+
+
+def _unknown(source: Source) -> str:
+    names = sorted(source.tables)
+    if not names:
+        return "is a SQLite database without tables"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"is of no layout that is known; its tables are {', '.join(map(repr, names[:_NAMED]))}{more}"

@@ -1,0 +1,71 @@
+"""From what a reader found to what the services take, so that nothing of it is refused or lost."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+from chatledger.adoption.findings import Notes
+from chatledger.adoption.layouts import Layout
+from chatledger.adoption.notation import cleaned, is_clean, storable
+from chatledger.adoption.records import OldMessage, OldSession
+from chatledger.schemas import NewMessage
+from chatledger.schemas.fields import MAX_IDENTIFIER
+
+#: Under this name the metadata of an adopted session or message says where it comes from, and what had no other place.
+MARK = "adopted"
+
+
+def message_key(message: OldMessage) -> str:
+    """The key of a message: the row that it was, so that it is adopted once."""
+    key = f"{message.row.table}:{message.row.rowid}{message.part}"
+    return key if is_clean(key) and len(key) <= MAX_IDENTIFIER else f"row:{digest(key)}{message.part}"
+
+
+def new_message(message: OldMessage, notes: Notes) -> NewMessage:
+    """The message as `append_many` takes it. Its key names the row; what cannot be stored is escaped."""
+    metadata = _entries(message.metadata, message.as_found, message.row, notes)
+    if message.as_found:
+        metadata[MARK] = {"as_found": message.as_found}
+    payload = message.fields.get("payload")
+    stored = None if payload is None else storable(payload)
+    if stored is not payload:
+        notes.add("cannot_be_stored", message.row.table, message.row.rowid)
+    fields = {**message.fields, "payload": stored, "metadata": metadata or None, "key": message_key(message)}
+    return NewMessage(**fields)
+
+
+def session_metadata(session: OldSession, layout: Layout, notes: Notes) -> dict[str, Any]:
+    """The metadata of a session, with the mark by which it is known again."""
+    row = session.copied[0] if session.copied else None
+    metadata = _entries(session.metadata, session.as_found, row, notes)
+    mark: dict[str, Any] = {"layout": layout.value, "source_id": storable(session.source_id), "origin": origin(session)}
+    if session.recovered:
+        mark["recovered"] = session.recovered
+    if session.as_found:
+        mark["as_found"] = session.as_found
+    metadata[MARK] = mark
+    return metadata
+
+
+def origin(session: OldSession) -> str:
+    """What tells two sessions of one name apart, in a few characters."""
+    return digest(f"{session.source_id} {session.origin}")
+
+
+def digest(text: str) -> str:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _entries(given: dict[str, Any], as_found: dict[str, Any], row: Any, notes: Notes) -> dict[str, Any]:
+    """Metadata that can be stored. Names that cannot, and ours, go to what is kept as found."""
+    entries: dict[str, Any] = {}
+    for name, value in given.items():
+        stored = storable(value)
+        if stored is not value and row is not None:
+            notes.add("cannot_be_stored", row.table, row.rowid)
+        if name == MARK or not name or len(name) > MAX_IDENTIFIER or not is_clean(name):
+            as_found[f"metadata.{cleaned(name)}"] = stored
+        else:
+            entries[name] = stored
+    return entries

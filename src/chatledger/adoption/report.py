@@ -1,0 +1,74 @@
+"""What an adoption says of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatledger.adoption.layouts import Layout, Orphans
+from chatledger.schemas.fields import Record
+
+#: Keys that a finding names; its count goes on.
+NAMED = 1000
+
+
+class SourceFinding(Record):
+    """One kind of defect, or of something worth knowing, in one table of the source."""
+
+    #: Such as `orphan_messages`.
+    kind: str
+    table: str
+    #: How often it was found.
+    count: int
+    #: The first thousand rows that have it, by their keys.
+    keys: tuple[Any, ...]
+    #: What becomes of it.
+    action: str
+
+
+class TableAccount(Record):
+    """What became of every row of one table. `rows` is the sum of the others."""
+
+    table: str
+    rows: int
+    #: Its content is in sessions and messages of the ledger.
+    copied: int
+    #: It is kept beside them: in metadata, in a payload, or in the session of rows that belong to no other.
+    kept: int
+    #: An earlier adoption brought it.
+    already_there: int
+    #: It only repeats other rows, such as a search index.
+    derived: int
+    #: Not adopted, and named below.
+    left_out: int
+    #: Row numbers (`rowid`) of those left out, such as `430-436`.
+    left_out_rows: tuple[str, ...]
+
+
+class AdoptionProgress(Record):
+    """How far an adoption has come. The rows are gone through twice: to report, and to copy."""
+
+    step: str
+    rows_done: int
+    rows_total: int
+
+
+class AdoptionReport(Record):
+    """What was found in a source, and what was done, or would be done when `dry_run` is set."""
+
+    source: str
+    layout: Layout
+    orphans: Orphans
+    #: How times without a zone were read.
+    timezone: str
+    dry_run: bool
+    findings: tuple[SourceFinding, ...]
+    tables: tuple[TableAccount, ...]
+    #: Sessions and messages that were added to the ledger.
+    sessions: int
+    messages: int
+    #: Sessions that an earlier adoption brought. Messages that came since are among `messages`.
+    already_there: int
+
+    def finding(self, kind: str, table: str | None = None) -> SourceFinding | None:
+        """The finding of a kind, in a table where there are several."""
+        return next((f for f in self.findings if f.kind == kind and table in (None, f.table)), None)
