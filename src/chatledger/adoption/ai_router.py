@@ -16,6 +16,7 @@ from chatledger.adoption.source import Row, Source
 from chatledger.vocabulary import Status
 
 _KEY = "t.session_id"
+_GONE = f"NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.session_id = {_KEY})"
 _METADATA = "session_metadata"
 _TIMEOUTS = Aside("session_timeouts", _KEY, "timeouts")
 _SNAPSHOTS = Aside("session_snapshots", _KEY, "snapshots")
@@ -42,21 +43,17 @@ class AiRouter(Reader):
         for row in self.source.rows("sessions"):
             yield self._session(row)
         yield from self._orphans()
-        gone = f"NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.session_id = {_KEY})"
-        dangling = dict.fromkeys((_METADATA, _TIMEOUTS.table, _SNAPSHOTS.table), gone)
-        yield from remaining(
-            self.source, self.layout, self.tables()[2:], self.notes, dangling, dropping=self.dropping
-        )  # fmt: skip
+        dangling = dict.fromkeys(self.tables()[2:], _GONE)
+        yield from remaining(self, self.tables()[2:], dangling)
 
     def survey(self) -> None:
         self._survey_counters()
         self._survey_sequences()
         self._survey_search()
-        gone = f"NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.session_id = {_KEY})"
-        self.note_rows("orphan_messages", "messages", gone, "message_id")
-        self.note_rows("orphan_metadata", _METADATA, gone, "session_id", "key")
+        self.note_rows("orphan_messages", "messages", _GONE, "message_id")
+        self.note_rows("orphan_metadata", _METADATA, _GONE, "session_id", "key")
         for aside in (_TIMEOUTS, _SNAPSHOTS):
-            self.note_rows("orphan_rows", aside.table, gone, "session_id")
+            self.note_rows("orphan_rows", aside.table, _GONE, "session_id")
 
     def _survey_counters(self) -> None:
         """Counters against rows. What a deleted message explains (its number is a hole) is a finding of its own."""
@@ -163,10 +160,9 @@ class AiRouter(Reader):
                 self.notes.add("hard_timeout", row.table, session.source_id)
 
     def _messages(self, session_id: Any) -> Iterator[OldMessage]:
-        expected = 0
-        for row in self.source.found("messages", _KEY, session_id, "t.sequence_number, t.message_id"):
-            expected += 1
-            yield self._message(row, [kept(session_id), kept(row["sequence_number"])], expected)
+        rows = self.source.found("messages", _KEY, session_id, "t.sequence_number, t.message_id")
+        for number, row in enumerate(rows, 1):
+            yield self._message(row, [kept(session_id), kept(row["sequence_number"])], number)
 
     def _message(self, row: Row, key: Any, expected: int) -> OldMessage:
         reading = self.read(row, key)

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from chatledger.adoption.findings import Notes
-from chatledger.adoption.layouts import Layout
+from chatledger.adoption.reader import Reader
 from chatledger.adoption.reading import plain
 from chatledger.adoption.records import OldMessage, OldSession
 from chatledger.adoption.source import Row, Source
@@ -27,19 +26,21 @@ class Aside:
     key: str
     #: The name that they have in the metadata.
     name: str
-    where: str = "1"
-    #: What it is called when they hang on something that is not there.
-    dangling: str = "orphan_rows"
 
     def ready(self, source: Source) -> None:
         if self.table in source.tables:
-            source.index(self.table, self.key, where=self.where)
+            source.index(self.table, self.key)
 
     def rows(self, source: Source, value: Any) -> list[Row]:
         """The rows that hang on something, unless they are too large to be kept with it."""
-        if self.table not in source.tables or source.size_of(self.table, self.key, value) > _LARGEST:
-            return []
-        return list(source.found(self.table, self.key, value))
+        rows: list[Row] = []
+        size = 0
+        for row in source.found(self.table, self.key, value):
+            size += sum(len(item) for item in row.values.values() if isinstance(item, str | bytes))
+            if size > _LARGEST:
+                return []
+            rows.append(row)
+        return rows
 
     def keep(self, source: Source, value: Any, owner: OldSession | OldMessage, *without: str) -> None:
         """Keep the rows that hang on a session or message in its metadata."""
@@ -50,18 +51,18 @@ class Aside:
             owner.kept.extend(rows)
 
 
-def remaining(
-    source: Source, layout: Layout, tables: Iterable[str], notes: Notes, dangling: dict[str, str], *, dropping: bool
-) -> Iterator[OldSession]:
-    """One session, open for more of them, with every row of these tables that no other session took: a message for each row.
+def remaining(reader: Reader, tables: Iterable[str], dangling: dict[str, str]) -> Iterator[OldSession]:
+    """One session with every row of these tables that no other session took, a message for each. It stays open.
 
     `dangling` says for a table which of its rows hang on something that is not there: they are left out when orphans
     are dropped.
     """
+    source, layout = reader.source, reader.layout
     taken = [table for table in tables if table in source.tables]
-    if dropping:
+    if reader.dropping:
         for table in taken:
-            _leave_out(source, table, dangling.get(table))
+            if table in dangling:
+                reader.drop(source.rows(table, dangling[table]))
     first = next((row for table in taken for row in source.unsettled(table)), None)
     if first is None:
         return
@@ -81,9 +82,3 @@ def _messages(source: Source, tables: list[str]) -> Iterator[OldMessage]:
         for row in source.unsettled(table):
             fields = {"role": "tool", "name": table, "payload": plain(row)}
             yield OldMessage(row, fields, kept=[row])
-
-
-def _leave_out(source: Source, table: str, dangling: str | None) -> None:
-    if dangling is not None:
-        for row in source.rows(table, dangling):
-            source.settle(row, "left_out")

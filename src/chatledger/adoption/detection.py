@@ -5,11 +5,12 @@ from __future__ import annotations
 from chatledger.adoption.ai_router import AiRouter
 from chatledger.adoption.chat_sessions import ChatSessions
 from chatledger.adoption.layouts import Layout
+from chatledger.adoption.llm_sessions import LlmSessions
 from chatledger.adoption.reader import Reader
 from chatledger.adoption.source import Source
 from chatledger.errors import InvalidInput
 
-_READERS: tuple[type[Reader], ...] = (AiRouter, ChatSessions)
+_READERS: tuple[type[Reader], ...] = (AiRouter, ChatSessions, LlmSessions)
 #: Tables that a refusal names.
 _NAMED = 8
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any
 
 from chatledger.adoption.findings import Notes
@@ -18,6 +16,9 @@ from chatledger.vocabulary import Role
 #: Characters from which on a message is worth a word.
 LONG = 50_000
 _ROLES = {role.value: role for role in Role}
+_OTHER_WORDS = {
+    "human": Role.USER, "ai": Role.ASSISTANT, "model": Role.ASSISTANT, "bot": Role.ASSISTANT, "function": Role.TOOL,
+}  # fmt: skip
 _NANO = Decimal(1).scaleb(-9)
 #: Below this a difference is what binary fractions leave.
 _NOISE = Decimal(1).scaleb(-12)
@@ -80,14 +81,14 @@ class Reading:
             return None
         return text
 
-    def role(self, column: str, also: Mapping[str, Role] = MappingProxyType({})) -> Role:
+    def role(self, column: str) -> Role:
         """Who speaks: a word of ours, or another word for one. An unknown word is a user's, and is kept as found."""
         word = self.raw(column)
         if isinstance(word, str) and word.lower() in _ROLES:
             return _ROLES[word.lower()]
-        if word in also:
+        if word in _OTHER_WORDS:
             self.keep(column)
-            return also[word]
+            return _OTHER_WORDS[word]
         self._refuse(column, "unknown_role")
         return Role.USER
 

@@ -74,7 +74,7 @@ class Source:
         """Rows of a table, as they come. In `where` and `order` the table is `t`, and `r` is the number of a row."""
         yield from self._rows(table, f"FROM {quoted(table)} AS t WHERE {where}", parameters, order)
 
-    def index(self, table: str, key: str, *, where: str = "1") -> None:
+    def index(self, table: str, key: str) -> None:
         """Make ready to find rows by an expression over their columns; the index lies in the private folder."""
         if (table, key) in self._keys:
             return
@@ -83,7 +83,7 @@ class Source:
         rowid = self._rowid[table]
         self._connection.execute(f"CREATE TEMP TABLE {name} (k, r INTEGER)")
         self._connection.execute(
-            f"INSERT INTO {name} SELECT {key}, t.{rowid} FROM {quoted(table)} AS t WHERE {where} ORDER BY 1, 2"
+            f"INSERT INTO {name} SELECT {key}, t.{rowid} FROM {quoted(table)} AS t ORDER BY 1, 2"
         )
         self._connection.execute(f"CREATE INDEX {name}_k ON {name.removeprefix('temp.')} (k, r)")
 
@@ -93,16 +93,6 @@ class Source:
             name = self._index_name(table, key)
             source = f"FROM {name} AS i CROSS JOIN {quoted(table)} AS t ON t.{self._rowid[table]} = i.r WHERE i.k IS ?"
             yield from self._rows(table, source, (value,), order)
-
-    def size_of(self, table: str, key: str, value: Any) -> int:
-        """Characters and bytes that such rows hold together."""
-        total = " + ".join(f"coalesce(length(t.{quoted(column)}), 0)" for column in self.tables[table])
-        source = f"FROM {self._index_name(table, key)} AS i CROSS JOIN {quoted(table)} AS t"
-        return int(
-            self.one(
-                f"SELECT coalesce(sum({total}), 0) {source} ON t.{self._rowid[table]} = i.r WHERE i.k IS ?", (value,)
-            )[0]
-        )
 
     def keys(self, table: str, key: str) -> Iterator[Any]:
         """Each value of the expression once, in order."""

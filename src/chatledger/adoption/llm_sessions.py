@@ -1,0 +1,202 @@
+"""Layout C, the LLM-session-management schema 1.0: fifteen tables, addressed by integers within and by UUIDs outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from chatledger.adoption.asides import Aside, remaining
+from chatledger.adoption.layouts import Layout
+from chatledger.adoption.llm_sessions_survey import survey
+from chatledger.adoption.notation import is_clean, kept
+from chatledger.adoption.reader import Reader, name_of, with_times
+from chatledger.adoption.reading import Reading
+from chatledger.adoption.records import OldMessage, OldSession
+from chatledger.adoption.source import Row, Source
+from chatledger.schemas.fields import MAX_IDENTIFIER
+from chatledger.vocabulary import Status
+
+_KEY = "t.session_id"
+_ORDER = "t.sequence_number, t.id"
+_NOT_RIGHT = "tags_or_metadata_not_json_of_the_right_kind"
+
+#: What hangs on a session. The tables of comparisons, batches and workflows are kept whole as well, row by row.
+_OF_SESSION = (
+    Aside("comparison_sessions", _KEY, "comparison_sessions"),
+    Aside("comparison_results", _KEY, "comparison_results"),
+    Aside("batch_items", _KEY, "batch_items"),
+    Aside("workflow_steps", _KEY, "workflow_steps"),
+    Aside("session_snapshots", _KEY, "snapshots"),
+    Aside("annotations", "CASE t.entity_type WHEN 'session' THEN t.entity_id END", "annotations"),
+    Aside("performance_metrics", "CASE t.entity_type WHEN 'session' THEN t.entity_id END", "metrics"),
+)
+_OF_MESSAGE = Aside("annotations", "CASE t.entity_type WHEN 'message' THEN t.entity_id END", "annotations")
+
+#: Where the words of the layout lead. A completed session is over: it is archived.
+_STATUS = {
+    "active": Status.ACTIVE,
+    "running": Status.ACTIVE,
+    "paused": Status.PAUSED,
+    "completed": Status.ARCHIVED,
+    "archived": Status.ARCHIVED,
+    "failed": Status.FAILED,
+}
+_NO_SESSION = f"{_KEY} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.id = {_KEY})"
+DANGLING_ANNOTATIONS = (
+    "(t.entity_type = 'message' AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.id = t.entity_id)) OR"
+    " (t.entity_type = 'session' AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.id = t.entity_id))"
+)
+
+
+class LlmSessions(Reader):
+    layout = Layout.LLM_SESSIONS
+    said = "an LLM-session-management database"
+
+    @classmethod
+    def knows(cls, source: Source) -> bool:
+        return source.has("sessions", "id", "session_uuid", "started_at") and source.has(
+            "messages", "id", "message_uuid", "session_id", "sequence_number", "role", "content"
+        )
+
+    def tables(self) -> tuple[str, ...]:
+        return (
+            "sessions", "messages", "projects", "models", "comparison_groups", "comparison_sessions", "comparison_results",
+            "batch_jobs", "batch_items", "workflows", "workflow_executions", "workflow_steps", "performance_metrics",
+            "session_snapshots", "annotations",
+        )  # fmt: skip
+
+    def survey(self) -> None:
+        survey(self)
+        self.note_rows("orphan_messages", "messages", _NO_SESSION, "id")
+        self.note_rows("dangling_annotations", "annotations", DANGLING_ANNOTATIONS, "id")
+        for aside in _OF_SESSION:
+            if aside.key == _KEY:
+                self.note_rows("orphan_rows", aside.table, _NO_SESSION, "id")
+
+    def sessions(self) -> Iterator[OldSession]:
+        self.source.index("messages", _KEY)
+        for aside in (*_OF_SESSION, _OF_MESSAGE):
+            aside.ready(self.source)
+        for row in self.source.rows("sessions"):
+            yield self._session(row)
+        yield from self._orphans()
+        dangling = {aside.table: _NO_SESSION for aside in _OF_SESSION if aside.key == _KEY}
+        yield from remaining(self, self.tables()[2:], {**dangling, "annotations": DANGLING_ANNOTATIONS})
+
+    def _session(self, row: Row) -> OldSession:
+        uuid = row["session_uuid"]
+        reading = self.read(row, kept(uuid))
+        reading.raw("session_uuid")
+        session = OldSession(
+            source_id=name_of(uuid, row),
+            origin=str(row["started_at"]),
+            fields={
+                "title": reading.text("title"),
+                "system_prompt": reading.text("system_prompt"),
+                "project_id": self._name(reading, "project_id", self._project(row["project_id"])),
+                "model_id": self._name(reading, "model_id", self._model(row["model_id"])),
+                "created_at": reading.moment("started_at", "sql"),
+            },
+            metadata=reading.names("metadata", _NOT_RIGHT),
+            messages=with_times(self._messages(row["id"])),
+            copied=[row],
+        )
+        tags = reading.json("tags", _NOT_RIGHT, list)
+        if tags is not None:
+            session.metadata["tags"] = tags
+        if parent := self._uuid(row["parent_session_id"]):
+            session.metadata["parent_session"] = parent
+        self._take_status(reading, session)
+        for aside in _OF_SESSION:
+            aside.keep(self.source, row["id"], session, "session_id", "entity_id", "entity_type")
+        session.as_found |= reading.as_found()
+        return session
+
+    def _take_status(self, reading: Reading, session: OldSession) -> None:
+        word = reading.row["status"]  # kept as found too: completed and archived are one here
+        if word in _STATUS:
+            session.status = _STATUS[word]
+        elif word is not None:
+            reading.note("unknown_status")
+        if session.status is Status.ARCHIVED:
+            session.closed_at = reading.moment("completed_at", "sql")
+            reading.keep("completed_at")
+
+    def _messages(self, session_id: Any) -> Iterator[OldMessage]:
+        for number, row in enumerate(self.source.found("messages", _KEY, session_id, _ORDER), 1):
+            message = self._message(row, kept(row["message_uuid"]), number)
+            _OF_MESSAGE.keep(self.source, row["id"], message, "entity_id", "entity_type")
+            yield message
+
+    def _message(self, row: Row, key: Any, number: int) -> OldMessage:
+        reading = self.read(row, key)
+        for column in ("id", "session_id", "sequence_number"):
+            reading.raw(column)
+        if row["sequence_number"] != number:
+            reading.keep("sequence_number")
+        calls = {name: reading.json(name, "invalid_json") for name in ("function_call", "tool_calls")}
+        fields = {
+            "role": reading.role("role"),
+            "content": reading.text("content") or "",
+            "payload": {name: value for name, value in calls.items() if value is not None} or None,
+            "model_id": self._name(reading, "model_id", self._model(row["model_id"])),
+            "created_at": reading.moment("timestamp", "sql"),
+            "input_tokens": reading.whole("input_tokens", real="tokens_are_real"),
+            "output_tokens": reading.whole("output_tokens", real="tokens_are_real"),
+            "cost": reading.cost("cost"),
+            "duration_ms": reading.milliseconds("latency_ms", of_a_second=1000, text="latency_is_text"),
+        }
+        if not fields["content"] and not fields["payload"] and row["error_message"] is None:
+            reading.note("empty_content")
+        metadata = reading.names("metadata", "metadata_not_a_json_object")
+        for name in ("message_uuid", "content_type", "finish_reason", "error_message"):
+            value = reading.text(name)
+            if value is not None:
+                metadata.setdefault(name, value)
+        return OldMessage(row, fields, metadata, reading.as_found())
+
+    def _orphans(self) -> Iterator[OldSession]:
+        for session_id in self.source.keys("messages", _KEY):
+            if self.source.count("sessions", "id IS ?", (session_id,)):
+                continue
+            if self.dropping:
+                self.drop(self.source.found("messages", _KEY, session_id))
+                continue
+            first = next(self.source.found("messages", _KEY, session_id, _ORDER))
+            yield OldSession(
+                source_id=f"sessions.id {session_id}",
+                session_id=f"recovered-session-{session_id}",
+                origin=f"orphans {first['message_uuid']}",
+                fields={
+                    "title": "Recovered: messages of a session that is gone",
+                    "created_at": self.began(first, "timestamp"),
+                },
+                messages=with_times(self._messages(session_id)),
+                status=Status.PAUSED,
+                recovered="messages of a session that is gone",
+            )
+
+    def _name(self, reading: Reading, column: str, name: str | None) -> str | None:
+        """A project or model by its name. One that is not there, or has none that can be stored, is kept as found."""
+        reading.raw(column)
+        if name is not None and is_clean(name) and len(name) <= MAX_IDENTIFIER:
+            return name
+        reading.keep(column)
+        return None
+
+    def _project(self, key: Any) -> str | None:
+        row = self.source.one("SELECT name FROM projects WHERE id = ?", (key,)) if key is not None else None
+        return str(row[0]) if row and row[0] else None
+
+    def _model(self, key: Any) -> str | None:
+        """As the layout's own views name a model, with its version behind."""
+        sql = "SELECT provider, model_name, model_version FROM models WHERE id = ?"
+        row = self.source.one(sql, (key,)) if key is not None else None
+        if row is None:
+            return None
+        provider, name, version = row
+        return f"{provider}/{name}@{version}" if version else f"{provider}/{name}"
+
+    def _uuid(self, key: Any) -> str | None:
+        row = self.source.one("SELECT session_uuid FROM sessions WHERE id = ?", (key,)) if key is not None else None
+        return str(row[0]) if row else None
