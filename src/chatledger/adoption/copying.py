@@ -129,7 +129,7 @@ class Passage:
         beside: Fate = "kept" if fate == "copied" else fate
         for message in messages:
             for row in message.kept:
-                self._source.settle(row, beside)
+                self._source.settle(row, beside, shared=message.shared)
             if message.row not in message.kept:
                 self._source.settle(message.row, fate, shared=message.shared or bool(message.part))
         self._rows += len(messages)

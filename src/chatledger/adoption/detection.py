@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from chatledger.adoption.ai_router import AiRouter
 from chatledger.adoption.chat_sessions import ChatSessions
+from chatledger.adoption.google_adk import GoogleAdk
+from chatledger.adoption.langchain import LangChain
 from chatledger.adoption.layouts import Layout
+from chatledger.adoption.llm import Llm
 from chatledger.adoption.llm_sessions import LlmSessions
+from chatledger.adoption.openai_agents import OpenAIAgents
 from chatledger.adoption.reader import Reader
 from chatledger.adoption.source import Source
 from chatledger.errors import InvalidInput
 
-_READERS: tuple[type[Reader], ...] = (AiRouter, ChatSessions, LlmSessions)
+_READERS: tuple[type[Reader], ...] = (AiRouter, ChatSessions, LlmSessions, Llm, GoogleAdk, OpenAIAgents, LangChain)
 #: Tables that a refusal names.
 _NAMED = 8
 

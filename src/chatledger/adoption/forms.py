@@ -18,7 +18,7 @@ MARK = "adopted"
 
 def message_key(message: OldMessage) -> str:
     """The key of a message: the row that it was, so that it is adopted once."""
-    key = f"{message.row.table}:{message.row.rowid}{message.part}"
+    key = f"{message.row.table}:{message.row.key}{message.part}"
     return key if is_clean(key) and len(key) <= MAX_IDENTIFIER else f"row:{digest(key)}{message.part}"
 
 

@@ -60,9 +60,9 @@ class LlmSessions(Reader):
 
     def tables(self) -> tuple[str, ...]:
         return (
-            "sessions", "messages", "projects", "models", "comparison_groups", "comparison_sessions", "comparison_results",
-            "batch_jobs", "batch_items", "workflows", "workflow_executions", "workflow_steps", "performance_metrics",
-            "session_snapshots", "annotations",
+            "sessions", "messages", "projects", "models", "comparison_groups", "comparison_sessions",
+            "comparison_results", "batch_jobs", "batch_items", "workflows", "workflow_executions", "workflow_steps",
+            "performance_metrics", "session_snapshots", "annotations",
         )  # fmt: skip
 
     def survey(self) -> None:

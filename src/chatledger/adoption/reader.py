@@ -73,9 +73,9 @@ class Reader(ABC):
             self.source.settle(row, "left_out")
 
 
-def with_times(messages: Iterator[OldMessage]) -> Iterator[OldMessage]:
+def with_times(messages: Iterator[OldMessage], first: datetime | None = None) -> Iterator[OldMessage]:
     """A message without a readable time takes that of the one before it."""
-    last = None
+    last = first
     for message in messages:
         if message.fields.get("created_at") is None:
             message.fields["created_at"] = last

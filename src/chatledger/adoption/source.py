@@ -28,6 +28,8 @@ class Row:
     table: str
     rowid: int
     values: dict[str, Any]
+    #: Its primary key as text. A VACUUM may give rows new numbers, unless a column of theirs is the number.
+    key: str
 
     def __getitem__(self, column: str) -> Any:
         return self.values.get(column)
@@ -46,6 +48,8 @@ class Source:
         )
         #: Columns of each ordinary table.
         self.tables: dict[str, tuple[str, ...]] = {}
+        #: Columns of the primary key, where it is not the number of the row.
+        self._primary: dict[str, tuple[str, ...]] = {}
         #: Names that stand for the number of a row, where no column has taken them.
         self._rowid: dict[str, str] = {}
         for name, _ in self._named("table"):
@@ -82,9 +86,7 @@ class Source:
         name = self._index_name(table, key)
         rowid = self._rowid[table]
         self._connection.execute(f"CREATE TEMP TABLE {name} (k, r INTEGER)")
-        self._connection.execute(
-            f"INSERT INTO {name} SELECT {key}, t.{rowid} FROM {quoted(table)} AS t ORDER BY 1, 2"
-        )
+        self._connection.execute(f"INSERT INTO {name} SELECT {key}, t.{rowid} FROM {quoted(table)} AS t ORDER BY 1, 2")
         self._connection.execute(f"CREATE INDEX {name}_k ON {name.removeprefix('temp.')} (k, r)")
 
     def found(self, table: str, key: str, value: Any, order: str = "r") -> Iterator[Row]:
@@ -164,13 +166,19 @@ class Source:
             return  # made WITHOUT ROWID, which none of the layouts is
         if rowid is not None:
             self.tables[name], self._rowid[name] = columns, rowid
+            key = sorted((column[5], str(column[1]), str(column[2])) for column in found if column[5])
+            if len(key) > 1 or (key and key[0][2].upper() != "INTEGER"):
+                self._primary[name] = tuple(column for _, column, _ in key)
 
     def _rows(self, table: str, source: str, parameters: Sequence[Any], order: str) -> Iterator[Row]:
         columns = self.tables[table]
         wanted = ", ".join(f"t.{quoted(column)}" for column in columns)
         sql = f"SELECT t.{self._rowid[table]} AS r, {wanted} {source} ORDER BY {order}"
-        for rowid, *values in self._connection.execute(sql, parameters):
-            yield Row(table, rowid, dict(zip(columns, values, strict=True)))
+        primary = self._primary.get(table)
+        for rowid, *given in self._connection.execute(sql, parameters):
+            values = dict(zip(columns, given, strict=True))
+            key = str(rowid) if primary is None else "/".join(str(values[column]) for column in primary)
+            yield Row(table, rowid, values, key)
 
     def _number(self, table: str) -> int:
         return self._numbers.setdefault(table, len(self._numbers))

@@ -1,0 +1,166 @@
+"""Google ADK: the tables of `DatabaseSessionService`, with events as one JSON column, or as the columns before that.
+
+The older columns hold pickled Python objects: they are kept as bytes and never revived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from chatledger.adoption.asides import remaining
+from chatledger.adoption.contents import count_in, name_in, text_of
+from chatledger.adoption.layouts import Layout
+from chatledger.adoption.notation import NotJson, kept, read_json
+from chatledger.adoption.reader import Reader, name_of, with_times
+from chatledger.adoption.reading import Reading
+from chatledger.adoption.records import OldMessage, OldSession
+from chatledger.adoption.source import Row, Source
+from chatledger.vocabulary import Role, Status
+
+#: A session is known by three names.
+_KEY = "quote(t.app_name) || quote(t.user_id) || quote(t.session_id)"
+_SESSION = "quote(t.app_name) || quote(t.user_id) || quote(t.id)"
+_ORDER = "coalesce(moment(CAST(t.timestamp AS BLOB)), 9e18), r"
+_GONE = (
+    "NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.app_name = t.app_name AND s.user_id = t.user_id"
+    " AND s.id = t.session_id)"
+)
+
+
+class GoogleAdk(Reader):
+    layout = Layout.GOOGLE_ADK
+    said = "a Google ADK session store"
+
+    @classmethod
+    def knows(cls, source: Source) -> bool:
+        return source.has("sessions", "app_name", "user_id", "id", "state") and source.has(
+            "events", "id", "app_name", "user_id", "session_id", "invocation_id", "timestamp"
+        )
+
+    def tables(self) -> tuple[str, ...]:
+        return ("sessions", "events", "app_states", "user_states", "adk_internal_metadata", "metadata")
+
+    def survey(self) -> None:
+        self.note_rows("orphan_messages", "events", _GONE, "id")
+        empty = (
+            "NOT EXISTS (SELECT 1 FROM events AS e WHERE e.app_name = t.app_name AND e.user_id = t.user_id"
+            " AND e.session_id = t.id)"
+        )
+        self.note_rows("sessions_without_messages", "sessions", empty, "app_name", "user_id", "id")
+
+    def sessions(self) -> Iterator[OldSession]:
+        self.source.index("events", _KEY)
+        self.source.index("sessions", _SESSION)
+        for row in self.source.rows("sessions"):
+            yield self._session(row)
+        yield from self._orphans()
+        yield from remaining(self, self.tables()[2:], {})
+
+    def _session(self, row: Row) -> OldSession:
+        reading = self.read(row, [kept(row[name]) for name in ("app_name", "user_id", "id")])
+        state = reading.json("state", "invalid_json")
+        session = OldSession(
+            source_id=f"{row['app_name']}/{row['user_id']}/{row['id']}",
+            session_id=name_of(reading.raw("id"), row),
+            origin=str(row["create_time"]),
+            fields={
+                "user_id": reading.identifier("user_id"),
+                "project_id": reading.identifier("app_name"),
+                "context": state if isinstance(state, dict) else None,
+                "created_at": reading.moment("create_time"),
+            },
+            messages=with_times(self._events(self._key_of(row, "id"))),
+            copied=[row],
+        )
+        if state is not None and not isinstance(state, dict):
+            reading.keep("state")
+        session.as_found |= reading.as_found()
+        return session
+
+    def _key_of(self, row: Row, name: str) -> Any:
+        sql = "SELECT quote(?) || quote(?) || quote(?)"
+        return self.source.one(sql, (row["app_name"], row["user_id"], row[name]))[0]
+
+    def _orphans(self) -> Iterator[OldSession]:
+        for key in self.source.keys("events", _KEY):
+            if next(self.source.found("sessions", _SESSION, key), None) is not None:
+                continue
+            if self.dropping:
+                self.drop(self.source.found("events", _KEY, key))
+                continue
+            first = next(self.source.found("events", _KEY, key, _ORDER))
+            reading = self.read(first, kept(first["id"]))
+            yield OldSession(
+                source_id=f"{first['app_name']}/{first['user_id']}/{first['session_id']}",
+                session_id=name_of(first["session_id"], first),
+                origin=f"orphans {first['id']}",
+                fields={
+                    "title": "Recovered: messages of a session that is gone",
+                    "user_id": reading.identifier("user_id"),
+                    "project_id": reading.identifier("app_name"),
+                    "created_at": self.began(first, "timestamp"),
+                },
+                messages=with_times(self._events(key)),
+                status=Status.PAUSED,
+                recovered="messages of a session that is gone",
+            )
+
+    def _events(self, key: Any) -> Iterator[OldMessage]:
+        for row in self.source.found("events", _KEY, key, _ORDER):
+            reading = self.read(row, kept(row["id"]))
+            for column in ("app_name", "user_id", "session_id"):
+                reading.raw(column)
+            payload = _event(reading)
+            fields = {**_fields(payload), "created_at": reading.moment("timestamp"), "payload": payload or None}
+            metadata = {
+                name: value
+                for name, value in (("event_id", reading.text("id")), ("invocation_id", reading.text("invocation_id")))
+                if value is not None
+            }
+            yield OldMessage(row, fields, metadata, reading.as_found())
+
+
+def _event(reading: Reading) -> dict[str, Any]:
+    """The event as one object, whichever way it is stored."""
+    if "event_data" in reading.row.values:
+        return reading.names("event_data", "invalid_json")
+    event: dict[str, Any] = {}
+    for name in ("author", "branch", "partial", "turn_complete", "error_code", "error_message", "interrupted"):
+        value = reading.raw(name)
+        if value is not None:
+            event[name] = kept(value)
+    for name in ("content", "grounding_metadata", "custom_metadata", "usage_metadata", "long_running_tool_ids_json"):
+        value = reading.row[name]
+        if isinstance(value, str):
+            try:
+                event[name] = read_json(value)
+            except NotJson:
+                reading.note("invalid_json")
+                continue
+            reading.raw(name)
+    return event
+
+
+def _fields(event: dict[str, Any]) -> dict[str, Any]:
+    content = event.get("content")
+    content = content if isinstance(content, dict) else {}
+    parts = [part for part in content.get("parts") or [] if isinstance(part, dict)]
+    answers = [part["function_response"] for part in parts if isinstance(part.get("function_response"), dict)]
+    author = event.get("author")
+    role = Role.USER if author == "user" or content.get("role") == "user" else Role.ASSISTANT
+    usage = event.get("usage_metadata")
+    usage = usage if isinstance(usage, dict) else {}
+    fields: dict[str, Any] = {
+        "role": role,
+        "content": text_of(parts),
+        "name": name_in(author) if author != "user" else None,
+        "model_id": name_in(event.get("model_version")),
+        "input_tokens": count_in(usage.get("prompt_token_count")),
+        "output_tokens": count_in(usage.get("candidates_token_count")),
+        "cached_tokens": count_in(usage.get("cached_content_token_count")),
+    }
+    if answers:
+        called = answers[0]
+        fields |= {"role": Role.TOOL, "name": name_in(called.get("name")), "tool_call_id": name_in(called.get("id"))}
+    return fields

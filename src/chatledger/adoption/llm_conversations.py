@@ -1,0 +1,180 @@
+"""`llm` up to 0.2x: a response is a prompt and its answer, so one row becomes two messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from chatledger.adoption.asides import Aside
+from chatledger.adoption.notation import cleaned, kept
+from chatledger.adoption.reader import Reader, name_of, with_times
+from chatledger.adoption.reading import Reading
+from chatledger.adoption.records import OldMessage, OldSession
+from chatledger.adoption.source import Row, Source
+from chatledger.schemas.fields import MAX_TEXT
+from chatledger.vocabulary import Role, Status
+
+_KEY = "t.conversation_id"
+_OF_RESPONSE = "t.response_id"
+_ORDER = "coalesce(moment(CAST(t.datetime_utc AS BLOB)), 9e18), t.id"
+_CALLS = Aside("tool_calls", _OF_RESPONSE, "tool_calls")
+_RESULT_FILES = Aside("tool_results_attachments", "t.tool_result_id", "attachments")
+#: What belongs to the prompt of a response.
+_OF_PROMPT = (
+    Aside("prompt_fragments", _OF_RESPONSE, "fragments"),
+    Aside("system_fragments", _OF_RESPONSE, "system_fragments"),
+    Aside("prompt_attachments", _OF_RESPONSE, "attachments"),
+    Aside("tool_responses", _OF_RESPONSE, "tools"),
+)
+TABLES = (
+    "conversations", "responses", "tool_calls", "tool_results", "tool_results_attachments",
+    *(aside.table for aside in _OF_PROMPT),
+)  # fmt: skip
+GONE = f"NOT EXISTS (SELECT 1 FROM conversations AS c WHERE c.id = {_KEY})"
+#: Columns of JSON that go along with the answer.
+_JSON = ("options_json", "prompt_json", "response_json", "token_details")
+
+
+def are_in(source: Source) -> bool:
+    return source.has("conversations", "id", "name", "model") and source.has(
+        "responses", "id", "prompt", "response", "conversation_id", "datetime_utc"
+    )
+
+
+class Conversations:
+    """The conversations of a log."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self._source = reader, reader.source
+
+    def sessions(self) -> Iterator[OldSession]:
+        self._source.index("responses", _KEY)
+        if "tool_results" in self._source.tables:
+            self._source.index("tool_results", _OF_RESPONSE)
+        for aside in (_CALLS, _RESULT_FILES, *_OF_PROMPT):
+            aside.ready(self._source)
+        for row in self._source.rows("conversations"):
+            yield self._session(row)
+        yield from self._orphans()
+
+    def _session(self, row: Row) -> OldSession:
+        reading = self._reader.read(row, kept(row["id"]))
+        first = next(self._source.found("responses", _KEY, row["id"], _ORDER), None)
+        return OldSession(
+            source_id=name_of(reading.raw("id"), row),
+            origin="",  # a ULID
+            fields={
+                "title": reading.text("name"),
+                "model_id": reading.identifier("model"),
+                "system_prompt": _clean(first["system"]) if first else None,
+                "created_at": self._reader.began(first, "datetime_utc") if first else None,
+            },
+            messages=with_times(self._messages(row["id"])),
+            as_found=reading.as_found(),
+            copied=[row],
+        )
+
+    def _orphans(self) -> Iterator[OldSession]:
+        for conversation in self._source.keys("responses", _KEY):
+            if self._source.count("conversations", "id IS ?", (conversation,)):
+                continue
+            if self._reader.dropping:
+                self._reader.drop(self._source.found("responses", _KEY, conversation))
+                continue
+            first = next(self._source.found("responses", _KEY, conversation, _ORDER))
+            yield OldSession(
+                source_id=name_of(conversation, first),
+                session_id=conversation if isinstance(conversation, str) else "llm-responses-without-conversation",
+                origin=f"orphans {first['id']}",
+                fields={
+                    "title": "Recovered: responses of a conversation that is gone",
+                    "created_at": self._reader.began(first, "datetime_utc"),
+                },
+                messages=with_times(self._messages(conversation)),
+                status=Status.PAUSED,
+                recovered="responses of a conversation that is gone",
+            )
+
+    def _messages(self, conversation: Any) -> Iterator[OldMessage]:
+        for row in self._source.found("responses", _KEY, conversation, _ORDER):
+            yield from self._of_response(row)
+
+    def _of_response(self, row: Row) -> Iterator[OldMessage]:
+        """Results of tools, the prompt, the answer."""
+        reading = self._reader.read(row, kept(row["id"]))
+        reading.raw("id")
+        reading.raw("conversation_id")
+        at = reading.moment("datetime_utc")
+        results = list(self._results(row["id"]))
+        for message in results:
+            message.fields["created_at"] = at
+        yield from results
+        asked = self._prompt(row, reading)
+        if asked.fields["content"] or asked.kept or not results:
+            asked.fields["created_at"] = at
+            yield asked
+        yield self._answer(row, reading, at)
+
+    def _prompt(self, row: Row, reading: Reading) -> OldMessage:
+        typed = reading.text("prompt") or ""
+        message = OldMessage(row, {"role": Role.USER}, part=":prompt")
+        for aside in _OF_PROMPT:
+            aside.keep(self._source, row["id"], message, "response_id")
+        sent = [*self._fragments("prompt_fragments", row["id"]), typed]
+        message.fields["content"] = "\n".join(sent)[:MAX_TEXT]
+        if len(sent) > 1:
+            message.metadata["prompt"] = typed
+        system = reading.text("system")
+        if system:
+            message.metadata["system"] = system
+        return message
+
+    def _answer(self, row: Row, reading: Reading, at: Any) -> OldMessage:
+        fields = {
+            "role": Role.ASSISTANT,
+            "content": reading.content("response"),
+            "model_id": reading.identifier("model"),
+            "duration_ms": reading.milliseconds("duration_ms", of_a_second=1000),
+            "input_tokens": reading.whole("input_tokens"),
+            "output_tokens": reading.whole("output_tokens"),
+            "created_at": at,
+        }
+        message = OldMessage(row, fields, {"response_id": kept(row["id"])}, part=":response")
+        for name in _JSON:
+            value = reading.json(name, "invalid_json")
+            if value is not None and value != {}:
+                message.metadata[name.removesuffix("_json")] = value
+        reasoning = reading.text("reasoning")
+        _CALLS.keep(self._source, row["id"], message, "response_id")
+        payload = {"tool_calls": message.metadata.pop("tool_calls", None), "reasoning": reasoning}
+        fields["payload"] = {name: value for name, value in payload.items() if value} or None
+        message.as_found = reading.as_found()
+        return message
+
+    def _results(self, response: Any) -> Iterator[OldMessage]:
+        for row in self._source.found("tool_results", _OF_RESPONSE, response):
+            reading = self._reader.read(row, kept(row["id"]))
+            for column in ("id", "response_id"):
+                reading.raw(column)
+            fields = {
+                "role": Role.TOOL,
+                "content": reading.text("output") or "",
+                "name": reading.identifier("name"),
+                "tool_call_id": reading.identifier("tool_call_id"),
+            }
+            message = OldMessage(row, fields, as_found=reading.as_found())
+            _RESULT_FILES.keep(self._source, row["id"], message, "tool_result_id")
+            yield message
+
+    def _fragments(self, table: str, response: Any) -> list[str]:
+        """The texts that stand before a prompt, as they were sent."""
+        if table not in self._source.tables or "fragments" not in self._source.tables:
+            return []
+        found = self._source.found(table, _OF_RESPONSE, response, 't."order"')
+        keys = [row["fragment_id"] for row in found]
+        texts = (self._source.one("SELECT content FROM fragments WHERE id = ?", (key,)) for key in keys)
+        return [_clean(text[0]) or "" for text in texts if text]
+
+
+def _clean(text: Any) -> str | None:
+    return cleaned(text)[:MAX_TEXT] if isinstance(text, str) else None
