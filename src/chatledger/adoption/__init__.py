@@ -2,7 +2,7 @@
 
 report = adopt(ledger, "old.db", dry_run=True)
 for finding in report.findings:
-    print(finding.kind, finding.table, finding.count, finding.keys[:3], finding.action)
+    print(finding.kind, finding.table, finding.count, finding.examples[:3], finding.action)
 adopt(ledger, "old.db", timezone="Europe/Vienna")
 """
 

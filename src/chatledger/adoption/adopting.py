@@ -58,7 +58,7 @@ def adopt(
     try:
         with ForeignFile(source) as file:
             reader = reader_of(Source(file, zone), wanted, dropping=handling is Orphans.DROP)
-            work = _Adoption(ledger, reader, handling, timezone, progress)
+            work = _Adoption(ledger, reader, os.fsdecode(source), handling, timezone, progress)
             return work.rehearse() if dry_run else work.perform()
     except sqlite3.Error as error:  # the ledger's own are translated where they arise
         wrong = unreadable(error, repr(os.fsdecode(source)))
@@ -69,9 +69,10 @@ class _Adoption:
     """One adoption under way."""
 
     def __init__(
-        self, ledger: Ledger, reader: Reader, orphans: Orphans, timezone: str, progress: Progress | None
+        self, ledger: Ledger, reader: Reader, name: str, orphans: Orphans, timezone: str, progress: Progress | None
     ) -> None:
         self._ledger, self._reader, self._source = ledger, reader, reader.source
+        self._name = name
         self._orphans, self._timezone, self._progress = orphans, timezone, progress
         self._total = sum(self._source.count(table) for table in reader.present())
 
@@ -113,7 +114,7 @@ class _Adoption:
 
     def _report(self, done: Passage, *, dry_run: bool) -> AdoptionReport:
         return AdoptionReport(
-            source=str(self._source.file.path),
+            source=self._name,
             layout=self._reader.layout,
             orphans=self._orphans,
             timezone=self._timezone,

@@ -104,7 +104,7 @@ class Notes:
         """In the order of `ACTIONS`."""
         order = {kind: place for place, kind in enumerate(ACTIONS)}
         return tuple(
-            SourceFinding(kind=kind, table=table, count=counts[0], keys=tuple(keys), action=self._action(kind))
+            SourceFinding(kind=kind, table=table, count=counts[0], examples=tuple(keys), action=self._action(kind))
             for (kind, table), (counts, keys) in sorted(
                 self._found.items(), key=lambda item: (order[item[0][0]], item[0])
             )

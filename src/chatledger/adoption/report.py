@@ -7,7 +7,7 @@ from typing import Any
 from chatledger.adoption.layouts import Layout, Orphans
 from chatledger.schemas.fields import Record
 
-#: Keys that a finding names; its count goes on.
+#: Rows that a finding names; its count goes on.
 NAMED = 1000
 
 
@@ -20,7 +20,7 @@ class SourceFinding(Record):
     #: How often it was found.
     count: int
     #: The first thousand rows that have it, by their keys.
-    keys: tuple[Any, ...]
+    examples: tuple[Any, ...]
     #: What becomes of it.
     action: str
 

@@ -8,6 +8,7 @@ import typer
 
 from chatledger import __version__
 from chatledger.cli import (
+    adopting,
     audit,
     cleanup,
     database,
@@ -110,6 +111,7 @@ app.command("cleanup", rich_help_panel=_LIFE)(cleanup.cleanup)
 app.command("audit", rich_help_panel=_LIFE)(audit.audit)
 
 app.command("import", rich_help_panel=_FILES)(importing.import_)
+app.command("adopt", rich_help_panel=_FILES)(adopting.adopt)
 app.command("export", rich_help_panel=_FILES)(exporting.export)
 
 # The names that scripts around older chat stores call.
