@@ -48,6 +48,8 @@ class Source:
         )
         #: Columns of each ordinary table.
         self.tables: dict[str, tuple[str, ...]] = {}
+        #: What is read of a row, in SQL.
+        self._wanted: dict[str, str] = {}
         #: Columns of the primary key, where it is not the number of the row.
         self._primary: dict[str, tuple[str, ...]] = {}
         #: Names that stand for the number of a row, where no column has taken them.
@@ -166,14 +168,14 @@ class Source:
             return  # made WITHOUT ROWID, which none of the layouts is
         if rowid is not None:
             self.tables[name], self._rowid[name] = columns, rowid
+            self._wanted[name] = ", ".join([f"t.{rowid} AS r", *(f"t.{quoted(column)}" for column in columns)])
             key = sorted((column[5], str(column[1]), str(column[2])) for column in found if column[5])
             if len(key) > 1 or (key and key[0][2].upper() != "INTEGER"):
                 self._primary[name] = tuple(column for _, column, _ in key)
 
     def _rows(self, table: str, source: str, parameters: Sequence[Any], order: str) -> Iterator[Row]:
         columns = self.tables[table]
-        wanted = ", ".join(f"t.{quoted(column)}" for column in columns)
-        sql = f"SELECT t.{self._rowid[table]} AS r, {wanted} {source} ORDER BY {order}"
+        sql = f"SELECT {self._wanted[table]} {source} ORDER BY {order}"
         primary = self._primary.get(table)
         for rowid, *given in self._connection.execute(sql, parameters):
             values = dict(zip(columns, given, strict=True))

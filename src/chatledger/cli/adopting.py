@@ -11,6 +11,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from chatledger.adoption import adopt as take_over
 from chatledger.adoption.layouts import Layout, Orphans
 from chatledger.adoption.report import AdoptionProgress, AdoptionReport, SourceFinding
 from chatledger.cli.documents import write_document
@@ -58,8 +59,6 @@ def adopt(
     The AI-router database, `chat_sessions`, the LLM-session-management schema, and the stores of llm, OpenAI Agents,
     LangChain and Google ADK. The source is read and never written.
     """
-    from chatledger.adoption import adopt as take_over  # noqa: PLC0415 - the readers are needed here only
-
     if report is not None and report.exists():
         fail(f"{str(report)!r} exists: name a new file for the report")
     # A rehearsal must not make a ledger where there is none.

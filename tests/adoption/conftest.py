@@ -1,0 +1,7 @@
+"""Fixtures: the nursery of processes."""
+
+from __future__ import annotations
+
+from tests.faults.fixtures import nursery
+
+__all__ = ["nursery"]
