@@ -123,9 +123,10 @@ def fill_ai_router(
         message_count=len(texts), last_activity="2025-06-02 08:01:00",
     )  # fmt: skip
     for number, text in enumerate(texts, 1):
+        role = "user" if number % 2 else "assistant"
         put(
-            connection, "messages", session_id=session, sequence_number=number, role="user" if number % 2 else "assistant",
-            content=text, timestamp=f"2025-06-02 08:{number // 60:02}:{number % 60:02}",
+            connection, "messages", session_id=session, sequence_number=number, role=role, content=text,
+            timestamp=f"2025-06-02 08:{number // 60:02}:{number % 60:02}",
         )  # fmt: skip
 
 

@@ -209,4 +209,17 @@ def _die_at(step: str) -> Callable[[str, int, int | None], None]:
     return told
 
 
+def adopt_slowly(side: int, url: str, source: str) -> None:
+    """Take over an older database, with a pause at each session that leaves time for a kill."""
+    from chatledger.adoption import AdoptionProgress, adopt  # noqa: PLC0415 - for the tests of adoption only
+
+    def pause(progress: AdoptionProgress) -> None:
+        acknowledge(side, progress.step)
+        time.sleep(0.04 if progress.step == "copying" else 0.001)
+
+    with closing(Ledger(url)) as ledger:
+        adopt(ledger, source, progress=pause)
+    acknowledge(side, "done")
+
+
 _ = (alembic.command, alembic.config)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from chatledger.adoption.findings import Notes
-from chatledger.adoption.forms import new_message, session_metadata
+from chatledger.adoption.forms import new_message, session_fields, session_metadata
 from chatledger.adoption.layouts import Layout
 from chatledger.adoption.proof import Trail, require_session
 from chatledger.adoption.records import OldMessage, OldSession
@@ -63,11 +63,12 @@ class Passage:
         self._tell()
 
     def _begin(self, session: OldSession, place: Place) -> None:
+        fields = session_fields(session, self._notes)
         metadata = session_metadata(session, self._layout, self._notes)
         self.sessions += 1
         written = Trail()
         if self._writing:
-            self._uow.sessions.create(place.session_id, metadata=metadata, **session.fields)
+            self._uow.sessions.create(place.session_id, metadata=metadata, **fields)
         for old, new in self._batches(session):
             if self._writing:
                 written.add(self._uow.messages.append_many(place.session_id, new))
@@ -76,7 +77,7 @@ class Passage:
         if self._writing:
             close(self._uow, place.session_id, session.status, session.closed_at)
             require_session(
-                self._uow, place.session_id, session.fields, metadata, session.status, written, after=None
+                self._uow, place.session_id, fields, metadata, session.status, written, after=None
             )  # fmt: skip
         self._settle_session(session, "copied", "kept")
 
@@ -101,6 +102,7 @@ class Passage:
                     written.add(self._uow.messages.append_many(place.session_id, [new[index] for index in absent]))
                 self.messages += len(absent)
                 self._settle([old[index] for index in absent], "copied")
+        session_fields(session, self._notes)
         metadata = session_metadata(session, self._layout, self._notes)
         if self._writing:
             for name in add_metadata(self._uow, there, metadata):

@@ -61,6 +61,7 @@ ACTIONS: dict[str, str] = {
     "latency_is_text": "kept as found; the duration stays empty",
     "tokens_are_real": "kept as found; the number stays empty",
     "not_a_number": "kept as found; the number stays empty",
+    "out_of_range": "kept as found; the number stays empty",
     "finer_than_stored": "rounded; the exact figure is kept as found",
     "cannot_be_stored": "shown with a sign in its place, and kept as found in an escaped form",
     "naive_time": "read as {zone}",

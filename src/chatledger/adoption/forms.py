@@ -35,6 +35,18 @@ def new_message(message: OldMessage, notes: Notes) -> NewMessage:
     return NewMessage(**fields)
 
 
+def session_fields(session: OldSession, notes: Notes) -> dict[str, Any]:
+    """What `sessions.create` takes. A context that cannot be stored is escaped, and kept as found."""
+    context = session.fields.get("context")
+    stored = None if context is None else storable(context)
+    if stored is context:
+        return session.fields
+    row = session.copied[0]
+    notes.add("cannot_be_stored", row.table, row.rowid)
+    session.as_found["context"] = stored
+    return {**session.fields, "context": None}
+
+
 def session_metadata(session: OldSession, layout: Layout, notes: Notes) -> dict[str, Any]:
     """The metadata of a session, with the mark by which it is known again."""
     row = session.copied[0] if session.copied else None

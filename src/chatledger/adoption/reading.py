@@ -92,14 +92,14 @@ class Reading:
         self._refuse(column, "unknown_role")
         return Role.USER
 
-    def whole(self, column: str, *, text: str = "not_a_number", real: str = "not_a_number") -> int | None:
+    def whole(self, column: str, *, text: str = "not_a_number", real: str = "out_of_range") -> int | None:
         """A count. A text or a fraction is kept as found, under the kinds that are given for them."""
         value = self.raw(column)
         if value is None or (isinstance(value, int) and 0 <= value <= MAX_COUNT):
             return value
         if isinstance(value, float) and value.is_integer() and 0 <= value <= MAX_COUNT:
             return int(value)
-        self._refuse(column, text if isinstance(value, str) else real)
+        self._refuse_number(column, value, text, real)
         return None
 
     def milliseconds(self, column: str, *, of_a_second: int = 1, text: str = "not_a_number") -> int | None:
@@ -113,7 +113,7 @@ class Reading:
             if whole != exact:
                 self._refuse(column, "finer_than_stored")
             return whole
-        self._refuse(column, text if isinstance(value, str) else "not_a_number")
+        self._refuse_number(column, value, text)
         return None
 
     def cost(self, column: str) -> Decimal | None:
@@ -127,7 +127,7 @@ class Reading:
             if abs(exact - rounded) > _NOISE:
                 self._refuse(column, "finer_than_stored")
             return rounded
-        self._refuse(column, "not_a_number")
+        self._refuse_number(column, value)
         return None
 
     def moment(self, column: str, usual: Shape | None = None, *, odd: str = "other_time_shape") -> datetime | None:
@@ -172,6 +172,10 @@ class Reading:
         """What has no place of its own: values that were refused, and columns that nobody asked for."""
         rest = {name: kept(value) for name, value in self.row.values.items() if name not in self._asked}
         return {**{name: value for name, value in rest.items() if value is not None}, **self._as_found}
+
+    def _refuse_number(self, column: str, value: Any, text: str = "not_a_number", real: str = "out_of_range") -> None:
+        kinds = {str: text, int: "out_of_range", float: real}
+        self._refuse(column, kinds.get(type(value), "not_a_number"))
 
     def _refuse(self, column: str, kind: str) -> None:
         self.note(kind)
