@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 import chatledger
-from chatledger import exchange, migrate
+from chatledger import adoption, exchange, migrate
 from chatledger.services.audit import Audit
 from chatledger.services.messages import Messages
 from chatledger.services.metadata import Metadata
@@ -46,6 +46,7 @@ _WORDS = (
     chatledger.Role, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction, chatledger.Scope,
     chatledger.SnapshotKind, chatledger.Severity, chatledger.Orphans,
 )  # fmt: skip
+_RECORDS_OF_ADOPTION = ("AdoptionReport", "SourceFinding", "TableAccount", "AdoptionProgress")
 _RECORDS_OF_EXCHANGE = ("ImportReport", "ExportReport", "Failure", "Progress")
 
 _NOT_SHOWN = ("self", "cls", "clock", "dialect")
@@ -145,6 +146,14 @@ def _lines() -> Iterator[str]:
     for name in _RECORDS_OF_EXCHANGE:
         yield f"### {name}\n"
         yield from _record(getattr(exchange, name))
+    yield "## chatledger.adoption\n"
+    yield from _prose(adoption)
+    yield from _method("adopt", adoption.adopt)
+    for words in (adoption.Layout, adoption.Orphans):
+        yield from _words(words)
+    for name in _RECORDS_OF_ADOPTION:
+        yield f"### {name}\n"
+        yield from _record(getattr(adoption, name))
     yield "## chatledger.migrate\n"
     for name in MIGRATE:
         yield from _method(f"migrate.{name}", getattr(migrate, name))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import chatledger
-from chatledger import exchange, migrate
+from chatledger import adoption, exchange, migrate
 from tests.docs.api_page import MIGRATE, PAGE, SERVICES, public_methods, signature
 
 
@@ -18,7 +18,7 @@ def page() -> str:
     return PAGE.read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", [*chatledger.__all__, *exchange.__all__])
+@pytest.mark.parametrize("name", [*chatledger.__all__, *exchange.__all__, *adoption.__all__])
 def test_every_public_name_is_there(page: str, name: str) -> None:
     assert f"`{name}`" in page or f"# {name}\n" in page
 
@@ -34,7 +34,7 @@ def _methods() -> Iterator[tuple[str, Any]]:
     for name, cls in {"Ledger": chatledger.Ledger, **{f"uow.{name}": cls for name, cls in SERVICES.items()}}.items():
         yield from ((f"{name}.{method}", value) for method, value in public_methods(cls))
     yield from ((f"migrate.{name}", getattr(migrate, name)) for name in MIGRATE)
-    functions = ((name, getattr(exchange, name)) for name in exchange.__all__)
+    functions = ((name, getattr(module, name)) for module in (exchange, adoption) for name in module.__all__)
     yield from ((name, value) for name, value in functions if inspect.isfunction(value))
 
 

@@ -14,11 +14,12 @@ ON_POSTGRESQL = {"docs/postgresql.md"}
 #: Pages that hold for both databases: followed once on each.
 ON_BOTH = {
     "README.md",
-    "docs/quickstart.md",
-    "docs/lifecycle.md",
-    "docs/search.md",
-    "docs/payloads.md",
+    "docs/adopting.md",
     "docs/import-export.md",
+    "docs/lifecycle.md",
+    "docs/payloads.md",
+    "docs/quickstart.md",
+    "docs/search.md",
 }
 
 
