@@ -115,3 +115,18 @@ def test_errors_hold_no_content(tmp_path: Path) -> None:
     with Ledger(":memory:") as ledger, pytest.raises(InvalidInput) as error:
         adopt(ledger, tmp_path / "it")
     assert "secret" not in str(error.value)
+
+
+def test_a_layout_that_lacks_a_column(tmp_path: Path) -> None:
+    with made(tmp_path / "it", AI_ROUTER.replace("tokens_used INTEGER, ", "")) as connection:
+        fill_ai_router(connection)
+    said = refused(tmp_path / "it")
+    assert "is not quite of the layout that it looks like: no such column: tokens_used" in said
+
+
+def test_foreign_keys_that_lead_nowhere_do_no_harm(tmp_path: Path) -> None:
+    schema = AI_ROUTER.replace("REFERENCES sessions(session_id)", "REFERENCES sessions(title)")
+    with made(tmp_path / "it", schema) as connection:
+        fill_ai_router(connection)
+    with Ledger(":memory:") as ledger:
+        assert adopt(ledger, tmp_path / "it").finding("foreign_key_broken", "messages") is not None

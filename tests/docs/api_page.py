@@ -149,8 +149,8 @@ def _lines() -> Iterator[str]:
     yield "## chatledger.adoption\n"
     yield from _prose(adoption)
     yield from _method("adopt", adoption.adopt)
-    for words in (adoption.Layout, adoption.Orphans):
-        yield from _words(words)
+    for handling in (adoption.Layout, adoption.Orphans):
+        yield from _words(handling)
     for name in _RECORDS_OF_ADOPTION:
         yield f"### {name}\n"
         yield from _record(getattr(adoption, name))

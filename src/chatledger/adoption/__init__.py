@@ -1,9 +1,9 @@
 """Older databases taken over into a ledger, read-only and proved.
 
-report = adopt(ledger, "old.db", dry_run=True)
-for finding in report.findings:
-    print(finding.kind, finding.table, finding.count, finding.examples[:3], finding.action)
-adopt(ledger, "old.db", timezone="Europe/Vienna")
+    report = adopt(ledger, "old.db", dry_run=True)  # what is wrong with it, and what would be done
+    report = adopt(ledger, "old.db", timezone="Europe/Vienna")
+
+The source stays as it is, byte for byte. Memory is bounded, however long it is.
 """
 
 from chatledger.adoption.adopting import adopt

@@ -54,7 +54,7 @@ class Passage:
         """
         place = place_of(self._uow, self._layout, session)
         key = session.source_id
-        if place.taken and session.recovered is None:
+        if place.taken:
             self._notes.add("id_taken", session.copied[0].table if session.copied else "", key)
         if place.there is None:
             self._begin(session, place)

@@ -38,8 +38,7 @@ def require_sound(source: Source, notes: Notes) -> None:
 
 def survey(source: Source, reader: Reader, notes: Notes) -> None:
     """Foreign keys, what only the `-wal` holds, search tables that cannot be read, tables of somebody else."""
-    for table, rowid, parent, _ in source.query("PRAGMA foreign_key_check"):
-        notes.add("foreign_key_broken", str(table), {"rowid": rowid, "refers_to": parent})
+    _survey_foreign_keys(source, notes)
     _survey_wal(source, source.file, notes)
     for table in sorted(source.virtual):
         try:
@@ -53,6 +52,15 @@ def survey(source: Source, reader: Reader, notes: Notes) -> None:
     for table in reader.derived():
         if table in source.tables and (count := source.count(table)):
             notes.add("derived_rows", table, table, count=count)
+
+
+def _survey_foreign_keys(source: Source, notes: Notes) -> None:
+    for table in sorted(source.tables):
+        try:
+            for _, rowid, parent, _ in source.query(f"PRAGMA foreign_key_check({quoted(table)})"):
+                notes.add("foreign_key_broken", table, {"rowid": rowid, "refers_to": parent})
+        except sqlite3.OperationalError:  # a key to columns that no key of the other table covers
+            notes.add("foreign_key_broken", table, {"refers_to": "columns that are no key"})
 
 
 def _survey_wal(source: Source, file: ForeignFile, notes: Notes) -> None:

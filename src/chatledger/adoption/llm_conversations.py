@@ -19,15 +19,15 @@ _OF_RESPONSE = "t.response_id"
 _ORDER = "coalesce(moment(CAST(t.datetime_utc AS BLOB)), 9e18), t.id"
 _CALLS = Aside("tool_calls", _OF_RESPONSE, "tool_calls")
 _RESULT_FILES = Aside("tool_results_attachments", "t.tool_result_id", "attachments")
+_TOOLS = Aside("tool_responses", _OF_RESPONSE, "tools")
 #: What belongs to the prompt of a response.
 _OF_PROMPT = (
     Aside("prompt_fragments", _OF_RESPONSE, "fragments"),
     Aside("system_fragments", _OF_RESPONSE, "system_fragments"),
     Aside("prompt_attachments", _OF_RESPONSE, "attachments"),
-    Aside("tool_responses", _OF_RESPONSE, "tools"),
 )
 TABLES = (
-    "conversations", "responses", "tool_calls", "tool_results", "tool_results_attachments",
+    "conversations", "responses", "tool_responses", "tool_calls", "tool_results", "tool_results_attachments",
     *(aside.table for aside in _OF_PROMPT),
 )  # fmt: skip
 GONE = f"NOT EXISTS (SELECT 1 FROM conversations AS c WHERE c.id = {_KEY})"
@@ -51,7 +51,7 @@ class Conversations:
         self._source.index("responses", _KEY)
         if "tool_results" in self._source.tables:
             self._source.index("tool_results", _OF_RESPONSE)
-        for aside in (_CALLS, _RESULT_FILES, *_OF_PROMPT):
+        for aside in (_CALLS, _TOOLS, _RESULT_FILES, *_OF_PROMPT):
             aside.ready(self._source)
         for row in self._source.rows("conversations"):
             yield self._session(row)
@@ -145,6 +145,7 @@ class Conversations:
             if value is not None and value != {}:
                 message.metadata[name.removesuffix("_json")] = value
         reasoning = reading.text("reasoning")
+        _TOOLS.keep(self._source, row["id"], message, "response_id")
         _CALLS.keep(self._source, row["id"], message, "response_id")
         payload = {"tool_calls": message.metadata.pop("tool_calls", None), "reasoning": reasoning}
         fields["payload"] = {name: value for name, value in payload.items() if value} or None

@@ -54,8 +54,10 @@ class LlmSessions(Reader):
 
     @classmethod
     def knows(cls, source: Source) -> bool:
-        return source.has("sessions", "id", "session_uuid", "started_at") and source.has(
-            "messages", "id", "message_uuid", "session_id", "sequence_number", "role", "content"
+        return source.has(
+            "sessions", "id", "session_uuid", "started_at", "total_messages", "total_cost"
+        ) and source.has(
+            "messages", "id", "message_uuid", "session_id", "sequence_number", "role", "content", "input_tokens", "cost"
         )
 
     def tables(self) -> tuple[str, ...]:
@@ -185,13 +187,16 @@ class LlmSessions(Reader):
         return None
 
     def _project(self, key: Any) -> str | None:
-        row = self.source.one("SELECT name FROM projects WHERE id = ?", (key,)) if key is not None else None
+        if key is None or not self.source.has("projects", "id", "name"):
+            return None
+        row = self.source.one("SELECT name FROM projects WHERE id = ?", (key,))
         return str(row[0]) if row and row[0] else None
 
     def _model(self, key: Any) -> str | None:
         """As the layout's own views name a model, with its version behind."""
-        sql = "SELECT provider, model_name, model_version FROM models WHERE id = ?"
-        row = self.source.one(sql, (key,)) if key is not None else None
+        if key is None or not self.source.has("models", "id", "provider", "model_name", "model_version"):
+            return None
+        row = self.source.one("SELECT provider, model_name, model_version FROM models WHERE id = ?", (key,))
         if row is None:
             return None
         provider, name, version = row

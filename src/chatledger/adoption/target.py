@@ -109,7 +109,8 @@ def close(uow: UnitOfWork, session_id: str, status: Status, closed_at: datetime 
 def add_metadata(uow: UnitOfWork, there: Session, metadata: dict[str, Any]) -> list[str]:
     """Bring the metadata of a session that is there up to date; the names of entries that differ and are left.
 
-    Entries that are missing are set, and lists that only grew are replaced. Others may have been changed on purpose.
+    Entries that are missing are set, and our mark and lists that only grew are replaced. Others may have been changed
+    on purpose.
     """
     different = []
     for name, value in metadata.items():
@@ -119,7 +120,8 @@ def add_metadata(uow: UnitOfWork, there: Session, metadata: dict[str, Any]) -> l
         stored = there.metadata[name]
         if stored == value:
             continue
-        if isinstance(stored, list) and isinstance(value, list) and value[: len(stored)] == stored:
+        grown = isinstance(stored, list) and isinstance(value, list) and value[: len(stored)] == stored
+        if grown or name == MARK:
             uow.metadata.set(there.session_id, name, value)
         else:
             different.append(name)

@@ -155,6 +155,8 @@ def unreadable(error: sqlite3.Error, name: str) -> ChatledgerError:
         translated = CorruptDatabase(f"{name} is damaged and was not touched: adopt a backup, or what `.recover` saves")
     elif code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         translated = Busy(f"{name} is being written: stop the program that uses it, then try again")
+    elif code == "SQLITE_ERROR":  # its text names tables and columns, never what is in them
+        translated = InvalidInput("source", f"{name} is not quite of the layout that it looks like: {error}")
     else:
         translated = Unavailable(f"{name} cannot be read{f' ({code})' if code else ''}")
     translated.code = code or None
