@@ -144,3 +144,27 @@ def test_a_dry_run_says_the_same_and_writes_nothing(path: Path, ledger: Ledger) 
     did = adopt(ledger, path)
     assert (True, False) == (would.dry_run, did.dry_run)
     assert would == did.model_copy(update={"dry_run": True})
+
+
+FTS = """
+CREATE VIRTUAL TABLE sessions_fts USING fts5(session_id UNINDEXED, title, content);
+INSERT INTO sessions_fts VALUES ('s', 'Trip', 'Lisbon.');
+"""
+
+
+def test_a_search_table_that_lags_behind(path: Path, ledger: Ledger) -> None:
+    with made(path, AI_ROUTER) as connection:
+        fill_ai_router(connection)
+        connection.executescript(FTS)
+    found = adopt(ledger, path).finding("stale_fts")
+    assert found is not None
+    assert ("s",) == found.examples
+
+
+def test_a_search_table_that_is_broken(path: Path, ledger: Ledger) -> None:
+    with made(path, AI_ROUTER) as connection:
+        fill_ai_router(connection)
+        connection.executescript(f"{FTS} DROP TABLE sessions_fts_content; DROP TABLE sessions_fts_data;")
+    report = adopt(ledger, path)
+    assert 2 == report.messages
+    assert report.finding("search_index_broken", "sessions_fts") is not None

@@ -215,7 +215,7 @@ def adopt_slowly(side: int, url: str, source: str) -> None:
 
     def pause(progress: AdoptionProgress) -> None:
         acknowledge(side, progress.step)
-        time.sleep(0.04 if progress.step == "copying" else 0.001)
+        time.sleep(0.2 if progress.step == "copying" else 0.001)
 
     with closing(Ledger(url)) as ledger:
         adopt(ledger, source, progress=pause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,7 +103,11 @@ class AiRouter(Reader):
             " GROUP BY session_id) AS m ON m.session_id = s.session_id"
             " WHERE f.n IS NOT m.n OR f.size IS NOT m.size ORDER BY s.session_id"
         )
-        self.notes.add_all("stale_fts", "sessions_fts", (kept(row[0]) for row in self.source.query(sql)))
+        try:
+            stale = [kept(row[0]) for row in self.source.query(sql)]
+        except sqlite3.Error:
+            return  # broken altogether, which is noted elsewhere
+        self.notes.add_all("stale_fts", "sessions_fts", stale)
 
     def _session(self, row: Row) -> OldSession:
         key = kept(row["session_id"])
