@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from chatledger import Ledger
+from chatledger import InvalidInput, Ledger
 from chatledger.adoption import adopt
+from chatledger.adoption.notation import storable
+from chatledger.dialects.encoding import encode_json
 from tests.adoption.old import AI_ROUTER, CHAT_SESSIONS, fill_ai_router, made, put
 
 
@@ -101,3 +103,23 @@ def test_a_message_without_any_time_takes_that_before_it(path: Path, ledger: Led
         first, second = uow.messages.history("s")
     assert first.created_at == second.created_at
     assert {"timestamp": "never"} == second.metadata["adopted"]["as_found"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kept_as_it_is"),
+    [
+        ({"a": [1, 2.5, None, True, "ü 🙂 \\u0000 \\ud83d"]}, True), ([[]] * 200, True), ("\x00", False),
+        ({"k\x00": 1}, False), (["\ud83d"], False), (float("nan"), False), (json.loads("[" * 65 + "]" * 65), False),
+        (json.loads("[" * 64 + "]" * 64), True), (10**3000, True), (10**4000, False),
+    ],
+    ids=range(10),
+)  # fmt: skip
+def test_what_a_ledger_keeps_of_json(value: object, kept_as_it_is: bool) -> None:
+    stored = storable(value)
+    if kept_as_it_is:
+        assert stored is value
+        encode_json(value, "value")
+    else:
+        with pytest.raises(InvalidInput):
+            encode_json(value, "value")
+        encode_json(stored, "value")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from typing import Any, NoReturn
 
-from chatledger.dialects.encoding import encode_json
+from chatledger.dialects.encoding import MAX_DEPTH, encode_json
 from chatledger.errors import InvalidInput
 
 
@@ -27,6 +28,11 @@ def read_json(text: Any) -> Any:
         return _decode(text)
     except (ValueError, RecursionError):
         raise NotJson from None
+
+
+#: About as long as numbers may be.
+_LONG_NUMBER = re.compile(r"\d{4000}")
+_ascii = json.JSONEncoder(allow_nan=False).encode
 
 
 def _constant(_: str) -> NoReturn:
@@ -60,11 +66,25 @@ def kept(value: Any) -> Any:
 
 def storable(value: Any) -> Any:
     """A JSON value as it is, or as `{"escaped": …}` where databases cannot keep it."""
+    if _is_plainly_storable(value):
+        return value
     try:
         encode_json(value, "value")
     except InvalidInput:
         return {"escaped": json.dumps(value)}
     return value
+
+
+def _is_plainly_storable(value: Any) -> bool:
+    """True for most of what comes from JSON, without the walk that looks at each part of a value."""
+    try:
+        text = _ascii(value)
+    except (ValueError, TypeError, RecursionError):
+        return False
+    # A NUL, or a surrogate: alone, or half of a character that is fine.
+    if "\\u0000" in text or "\\ud" in text:
+        return False
+    return text.count("[") + text.count("{") <= MAX_DEPTH and not _LONG_NUMBER.search(text)
 
 
 def is_clean(text: str) -> bool:
