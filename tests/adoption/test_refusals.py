@@ -130,3 +130,14 @@ def test_foreign_keys_that_lead_nowhere_do_no_harm(tmp_path: Path) -> None:
         fill_ai_router(connection)
     with Ledger(":memory:") as ledger:
         assert adopt(ledger, tmp_path / "it").finding("foreign_key_broken", "messages") is not None
+
+
+def test_a_table_of_messages_that_is_not_langchains(tmp_path: Path) -> None:
+    schema = "CREATE TABLE notes (id INTEGER PRIMARY KEY, session_id TEXT, message TEXT);"
+    with made(tmp_path / "it", schema) as connection:
+        put(connection, "notes", session_id="s", message="call the plumber")
+    assert "is of no layout that is known" in refused(tmp_path / "it")
+    with made(tmp_path / "it") as connection:
+        connection.execute("""UPDATE notes SET message = '{"type": "human", "data": {"content": "Hi"}}'""")
+    with Ledger(":memory:") as ledger:
+        assert ("langchain", 1) == ((report := adopt(ledger, tmp_path / "it")).layout, report.messages)

@@ -7,7 +7,7 @@ from typing import Any
 
 from chatledger.adoption.contents import count_in, name_in, text_of
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.notation import kept
+from chatledger.adoption.notation import NotJson, kept, read_json
 from chatledger.adoption.reader import Reader, name_of
 from chatledger.adoption.records import OldMessage, OldSession
 from chatledger.adoption.source import Source
@@ -91,4 +91,15 @@ def _fields(kind: Any, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(source: Source) -> str | None:
-    return next((name for name, columns in source.tables.items() if set(columns) == set(_COLUMNS)), None)
+    """The table, under LangChain's own name, or under another when what is in it looks like LangChain's."""
+    found = [name for name, columns in source.tables.items() if set(columns) == set(_COLUMNS)]
+    return next((name for name in found if name == "message_store" or _holds_messages(source, name)), None)
+
+
+def _holds_messages(source: Source, table: str) -> bool:
+    first = next(source.rows(table), None)
+    try:
+        message = read_json(first["message"]) if first is not None else None
+    except NotJson:
+        return False
+    return isinstance(message, dict) and message.keys() >= {"type", "data"}
