@@ -16,7 +16,7 @@ demo: .venv/runtime.stamp ## a tour: create, append, search, fork, export
 	$(BIN)/chatledger demo
 
 test: .venv/dev.stamp ## every test but the soaks, with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --cov --cov-report=term:skip-covered
 
 lint: .venv/dev.stamp ## ruff (lint and format) and mypy --strict
 	$(BIN)/ruff check .

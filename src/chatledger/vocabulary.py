@@ -74,7 +74,7 @@ class Severity(StrEnum):
 
 
 class Orphans(StrEnum):
-    """What a repair does with rows of sessions that are missing."""
+    """What a repair, or an adoption, does with rows of sessions that are missing."""
 
     KEEP = "keep"
     DROP = "drop"

@@ -149,8 +149,7 @@ def _lines() -> Iterator[str]:
     yield "## chatledger.adoption\n"
     yield from _prose(adoption)
     yield from _method("adopt", adoption.adopt)
-    for handling in (adoption.Layout, adoption.Orphans):
-        yield from _words(handling)
+    yield from _words(adoption.Layout)
     for name in _RECORDS_OF_ADOPTION:
         yield f"### {name}\n"
         yield from _record(getattr(adoption, name))

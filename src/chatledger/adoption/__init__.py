@@ -7,14 +7,13 @@ The source stays as it is, byte for byte. Memory is bounded, however long it is.
 """
 
 from chatledger.adoption.adopting import adopt
-from chatledger.adoption.layouts import Layout, Orphans
+from chatledger.adoption.layouts import Layout
 from chatledger.adoption.report import AdoptionProgress, AdoptionReport, SourceFinding, TableAccount
 
 __all__ = [
     "AdoptionProgress",
     "AdoptionReport",
     "Layout",
-    "Orphans",
     "SourceFinding",
     "TableAccount",
     "adopt",

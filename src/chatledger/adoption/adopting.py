@@ -13,7 +13,7 @@ from chatledger.adoption import health
 from chatledger.adoption.copying import Passage, Progress
 from chatledger.adoption.detection import reader_of
 from chatledger.adoption.findings import Notes
-from chatledger.adoption.layouts import Layout, Orphans
+from chatledger.adoption.layouts import Layout
 from chatledger.adoption.proof import require_every_row
 from chatledger.adoption.reader import Reader
 from chatledger.adoption.report import AdoptionReport, TableAccount
@@ -22,6 +22,7 @@ from chatledger.dialects.sqlite_foreign import ForeignFile, unreadable
 from chatledger.errors import InvalidInput
 from chatledger.ledger import Ledger
 from chatledger.unit_of_work import UnitOfWork
+from chatledger.vocabulary import Orphans
 
 
 def adopt(

@@ -16,10 +16,3 @@ class Layout(StrEnum):
     OPENAI_AGENTS = "openai-agents"
     LANGCHAIN = "langchain"
     GOOGLE_ADK = "google-adk"
-
-
-class Orphans(StrEnum):
-    """What becomes of messages whose session is gone."""
-
-    KEEP = "keep"
-    DROP = "drop"

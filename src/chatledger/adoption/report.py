@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatledger.adoption.layouts import Layout, Orphans
+from chatledger.adoption.layouts import Layout
 from chatledger.schemas.fields import Record
+from chatledger.vocabulary import Orphans
 
 #: Rows that a finding names; its count goes on.
 NAMED = 1000

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from chatledger.adoption import adopt as take_over
-from chatledger.adoption.layouts import Layout, Orphans
+from chatledger.adoption.layouts import Layout
 from chatledger.adoption.report import AdoptionProgress, AdoptionReport, SourceFinding
 from chatledger.cli.documents import write_document
 from chatledger.cli.exporting import writing
@@ -20,6 +20,7 @@ from chatledger.cli.failures import fail
 from chatledger.cli.opening import file_of, opened
 from chatledger.cli.options import AsJson, Database
 from chatledger.cli.screen import Column, Screen, counted
+from chatledger.vocabulary import Orphans
 
 #: Keys of a finding that are shown.
 _SHOWN = 2
