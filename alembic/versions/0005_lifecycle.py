@@ -6,9 +6,11 @@ everything automatic away from a session. `next_check_at` is a lower bound that 
 its status it is put back to the last activity by a trigger, so that an idle session that is woken by a message is looked
 at again, and emptied when the session closes, so that closed sessions leave the index. No append touches it: on SQLite
 the trigger is on the status alone, on PostgreSQL its condition is looked at and not met. A new session for which a
-default holds is looked at by the next sweep, whoever inserted it. Purging goes by two partial
-indexes over closed sessions, expiring by one over those that rest beside the one over active ones that is there. Messages deleted in any way leave one audit row for each statement and session, unless they
-go with their session, which has a row of its own; TRUNCATE leaves one too.
+default holds is looked at by the next sweep, whoever inserted it. The index over `next_check_at` gets the session as well,
+for a default makes it one moment for every session: a page must be found without reading and sorting those before it.
+Purging goes by two partial indexes over closed sessions, made likewise, expiring by one over those that rest beside the
+one over active ones that is there. Messages deleted in any way leave one audit row for each statement and session, unless
+they go with their session, which has a row of its own; TRUNCATE leaves one too.
 Unsafe: nothing is rewritten; ADD COLUMN without a default is immediate on both.
 Down: what has no place below (holds, defaults, the new limits) is laid into the audit log as `kept by 0005`, one row
 each, and taken out of there on the way up again. Sessions that were made meanwhile are looked at by the next sweep.
@@ -48,8 +50,10 @@ UP = {
             CONSTRAINT ck_timeout_defaults_scope CHECK (scope IN ('ledger', 'project', 'user'))
         ) STRICT, WITHOUT ROWID""",
         "CREATE INDEX ix_sessions_resting_activity ON sessions (activity_minute) WHERE status IN ('idle', 'paused')",
-        "CREATE INDEX ix_sessions_archived_at ON sessions (archived_at) WHERE status = 'archived'",
-        "CREATE INDEX ix_sessions_expired_at ON sessions (expired_at) WHERE status = 'expired'",
+        "CREATE INDEX ix_sessions_archived_at ON sessions (archived_at, session_id) WHERE status = 'archived'",
+        "CREATE INDEX ix_sessions_expired_at ON sessions (expired_at, session_id) WHERE status = 'expired'",
+        "DROP INDEX ix_session_timeouts_next_check_at",
+        "CREATE INDEX ix_session_timeouts_next_check_at ON session_timeouts (next_check_at, session_id)",
         "CREATE INDEX ix_audit_log_user_id ON audit_log (user_id)",
         """UPDATE sessions SET held_at = (
             SELECT json_extract(details, '$.held_at') FROM audit_log
@@ -135,8 +139,10 @@ UP = {
             CONSTRAINT ck_timeout_defaults_scope CHECK (scope IN ('ledger', 'project', 'user'))
         )""",
         "CREATE INDEX ix_sessions_resting_activity ON sessions (activity_minute) WHERE status IN ('idle', 'paused')",
-        "CREATE INDEX ix_sessions_archived_at ON sessions (archived_at) WHERE status = 'archived'",
-        "CREATE INDEX ix_sessions_expired_at ON sessions (expired_at) WHERE status = 'expired'",
+        "CREATE INDEX ix_sessions_archived_at ON sessions (archived_at, session_id) WHERE status = 'archived'",
+        "CREATE INDEX ix_sessions_expired_at ON sessions (expired_at, session_id) WHERE status = 'expired'",
+        "DROP INDEX ix_session_timeouts_next_check_at",
+        "CREATE INDEX ix_session_timeouts_next_check_at ON session_timeouts (next_check_at, session_id)",
         "CREATE INDEX ix_audit_log_user_id ON audit_log (user_id)",
         """UPDATE sessions SET held_at = (kept.details ->> 'held_at')::timestamptz
         FROM audit_log AS kept
@@ -248,6 +254,8 @@ DOWN = {
         "DROP INDEX ix_audit_log_user_id",
         "DROP INDEX ix_sessions_expired_at",
         "DROP INDEX ix_sessions_archived_at",
+        "DROP INDEX ix_session_timeouts_next_check_at",
+        "CREATE INDEX ix_session_timeouts_next_check_at ON session_timeouts (next_check_at)",
         "DROP INDEX ix_sessions_resting_activity",
         "DROP TABLE timeout_defaults",
         "ALTER TABLE session_timeouts DROP COLUMN hard_from",
@@ -283,6 +291,8 @@ DOWN = {
         "DROP INDEX ix_audit_log_user_id",
         "DROP INDEX ix_sessions_expired_at",
         "DROP INDEX ix_sessions_archived_at",
+        "DROP INDEX ix_session_timeouts_next_check_at",
+        "CREATE INDEX ix_session_timeouts_next_check_at ON session_timeouts (next_check_at)",
         "DROP INDEX ix_sessions_resting_activity",
         "DROP TABLE timeout_defaults",
         """ALTER TABLE session_timeouts

@@ -29,8 +29,8 @@ class Session(Base):
         Index("ix_sessions_active_activity", "activity_minute", info={"where": "status = 'active'"}),
         Index("ix_sessions_resting_activity", "activity_minute", info={"where": "status IN ('idle', 'paused')"}),
         # What a purge goes by.
-        Index("ix_sessions_archived_at", "archived_at", info={"where": "status = 'archived'"}),
-        Index("ix_sessions_expired_at", "expired_at", info={"where": "status = 'expired'"}),
+        Index("ix_sessions_archived_at", "archived_at", "session_id", info={"where": "status = 'archived'"}),
+        Index("ix_sessions_expired_at", "expired_at", "session_id", info={"where": "status = 'expired'"}),
         {"info": {"distribution": "session"}},
     )
 

@@ -19,7 +19,7 @@ class Timeout(Base):
 
     __tablename__ = "session_timeouts"
     __table_args__ = (
-        Index("ix_session_timeouts_next_check_at", "next_check_at"),
+        Index("ix_session_timeouts_next_check_at", "next_check_at", "session_id"),
         {"info": {"distribution": "session"}},
     )
 
