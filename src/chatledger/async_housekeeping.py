@@ -32,8 +32,13 @@ class AsyncHousekeeping(AsyncTransactions):
         stopping: Callable[[], bool] | None = None,
     ) -> SweepReport:
         """As `Ledger.sweep`. `send`, `progress` and `stopping` are synchronous and called in a worker thread."""
-        how: dict[str, Any] = {"now": now, "dry_run": dry_run, "send": send, "actor": actor, "stopping": stopping}
-        return await self._between(progress, lambda told: self._transactions().sweep(**how, progress=told))
+        cancelled = threading.Event()
+
+        def ends() -> bool:
+            return cancelled.is_set() or (stopping is not None and stopping())
+
+        how: dict[str, Any] = {"now": now, "dry_run": dry_run, "send": send, "actor": actor, "progress": progress}
+        return await self._core.call(lambda: self._transactions().sweep(**how, stopping=ends), cancelled=cancelled.set)
 
     def sweeper(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -19,11 +18,8 @@ import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite.pysqlite  # noqa: F401
 
 from chatledger import Ledger, Settings, copy_ledger
-
-
-def acknowledge(side: int, *what: Any) -> None:
-    """One write, so that a killed process leaves whole lines or none."""
-    os.write(side, (json.dumps(what) + "\n").encode())
+from tests.faults import housekeepers
+from tests.faults.acknowledging import acknowledge
 
 
 def open_it(side: int, url: str) -> dict[str, Any]:
@@ -221,5 +217,14 @@ def adopt_slowly(side: int, url: str, source: str) -> None:
         adopt(ledger, source, progress=pause)
     acknowledge(side, "done")
 
+
+sweep_for = housekeepers.sweep_for
+purge_for = housekeepers.purge_for
+converse_for = housekeepers.converse_for
+sweep_once = housekeepers.sweep_once
+purge_once = housekeepers.purge_once
+erase_once = housekeepers.erase_once
+lock_file = housekeepers.lock_file
+sweep_after_fork = housekeepers.sweep_after_fork
 
 _ = (alembic.command, alembic.config)

@@ -108,6 +108,8 @@ def sweep(
     """Deal with every session that is due. `progress` is told after each page, `stopping` asked before each session."""
     tally = Tally(now, dry_run=dry_run)
     for page in pages(read, now):
+        if stopping is not None and stopping():  # there may be many pages of sessions that are not due
+            break
         verdicts = [(candidate, assess(candidate.seen, now)) for candidate in page]
         early = [(candidate.seen, verdict) for candidate, verdict in verdicts if verdict.action is None]
         if early and not dry_run:
