@@ -186,10 +186,11 @@ def archive(work: Work, session_id: str, *, reason: str | None, snapshot: bool =
     Raises:
         SessionNotFound, TransitionRefused
     """
-    require(work, session_id, "archive")
+    locked = snapshotting.lock(work, session_id)
+    _require(session_id, locked.status, "archive")
     details = None
-    if snapshot and snapshotting.lock(work, session_id).status is not Status.ARCHIVED:
-        taken = snapshotting.take(work, session_id, SnapshotKind.PRE_ARCHIVE, reason=reason)
+    if snapshot and locked.status is not Status.ARCHIVED:
+        taken = snapshotting.take(work, session_id, SnapshotKind.PRE_ARCHIVE, reason=reason, locked=locked)
         details = {"snapshot": taken.snapshot_number, "messages": taken.message_count}
     turn(work, session_id, "archive", reason=reason, details=details)
 
@@ -237,6 +238,10 @@ def require(work: Work, session_id: str, verb: str) -> None:
     status = work.execute(_STATUS, place(work, session_id)).scalar_one_or_none()
     if status is None:
         raise SessionNotFound(session_id)
+    _require(session_id, status, verb)
+
+
+def _require(session_id: str, status: Status, verb: str) -> None:
     wanted = TRANSITIONS[verb]
     if status is not wanted.to and status not in wanted.sources:
         possible = tuple(name for name, transition in TRANSITIONS.items() if status in transition.sources)

@@ -49,9 +49,13 @@ def lock(work: Work, session_id: str) -> Any:
     return row
 
 
-def take(work: Work, session_id: str, kind: SnapshotKind, *, reason: str | None = None) -> Snapshot:
-    """Snapshot a session that is locked."""
-    counters = dict(lock(work, session_id)._mapping)
+def take(work: Work, session_id: str, kind: SnapshotKind, *, reason: str | None = None, locked: Any = None) -> Snapshot:
+    """Snapshot a session. `locked` is what `lock` gave, where the caller has it already.
+
+    Raises:
+        SessionNotFound: no such session, or it belongs to another user.
+    """
+    counters = dict((locked or lock(work, session_id))._mapping)
     del counters["status"]
     writer = Writer()
     writer.write(header(fields_now(work, session_id)))
