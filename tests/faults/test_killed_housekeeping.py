@@ -16,7 +16,6 @@ from tests.faults.nursery import Child, Nursery
 from tests.support.raw import Raw
 
 _LONG_AGO = datetime.now(UTC) - timedelta(days=30)
-_FEW_AND_MANY = [3, pytest.param(150, marks=pytest.mark.soak)]
 
 
 def fill(url: str, prefix: str, count: int, user: str = "ada") -> None:
@@ -39,7 +38,7 @@ def killed_at_random(start: Callable[[], Child]) -> Child:
     return child
 
 
-@pytest.mark.parametrize("kills", _FEW_AND_MANY)
+@pytest.mark.parametrize("kills", [3, pytest.param(150, marks=pytest.mark.soak)])
 def test_no_session_is_archived_without_its_snapshot_or_with_two(nursery: Nursery, url: str, kills: int) -> None:
     for kill in range(kills):
         fill(url, f"round {kill}", 30)
@@ -54,7 +53,7 @@ def test_no_session_is_archived_without_its_snapshot_or_with_two(nursery: Nurser
     require_whole(url)
 
 
-@pytest.mark.parametrize("kills", _FEW_AND_MANY)
+@pytest.mark.parametrize("kills", [2, pytest.param(60, marks=pytest.mark.soak)])
 def test_a_killed_purge_leaves_whole_sessions(nursery: Nursery, url: str, kills: int) -> None:
     raw = Raw(url)
     with closing(Ledger(url)) as ledger:
