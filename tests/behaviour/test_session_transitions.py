@@ -14,15 +14,17 @@ VERBS = {
     "mark_idle": Status.IDLE,
     "archive": Status.ARCHIVED,
     "expire": Status.EXPIRED,
+    "fail": Status.FAILED,
+    "reopen": Status.ACTIVE,
 }
 #: From each status, the verbs that are obeyed.
 OBEYED = {
-    "active": {"pause", "resume", "mark_idle", "archive", "expire"},
-    "idle": {"pause", "resume", "mark_idle", "archive", "expire"},
-    "paused": {"pause", "resume", "archive", "expire"},
-    "archived": {"archive", "expire"},
-    "expired": {"expire"},
-    "failed": {"archive", "expire"},
+    "active": {"pause", "resume", "mark_idle", "archive", "expire", "fail", "reopen"},
+    "idle": {"pause", "resume", "mark_idle", "archive", "expire", "fail"},
+    "paused": {"pause", "resume", "archive", "expire", "fail"},
+    "archived": {"archive", "expire", "reopen"},
+    "expired": {"expire", "reopen"},
+    "failed": {"archive", "expire", "fail", "reopen"},
 }
 
 
@@ -45,6 +47,10 @@ def test_each_status_obeys_some_verbs_and_refuses_the_rest(book: Ledger, raw: Ra
                     refusal = error
                 if refusal is not None:
                     assert (name, status, wanted) == (refusal.session_id, refusal.status, refusal.wanted)
+                    # It says what can be done instead: all that changes something.
+                    others = {other for other in OBEYED[status] if status != VERBS[other]}
+                    assert others == set(refusal.possible)
+                    assert str(sorted(refusal.possible)[0]) in str(refusal)
                     assert status == uow.sessions.get(name, include_expired=True).status
     assert obeyed == OBEYED
 
@@ -65,6 +71,60 @@ def test_expiring_notes_when(timed_book: Ledger, clock: StoppedClock) -> None:
         uow.sessions.create("s")
         clock.advance(minutes=1)
         assert clock.now == uow.sessions.expire("s").expired_at
+
+
+def test_failing_and_reopening_note_no_more_than_they_should(timed_book: Ledger, clock: StoppedClock) -> None:
+    began = clock.now
+    with timed_book.begin() as uow:
+        uow.sessions.create("s")
+        clock.advance(minutes=1)
+        failed = uow.sessions.fail("s", reason="the model went away")
+        assert (Status.FAILED, False, began, None, None) == (
+            failed.status, failed.is_open, failed.last_activity, failed.archived_at, failed.expired_at,
+        )  # fmt: skip
+        assert failed == uow.sessions.get("s")  # a failed one can be seen
+        clock.advance(minutes=1)
+        assert failed == uow.sessions.fail("s")
+        uow.sessions.archive("s")
+        uow.sessions.expire("s")
+        clock.advance(minutes=1)
+        reopened = uow.sessions.reopen("s")
+        assert (Status.ACTIVE, True, clock.now, clock.now, None, None) == (
+            reopened.status, reopened.is_open, reopened.last_activity, reopened.updated_at, reopened.archived_at,
+            reopened.expired_at,
+        )  # fmt: skip
+        clock.advance(minutes=1)
+        assert reopened == uow.sessions.reopen("s")
+        assert 1 == uow.messages.append("s", "user", "on").sequence_number
+
+
+def test_resuming_counts_as_activity_and_a_clock_gone_back_takes_none_away(
+    timed_book: Ledger, clock: StoppedClock
+) -> None:
+    with timed_book.begin() as uow:
+        uow.sessions.create("s")
+        uow.sessions.pause("s")
+        later = clock.advance(minutes=5)
+        assert later == uow.sessions.resume("s").last_activity
+        uow.sessions.pause("s")
+        clock.advance(minutes=-10)
+        assert later == uow.sessions.resume("s").last_activity
+        uow.sessions.archive("s")
+        assert later == uow.sessions.reopen("s").last_activity
+
+
+def test_archiving_takes_a_snapshot_unless_told_not_to(book: Ledger) -> None:
+    with book.begin() as uow:
+        for name in ("kept", "bare", "failed"):
+            uow.sessions.create(name)
+            uow.messages.append(name, "user", "Hello")
+        uow.sessions.fail("failed")
+        uow.sessions.archive("kept", reason="done")
+        uow.sessions.archive("kept")
+        uow.sessions.archive("bare", snapshot=False)
+        uow.sessions.archive("failed")
+        found = [(s.kind, s.message_count, s.reason) for name in ("kept", "bare", "failed") for s in uow.snapshots.list(name)]
+        assert [("pre_archive", 1, "done"), ("pre_archive", 1, None)] == found
 
 
 def test_a_message_wakes_an_idle_session_but_not_a_paused_one(book: Ledger) -> None:

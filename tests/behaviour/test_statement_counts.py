@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -16,6 +17,9 @@ def filled(book: Ledger) -> Ledger:
         for name in ("s", "t"):
             uow.sessions.create(name, user_id="ada", metadata={"k": 1})
             uow.messages.append_many(name, [{"role": "user", "content": f"word {n}"} for n in range(300)])
+        uow.snapshots.take("t")
+        uow.messages.clear("t")
+        uow.messages.append("t", "user", "other")
     return book
 
 
@@ -44,10 +48,30 @@ COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
     "search in sessions": (2, lambda uow: uow.search.sessions("word")),
     "metadata": (1, lambda uow: uow.metadata.all("s")),
     "set": (1, lambda uow: uow.metadata.set("s", "k", 2)),
-    "delete": (1, lambda uow: uow.sessions.delete("s")),
-    "clear": (2, lambda uow: uow.messages.clear("s")),
-    "fork": (4, lambda uow: uow.sessions.fork("s")),
+    # With a line in the audit log each, into which the actor is written.
+    "delete": (2, lambda uow: uow.sessions.delete("s")),
+    "clear": (3, lambda uow: uow.messages.clear("s")),
+    # Sessions, messages, metadata, limits; and the new one is read.
+    "fork": (5, lambda uow: uow.sessions.fork("s")),
+    "pause": (2, lambda uow: uow.sessions.pause("s")),
+    "expire": (3, lambda uow: uow.sessions.expire("s")),
+    "hold": (4, lambda uow: uow.sessions.hold("s")),
+    "expire_older_than": (3, lambda uow: uow.sessions.expire_older_than(1, now=FAR)),
+    "limits": (1, lambda uow: uow.timeouts.get("s")),
+    "nobody is due": (1, lambda uow: uow.timeouts.due()),
+    "a sweep of nothing": (1, lambda uow: uow.timeouts.sweep()),
+    "a purge of nothing": (1, lambda uow: uow.timeouts.purge(older_than=0)),
+    "snapshot": (7, lambda uow: uow.snapshots.take("s")),
+    "snapshots": (1, lambda uow: uow.snapshots.list("t")),
+    "get of a snapshot": (1, lambda uow: uow.snapshots.get("t:1")),
+    "messages of a snapshot": (1, lambda uow: uow.snapshots.messages("t:1")),
+    "diff": (4, lambda uow: uow.snapshots.diff("t:1")),
+    # A snapshot before, messages deleted, attributed and inserted, fields, metadata, and a line in the audit log.
+    "restore": (20, lambda uow: uow.snapshots.restore("t:1")),
+    "restore as new": (10, lambda uow: uow.snapshots.restore("t:1", as_session_id="new")),
+    "audit": (1, lambda uow: uow.audit.list()),
 }
+FAR = datetime.now(UTC) + timedelta(days=2)
 
 
 @pytest.mark.parametrize("name", COSTS)

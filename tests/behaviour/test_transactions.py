@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,23 +43,35 @@ def everything(uow: UnitOfWork) -> None:
     uow.messages.redact("new", 2)
     uow.messages.pop("new")
     uow.sessions.fork("new", at=1, new_session_id="fork")
+    uow.timeouts.configure_default(user_id="ada")
+    uow.timeouts.configure("new", hard_timeout=None)
     uow.sessions.archive("fork")
+    uow.snapshots.restore("fork:1", as_session_id="restored")
     uow.sessions.create("doomed")
     uow.sessions.delete("doomed")
 
 
-TABLES = ("sessions", "messages", "session_metadata", "session_timeouts", "projects", "models", "audit_log")
+TABLES = (
+    "sessions", "messages", "session_metadata", "session_timeouts", "session_snapshots", "timeout_defaults", "projects",
+    "models", "audit_log",
+)  # fmt: skip
+NOTHING = dict.fromkeys(TABLES, 0)
+#: The audit log: redacted, popped, configured, archived, restored, deleted.
+EVERYTHING = {
+    "sessions": 3, "messages": 5, "session_metadata": 6, "session_timeouts": 3, "session_snapshots": 1,
+    "timeout_defaults": 1, "projects": 1, "models": 1, "audit_log": 6,
+}  # fmt: skip
 
 
-def counts(raw: Raw) -> list[int]:
-    return [raw.count(table) for table in TABLES]
+def counts(raw: Raw) -> dict[str, int]:
+    return {table: raw.count(table) for table in TABLES}
 
 
 def test_leaving_the_block_commits_and_nothing_before(book: Ledger, raw: Raw) -> None:
     with book.begin() as uow:
         everything(uow)
-        assert [0] * 7 == counts(raw)
-    assert [2, 4, 4, 1, 1, 1, 1] == counts(raw)
+        assert counts(raw) == NOTHING
+    assert counts(raw) == EVERYTHING
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit, StopIteration, GeneratorExit])
@@ -69,10 +81,10 @@ def test_any_error_rolls_back_all_and_is_raised_as_it_is(book: Ledger, raw: Raw,
         everything(uow)
         raise given
     assert caught.value is given
-    assert [0] * 7 == counts(raw)
+    assert counts(raw) == NOTHING
     with book.begin() as uow:
         everything(uow)
-    assert [2, 4, 4, 1, 1, 1, 1] == counts(raw)
+    assert counts(raw) == EVERYTHING
 
 
 def test_an_error_of_ours_that_was_handled_lets_the_rest_go_on(book: Ledger) -> None:
@@ -96,17 +108,33 @@ WRITES: dict[str, Callable[[UnitOfWork], Any]] = {
     "redact": lambda uow: uow.messages.redact("s", 1),
     "delete": lambda uow: uow.sessions.delete("s"),
     "fork": lambda uow: uow.sessions.fork("s"),
+    "archive": lambda uow: uow.sessions.archive("s"),
+    "hold": lambda uow: uow.sessions.hold("s"),
+    "expire older than": lambda uow: uow.sessions.expire_older_than(1, now=FAR),
+    "erase": lambda uow: uow.sessions.erase_user("ada"),
+    "configure": lambda uow: uow.timeouts.configure("s"),
+    "configure default": lambda uow: uow.timeouts.configure_default(),
+    "sweep": lambda uow: uow.timeouts.sweep(now=FAR),
+    "warn": lambda uow: uow.timeouts.warn(now=SOON),
+    "purge": lambda uow: uow.timeouts.purge(older_than=0, status="active", now=FAR),
+    "take": lambda uow: uow.snapshots.take("s"),
+    "restore": lambda uow: uow.snapshots.restore("s:1"),
+    "delete a snapshot": lambda uow: uow.snapshots.delete("s:1"),
 }
+#: When the session below is near its limit, and past it.
+SOON, FAR = datetime.now(UTC) + timedelta(minutes=57), datetime.now(UTC) + timedelta(days=2)
 
 
 def test_a_reading_block_refuses_every_write(book: Ledger, raw: Raw) -> None:
     with book.begin() as uow:
-        uow.sessions.create("s")
+        uow.sessions.create("s", user_id="ada", idle_timeout=3600)
         uow.messages.append("s", "user")
+        uow.snapshots.take("s")
+    before = counts(raw)
     for name, write in WRITES.items():
         with pytest.raises(ReadOnly), book.read() as uow:
             pytest.fail(f"{name} was allowed: {write(uow)}")
-    assert (1, 1, 0) == (raw.count("sessions"), raw.count("messages"), raw.count("session_metadata"))
+    assert before == counts(raw)
     # The connection that was refused can write again.
     with book.begin() as uow:
         uow.messages.append("s", "user")
