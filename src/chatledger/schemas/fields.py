@@ -128,17 +128,24 @@ def identifier(value: Any, field: str) -> str:
     return check_text(value, field)
 
 
+def called(value: Any, field: str) -> str:
+    """An id as users pass it to be stored.
+
+    Raises:
+        InvalidInput: empty, too long, or text that a database cannot hold.
+    """
+    if not 1 <= len(identifier(value, field)) <= MAX_IDENTIFIER:
+        raise InvalidInput(field, f"must have 1 to {MAX_IDENTIFIER} characters")
+    return str(value)
+
+
 def acting(actor: Any) -> str | None:
     """Who does something, as it is written into the audit log.
 
     Raises:
         InvalidInput: empty, too long, or text that a database cannot hold.
     """
-    if actor is None:
-        return None
-    if not 1 <= len(identifier(actor, "actor")) <= MAX_IDENTIFIER:
-        raise InvalidInput("actor", f"must have 1 to {MAX_IDENTIFIER} characters")
-    return str(actor)
+    return None if actor is None else called(actor, "actor")
 
 
 def stated(reason: Any) -> str | None:

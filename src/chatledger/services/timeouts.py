@@ -8,7 +8,7 @@ from typing import Any
 
 from chatledger.errors import InvalidInput, SessionNotFound
 from chatledger.schemas import Due, PurgeReport, SweepReport, Timeout, TimeoutDefault, TimeoutReport
-from chatledger.schemas.fields import identifier, moment, validated, whole
+from chatledger.schemas.fields import called, identifier, moment, validated, whole
 from chatledger.schemas.session import KEEP, Keep
 from chatledger.schemas.timeout import TimeoutChanges
 from chatledger.services import audit, limits, purging
@@ -72,8 +72,8 @@ class Timeouts(Service):
         session's own counts before its user's, its project's and the ledger's.
 
         Raises:
-            InvalidInput: a user and a project together, a limit that is not positive, or another user than the one that
-                this ledger is limited to.
+            InvalidInput: a user and a project together, an id that no session can have, a limit that is not positive, or
+                another user than the one that this ledger is limited to.
         """
         scope, scope_id = self._scope(user_id, project_id)
         given = _given(idle_timeout, archive_timeout, hard_timeout, warn_before)
@@ -241,9 +241,9 @@ class Timeouts(Service):
                 raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
             return Scope.USER, owner
         if user_id is not None:
-            return Scope.USER, identifier(user_id, "user_id")
+            return Scope.USER, called(user_id, "user_id")
         if project_id is not None:
-            return Scope.PROJECT, identifier(project_id, "project_id")
+            return Scope.PROJECT, called(project_id, "project_id")
         return Scope.LEDGER, ""
 
 
