@@ -77,8 +77,9 @@ def find(work: Work, snapshot_id: str) -> Any:
         SnapshotNotFound: no such snapshot, or its session belongs to another user.
     """
     session_id, _, number = identifier(snapshot_id, "snapshot_id").rpartition(":")
-    # Eighteen digits fit into the column; `isdecimal` alone would let other scripts' digits through.
-    if number.isascii() and number.isdecimal() and len(number) <= 18:
+    # Eighteen digits fit into the column; `isdecimal` alone would let other scripts' digits through. Each snapshot has
+    # one id: a number with zeros before it is none.
+    if number.isascii() and number.isdecimal() and len(number) <= 18 and number[0] != "0":
         row = work.execute(_GET, {**place(work, session_id), "number": int(number)}).one_or_none()
         if row is not None:
             return row
