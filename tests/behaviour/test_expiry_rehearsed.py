@@ -27,7 +27,7 @@ def test_a_rehearsed_expiry_counts_what_a_real_one_expires(book: Ledger) -> None
         assert 2 == uow.sessions.expire_older_than(3, now=now)
 
 
-@pytest.mark.parametrize("hours", [1e8, float("inf"), float("nan"), 0, -1, True])
+@pytest.mark.parametrize("hours", [float("nan"), 0, -1, True])
 def test_hours_that_are_no_age_are_refused(ledger: Ledger, hours: float) -> None:
     with ledger.begin() as uow, pytest.raises(InvalidInput, match="hours: must be a positive number"):
         uow.sessions.expire_older_than(hours)

@@ -37,7 +37,7 @@ def expire_inactive(
         if not dry_run:
             statement = statement.with_for_update(key_share=True, skip_locked=True)
         owners |= {row.session_id: row.user_id for row in work.execute(statement, parameters).all()}
-    if dry_run:
+    if dry_run or not owners:
         return len(owners)
     names = list(owners)
     values: dict[str, Any] = {"status": Status.EXPIRED, "expired_at": now, "updated_at": now}
@@ -45,15 +45,17 @@ def expire_inactive(
         chosen = sessions.c.session_id.in_(names[start : start + _BATCH])
         work.execute(update(sessions).where(chosen).values(values))
     audit.record_many(work, "session.expired", owners, reason=reason or f"inactive for {hours:g} hours")
-    if owners:
-        logger.info("sessions expired", extra={"count": len(owners)})
+    logger.info("sessions expired", extra={"count": len(owners)})
     return len(owners)
 
 
 def _before(now: datetime, hours: float) -> datetime:
-    with suppress(TypeError, ValueError, OverflowError):
+    with suppress(TypeError, ValueError):
         if not isinstance(hours, bool) and hours > 0:
-            return now - timedelta(hours=hours)
+            try:
+                return now - timedelta(hours=hours)
+            except OverflowError:  # more than there ever were
+                return datetime.min.replace(tzinfo=now.tzinfo)
     raise InvalidInput("hours", "must be a positive number of hours")
 
 
