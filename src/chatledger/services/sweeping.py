@@ -122,15 +122,16 @@ def sweep(
             if dry_run:
                 tally.add(candidate.due(verdict))
             else:
-                _deal_with(run, candidate.seen.session_id, now, actions, send, tally)
+                _deal_with(run, candidate.seen, now, actions, send, tally)
         if progress is not None:
             progress(tally.report())
     return tally.report()
 
 
 def _deal_with(
-    run: Run, session_id: str, now: datetime, actions: Sequence[SweepAction], send: Send | None, tally: Tally
+    run: Run, seen: Seen, now: datetime, actions: Sequence[SweepAction], send: Send | None, tally: Tally
 ) -> None:
+    session_id = seen.session_id
     try:
         done = run(lambda work: settle(work, session_id, now, actions))
     except CorruptDatabase as error:  # this one session; the others are swept all the same
@@ -142,8 +143,8 @@ def _deal_with(
         facts = {"session_id": session_id, "limit": done.limit.value, "at": done.at.isoformat()}
         logger.warning("session about to time out", extra=facts)
         if send is not None and (failure := _sent(send, done)):
-            # It counts as not sent: the next sweep tries again.
-            run(lambda work: work.execute(_UNWARN, {"session": session_id, "now": now}))
+            # It counts as not sent: the next sweep tries again, and this one does not meet it on a later page.
+            run(lambda work: work.execute(_UNWARN, {"session": session_id, "looked_at": seen.next_check_at}))
             tally.fail(session_id, failure)
             return
     tally.add(done)
@@ -292,5 +293,5 @@ _LOCKED = _LOOKED_AFTER.where(this_session(), timeouts.c.next_check_at <= _UNTIL
     key_share=True, skip_locked=True, of=[sessions, timeouts]
 )
 _UNWARN = update(timeouts).where(timeouts.c.session_id == _SESSION).values(
-    warned_at=None, warned_for=None, next_check_at=bindparam("now", type_=Timestamp())
+    warned_at=None, warned_for=None, next_check_at=_LOOKED_AT
 )  # fmt: skip
