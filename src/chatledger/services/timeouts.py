@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from heapq import nsmallest
 from typing import Any
 
 from chatledger.errors import InvalidInput, SessionNotFound
@@ -156,7 +157,10 @@ class Timeouts(Service):
         whole(limit, "limit", least=1)
         at = self._now(now)
         until = at if within is None else _ahead(at, within)
-        found: list[Due] = []
+        # They are read in the order in which they might be due, which is not that in which they are.
+        return nsmallest(limit, self._due(at, until), key=lambda due: (due.at, due.session_id))
+
+    def _due(self, at: datetime, until: datetime) -> Iterator[Due]:
         for page in pages(self._here, until):
             for candidate in page:
                 # Now comes first: what is due already is due as it is, and not as it will be by then.
@@ -164,10 +168,7 @@ class Timeouts(Service):
                 if verdict.action is None:
                     verdict = assess(candidate.seen, until)
                 if verdict.action is not None:
-                    found.append(candidate.due(verdict))
-                    if len(found) == limit:
-                        return found
-        return found
+                    yield candidate.due(verdict)
 
     def warn(self, send: Callable[[Due], object] | None = None, *, now: datetime | None = None) -> list[Due]:
         """Warn the sessions that are about to reach a limit, each once for each time that it comes near; at most 1,000.
@@ -257,9 +258,12 @@ def _validated(given: dict[str, Given]) -> TimeoutChanges:
 
 def _ahead(now: datetime, within: timedelta | float) -> datetime:
     try:
-        return now + (within if isinstance(within, timedelta) else timedelta(seconds=within))
+        ahead = within if isinstance(within, timedelta) else timedelta(seconds=within)
+        if ahead >= timedelta(0) and not isinstance(within, bool):
+            return now + ahead
     except (TypeError, ValueError, OverflowError):
-        raise InvalidInput("within", "must be a timedelta, or a number of seconds") from None
+        pass
+    raise InvalidInput("within", "must be a timedelta or a number of seconds, and not negative")
 
 
 def _at(ahead: dict[LimitKind, Deadline], kind: LimitKind) -> datetime | None:
