@@ -73,9 +73,13 @@ def look_again(work: Work, session_id: str) -> None:
 
 
 def begin_anew(work: Work, session_id: str) -> None:
-    """The hard limit of a session that was reopened counts from now, and it is warned anew."""
-    arm(work, session_id)
-    work.execute(_BEGIN_ANEW, {**place(work, session_id), "now": work.now()})
+    """The hard limit of a session that was reopened counts from now, and it is warned anew.
+
+    That is written down where no limit holds yet, too: one may be set later.
+    """
+    parameters = {**place(work, session_id), "now": work.now()}
+    _upsert(work, select(sessions.c.session_id, _NOW, _NOW, _NOW).where(this_session()), parameters)
+    work.execute(_BEGIN_ANEW, parameters)
 
 
 def copy(work: Work, session_id: str, new: str) -> None:
