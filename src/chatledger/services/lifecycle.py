@@ -180,8 +180,10 @@ class Lifecycle(Service):
         return fetch(self._work, session_id)
 
 
-def archive(work: Work, session_id: str, *, reason: str | None, snapshot: bool = True) -> None:
-    """Snapshot a session, then close it.
+def archive(
+    work: Work, session_id: str, *, reason: str | None, snapshot: bool = True, at: datetime | None = None
+) -> None:
+    """Snapshot a session, then close it, as of now or of a given moment.
 
     Raises:
         SessionNotFound, TransitionRefused
@@ -192,11 +194,17 @@ def archive(work: Work, session_id: str, *, reason: str | None, snapshot: bool =
     if snapshot and locked.status is not Status.ARCHIVED:
         taken = snapshotting.take(work, session_id, SnapshotKind.PRE_ARCHIVE, reason=reason, locked=locked)
         details = {"snapshot": taken.snapshot_number, "messages": taken.message_count}
-    turn(work, session_id, "archive", reason=reason, details=details)
+    turn(work, session_id, "archive", reason=reason, details=details, at=at)
 
 
 def turn(
-    work: Work, session_id: str, verb: str, *, reason: str | None = None, details: dict[str, Any] | None = None
+    work: Work,
+    session_id: str,
+    verb: str,
+    *,
+    reason: str | None = None,
+    details: dict[str, Any] | None = None,
+    at: datetime | None = None,
 ) -> bool:
     """Change the status of a session as a method does; whether it was another before.
 
@@ -204,14 +212,13 @@ def turn(
         SessionNotFound, TransitionRefused
     """
     wanted = TRANSITIONS[verb]
-    now = work.now()
-    values: dict[str, Any] = {"status": wanted.to, "updated_at": now}
-    if verb == "archive":
-        values["archived_at"] = now
-    elif verb == "expire":
-        values["expired_at"] = now
-    elif verb == "reopen":
-        values |= {"archived_at": None, "expired_at": None}
+    now = work.now(at)
+    noted: dict[str, Any] = {
+        "archive": {"archived_at": now},
+        "expire": {"expired_at": now},
+        "reopen": dict.fromkeys(_ENDS),
+    }
+    values: dict[str, Any] = {"status": wanted.to, "updated_at": now, **noted.get(verb, {})}
     if verb in ("resume", "reopen"):
         # Somebody wants to go on with it: it must not be found overdue the next moment.
         values["last_activity"] = greatest(sessions.c.last_activity, bindparam("now", now, type_=Timestamp()))
@@ -268,5 +275,6 @@ _AUDITED = {
     "reopen": "session.reopened",
 }
 
+_ENDS = ("archived_at", "expired_at")
 GET = Prepared(select(*SESSION).where(this_session()))
 _STATUS = select(sessions.c.status).where(this_session())

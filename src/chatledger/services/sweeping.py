@@ -216,7 +216,7 @@ def settle(work: Work, session_id: str, now: datetime, actions: Sequence[SweepAc
     if verdict.action is SweepAction.IDLE:
         lifecycle.turn(work, session_id, "mark_idle")
     elif verdict.action is SweepAction.ARCHIVE:
-        lifecycle.archive(work, session_id, reason=f"{verdict.limit} limit reached")
+        lifecycle.archive(work, session_id, reason=f"{verdict.limit} limit reached", at=now)
     statement = update(timeouts).where(timeouts.c.session_id == _SESSION).values(_bound(tuple(verdict.columns)))
     work.execute(statement, {"session": session_id, **_set(verdict)})
     return None if verdict.action is None else candidate.due(verdict)
