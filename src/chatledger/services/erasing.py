@@ -9,7 +9,7 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, literal, or_, select, union, update
 
 from chatledger.dialects.types import Identifier, Timestamp
 from chatledger.errors import InvalidInput, SessionHeld
@@ -28,6 +28,8 @@ from chatledger.services.work import Work, logger
 from chatledger.vocabulary import Scope, Status
 
 ERASED = "session.erased"
+#: The entries with which a session ends.
+_ENDS = (audit.SESSION_DELETED, "session.purged", ERASED)
 
 #: Of a message, what stays where totals are kept.
 _KEPT = (
@@ -145,8 +147,6 @@ def _batch(work: Work, wanted: Wanted, last: str | None, *, dry_run: bool) -> tu
         if wanted.keep_totals:
             for name in names:
                 _keep_totals(work, name)
-        forked = update(sessions).where(sessions.c.forked_from.in_(names)).values(forked_from=None, forked_at=None)
-        work.execute(forked)
         delete_sessions(work, names, ERASED, reason=wanted.reason)
     return rows, kept_snapshots
 
@@ -162,13 +162,22 @@ def _keep_totals(work: Work, session_id: str) -> None:
 def _forget(work: Work, wanted: Wanted, sums: _Sums, *, dry_run: bool) -> tuple[datetime, int]:
     """Take the user's name out of what is left; when, and how many entries of the audit log named the user."""
     user = wanted.user_id
-    mine = or_(audit_log.c.user_id == user, audit_log.c.actor == user)
-    entries = int(work.execute(select(func.count()).select_from(audit_log).where(mine)).scalar_one())
+    # The user's sessions by their last entry, those that were gone before included. Entries of a time when such a session
+    # was somebody else's keep whose it was, and not which.
+    ended = select(audit_log.c.session_id).where(audit_log.c.user_id == user, audit_log.c.action.in_(_ENDS))
+    theirs = union(ended, select(sessions.c.session_id).where(sessions.c.user_id == user)) if dry_run else ended
+    strays = and_(audit_log.c.session_id.in_(theirs), audit_log.c.user_id.is_distinct_from(user))
+    count = select(func.count()).select_from(audit_log)
+    mine = or_(audit_log.c.user_id == user, audit_log.c.actor == user, strays)
+    entries = int(work.execute(count.where(mine)).scalar_one())
     if dry_run:
         return work.now(), entries
     entries -= sums.sessions  # each deletion has just left one of its own
+    forked = update(sessions).where(sessions.c.forked_from.in_(ended))
+    work.execute(forked.values(forked_from=None, forked_at=None))
     work.execute(delete(defaults).where(defaults.c.scope == Scope.USER, defaults.c.scope_id == user))
     work.execute(update(snapshots).where(snapshots.c.actor == user).values(actor=None, reason=None))
+    work.execute(update(audit_log).where(strays).values(session_id=None, reason=None))
     nobody = {"user_id": None, "session_id": None, "reason": None}
     work.execute(update(audit_log).where(audit_log.c.user_id == user).values(nobody))
     work.execute(update(audit_log).where(audit_log.c.actor == user).values(actor=None, reason=None))
