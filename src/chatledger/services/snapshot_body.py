@@ -100,27 +100,31 @@ def stored_row(session_id: str, line: str) -> dict[str, Any]:
 
 
 def lines(snapshot_id: str, body: Body, encoding: str) -> Iterator[str]:
-    """The lines of a body, header first.
+    """The lines of a body, header first. Nothing of it is given before all of it is known to be what was written.
 
     Raises:
         CorruptDatabase: it is not what was written, or was written by a newer release.
     """
-    digest, size, rest = blake2b(digest_size=16), 0, b""
+    if encoding != ENCODING or not _is_whole(body):
+        raise CorruptDatabase(f"snapshot {snapshot_id!r} is damaged: run `chatledger db check`")
+    begun: list[bytes] = []
+    for piece in _unpacked(bytes(body.body), body.size):
+        first, *others = piece.split(b"\n")
+        begun.append(first)
+        for other in others:
+            yield b"".join(begun).decode()
+            begun = [other]
+
+
+def _is_whole(body: Body) -> bool:
+    digest, size = blake2b(digest_size=16), 0
     try:
-        if encoding != ENCODING:
-            raise ValueError(encoding)
         for piece in _unpacked(bytes(body.body), body.size):
             digest.update(piece)
             size += len(piece)
-            *whole, rest = (rest + piece).split(b"\n")
-            for line in whole:
-                yield line.decode()
-        if rest or size != body.size or digest.digest() != bytes(body.digest):
-            raise ValueError("cut off")
-        return
     except (zlib.error, ValueError):
-        pass
-    raise CorruptDatabase(f"snapshot {snapshot_id!r} is damaged: run `chatledger db check`")
+        return False
+    return size == body.size and digest.digest() == bytes(body.digest)
 
 
 def fields_of(snapshot_id: str, line: str) -> dict[str, Any]:
