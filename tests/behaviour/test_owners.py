@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from chatledger import InvalidInput, Ledger, SessionExists, SessionNotFound, UnitOfWork
+from chatledger import (
+    InvalidInput,
+    Ledger,
+    SessionExists,
+    SessionNotFound,
+    SnapshotNotFound,
+    Status,
+    UnitOfWork,
+)
 from tests.house.test_async_twins import methods, services
+from tests.support.contents import contents
 from tests.support.raw import Raw
 
 THEIRS = "of bob"
@@ -23,6 +33,10 @@ NOT_FOUND: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.mark_idle": lambda uow: uow.sessions.mark_idle(THEIRS),
     "sessions.archive": lambda uow: uow.sessions.archive(THEIRS),
     "sessions.expire": lambda uow: uow.sessions.expire(THEIRS),
+    "sessions.fail": lambda uow: uow.sessions.fail(THEIRS),
+    "sessions.reopen": lambda uow: uow.sessions.reopen(THEIRS),
+    "sessions.hold": lambda uow: uow.sessions.hold(THEIRS),
+    "sessions.release": lambda uow: uow.sessions.release(THEIRS),
     "sessions.delete": lambda uow: uow.sessions.delete(THEIRS),
     "sessions.fork": lambda uow: uow.sessions.fork(THEIRS, at=1),
     "messages.append": lambda uow: uow.messages.append(THEIRS, "user", "hello", key="k"),
@@ -38,6 +52,19 @@ NOT_FOUND: dict[str, Callable[[UnitOfWork], object]] = {
     "metadata.get": lambda uow: uow.metadata.get(THEIRS, "k"),
     "metadata.all": lambda uow: uow.metadata.all(THEIRS),
     "metadata.delete": lambda uow: uow.metadata.delete(THEIRS, "k"),
+    "timeouts.configure": lambda uow: uow.timeouts.configure(THEIRS, idle_timeout=1),
+    "timeouts.clear": lambda uow: uow.timeouts.clear(THEIRS),
+    "timeouts.get": lambda uow: uow.timeouts.get(THEIRS),
+    "snapshots.take": lambda uow: uow.snapshots.take(THEIRS),
+    "snapshots.list": lambda uow: uow.snapshots.list(THEIRS),
+}
+#: Every method that is about one snapshot.
+NO_SNAPSHOT: dict[str, Callable[[UnitOfWork, str], object]] = {
+    "snapshots.get": lambda uow, snapshot: uow.snapshots.get(snapshot),
+    "snapshots.messages": lambda uow, snapshot: uow.snapshots.messages(snapshot),
+    "snapshots.diff": lambda uow, snapshot: uow.snapshots.diff(snapshot),
+    "snapshots.restore": lambda uow, snapshot: uow.snapshots.restore(snapshot, as_session_id="mine now"),
+    "snapshots.delete": lambda uow, snapshot: uow.snapshots.delete(snapshot),
 }
 #: The rest, with what another user's session is to them.
 NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
@@ -45,41 +72,55 @@ NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.list": lambda uow: [session.session_id for session in uow.sessions.list(user_id="bob")],
     "search.messages": lambda uow: list(uow.search.messages("secret", session_id=THEIRS)),
     "search.sessions": lambda uow: list(uow.search.sessions("secret", user_id="bob")),
+    "timeouts.defaults": lambda uow: uow.timeouts.defaults(),
+    "timeouts.due": lambda uow: [due.session_id for due in uow.timeouts.due(LATER) if due.user_id != "ada"],
+    "audit.list": lambda uow: list(uow.audit.list(session_id=THEIRS)) + list(uow.audit.list(user_id="bob")),
 }
 #: Tested below in their own words.
-OTHERWISE = {"sessions.create"}
+OTHERWISE = {
+    "sessions.create", "sessions.expire_older_than", "sessions.erase_user", "timeouts.configure_default",
+    "timeouts.clear_default", "timeouts.warn", "timeouts.sweep", "timeouts.report", "timeouts.purge",
+}  # fmt: skip
+#: When every session of `shared` is past its limits.
+LATER = datetime.now(UTC) + timedelta(days=2)
 
 
 @pytest.fixture
 def shared(book: Ledger) -> Ledger:
     with book.begin() as uow:
         for name, user in (("of ada", "ada"), (THEIRS, "bob"), ("of nobody", None)):
-            uow.sessions.create(name, user_id=user, metadata={"k": "secret"})
+            uow.sessions.create(name, user_id=user, metadata={"k": "secret"}, idle_timeout=60, hard_timeout=3600)
             uow.messages.append(name, "user", "a secret word", key="k")
             uow.messages.append(name, "user", "and more", key="l")
+            uow.snapshots.take(name)
+            uow.sessions.hold(name)
+            uow.sessions.release(name)
+        uow.timeouts.configure_default(user_id="bob")
     return book
-
-
-def rows(raw: Raw) -> list[list[tuple[Any, ...]]]:
-    tables = ("sessions ORDER BY session_id", "messages ORDER BY session_id, sequence_number", "audit_log", "projects")
-    metadata = "SELECT session_id, key, CAST(value AS TEXT) FROM session_metadata ORDER BY 1, 2"
-    return [[tuple(map(str, row)) for row in raw(f"SELECT * FROM {table}")] for table in tables] + [
-        [tuple(row) for row in raw(metadata)]
-    ]
 
 
 def test_every_method_of_every_service_has_a_case_here() -> None:
     every = {f"{name}.{method}" for name, service in services(UnitOfWork).items() for method in methods(service)}
-    assert every == NOT_FOUND.keys() | NOTHING.keys() | OTHERWISE
+    assert every == NOT_FOUND.keys() | NO_SNAPSHOT.keys() | NOTHING.keys() | OTHERWISE
 
 
 def test_another_users_session_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
-    before = rows(raw)
+    before = contents(raw)
     for name, act in NOT_FOUND.items():
         with pytest.raises(SessionNotFound) as caught, shared.for_user("ada").begin() as uow:
             act(uow)
         assert (THEIRS, "no session 'of bob'") == (caught.value.session_id, str(caught.value)), name
-    assert before == rows(raw)
+    assert before == contents(raw)
+
+
+def test_another_users_snapshot_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
+    before = contents(raw)
+    for name, act in NO_SNAPSHOT.items():
+        for snapshot in (f"{THEIRS}:1", f"{THEIRS}:2", "nobody:1"):  # there, not there, nowhere
+            with pytest.raises(SnapshotNotFound) as caught, shared.for_user("ada").begin() as uow:
+                act(uow, snapshot)
+            assert (snapshot, f"no snapshot {snapshot!r}") == (caught.value.snapshot_id, str(caught.value)), name
+    assert before == contents(raw)
 
 
 def test_another_users_session_is_as_one_that_never_was(shared: Ledger) -> None:
@@ -126,6 +167,73 @@ def test_what_is_ones_own_can_be_used(shared: Ledger) -> None:
         assert ["fork"] == [session.session_id for session in uow.sessions.list()]
 
 
+def test_time_passes_for_ones_own_sessions_only(shared: Ledger) -> None:
+    view = shared.for_user("ada")
+    with view.begin() as uow:
+        report = uow.timeouts.report(LATER)
+        assert ({"active": 1}, 1, 1) == (
+            {status: number for status, number in report.by_status.items() if number},
+            report.limited,
+            report.at_hard_limit,
+        )
+        dry = uow.timeouts.sweep(dry_run=True, now=LATER)
+        assert ["of ada"] == [due.session_id for due in dry.sessions]
+        assert ["of ada"] == [due.session_id for due in uow.timeouts.warn(now=datetime.now(UTC) + timedelta(seconds=40))]
+        assert dry.sessions == uow.timeouts.sweep(now=LATER).sessions
+        assert 0 == uow.timeouts.purge(older_than=0, status=[*Status][:3], now=LATER).sessions
+        assert 1 == uow.timeouts.purge(older_than=0, now=LATER, dry_run=True).sessions
+        assert 1 == uow.timeouts.purge(older_than=0, now=LATER).sessions
+        assert 0 == uow.sessions.expire_older_than(1, now=LATER)
+    with shared.read() as uow:
+        statuses = {session.session_id: session.status for session in uow.sessions.list(status=list(Status))}
+        assert {THEIRS: "active", "of nobody": "active"} == statuses
+    assert 1 == shared.for_user("bob").run(lambda uow: uow.sessions.expire_older_than(1, now=LATER))
+
+
+def test_ones_defaults_are_ones_own(shared: Ledger) -> None:
+    with shared.for_user("ada").begin() as uow:
+        uow.timeouts.configure_default(idle_timeout=120)
+        mine = uow.timeouts.configure_default(user_id="ada")
+        assert ("user", "ada", timedelta(minutes=2)) == (mine.scope, mine.scope_id, mine.idle_timeout)
+        assert [mine] == uow.timeouts.defaults()
+        for refused in (uow.timeouts.configure_default, uow.timeouts.clear_default):
+            for given in ({"user_id": "bob"}, {"project_id": "p"}):
+                with pytest.raises(InvalidInput) as caught:
+                    refused(**given)  # type: ignore[operator]
+                assert "user_id" == caught.value.field
+        assert uow.timeouts.clear_default()
+        assert not uow.timeouts.clear_default()
+    with shared.read() as uow:
+        assert ["bob"] == [default.scope_id for default in uow.timeouts.defaults()]
+
+
+def test_one_erases_oneself_and_nobody_else(shared: Ledger, raw: Raw) -> None:
+    before = contents(raw)
+    for user in ("bob", "nobody"):
+        with shared.for_user("ada").begin() as uow, pytest.raises(InvalidInput) as caught:
+            uow.sessions.erase_user(user)
+        assert "user_id" == caught.value.field
+    assert before == contents(raw)
+    with shared.for_user("ada").begin() as uow:
+        assert (1, 2) == ((receipt := uow.sessions.erase_user("ada")).sessions, receipt.messages)
+        assert [] == list(uow.sessions.list())
+        assert [] == list(uow.audit.list())
+    with shared.read() as uow:
+        assert {THEIRS, "of nobody"} == {session.session_id for session in uow.sessions.list()}
+
+
+def test_the_trail_shows_what_was_done_to_ones_own(shared: Ledger) -> None:
+    with shared.begin(actor="bob") as uow:
+        uow.sessions.archive("of ada")
+        uow.sessions.archive(THEIRS)
+    for user, name in (("ada", "of ada"), ("bob", THEIRS)):
+        with shared.for_user(user).read() as uow:
+            entries = list(uow.audit.list())
+            assert {(name, user)} == {(entry.session_id, entry.user_id) for entry in entries}
+            assert ["session.archived", "session.released", "session.held"] == [entry.action for entry in entries]
+            assert entries[:1] == list(uow.audit.list(actor="bob"))
+
+
 def test_what_one_creates_is_ones_own(shared: Ledger) -> None:
     with shared.for_user("ada").begin() as uow:
         assert "ada" == uow.sessions.create("new").user_id
@@ -135,7 +243,7 @@ def test_what_one_creates_is_ones_own(shared: Ledger) -> None:
 
 
 def test_nobody_creates_for_or_gives_to_another(shared: Ledger, raw: Raw) -> None:
-    before = rows(raw)
+    before = contents(raw)
     with shared.for_user("ada").begin() as uow:
         with pytest.raises(InvalidInput, match="user_id"):
             uow.sessions.create(user_id="bob")
@@ -143,7 +251,7 @@ def test_nobody_creates_for_or_gives_to_another(shared: Ledger, raw: Raw) -> Non
             uow.sessions.update("of ada", user_id="bob")
         with pytest.raises(InvalidInput, match="user_id"):
             uow.sessions.update("of ada", user_id=None)
-    assert before == rows(raw)
+    assert before == contents(raw)
 
 
 def test_a_taken_id_is_taken_whoever_has_it(shared: Ledger) -> None:

@@ -67,8 +67,8 @@ COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
     "messages of a snapshot": (1, lambda uow: uow.snapshots.messages("t:1")),
     "diff": (4, lambda uow: uow.snapshots.diff("t:1")),
     # A snapshot before, messages deleted, attributed and inserted, fields, metadata, and a line in the audit log.
-    "restore": (20, lambda uow: uow.snapshots.restore("t:1")),
-    "restore as new": (10, lambda uow: uow.snapshots.restore("t:1", as_session_id="new")),
+    "restore": (18, lambda uow: uow.snapshots.restore("t:1")),
+    "restore as new": (8, lambda uow: uow.snapshots.restore("t:1", as_session_id="new")),
     "audit": (1, lambda uow: uow.audit.list()),
 }
 FAR = datetime.now(UTC) + timedelta(days=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -69,8 +70,26 @@ DOORS: dict[str, tuple[str, bool, Door]] = {
     "fork": ("session_id", True, lambda uow, v: uow.sessions.fork("t", new_session_id=v).session_id),
     "title of a fork": ("title", False, lambda uow, v: uow.sessions.fork("t", title=v).title),
     "key of metadata": ("key", True, keyed),
+    "reason of a snapshot": ("reason", False, lambda uow, v: uow.snapshots.take("t", reason=v).reason),
+    "reason of a hold": ("reason", False, lambda uow, v: held(uow, v)),
+    "actor": ("actor", True, lambda uow, v: acted(uow, v)),
+    "restored session": ("session_id", True, lambda uow, v: uow.snapshots.restore("t:1", as_session_id=v).session_id),
+    "user of a default": ("user_id", True, lambda uow, v: uow.timeouts.configure_default(user_id=v).scope_id),
+    "project of a default": ("project_id", True, lambda uow, v: uow.timeouts.configure_default(project_id=v).scope_id),
     "first key of metadata": ("metadata", True, keyed_from_the_start),
 }
+
+
+def held(uow: UnitOfWork, reason: Any) -> Any:
+    uow.sessions.release("t")
+    uow.sessions.hold("t", reason=reason)
+    return uow.audit.list(session_id="t", action="session.held", limit=1).items[0].reason
+
+
+def acted(uow: UnitOfWork, actor: Any) -> Any:
+    """What the audit log says, which is also what it can be asked for."""
+    UnitOfWork(uow.session, actor=actor).timeouts.configure_default()
+    return uow.audit.list(actor=actor, limit=1).items[0].actor
 
 
 def redacted(uow: UnitOfWork, value: Any) -> str:
@@ -89,7 +108,8 @@ def outcome(door: Door, uow: UnitOfWork, value: Any) -> Any:
 
 
 def expected_of(value: Any, field: str, *, identifier: bool) -> Any:
-    fits = isinstance(value, str) and value not in BAD_TEXTS and not (identifier and len(value) > 255)
+    most = 255 if identifier else 1000 if field == "reason" else 10**9
+    fits = isinstance(value, str) and value not in BAD_TEXTS and len(value) <= most
     return value if fits else ("refused", field)
 
 
@@ -105,6 +125,7 @@ def test_text_comes_back_unchanged_or_is_refused_by_name(ledger: Ledger, name: s
     with ledger.begin() as uow:
         uow.sessions.create("s")
         uow.sessions.create("t")
+        uow.snapshots.take("t")
         for value in values:
             if name == "first key of metadata" and not isinstance(value, Hashable):
                 continue  # Python itself does not make a dict of it
@@ -123,6 +144,7 @@ def test_an_empty_text_is_no_identifier(ledger: Ledger) -> None:
     with ledger.begin() as uow:
         uow.sessions.create("s")
         uow.sessions.create("t")
+        uow.snapshots.take("t")
         for name, (field, identifier, door) in DOORS.items():
             found = outcome(door, uow, "")
             if identifier:
@@ -151,6 +173,10 @@ QUESTIONS: dict[str, tuple[str, Door]] = {
     "user_id of a search": ("user_id", lambda uow, v: uow.search.messages("word", user_id=v).items or None),
     "session_id of a search": ("session_id", lambda uow, v: uow.search.sessions("word", session_id=v).items or None),
     "project_id of a search": ("project_id", lambda uow, v: uow.search.messages("word", project_id=v).items or None),
+    "session of the trail": ("session_id", lambda uow, v: uow.audit.list(session_id=v).items or None),
+    "user of the trail": ("user_id", lambda uow, v: uow.audit.list(user_id=v).items or None),
+    "actor of the trail": ("actor", lambda uow, v: uow.audit.list(actor=v).items or None),
+    "action of the trail": ("action", lambda uow, v: uow.audit.list(action=v).items or None),
 }
 
 
@@ -168,12 +194,100 @@ def test_a_question_about_anything_is_answered_or_refused_by_name(ledger: Ledger
     assert [] == wrong
 
 
+#: Words and cursors of the ledger's own: nothing that a user types is one.
+CLOSED: dict[str, tuple[str, Door]] = {
+    "kind": ("kind", lambda uow, v: uow.snapshots.take("s", v)),
+    "cursor of the trail": ("cursor", lambda uow, v: uow.audit.list(cursor=v)),
+    "status of a purge": ("status", lambda uow, v: uow.timeouts.purge(older_than=0, status=v)),
+    "age of a purge": ("older_than", lambda uow, v: uow.timeouts.purge(older_than=v)),
+    "hours": ("hours", lambda uow, v: uow.sessions.expire_older_than(v)),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_what_is_no_word_of_the_ledgers_own_is_refused_by_name(ledger: Ledger, name: str) -> None:
+    field, door = CLOSED[name]
+    numbers = (int, float, timedelta, datetime)
+    wrong = []
+    with ledger.begin() as uow:
+        uow.sessions.create("s")
+        for value in [*GOOD_TEXTS, *LONG_TEXTS, "", *BAD_TEXTS, *NO_TEXTS]:
+            if field in ("older_than", "hours") and isinstance(value, numbers):
+                continue
+            if (found := outcome(door, uow, value)) != ("refused", field):
+                wrong.append((short(value), found))
+        assert 0 == uow.timeouts.report().by_status["expired"]
+    assert [] == wrong
+
+
+ON_SNAPSHOTS: dict[str, Door] = {
+    "get": lambda uow, v: uow.snapshots.get(v),
+    "messages": lambda uow, v: uow.snapshots.messages(v),
+    "diff": lambda uow, v: uow.snapshots.diff(v),
+    "restore": lambda uow, v: uow.snapshots.restore(v),
+    "delete": lambda uow, v: uow.snapshots.delete(v),
+}
+#: Beside every text: ids that look like those of the one snapshot of `s`.
+SHAPES = (
+    "s:", ":1", "s:0", "s:2", "s:-1", "s:+1", "s: 1", "s:1 ", " s:1", "s:1:1", "s:s:1", "s:1.0", "s:1e0", "s:0x1",
+    "s:1_0", "s:01", "s:²", "s:１", "s:١", "s:" + "9" * 18, "s:" + "9" * 19, "s:" + "9" * 5000, "S:1", "s", "1", "::", ":",
+    *(f"{text}:1" for text in GOOD_TEXTS),
+)  # fmt: skip
+
+
+def test_a_snapshot_of_any_name_is_not_found_or_the_name_refused(ledger: Ledger) -> None:
+    wrong = []
+    with ledger.begin() as uow:
+        uow.sessions.create("s")
+        uow.snapshots.take("s")
+        for name, door in ON_SNAPSHOTS.items():
+            for value in [*SHAPES, *GOOD_TEXTS[::3], *LONG_TEXTS, "", *BAD_TEXTS, *NO_TEXTS]:
+                fits = isinstance(value, str) and value not in BAD_TEXTS
+                try:
+                    found: Any = door(uow, value)
+                except ChatledgerError as error:
+                    found = type(error).__name__, getattr(error, "field", getattr(error, "snapshot_id", None))
+                except Exception as error:  # noqa: BLE001 - listed
+                    found = "RAISED", repr(error)
+                if found != (("SnapshotNotFound", value) if fits else ("InvalidInput", "snapshot_id")):
+                    wrong.append((name, short(value), found))
+    assert [] == wrong
+
+
+def test_a_snapshot_is_found_by_the_name_of_its_session_whatever_that_is(ledger: Ledger) -> None:
+    with ledger.begin() as uow:
+        for name in (*GOOD_TEXTS[::5], "a:1", ":", "a:"):
+            uow.sessions.create(name)
+            taken = uow.snapshots.take(name)
+            assert (taken, f"{name}:1") == (uow.snapshots.get(f"{name}:1"), taken.snapshot_id)
+
+
+def test_nobody_of_any_name_can_be_erased(ledger: Ledger) -> None:
+    wrong = []
+    with ledger.begin() as uow:
+        uow.sessions.create("s", user_id="ada")
+        for value in [*GOOD_TEXTS, *LONG_TEXTS, "", *BAD_TEXTS, *NO_TEXTS]:
+            fits = isinstance(value, str) and value not in (*BAD_TEXTS, "")
+            found = outcome(lambda uow, v: uow.sessions.erase_user(v).sessions, uow, value)
+            if found != (0 if fits else ("refused", "user_id")):
+                wrong.append((short(value), found))
+    assert [] == wrong
+
+
 ON_NOBODY: dict[str, Door] = {
     "get": lambda uow, v: uow.sessions.get(v),
     "update": lambda uow, v: uow.sessions.update(v, title="x"),
     "update_context": lambda uow, v: uow.sessions.update_context(v, {}),
     "archive": lambda uow, v: uow.sessions.archive(v),
     "delete": lambda uow, v: uow.sessions.delete(v),
+    "reopen": lambda uow, v: uow.sessions.reopen(v),
+    "hold": lambda uow, v: uow.sessions.hold(v),
+    "release": lambda uow, v: uow.sessions.release(v),
+    "limits": lambda uow, v: uow.timeouts.get(v),
+    "configure": lambda uow, v: uow.timeouts.configure(v),
+    "clear limits": lambda uow, v: uow.timeouts.clear(v),
+    "snapshot": lambda uow, v: uow.snapshots.take(v),
+    "snapshots": lambda uow, v: uow.snapshots.list(v),
     "fork": lambda uow, v: uow.sessions.fork(v),
     "append": lambda uow, v: uow.messages.append(v, "user"),
     "append_many": lambda uow, v: uow.messages.append_many(v, []),
