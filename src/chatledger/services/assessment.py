@@ -157,7 +157,7 @@ def _memory(seen: Seen, now: datetime) -> dict[str, Any]:
 
 def _next(every: list[Deadline], warned_for: datetime | None, now: datetime) -> datetime | None:
     """When something may have to be done next: at this very moment is left to the next sweep."""
-    after = now + timedelta(microseconds=1)
+    after = _later(now, timedelta(microseconds=1))
     moments = [
         min(deadline.at, max(deadline.warn_at, after)) if _is_new(deadline, warned_for) else deadline.at
         for deadline in every
