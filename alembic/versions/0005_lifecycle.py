@@ -4,7 +4,7 @@ Why: limits for a user, a project or the whole ledger (`timeout_defaults`, read 
 third limit, after which an inactive session is archived, and how long before a limit to warn; `held_at`, which keeps
 everything automatic away from a session. `next_check_at` is a lower bound that the sweep goes by; when a session changes
 its status it is put back to the last activity by a trigger, so that an idle session that is woken by a message is looked
-at again, and emptied when the session closes, so that closed sessions leave the index. No append touches it: on SQLite
+at again (or to now, where that lies ahead: a wrong time would keep it for as long), and emptied when the session closes, so that closed sessions leave the index. No append touches it: on SQLite
 the trigger is on the status alone, on PostgreSQL its condition is looked at and not met. A new session for which a
 default holds is looked at by the next sweep, whoever inserted it. The index over `next_check_at` gets the session as well,
 for a default makes it one moment for every session: a page must be found without reading and sorting those before it.
@@ -92,13 +92,15 @@ UP = {
                 OR (scope = 'project' AND scope_id = new.project_id) OR (scope = 'user' AND scope_id = new.user_id)
         )
         BEGIN
-            INSERT INTO session_timeouts (session_id, next_check_at) VALUES (new.session_id, new.created_at);
+            INSERT INTO session_timeouts (session_id, next_check_at)
+            VALUES (new.session_id, min(new.created_at, strftime('%Y-%m-%d %H:%M:%f000', 'now')));
         END""",
         """CREATE TRIGGER sessions_rearm AFTER UPDATE OF status ON sessions
         WHEN new.status IS NOT old.status
         BEGIN
             UPDATE session_timeouts SET next_check_at =
-                CASE WHEN new.status IN ('active', 'idle', 'paused') THEN new.last_activity END
+                CASE WHEN new.status IN ('active', 'idle', 'paused')
+                    THEN min(new.last_activity, strftime('%Y-%m-%d %H:%M:%f000', 'now')) END
             WHERE session_id = new.session_id;
         END""",
         """CREATE TRIGGER messages_audit_delete AFTER DELETE ON messages
@@ -177,7 +179,8 @@ UP = {
         """CREATE FUNCTION chatledger_rearm() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         BEGIN
             UPDATE session_timeouts SET next_check_at =
-                CASE WHEN NEW.status IN ('active', 'idle', 'paused') THEN NEW.last_activity END
+                CASE WHEN NEW.status IN ('active', 'idle', 'paused')
+                    THEN least(NEW.last_activity, CURRENT_TIMESTAMP) END
             WHERE session_id = NEW.session_id;
             RETURN NULL;
         END $$""",
@@ -194,7 +197,8 @@ UP = {
                 )
                 ORDER BY session_id
             LOOP
-                INSERT INTO session_timeouts (session_id, next_check_at) VALUES (added.session_id, added.created_at);
+                INSERT INTO session_timeouts (session_id, next_check_at)
+                VALUES (added.session_id, least(added.created_at, CURRENT_TIMESTAMP));
             END LOOP;
             RETURN NULL;
         END $$""",

@@ -49,8 +49,8 @@ def begin(work: Work, new: NewSession, now: datetime) -> None:
         _require_an_end(now, name, getattr(new, name))
     own = {column: _seconds(getattr(new, name, None)) for name, column in _COLUMN_OF.items()}
     limits = Limits(new.idle_timeout, new.archive_timeout, new.hard_timeout)
-    # As a sweep would see it now, before anything has happened in it.
-    columns = assess(Seen(new.session_id, Status.ACTIVE, False, now, now, 0, limits), now).columns
+    # As a sweep would see it, before anything has happened in it. A beginning that lies ahead is met at once.
+    columns = assess(Seen(new.session_id, Status.ACTIVE, False, now, now, 0, limits), min(now, work.now())).columns
     added = work.dialect.insert(timeouts).values(
         session_id=new.session_id, **own, **columns, created_at=now, updated_at=now
     )
