@@ -183,7 +183,9 @@ def test_whoever_looks_again_when_told_to_meets_every_limit_at_its_moment(histor
         assert session.next_check_at > now
         now = session.next_check_at
     assert session.next_check_at is None
-    ends = session.limits.hard is not None or (session.limits.archive is not None and session.status is not Status.PAUSED)
+    ends = session.limits.hard is not None or (
+        session.limits.archive is not None and session.status is not Status.PAUSED
+    )
     assert ends == (session.status is Status.ARCHIVED)
     assert 1 >= seen_before.count(SweepAction.IDLE)
     assert 1 >= seen_before.count(SweepAction.ARCHIVE)

@@ -178,7 +178,9 @@ def test_time_passes_for_ones_own_sessions_only(shared: Ledger) -> None:
         )
         dry = uow.timeouts.sweep(dry_run=True, now=LATER)
         assert ["of ada"] == [due.session_id for due in dry.sessions]
-        assert ["of ada"] == [due.session_id for due in uow.timeouts.warn(now=datetime.now(UTC) + timedelta(seconds=40))]
+        assert ["of ada"] == [
+            due.session_id for due in uow.timeouts.warn(now=datetime.now(UTC) + timedelta(seconds=40))
+        ]
         assert dry.sessions == uow.timeouts.sweep(now=LATER).sessions
         assert 0 == uow.timeouts.purge(older_than=0, status=[*Status][:3], now=LATER).sessions
         assert 1 == uow.timeouts.purge(older_than=0, now=LATER, dry_run=True).sessions

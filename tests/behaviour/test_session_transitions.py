@@ -123,7 +123,9 @@ def test_archiving_takes_a_snapshot_unless_told_not_to(book: Ledger) -> None:
         uow.sessions.archive("kept")
         uow.sessions.archive("bare", snapshot=False)
         uow.sessions.archive("failed")
-        found = [(s.kind, s.message_count, s.reason) for name in ("kept", "bare", "failed") for s in uow.snapshots.list(name)]
+        found = [
+            (s.kind, s.message_count, s.reason) for name in ("kept", "bare", "failed") for s in uow.snapshots.list(name)
+        ]
         assert [("pre_archive", 1, "done"), ("pre_archive", 1, None)] == found
 
 
