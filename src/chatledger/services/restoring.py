@@ -18,7 +18,7 @@ from chatledger.services.ownership import SESSION_KEY, place, require_visible
 from chatledger.services.rows import SESSION_FIELDS, messages, metadata, sessions
 from chatledger.services.snapshot_body import fields_of, number_of, stored_row
 from chatledger.services.work import Work
-from chatledger.vocabulary import OPEN
+from chatledger.vocabulary import OPEN, Status
 
 #: Messages that are written, or named in a statement, at a time.
 _BATCH = 500
@@ -54,15 +54,16 @@ class Changes:
         return changes
 
 
-def require_open(work: Work, session_id: str) -> None:
-    """Raise SessionClosed for a session that takes no messages."""
-    status = require_visible(work, session_id).status
+def require_open(work: Work, session_id: str) -> Status:
+    """The status of a session. Raises SessionClosed where it takes no messages."""
+    status: Status = require_visible(work, session_id).status
     if status not in OPEN:
         raise SessionClosed(session_id, status.value)
+    return status
 
 
-def over(work: Work, row: Any, before: int, *, reason: str | None) -> Session:
-    """Restore a snapshot over its session, which is locked and open."""
+def over(work: Work, row: Any, before: int, status: Status, *, reason: str | None) -> Session:
+    """Restore a snapshot over its session, which is locked, open and in a status that it keeps."""
     session_id = row.session_id
     lines = snapshotting.contents(row)
     fields = fields_of(f"{session_id}:{row.snapshot_number}", next(lines, ""))
@@ -74,7 +75,7 @@ def over(work: Work, row: Any, before: int, *, reason: str | None) -> Session:
         work.execute(statement, {"session": session_id})
         audit.attribute(work, session_id, audit.MESSAGES_DELETED, reason=f"restoring snapshot {row.snapshot_number}")
     _insert(work, session_id, row, only=set(changes.removed + changes.changed))
-    _write_fields(work, session_id, fields)
+    _write_fields(work, session_id, fields, status)
     details = {
         "snapshot": row.snapshot_number, "undo": before, "removed": len(changes.added),
         "brought_back": len(changes.removed), "changed_back": len(changes.changed),
@@ -124,12 +125,14 @@ def _insert(work: Work, session_id: str, row: Any, only: set[int] | None = None)
         work.insert_rows(messages, batch)
 
 
-def _write_fields(work: Work, session_id: str, fields: dict[str, Any]) -> None:
+def _write_fields(work: Work, session_id: str, fields: dict[str, Any], status: Status) -> None:
     creation.register(work, fields["project_id"], fields["model_id"])
     now = work.now()
     values = {name: bindparam(f"new_{name}", fields[name], type_=sessions.c[name].type) for name in SESSION_FIELDS}
     values["context"] = bindparam("new_context", fields["context"], type_=EncodedDocument())
     values["updated_at"] = bindparam("new_updated_at", now, type_=Timestamp())
+    # Messages that came back have woken an idle session, as messages do.
+    values["status"] = bindparam("new_status", status, type_=sessions.c.status.type)
     work.execute(update(sessions).where(sessions.c.session_id == SESSION_KEY).values(values), place(work, session_id))
     work.execute(delete(metadata).where(metadata.c.session_id == bindparam("of", session_id, type_=Identifier())))
     rows = [

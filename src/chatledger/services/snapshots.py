@@ -122,11 +122,11 @@ class Snapshots(Service):
         row = find(self._work, snapshot_id)
         if as_session_id is None:
             lock(self._work, row.session_id)
-            restoring.require_open(self._work, row.session_id)
+            status = restoring.require_open(self._work, row.session_id)
             before = take(
                 self._work, row.session_id, SnapshotKind.CHECKPOINT, reason=f"before restoring {snapshot_id}"[:1000]
             )
-            restored = restoring.over(self._work, row, before.snapshot_number, reason=why)
+            restored = restoring.over(self._work, row, before.snapshot_number, status, reason=why)
         else:
             restored = restoring.as_new(self._work, row, as_session_id, reason=why)
         logger.info("snapshot restored", extra={"session_id": restored.session_id, "snapshot": snapshot_id})
