@@ -13,7 +13,7 @@ from chatledger.dialects.types import EncodedDocument, Identifier, Timestamp
 from chatledger.errors import SessionClosed
 from chatledger.schemas import NewSession, Session
 from chatledger.schemas.fields import validated
-from chatledger.services import audit, creation, lifecycle, snapshotting
+from chatledger.services import audit, creation, lifecycle, limits, snapshotting
 from chatledger.services.ownership import SESSION_KEY, place, require_visible
 from chatledger.services.rows import SESSION_FIELDS, messages, metadata, sessions
 from chatledger.services.snapshot_body import fields_of, number_of, stored_row
@@ -76,6 +76,7 @@ def over(work: Work, row: Any, before: int, status: Status, *, reason: str | Non
         audit.attribute(work, session_id, audit.MESSAGES_DELETED, reason=f"restoring snapshot {row.snapshot_number}")
     _insert(work, session_id, row, only=set(changes.removed + changes.changed))
     _write_fields(work, session_id, fields, status)
+    limits.arm(work, session_id)  # other defaults may hold in another project
     details = {
         "snapshot": row.snapshot_number, "undo": before, "removed": len(changes.added),
         "brought_back": len(changes.removed), "changed_back": len(changes.changed),
