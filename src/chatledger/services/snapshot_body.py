@@ -137,7 +137,7 @@ def fields_of(snapshot_id: str, line: str) -> dict[str, Any]:
         found: dict[str, Any] = from_json(line)
         if found.pop("chatledger") == "snapshot" and found.pop("version") == VERSION:
             return found
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, AttributeError, TypeError):
         pass
     raise CorruptDatabase(f"snapshot {snapshot_id!r} is damaged: run `chatledger db check`")
 
