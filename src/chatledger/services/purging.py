@@ -116,7 +116,7 @@ def _delete(work: Work, rows: Sequence[Any], status: Status, wanted: Wanted) -> 
     """Delete sessions that are still as they were found; those that were deleted."""
     names = [row.session_id for row in rows]
     statement = _old_ones(work, status).where(sessions.c.session_id.in_(names), sessions.c.held_at.is_(None))
-    locked = statement.with_for_update(skip_locked=True)
+    locked = statement.order_by(_since(status), sessions.c.session_id).with_for_update(skip_locked=True)
     still = work.execute(locked, {"before": wanted.before, "owner": work.owner}).all()
     delete_sessions(work, [row.session_id for row in still], "session.purged", reason=wanted.reason)
     return list(still)
