@@ -66,8 +66,9 @@ COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
     "get of a snapshot": (1, lambda uow: uow.snapshots.get("t:1")),
     "messages of a snapshot": (1, lambda uow: uow.snapshots.messages("t:1")),
     "diff": (4, lambda uow: uow.snapshots.diff("t:1")),
-    # A snapshot before, messages deleted, attributed and inserted, fields, metadata, and a line in the audit log.
-    "restore": (18, lambda uow: uow.snapshots.restore("t:1")),
+    # A snapshot before, messages deleted, attributed and inserted, fields, metadata,
+    # limits looked at, and a line in the audit log.
+    "restore": (19, lambda uow: uow.snapshots.restore("t:1")),
     "restore as new": (8, lambda uow: uow.snapshots.restore("t:1", as_session_id="new")),
     "audit": (1, lambda uow: uow.audit.list()),
 }
