@@ -132,6 +132,8 @@ class Housekeeping(Transactions):
             return act(uow._work)
 
     def _writing(self, actor: str | None) -> Run:
+        acting(actor)  # refused before anything is done, and where there is nothing to do
+
         def run(act: Callable[[Work], R]) -> R:
             return self.run(lambda uow: act(uow._work), actor=actor)
 
