@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -17,7 +19,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chatledger import KeyReused, Ledger, MessageNotFound, SessionClosed, SessionNotFound, Status, TransitionRefused
+from chatledger import (
+    KeyReused,
+    Ledger,
+    MessageNotFound,
+    SessionClosed,
+    SessionHeld,
+    SessionNotFound,
+    SnapshotNotFound,
+    Status,
+    TransitionRefused,
+)
 
 
 class ModelMessage:
@@ -34,6 +46,9 @@ class ModelSession:
         self.last = 0
         self.status = Status.ACTIVE
         self.metadata: dict[str, int] = {}
+        self.held = False
+        #: Of each snapshot, in the order of their numbers.
+        self.snapshots: list[tuple[list[ModelMessage], dict[str, int]]] = []
 
     @property
     def is_open(self) -> bool:
@@ -45,6 +60,13 @@ class ModelSession:
         if self.status is Status.IDLE:
             self.status = Status.ACTIVE
         return self.last
+
+    def take(self) -> None:
+        self.snapshots.append(([message.copy() for message in self.messages], dict(self.metadata)))
+
+    def restore(self, number: int) -> None:
+        messages, metadata = self.snapshots[number - 1]
+        self.messages, self.metadata = [message.copy() for message in messages], dict(metadata)
 
     def with_key(self, key: str | None) -> ModelMessage | None:
         return next((message for message in self.messages if key is not None and message.key == key), None)
@@ -58,8 +80,10 @@ TURNS = {
     "pause": (Status.PAUSED, {Status.ACTIVE, Status.IDLE}),
     "resume": (Status.ACTIVE, {Status.IDLE, Status.PAUSED}),
     "mark_idle": (Status.IDLE, {Status.ACTIVE}),
-    "archive": (Status.ARCHIVED, {Status.ACTIVE, Status.IDLE, Status.PAUSED}),
-    "expire": (Status.EXPIRED, {Status.ACTIVE, Status.IDLE, Status.PAUSED, Status.ARCHIVED}),
+    "archive": (Status.ARCHIVED, {Status.ACTIVE, Status.IDLE, Status.PAUSED, Status.FAILED}),
+    "expire": (Status.EXPIRED, {Status.ACTIVE, Status.IDLE, Status.PAUSED, Status.ARCHIVED, Status.FAILED}),
+    "fail": (Status.FAILED, {Status.ACTIVE, Status.IDLE, Status.PAUSED}),
+    "reopen": (Status.ACTIVE, {Status.ARCHIVED, Status.EXPIRED, Status.FAILED}),
 }
 
 
@@ -73,6 +97,7 @@ class Conversations(RuleBasedStateMachine):
         self.model: dict[str, ModelSession] = {}
         with self.ledger.begin() as uow:
             for session in uow.sessions.list(status=list(Status)):
+                uow.sessions.release(session.session_id)
                 uow.sessions.delete(session.session_id)
 
     @rule(name=NAMES)
@@ -137,6 +162,10 @@ class Conversations(RuleBasedStateMachine):
             message = model.messages[place]
             self.ledger.run(lambda uow: uow.messages.redact(name, message.number, replacement=word))
             message.content = word
+            for messages, _ in model.snapshots:
+                for old in messages:
+                    if old.number == message.number:
+                        old.content = word
 
     @rule(name=NAMES, verb=st.sampled_from(sorted(TURNS)))
     def turn(self, name: str, verb: str) -> None:
@@ -148,6 +177,8 @@ class Conversations(RuleBasedStateMachine):
                 with pytest.raises(SessionNotFound):
                     act(name)
             elif model.status is wanted or model.status in reached_from:
+                if verb == "archive" and model.status is not wanted:
+                    model.take()
                 model.status = act(name).status
                 assert wanted is model.status
             else:
@@ -170,9 +201,69 @@ class Conversations(RuleBasedStateMachine):
             self.ledger.run(lambda uow: uow.metadata.set(name, key, value))
             self.model[name].metadata[key] = value
 
+    @rule(name=NAMES, verb=st.sampled_from(["hold", "release"]))
+    def hold(self, name: str, verb: str) -> None:
+        if name in self.model:
+            held = self.ledger.run(lambda uow: getattr(uow.sessions, verb)(name).held_at is not None)
+            self.model[name].held = verb == "hold"
+            assert held == self.model[name].held
+
+    @rule(name=NAMES)
+    def take(self, name: str) -> None:
+        model = self.model.get(name)
+        if model is not None and len(model.snapshots) < 4:
+            model.take()
+            taken = self.ledger.run(lambda uow: uow.snapshots.take(name))
+            assert (len(model.snapshots), len(model.messages)) == (taken.snapshot_number, taken.message_count)
+
+    @rule(name=NAMES, number=st.integers(1, 4))
+    def restore(self, name: str, number: int) -> None:
+        model = self.model.get(name)
+        if model is None or number > len(model.snapshots):
+            with pytest.raises(SnapshotNotFound):
+                self.ledger.run(lambda uow: uow.snapshots.restore(f"{name}:{number}"))
+        elif not model.is_open:
+            with pytest.raises(SessionClosed):
+                self.ledger.run(lambda uow: uow.snapshots.restore(f"{name}:{number}"))
+        else:
+            model.take()
+            model.restore(number)
+            restored = self.ledger.run(lambda uow: uow.snapshots.restore(f"{name}:{number}"))
+            assert len(model.messages) == restored.message_count
+
+    @rule(name=NAMES, number=st.integers(1, 4), new=NAMES)
+    def restore_as_new(self, name: str, number: int, new: str) -> None:
+        model = self.model.get(name)
+        if model is not None and number <= len(model.snapshots) and new not in self.model:
+            self.ledger.run(lambda uow: uow.snapshots.restore(f"{name}:{number}", as_session_id=new))
+            copy = self.model[new] = ModelSession()
+            copy.snapshots = model.snapshots
+            copy.restore(number)
+            copy.snapshots = []
+            copy.last = max((message.number for message in copy.messages), default=0)
+
+    @rule()
+    def expire_older_than(self) -> None:
+        chosen = [model for model in self.model.values() if model.is_open and not model.held]
+        far = datetime.now(UTC) + timedelta(days=1)
+        assert len(chosen) == self.ledger.run(lambda uow: uow.sessions.expire_older_than(1, now=far))
+        for model in chosen:
+            model.status = Status.EXPIRED
+
+    @rule(status=st.sampled_from([Status.ARCHIVED, Status.EXPIRED, Status.FAILED]))
+    def purge(self, status: Status) -> None:
+        held = {name for name, model in self.model.items() if model.status is status and model.held}
+        gone = {name for name, model in self.model.items() if model.status is status and not model.held}
+        report = self.ledger.purge(older_than=0, status=status)
+        assert (gone, len(held)) == (set(report.session_ids), report.held)
+        assert sum(len(self.model.pop(name).messages) for name in gone) == report.messages
+
     @rule(name=NAMES)
     def delete(self, name: str) -> None:
-        if self.model.pop(name, None) is not None:
+        if name in self.model and self.model[name].held:
+            with pytest.raises(SessionHeld):
+                self.ledger.run(lambda uow: uow.sessions.delete(name))
+        elif self.model.pop(name, None) is not None:
             self.ledger.run(lambda uow: uow.sessions.delete(name))
 
     @precondition(lambda self: self.model)
@@ -182,7 +273,9 @@ class Conversations(RuleBasedStateMachine):
             if name in self.model and self.model[name].is_open:
                 uow.messages.append(name, "user", content, tokens_used=3)
                 uow.messages.clear(name)
+                uow.snapshots.take(name)
             for other in self.model:
+                uow.sessions.release(other)
                 uow.sessions.delete(other)
             raise ZeroDivisionError
 
@@ -193,12 +286,18 @@ class Conversations(RuleBasedStateMachine):
             assert self.model.keys() == found.keys()
             for name, model in self.model.items():
                 session = found[name]
-                assert (model.status, len(model.messages), sum(m.tokens for m in model.messages), model.last) == (
+                tokens = sum(message.tokens for message in model.messages)
+                assert (model.status, len(model.messages), tokens, model.last, model.held) == (
                     session.status, session.message_count, session.total_tokens, session.last_sequence,
+                    session.held_at is not None,
                 )  # fmt: skip
                 assert model.metadata == session.metadata
                 history = [(m.sequence_number, m.content, m.key) for m in uow.messages.history(name)]
                 assert [(m.number, m.content, m.key) for m in model.messages] == history
+                assert len(model.snapshots) == len(uow.snapshots.list(name))
+                for number, (messages, _) in enumerate(model.snapshots[-2:], max(1, len(model.snapshots) - 1)):
+                    kept = [(m.sequence_number, m.content, m.key) for m in uow.snapshots.messages(f"{name}:{number}")]
+                    assert [(m.number, m.content, m.key) for m in messages] == kept
             for word in ("otter", "据"):
                 hits = {(hit.session_id, hit.sequence_number) for hit in uow.search.messages(word, limit=200)}
                 assert hits == {
@@ -218,6 +317,6 @@ def test_any_sequence_of_operations_leaves_what_the_model_says(ledger: Ledger) -
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -1,0 +1,253 @@
+"""What a ledger does over many transactions: what is done stays done, whatever ends it, and the next goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chatledger import AsyncLedger, CorruptDatabase, Due, InvalidInput, Ledger, Status, SweepReport
+from chatledger.services import lifecycle, purging, snapshotting, sweeping
+from tests.support.clock import StoppedClock
+from tests.support.contents import places_of
+from tests.support.raw import Raw
+
+HOUR = timedelta(hours=1)
+NAMES = [f"s{number}" for number in range(7)]
+
+
+class Killed(BaseException):
+    """Ends what is under way, as a signal would."""
+
+
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "pages", functools.partial(sweeping.pages, size=2))
+    for name in ("chatledger.services.purging.BATCH", "chatledger.services.erasing.BATCH"):
+        monkeypatch.setattr(name, 2)
+
+
+def fill(book: Ledger, clock: StoppedClock, **limits: Any) -> None:
+    """Seven sessions, one second apart."""
+    with book.begin() as uow:
+        for name in NAMES:
+            uow.sessions.create(name, user_id="zqada", **limits)
+            uow.messages.append(name, "user", "otter")
+            clock.advance(seconds=1)
+
+
+def statuses(raw: Raw) -> dict[str, str]:
+    return dict(tuple(row) for row in raw("SELECT session_id, status FROM sessions ORDER BY session_id"))
+
+
+def unfinished(raw: Raw) -> list[Any]:
+    """Sessions that are archived without their snapshot, or have one and are not."""
+    return list(
+        raw(
+            "SELECT s.session_id FROM sessions AS s LEFT JOIN session_snapshots AS b ON b.session_id = s.session_id"
+            " WHERE (s.status = 'archived') <> (b.kind IS NOT NULL AND b.kind = 'pre_archive')"
+        )
+    )
+
+
+def test_a_sweep_that_is_killed_leaves_each_session_done_or_not_begun(
+    timed_book: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(timed_book, clock, archive_timeout=3600)
+    clock.advance(hours=2)
+    turn = lifecycle.turn
+
+    def die(work: Any, session_id: str, *rest: Any, **how: Any) -> bool:
+        if session_id == "s3":
+            raise Killed  # its snapshot has been taken
+        return turn(work, session_id, *rest, **how)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(lifecycle, "turn", die)
+        with pytest.raises(Killed):
+            timed_book.sweep()
+    assert NAMES[:3] == [name for name, status in statuses(raw).items() if status == "archived"]
+    assert [] == unfinished(raw)
+    assert 3 == raw.count("audit_log")
+    assert 4 == timed_book.sweep().archived
+    assert set(statuses(raw).values()) == {"archived"}
+    assert ([], 7) == (unfinished(raw), raw.count("session_snapshots"))
+
+
+def test_a_warning_is_written_down_before_it_is_sent(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
+    """Whoever is killed while sending has sent it, as far as the next one knows."""
+    fill(timed_book, clock, archive_timeout=3600)
+    clock.advance(minutes=57)
+    sent: list[str] = []
+
+    def kill(due: Due) -> None:
+        (row,) = raw("SELECT warned_at FROM session_timeouts WHERE session_id = :name", name=due.session_id)
+        assert row.warned_at is not None
+        sent.append(due.session_id)
+        if due.session_id == "s3":
+            raise Killed
+
+    with pytest.raises(Killed):
+        timed_book.sweep(send=kill)
+    assert NAMES[:4] == sent
+    assert 3 == timed_book.sweep(send=kill).warned
+    assert NAMES == sent
+
+
+def damage(raw: Raw, session_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A time that no calendar has. A server keeps none, so that there the reader says so."""
+    if raw.engine.dialect.name == "sqlite":
+        raw("UPDATE messages SET created_at = '2026-99-99' WHERE session_id = :name", name=session_id)
+        return
+    read = snapshotting.current_lines
+
+    def fail(work: Any, name: str) -> Any:
+        if name == session_id:
+            raise CorruptDatabase(f"message 1 of session {name!r} is damaged: run `chatledger db check`")
+        return read(work, name)
+
+    monkeypatch.setattr(snapshotting, "current_lines", fail)
+
+
+def test_one_damaged_session_does_not_stop_the_others(
+    timed_book: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(timed_book, clock, archive_timeout=3600)
+    damage(raw, "s3", monkeypatch)
+    clock.advance(hours=2)
+    report = timed_book.sweep()
+    assert (6, 1) == (report.archived, report.failed)
+    (failure,) = report.failures
+    assert "s3" == failure.session_id
+    assert "chatledger db check" in failure.reason
+    assert {**dict.fromkeys(NAMES, "archived"), "s3": "active"} == statuses(raw)
+    assert [] == unfinished(raw)
+    # The next one tries again, and fails at it again alone.
+    assert (0, 1) == ((again := timed_book.sweep()).archived, again.failed)
+    with pytest.raises(CorruptDatabase), timed_book.begin() as uow:
+        uow.sessions.archive("s3")
+    assert Status.ARCHIVED is timed_book.run(lambda uow: uow.sessions.archive("s3", snapshot=False)).status
+
+
+def test_a_sweep_tells_its_progress_and_can_be_asked_to_stop(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
+    fill(timed_book, clock, idle_timeout=60)
+    clock.advance(hours=1)
+    told: list[int] = []
+    asked: list[int] = []
+
+    def stopping() -> bool:
+        asked.append(1)
+        return len(asked) == 2
+
+    report = timed_book.sweep(progress=lambda so_far: told.append(so_far.idled), stopping=stopping)
+    assert ([2, 4], 4) == (told, report.idled)
+    report = timed_book.sweep(progress=lambda so_far: told.append(so_far.idled), actor=None)
+    assert ([2, 4, 2, 3], 3) == (told, report.idled)
+    assert {"idle"} == set(statuses(raw).values())
+
+
+def test_a_purge_that_is_killed_leaves_whole_sessions(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
+    fill(timed_book, clock)
+    timed_book.run(lambda uow: [uow.sessions.archive(name) for name in NAMES])
+
+    def kill(report: purging.PurgeReport) -> None:
+        if report.sessions == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        timed_book.purge(older_than=0, progress=kill)
+    assert NAMES[4:] == list(statuses(raw))
+    assert [3, 3, 3] == [raw.count(table) for table in ("sessions", "messages", "session_snapshots")]
+    assert 3 == timed_book.purge(older_than=0, progress=kill).sessions
+    assert {} == statuses(raw)
+
+
+def test_an_erasure_that_is_killed_is_run_again(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
+    fill(timed_book, clock)
+
+    def kill(sessions: int, messages: int) -> None:
+        if sessions == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        timed_book.erase_user("zqada", keep_totals=True, progress=kill)
+    assert 3 == timed_book.erase_user("zqada", keep_totals=True, progress=kill, scrub=False).sessions
+    assert [] == places_of(raw, ["zqada", *NAMES])
+    assert (7, 7) == (raw.count("sessions"), raw.count("messages"))
+
+
+def test_each_works_on_what_a_view_can_see(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
+    with timed_book.begin() as uow:
+        for user in ("ada", "bob"):
+            uow.sessions.create(user, user_id=user, archive_timeout=60)
+    clock.advance(hours=1)
+    view = timed_book.for_user("ada")
+    assert ["ada"] == [due.session_id for due in view.sweep(dry_run=True).sessions]
+    assert ["ada"] == [due.session_id for due in view.sweep().sessions]
+    assert {"ada": "archived", "bob": "active"} == statuses(raw)
+    timed_book.sweep()
+    assert ("ada",) == view.purge(older_than=0).session_ids
+    with pytest.raises(InvalidInput, match="user_id"):
+        view.erase_user("bob")
+    assert {"bob": "archived"} == statuses(raw)
+    assert 1 == timed_book.for_user("bob").erase_user("bob", scrub=False).sessions
+
+
+def test_a_time_without_a_zone_is_refused_before_anything_happens(book: Ledger, raw: Raw) -> None:
+    book.run(lambda uow: uow.sessions.create("s", hard_timeout=1))
+    naive: Any = datetime(2200, 1, 1)
+    for act in (lambda: book.sweep(now=naive), lambda: book.purge(older_than=0, status="active", now=naive)):
+        with pytest.raises(InvalidInput, match="now"):
+            act()
+    with pytest.raises(InvalidInput, match="actor"):
+        book.sweep(actor="")
+    assert {"s": "active"} == statuses(raw)
+
+
+Work = Callable[[AsyncLedger, Callable[..., None]], Any]
+AWAITED: dict[str, Work] = {
+    "sweep": lambda ledger, told: ledger.sweep(now=datetime.now(UTC) + HOUR, progress=told),
+    "purge": lambda ledger, told: ledger.purge(older_than=0, status="active", progress=told),
+    "erase_user": lambda ledger, told: ledger.erase_user("ada", progress=told),
+}
+
+
+@pytest.mark.parametrize("name", AWAITED)
+def test_a_cancelled_task_ends_between_two_transactions(url: str, raw: Raw, name: str) -> None:
+    async def scene() -> None:
+        async with AsyncLedger(url) as ledger:
+
+            def fill(uow: Any) -> None:
+                for name in NAMES:
+                    uow.sessions.create(name, user_id="ada", archive_timeout=60)
+
+            await ledger.run(fill)
+            told, gone_on = asyncio.Event(), threading.Event()
+            loop = asyncio.get_running_loop()
+
+            def tell(*figures: Any) -> None:
+                loop.call_soon_threadsafe(told.set)
+                gone_on.wait(5)
+
+            task = asyncio.create_task(AWAITED[name](ledger, tell))
+            await told.wait()
+            task.cancel()
+            await asyncio.sleep(0.05)
+            assert not task.done()  # it waits for the transaction that is under way
+            gone_on.set()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            left = {name for name, status in statuses(raw).items() if status == "active"}
+            assert NAMES[-3:] == sorted(left)
+            assert [] == unfinished(raw)
+            assert 0 == (await ledger.pool_status())["in_use"]
+            report = await AWAITED[name](ledger, lambda *figures: None)
+            assert 3 == (report.archived if isinstance(report, SweepReport) else report.sessions)
+            assert {"active"} & set(statuses(raw).values()) == set()
+
+    asyncio.run(scene())
