@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from chatledger import AsyncLedger, CorruptDatabase, Due, InvalidInput, Ledger, Status, SweepReport
-from chatledger.services import lifecycle, purging, snapshotting, sweeping
+from chatledger import AsyncLedger, CorruptDatabase, Due, InvalidInput, Ledger, PurgeReport, Status, SweepReport
+from chatledger.services import lifecycle, snapshotting, sweeping
 from tests.support.clock import StoppedClock
 from tests.support.contents import places_of
 from tests.support.raw import Raw
@@ -155,7 +155,7 @@ def test_a_purge_that_is_killed_leaves_whole_sessions(timed_book: Ledger, clock:
     fill(timed_book, clock)
     timed_book.run(lambda uow: [uow.sessions.archive(name) for name in NAMES])
 
-    def kill(report: purging.PurgeReport) -> None:
+    def kill(report: PurgeReport) -> None:
         if report.sessions == 4:
             raise Killed
 

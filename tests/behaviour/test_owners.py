@@ -22,6 +22,8 @@ from tests.support.contents import contents
 from tests.support.raw import Raw
 
 THEIRS = "of bob"
+#: When every session of `shared` is past its limits.
+LATER = datetime.now(UTC) + timedelta(days=2)
 
 #: Every method that is about one session, called on another user's.
 NOT_FOUND: dict[str, Callable[[UnitOfWork], object]] = {
@@ -81,8 +83,6 @@ OTHERWISE = {
     "sessions.create", "sessions.expire_older_than", "sessions.erase_user", "timeouts.configure_default",
     "timeouts.clear_default", "timeouts.warn", "timeouts.sweep", "timeouts.report", "timeouts.purge",
 }  # fmt: skip
-#: When every session of `shared` is past its limits.
-LATER = datetime.now(UTC) + timedelta(days=2)
 
 
 @pytest.fixture
@@ -199,9 +199,9 @@ def test_ones_defaults_are_ones_own(shared: Ledger) -> None:
         assert ("user", "ada", timedelta(minutes=2)) == (mine.scope, mine.scope_id, mine.idle_timeout)
         assert [mine] == uow.timeouts.defaults()
         for refused in (uow.timeouts.configure_default, uow.timeouts.clear_default):
-            for given in ({"user_id": "bob"}, {"project_id": "p"}):
+            for user, project in (("bob", None), (None, "p")):
                 with pytest.raises(InvalidInput) as caught:
-                    refused(**given)  # type: ignore[operator]
+                    refused(user_id=user, project_id=project)
                 assert "user_id" == caught.value.field
         assert uow.timeouts.clear_default()
         assert not uow.timeouts.clear_default()

@@ -135,9 +135,10 @@ def test_a_purge_of_what_is_none_is_refused_by_name(book: Ledger, raw: Raw) -> N
         uow.sessions.create("s")
         uow.sessions.archive("s")
     before = contents(raw)
-    for age in (-1, timedelta(-1), float("nan"), True, "1", None, []):
+    ages: tuple[Any, ...] = (-1, timedelta(-1), float("nan"), True, "1", None, [])
+    for age in ages:
         with pytest.raises(InvalidInput, match="older_than"):
-            book.purge(older_than=age)  # type: ignore[arg-type]
+            book.purge(older_than=age)
     for status in ("", "closed", [], ["archived", "x"], None, 5):
         with pytest.raises(InvalidInput, match="status"):
             book.purge(older_than=0, status=status)  # type: ignore[arg-type]

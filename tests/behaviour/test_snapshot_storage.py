@@ -84,7 +84,9 @@ READERS: dict[str, Callable[[UnitOfWork], object]] = {
 
 def test_damage_of_any_kind_is_told_and_changes_nothing(long: Ledger, raw: Raw) -> None:
     whole = raw("SELECT body, size, digest, encoding FROM session_snapshots")[0]._mapping
-    facts = {name: bytes(value) if name in ("body", "digest") else value for name, value in whole.items()}
+    facts: dict[str, Any] = {
+        name: bytes(value) if name in ("body", "digest") else value for name, value in whole.items()
+    }
     for kind, damage in DAMAGE.items():
         replace(raw, **facts)
         replace(raw, **damage(facts["body"], facts["size"]))

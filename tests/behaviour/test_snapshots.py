@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -18,12 +18,13 @@ from tests.support.raw import Raw
 #: A message of every field, and messages of every value that has been trouble.
 RICH: list[dict[str, Any]] = [
     {
-        "role": "assistant", "content": "It costs 5 €\n\u2028\x1f — 東京", "payload": {"b": 1e16, "a": [None, -0.0, 2**70]},
-        "metadata": {"é": "\U0010ffff"}, "name": "né", "tool_call_id": "call:1", "model_id": "gpt-5", "input_tokens": 10**12,
-        "output_tokens": 3, "cached_tokens": 1, "tokens_used": 7, "duration_ms": 12, "cost": Decimal("0.000000001"),
+        "role": "assistant", "content": "It costs 5 €\n\u2028\x1f — 東京",
+        "payload": {"b": 1e16, "a": [None, -0.0, 2**70]}, "metadata": {"é": "\U0010ffff"}, "name": "né",
+        "tool_call_id": "call:1", "model_id": "gpt-5", "input_tokens": 10**12, "output_tokens": 3,
+        "cached_tokens": 1, "tokens_used": 7, "duration_ms": 12, "cost": Decimal("0.000000001"),
         "key": "k:1", "created_at": datetime(2026, 5, 1, 3, 0, 0, 7, tzinfo=timezone(timedelta(hours=9))),
     },
-    {"role": "tool", "content": "", "payload": [], "created_at": datetime(1, 1, 1, tzinfo=timezone.utc)},  # noqa: UP017
+    {"role": "tool", "content": "", "payload": [], "created_at": datetime(1, 1, 1, tzinfo=UTC)},
     *({"role": "user", "content": text} for text in GOOD_TEXTS[::9]),
     *({"role": "developer", "payload": value} for value in GOOD_JSON[::5]),
 ]  # fmt: skip
@@ -55,7 +56,8 @@ def test_a_snapshot_holds_all_of_a_conversation_with_its_figures(rich: Ledger, c
         taken = uow.snapshots.take("s", "manual", reason="before the experiment")
         session = uow.sessions.get("s")
         assert ("s:1", "s", 1, "manual", clock.now, "bob", "before the experiment") == (
-            taken.snapshot_id, taken.session_id, taken.snapshot_number, taken.kind, taken.created_at, taken.actor, taken.reason,
+            taken.snapshot_id, taken.session_id, taken.snapshot_number, taken.kind, taken.created_at, taken.actor,
+            taken.reason,
         )  # fmt: skip
         assert (len(RICH), session.total_tokens, 12, Decimal("1e-9"), len(RICH)) == (
             taken.message_count, taken.total_tokens, taken.total_duration_ms, taken.total_cost, taken.last_sequence,
@@ -69,9 +71,10 @@ def test_a_snapshot_holds_all_of_a_conversation_with_its_figures(rich: Ledger, c
         uow.snapshots.delete("s:1")
         assert [second] == uow.snapshots.list("s")
         assert 3 == uow.snapshots.take("s").snapshot_number
-        for kind in ("", "Manual", None, 1, []):
+        kinds: tuple[Any, ...] = ("", "Manual", None, 1, [])
+        for kind in kinds:
             with pytest.raises(InvalidInput, match="kind"):
-                uow.snapshots.take("s", kind)  # type: ignore[arg-type]
+                uow.snapshots.take("s", kind)
 
 
 def test_restored_as_new_it_is_the_same_but_for_its_name(rich: Ledger, raw: Raw) -> None:
@@ -83,7 +86,7 @@ def test_restored_as_new_it_is_the_same_but_for_its_name(rich: Ledger, raw: Raw)
         new = uow.snapshots.restore("s:1", as_session_id="t")
         assert ("t", "active", "s", taken.last_sequence) == (new.session_id, new.status, new.forked_from, new.forked_at)
         assert 1 + new.last_sequence == uow.messages.append("t", "user", "on").sequence_number
-        assert uow.messages.pop("t")
+        uow.messages.pop("t")
     session, messages = whole(rich, "t")
     session["last_sequence"] -= 1
     assert before == (session, messages)

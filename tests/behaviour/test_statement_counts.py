@@ -29,6 +29,8 @@ def count(book: Ledger, work: Callable[[UnitOfWork], object]) -> int:
     return len(seen)
 
 
+FAR = datetime.now(UTC) + timedelta(days=2)
+
 COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
     "append": (1, lambda uow: uow.messages.append("s", "user", "x", payload={"a": 1})),
     "append with a key": (1, lambda uow: uow.messages.append("s", "user", "x", key="k", expected_sequence=301)),
@@ -72,7 +74,6 @@ COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
     "restore as new": (8, lambda uow: uow.snapshots.restore("t:1", as_session_id="new")),
     "audit": (1, lambda uow: uow.audit.list()),
 }
-FAR = datetime.now(UTC) + timedelta(days=2)
 
 
 @pytest.mark.parametrize("name", COSTS)

@@ -29,14 +29,15 @@ def test_a_session_is_warned_marked_idle_warned_and_archived_in_its_time(
         uow.messages.append("s", "user", "Hello")
         uow.timeouts.configure("s", idle_timeout=10 * MINUTE, archive_timeout=HOUR, hard_timeout=None)
         happened = []
-        for minute in range(0, 200):
+        for minute in range(200):
             clock.now = began + minute * MINUTE
             assert (report := uow.timeouts.sweep(dry_run=True)).sessions == tuple(uow.timeouts.due())
             swept = uow.timeouts.sweep()
             assert (report.sessions, report.warned, report.archived) == (swept.sessions, swept.warned, swept.archived)
             happened += [(minute, due.action, due.limit, (due.at - began) // MINUTE) for due in swept.sessions]
         assert happened == [
-            (5, "warn", "idle", 10), (10, "mark idle", "idle", 10), (55, "warn", "archive", 60), (60, "archive", "archive", 60),
+            (5, "warn", "idle", 10), (10, "mark idle", "idle", 10), (55, "warn", "archive", 60),
+            (60, "archive", "archive", 60),
         ]  # fmt: skip
         session = uow.sessions.get("s")
         archived = began + HOUR
@@ -283,7 +284,7 @@ def test_a_time_that_lies_ahead_keeps_nobody(timed_book: Ledger, clock: StoppedC
     """It counts as the time of the sweep that meets it first: from there all limits run."""
     clock.now = datetime.now(UTC)  # with the clock of the database, which a trigger asks
     far = clock.now + 3650 * DAY
-    its = {"archive_timeout": HOUR, "idle_timeout": 10 * MINUTE, "hard_timeout": None}
+    its: dict[str, Any] = {"archive_timeout": HOUR, "idle_timeout": 10 * MINUTE, "hard_timeout": None}
     with timed_book.begin() as uow:
         uow.sessions.create("begun", created_at=far, archive_timeout=HOUR, idle_timeout=600)
         uow.sessions.create("hard", created_at=far, hard_timeout=HOUR)

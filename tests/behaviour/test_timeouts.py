@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from chatledger import InvalidInput, Ledger, SessionNotFound, Timeout
+from chatledger import InvalidInput, Ledger, SessionNotFound, Timeout, UnitOfWork
 from tests.support.clock import StoppedClock
 from tests.support.contents import contents
 from tests.support.raw import Raw
@@ -143,7 +144,7 @@ def test_whoever_a_session_belongs_to_decides_which_default_holds(timed_book: Le
 
 
 def test_when_limits_are_taken_away_the_wider_ones_hold_at_once(timed_book: Ledger, clock: StoppedClock) -> None:
-    long = {"idle_timeout": None, "archive_timeout": DAY, "hard_timeout": None}
+    long: dict[str, Any] = {"idle_timeout": None, "archive_timeout": DAY, "hard_timeout": None}
     with timed_book.begin() as uow:
         for name, user, project in (("of a user", "ada", None), ("of a project", None, "p"), ("its own", None, None)):
             uow.sessions.create(name, user_id=user, project_id=project)
@@ -230,7 +231,20 @@ def test_a_hard_limit_set_after_a_reopening_counts_from_it(timed_book: Ledger, c
         assert [] == list(uow.timeouts.sweep().sessions)
 
 
-BAD = (0, -1, timedelta(0), timedelta(seconds=-1), float("nan"), float("inf"), 10**12, "soon", b"x", [], {}, object())
+BAD: tuple[Any, ...] = (
+    0,
+    -1,
+    timedelta(0),
+    timedelta(seconds=-1),
+    float("nan"),
+    float("inf"),
+    10**12,
+    "soon",
+    b"x",
+    [],
+    {},
+    object(),
+)
 
 
 @pytest.mark.parametrize("field", ["idle_timeout", "archive_timeout", "hard_timeout", "warn_before"])
@@ -241,11 +255,12 @@ def test_a_limit_that_is_none_is_refused_by_name_and_changes_nothing(ledger: Led
     for value in BAD:
         if field == "warn_before" and value in (0, timedelta(0)):
             continue  # as good as never
-        for door in (
+        doors: tuple[Callable[[UnitOfWork, dict[str, Any]], object], ...] = (
             lambda uow, given: uow.timeouts.configure("s", **given),
             lambda uow, given: uow.timeouts.configure_default(**given),
             lambda uow, given: uow.timeouts.configure_default(user_id="ada", **given),
-        ):
+        )
+        for door in doors:
             with ledger.begin() as uow, pytest.raises(InvalidInput) as caught:
                 door(uow, {field: value})
             assert field == caught.value.field
@@ -256,7 +271,7 @@ def test_a_default_is_for_a_user_or_a_project_and_limits_for_who_is_there(ledger
     with ledger.begin() as uow:
         for change in (uow.timeouts.configure_default, uow.timeouts.clear_default):
             with pytest.raises(InvalidInput):
-                change(user_id="ada", project_id="p")  # type: ignore[operator]
+                change(user_id="ada", project_id="p")
         with pytest.raises(SessionNotFound):
             uow.timeouts.configure("nobody")
         assert [] == uow.timeouts.defaults()

@@ -99,6 +99,8 @@ def test_an_error_of_ours_that_was_handled_lets_the_rest_go_on(book: Ledger) -> 
         assert 1 == uow.sessions.get("s").message_count
 
 
+#: When a session of one hour is near its limit, and past it.
+SOON, FAR = datetime.now(UTC) + timedelta(minutes=57), datetime.now(UTC) + timedelta(days=2)
 WRITES: dict[str, Callable[[UnitOfWork], Any]] = {
     "create": lambda uow: uow.sessions.create(),
     "append": lambda uow: uow.messages.append("s", "user"),
@@ -121,8 +123,6 @@ WRITES: dict[str, Callable[[UnitOfWork], Any]] = {
     "restore": lambda uow: uow.snapshots.restore("s:1"),
     "delete a snapshot": lambda uow: uow.snapshots.delete("s:1"),
 }
-#: When the session below is near its limit, and past it.
-SOON, FAR = datetime.now(UTC) + timedelta(minutes=57), datetime.now(UTC) + timedelta(days=2)
 
 
 def test_a_reading_block_refuses_every_write(book: Ledger, raw: Raw) -> None:

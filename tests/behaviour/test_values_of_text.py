@@ -230,7 +230,8 @@ ON_SNAPSHOTS: dict[str, Door] = {
 #: Beside every text: ids that look like those of the one snapshot of `s`.
 SHAPES = (
     "s:", ":1", "s:0", "s:2", "s:-1", "s:+1", "s: 1", "s:1 ", " s:1", "s:1:1", "s:s:1", "s:1.0", "s:1e0", "s:0x1",
-    "s:1_0", "s:01", "s:²", "s:１", "s:١", "s:" + "9" * 18, "s:" + "9" * 19, "s:" + "9" * 5000, "S:1", "s", "1", "::", ":",
+    "s:1_0", "s:01", "s:²", "s:\uff11", "s:\u0661", "s:" + "9" * 18, "s:" + "9" * 19, "s:" + "9" * 5000,
+    "S:1", "s", "1", "::", ":",
     *(f"{text}:1" for text in GOOD_TEXTS),
 )  # fmt: skip
 

@@ -171,8 +171,9 @@ class Timeouts(Service):
                     yield candidate.due(verdict)
 
     def warn(self, send: Callable[[Due], object] | None = None, *, now: datetime | None = None) -> list[Due]:
-        """Warn the sessions that are about to reach a limit, each once for each time that it comes near; at most 1,000.
+        """Warn the sessions that are about to reach a limit, each once for each time that it comes near.
 
+        Given back are the first thousand.
         Every warning is a record of the logger `chatledger`, and a call of `send` where that is given; when it raises,
         the session counts as not warned. Within a unit of work `send` is called before the commit, with everything that
         is locked held: `Ledger.sweep` calls it in between its transactions.
