@@ -61,7 +61,7 @@ class Sweeper:
         self._last: tuple[datetime, float] | None = None
         #: The last sweep that went well, and what the last one failed with.
         self.last_report: SweepReport | None = None
-        self.last_error: ChatledgerError | None = None
+        self.last_error: Exception | None = None
 
     @property
     def running(self) -> bool:
@@ -112,17 +112,25 @@ class Sweeper:
             self._stopping = True  # there is nothing left to sweep
             self._wake.put(None)
             return None
-        except ChatledgerError as error:
-            self._failures += 1
-            self.last_error = error
-            logger.warning("sweep failed", extra={"reason": str(error), "failures": self._failures})
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next round may go well; nobody would restart it
+            self._fail(error)
             return None
         self._failures = 0
         self.last_error = None
         self.last_report = report
         if self._heard is not None:
-            self._heard(report)
+            try:
+                self._heard(report)
+            except Exception as error:  # noqa: BLE001 - the sweep is done, whatever becomes of the news of it
+                self._fail(error)
         return report
+
+    def _fail(self, error: Exception) -> None:
+        self._failures += 1
+        self.last_error = error
+        # The text of another's error may hold anything.
+        said = str(error) if isinstance(error, ChatledgerError) else type(error).__name__
+        logger.warning("sweep failed", extra={"reason": said, "failures": self._failures})
 
     def _pause(self) -> float:
         if self._left_out:  # the clock is believed when it still stands there after a while

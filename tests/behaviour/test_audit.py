@@ -59,7 +59,7 @@ def test_it_says_who_did_what_when_why_and_how_many(timed_book: Ledger, clock: S
         ("session.expired", "ann", "r5", *s, 1, None),
         ("session.reopened", "ann", "r6", *s, 1, None),
         ("timeouts.configured", "ann", None, None, None, 1,
-         {"scope": "user", "idle_limit": 60, "archive_limit": None, "hard_limit": 86400, "warn_before": None}),
+         {"scope": "user", "idle_limit": 60, "archive_limit": None, "hard_limit": None, "warn_before": None}),
         ("timeouts.cleared", "ann", None, None, None, 1, {"scope": "user"}),
         ("session.deleted", "ann", "r7", *s, 1, {"messages": 4}),
     ]  # fmt: skip

@@ -142,7 +142,7 @@ def test_a_sweep_tells_its_progress_and_can_be_asked_to_stop(timed_book: Ledger,
 
     def stopping() -> bool:
         asked.append(1)
-        return len(asked) == 2
+        return len(asked) == 7  # before each page, and before each of its two sessions
 
     report = timed_book.sweep(progress=lambda so_far: told.append(so_far.idled), stopping=stopping)
     assert ([2, 4], 4) == (told, report.idled)
@@ -243,11 +243,13 @@ def test_a_cancelled_task_ends_between_two_transactions(url: str, raw: Raw, name
             with pytest.raises(asyncio.CancelledError):
                 await task
             left = {name for name, status in statuses(raw).items() if status == "active"}
-            assert NAMES[-3:] == sorted(left)
+            # A purge ends with its batch, a sweep with the session at hand.
+            undone = 5 if name == "sweep" else 3
+            assert NAMES[-undone:] == sorted(left)
             assert [] == unfinished(raw)
             assert 0 == (await ledger.pool_status())["in_use"]
             report = await AWAITED[name](ledger, lambda *figures: None)
-            assert 3 == (report.archived if isinstance(report, SweepReport) else report.sessions)
+            assert undone == (report.archived if isinstance(report, SweepReport) else report.sessions)
             assert {"active"} & set(statuses(raw).values()) == set()
 
     asyncio.run(scene())

@@ -58,7 +58,7 @@ COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
     "pause": (2, lambda uow: uow.sessions.pause("s")),
     "expire": (3, lambda uow: uow.sessions.expire("s")),
     "hold": (4, lambda uow: uow.sessions.hold("s")),
-    "expire_older_than": (3, lambda uow: uow.sessions.expire_older_than(1, now=FAR)),
+    "expire_older_than": (4, lambda uow: uow.sessions.expire_older_than(1, now=FAR)),
     "limits": (1, lambda uow: uow.timeouts.get("s")),
     "nobody is due": (1, lambda uow: uow.timeouts.due()),
     "a sweep of nothing": (1, lambda uow: uow.timeouts.sweep()),

@@ -300,3 +300,26 @@ def test_a_cancelled_task_leaves_the_rest_undone(url: str) -> None:
     with closing(Ledger(url, clock=clock)) as ledger:
         due_sessions(ledger, clock, 100)
         assert asyncio.run(_cancelled(url, clock)) == statuses(ledger)["archived"] < 100
+
+
+def test_an_error_that_is_not_ours_does_not_end_it() -> None:
+    outcomes: list[Any] = [ZeroDivisionError("with words of a user"), report(), report()]
+    heard: list[SweepReport] = []
+
+    def sweep() -> SweepReport:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome  # type: ignore[no-any-return]
+
+    def hear(told: SweepReport) -> None:
+        heard.append(told)
+        raise ValueError
+
+    sweeper = Sweeper(sweep, 60, heard=hear)
+    assert sweeper.once() is None
+    assert isinstance(sweeper.last_error, ZeroDivisionError)
+    assert sweeper.once() is not None
+    assert isinstance(sweeper.last_error, ValueError)
+    assert sweeper.once() is not None
+    assert 2 == len(heard)

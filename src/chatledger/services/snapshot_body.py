@@ -70,12 +70,21 @@ def header(fields: dict[str, Any]) -> str:
 
 
 def line_of(row: Sequence[Any]) -> str:
-    """The line of a message, from a row of `COLUMNS`, in stored form or not."""
+    """The line of a message, from a row of `COLUMNS`, in stored form or not.
+
+    Raises:
+        CorruptDatabase: its time is none, so that no snapshot could give the message back.
+    """
     values = list(row[1:])  # the session's id is that of the snapshot
-    created_at = values[_CREATED - 1]
-    values[_CREATED - 1] = created_at if isinstance(created_at, str) else stamp(created_at)
     values[-1] = None if values[-1] is None else bytes(values[-1]).hex()
-    return _dumps(values)
+    created_at = values[_CREATED - 1]
+    try:
+        moment = to_moment(created_at)
+        values[_CREATED - 1] = created_at if isinstance(created_at, str) else stamp(moment)
+        return _dumps(values)
+    except (ValueError, AttributeError):
+        pass
+    raise CorruptDatabase(f"message {row[1]} of session {row[0]!r} is damaged: run `chatledger db check`")
 
 
 def number_of(line: str) -> int:
