@@ -99,8 +99,8 @@ def test_an_error_of_ours_that_was_handled_lets_the_rest_go_on(book: Ledger) -> 
         assert 1 == uow.sessions.get("s").message_count
 
 
-#: When a session of one hour is near its limit, and past it.
-SOON, FAR = datetime.now(UTC) + timedelta(minutes=57), datetime.now(UTC) + timedelta(days=2)
+#: Past every limit.
+FAR = datetime.now(UTC) + timedelta(days=2)
 WRITES: dict[str, Callable[[UnitOfWork], Any]] = {
     "create": lambda uow: uow.sessions.create(),
     "append": lambda uow: uow.messages.append("s", "user"),
@@ -117,7 +117,7 @@ WRITES: dict[str, Callable[[UnitOfWork], Any]] = {
     "configure": lambda uow: uow.timeouts.configure("s"),
     "configure default": lambda uow: uow.timeouts.configure_default(),
     "sweep": lambda uow: uow.timeouts.sweep(now=FAR),
-    "warn": lambda uow: uow.timeouts.warn(now=SOON),
+    "warn": lambda uow: uow.timeouts.warn(now=FAR - timedelta(days=1)),
     "purge": lambda uow: uow.timeouts.purge(older_than=0, status="active", now=FAR),
     "take": lambda uow: uow.snapshots.take("s"),
     "restore": lambda uow: uow.snapshots.restore("s:1"),
@@ -127,7 +127,8 @@ WRITES: dict[str, Callable[[UnitOfWork], Any]] = {
 
 def test_a_reading_block_refuses_every_write(book: Ledger, raw: Raw) -> None:
     with book.begin() as uow:
-        uow.sessions.create("s", user_id="ada", idle_timeout=3600)
+        uow.sessions.create("s", user_id="ada", idle_timeout=36 * 3600)
+        uow.timeouts.configure("s", warn_before=18 * 3600)
         uow.messages.append("s", "user")
         uow.snapshots.take("s")
     before = counts(raw)
