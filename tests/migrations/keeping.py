@@ -1,0 +1,79 @@
+"""Ledgers as they were at each revision, kept as small files: `python -m tests.migrations.keeping 0005` adds one.
+
+A revision that has landed is frozen, and so is its file: it is made once, when the revision lands, and never again.
+SQLite's is the file itself, compressed; PostgreSQL's is the SQL of the migrations and of the rows.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from chatledger import Ledger, migrate
+from chatledger.dialects import dialect_of
+from tests.support.raw import Raw
+
+FOLDER = Path(__file__).parent / "kept"
+
+#: What each of them holds, in columns that every revision has.
+ROWS = (
+    "INSERT INTO projects (project_id) VALUES ('travel')",
+    "INSERT INTO models (model_id, provider) VALUES ('m-1', 'somebody')",
+    (
+        "INSERT INTO sessions (session_id, user_id, project_id, model_id, title, context, created_at, last_activity)"
+        " VALUES ('trip', 'ada', 'travel', 'm-1', 'Lisbon', '{\"a\": 1e16}', {moment}, {moment}),"
+        " ('empty', NULL, NULL, NULL, NULL, '{}', {moment}, {moment})"
+    ),
+    (
+        "INSERT INTO messages (session_id, sequence_number, role, content, payload, input_tokens, output_tokens, cost,"
+        " key, created_at) VALUES ('trip', 1, 'user', 'Where to in May? Zürich?', NULL, 8, NULL, NULL, 'k', {moment}),"
+        " ('trip', 2, 'assistant', 'A quiet harbour.', '[1.0, null]', NULL, 3, 1, NULL, {moment})"
+    ),
+    "INSERT INTO session_metadata (session_id, key, value) VALUES ('trip', 'tags', '[\"sea\"]')",
+    (
+        "INSERT INTO session_timeouts (session_id, idle_limit, hard_limit, next_check_at)"
+        " VALUES ('trip', 3600, 86400, {moment})"
+    ),
+    "INSERT INTO audit_log (action, session_id, user_id) VALUES ('session.deleted', 'gone', 'ada')",
+)
+MOMENT = "2026-05-01 10:00:00.000000"
+
+
+def sqlite_of(revision: str) -> Path:
+    return FOLDER / f"{revision}.db.gz"
+
+
+def postgresql_of(revision: str) -> Path:
+    return FOLDER / f"{revision}.sql"
+
+
+def keep(revision: str) -> None:
+    """Write both files of a revision."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kept.db"
+        with closing(Ledger(f"sqlite:///{path}", migrate="never")) as ledger:
+            ledger.upgrade(revision)
+        raw = Raw(f"sqlite:///{path}")
+        for row in ROWS:
+            raw(_spelled(row, f"'{MOMENT}'").replace(":", r"\:"))
+        raw("PRAGMA wal_checkpoint(TRUNCATE)")
+        raw("PRAGMA journal_mode = DELETE")
+        with path.open("rb") as plain, gzip.GzipFile(sqlite_of(revision), "wb", mtime=0) as packed:
+            shutil.copyfileobj(plain, packed)
+    script = migrate.script(dialect_of("postgresql"), revision)
+    moment = f"'{MOMENT}+00'"
+    rows = "".join(f"{_spelled(row, moment)};\n\n" for row in ROWS)
+    postgresql_of(revision).write_text(f"{script}\n{rows}", encoding="utf-8")
+
+
+def _spelled(row: str, moment: str) -> str:
+    return row.replace("{moment}", moment)
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        keep(name)
