@@ -9,7 +9,6 @@ the old file in that moment reads on in it and is refused a write (SQLITE_READON
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import tempfile
@@ -214,6 +213,8 @@ def _close_to_others(connection: Connection, path: Path) -> Literal["alone", "bu
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold SQLite's own locks of a file that SQLite cannot read."""
+    import fcntl  # noqa: PLC0415 - POSIX alone has it, and the rest of this file serves elsewhere too
+
     if is_open_here(path):
         raise Busy(_IN_USE.format(name=str(path)))
     descriptor = os.open(path, os.O_RDWR)

@@ -41,4 +41,5 @@ def _in_child() -> None:
         engine.dispose(close=False)
 
 
-os.register_at_fork(before=_before, after_in_parent=open_gates, after_in_child=_in_child)
+if hasattr(os, "register_at_fork"):  # where processes fork at all
+    os.register_at_fork(before=_before, after_in_parent=open_gates, after_in_child=_in_child)
