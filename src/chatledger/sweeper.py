@@ -74,7 +74,7 @@ class Sweeper:
             self.stop()
         if not self.running:
             self._stopping, self._wake = False, SimpleQueue()
-            self._thread = threading.Thread(target=self.run, name="chatledger sweeper", daemon=True)
+            self._thread = threading.Thread(target=self._serve, name="chatledger sweeper", daemon=True)
             self._thread.start()
         return self
 
@@ -100,7 +100,7 @@ class Sweeper:
                 self._wake.get(timeout=self._pause())
 
     def once(self) -> SweepReport | None:
-        """One round; None where it was left out or failed, which is logged."""
+        """One round; None where it was left out or failed, which is logged. What `heard` raises is raised."""
         if self._clock_jumped():
             logger.warning("sweep left out: the clock has jumped")
             self._left_out = True
@@ -112,18 +112,25 @@ class Sweeper:
             self._stopping = True  # there is nothing left to sweep
             self._wake.put(None)
             return None
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next round may go well; nobody would restart it
+        except ChatledgerError as error:
             self._fail(error)
             return None
         self._failures = 0
         self.last_error = None
         self.last_report = report
         if self._heard is not None:
-            try:
-                self._heard(report)
-            except Exception as error:  # noqa: BLE001 - the sweep is done, whatever becomes of the news of it
-                self._fail(error)
+            self._heard(report)
         return report
+
+    def _serve(self) -> None:
+        """What the thread does: nobody would start it anew after an error that is not ours."""
+        while not self._stopping:
+            try:
+                self.run()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next round may go well
+                self._fail(error)
+                with suppress(Empty):
+                    self._wake.get(timeout=self._pause())
 
     def _fail(self, error: Exception) -> None:
         self._failures += 1
