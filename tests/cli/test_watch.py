@@ -144,3 +144,21 @@ def test_a_reader_who_leaves_ends_it_without_a_traceback(sqlite_url: str, here: 
     os.close(writing)
     assert (1, b"") == (done.returncode, done.stderr)
     assert Status.ARCHIVED is status(sqlite_url, "s")
+
+
+def test_a_term_that_comes_twice_ends_it_as_one_does(sqlite_url: str, here: Path) -> None:
+    """As `timeout` sends it: to the process, and to its group."""
+    make_overdue(sqlite_url, "s")
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "chatledger", "--db", sqlite_url, "timeouts", "watch", "--every", "1d"],
+        cwd=here, env={**os.environ, "PYTHONPATH": str(Path(chatledger.__file__).parents[1])},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert watching.stdout is not None
+    watching.stdout.readline()  # it is at work
+    for _ in range(50):
+        if watching.poll() is None:
+            watching.send_signal(signal.SIGTERM)
+            time.sleep(0.005)
+    _, errors = watching.communicate(timeout=30)
+    assert (0, b"") == (watching.returncode, errors)

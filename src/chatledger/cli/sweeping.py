@@ -68,7 +68,7 @@ def watch(
     """Sweep every so often, until the process is told to end. A line for each sweep that did something.
 
     A database that is away for a while is waited for. SIGTERM and Ctrl-C end it after the session that is being dealt
-    with, with exit code 0 and 130; a second one ends it at once.
+    with, with exit code 0 and 130; a second Ctrl-C ends it at once.
     """
     send = notifier(notify_exec)
     screen = Screen()
@@ -138,7 +138,10 @@ def _warnings_told() -> Iterator[None]:
 
 @contextmanager
 def _until_told(stop: Callable[[], Any]) -> Iterator[list[int]]:
-    """Call `stop` at the first SIGTERM or SIGINT; the next one does what it always does. Gives those that came."""
+    """Call `stop` at SIGTERM or SIGINT; a second Ctrl-C does what it always does. Gives those that came.
+
+    SIGTERM often comes twice, once for the process and once for its group.
+    """
     told: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
@@ -148,7 +151,8 @@ def _until_told(stop: Callable[[], Any]) -> Iterator[list[int]]:
 
     def tell(number: int, _: object) -> None:
         told.append(number)
-        restore()
+        if number == signal.SIGINT:
+            signal.signal(number, before[signal.SIGINT])
         stop()
 
     for number in before:
@@ -157,6 +161,8 @@ def _until_told(stop: Callable[[], Any]) -> Iterator[list[int]]:
         yield told
     finally:
         restore()
+        if signal.SIGTERM in told:  # the process is about to end by itself
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _second(moment: datetime) -> str:
