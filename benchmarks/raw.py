@@ -26,10 +26,11 @@ DIGEST = bytes(range(16))
 #: The columns of a message that an append gives, beside the session and the number.
 GIVEN = (
     "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
-    "cached_tokens", "tokens_used", "duration_ms", "cost", "key", "created_at", "digest", "search_text",
+    "cached_tokens", "reasoning_tokens", "tokens_used", "duration_ms", "cost", "outcome", "key", "created_at", "digest",
+    "search_text",
 )  # fmt: skip
 #: The columns that are read of a message.
-READ = ("session_id", "sequence_number", *GIVEN[:-2])
+READ = ("session_id", "sequence_number", *GIVEN[:-2], "priced_from")
 SESSION = (
     "session_id", "user_id", "project_id", "model_id", "title", "system_prompt", "status", "context", "message_count",
     "total_tokens", "total_duration_ms", "total_cost", "last_sequence", "created_at", "updated_at", "last_activity",
@@ -56,11 +57,14 @@ class RawMessage:
     input_tokens: int | None
     output_tokens: int | None
     cached_tokens: int | None
+    reasoning_tokens: int | None
     tokens_used: int | None
     duration_ms: int | None
     cost: int | None
+    outcome: str | None
     key: str | None
     created_at: Any
+    priced_from: Any
 
 
 @dataclass(slots=True)
@@ -152,7 +156,9 @@ def values(turn: Turn, created_at: Any) -> tuple[Any, ...]:
         get("output_tokens"),
         None,
         None,
+        None,
         get("duration_ms"),
+        None,
         None,
         None,
         created_at,

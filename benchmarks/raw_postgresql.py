@@ -10,7 +10,7 @@ import psycopg
 from benchmarks.conversation import Turn
 from benchmarks.raw import CANDIDATES, GIVEN, READ, SESSION, NewSession, Raw, RawMessage, RawSession, values, words
 
-_NUMBERS = ("input_tokens", "output_tokens", "cached_tokens", "tokens_used", "duration_ms", "cost")
+_NUMBERS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "tokens_used", "duration_ms", "cost")
 _TYPES = {
     "payload": "json", "metadata": "json", "created_at": "timestamptz", "digest": "bytea",
     **dict.fromkeys(_NUMBERS, "bigint"),

@@ -66,7 +66,7 @@ from chatledger.schemas import (
 from chatledger.settings import Preset, Settings
 from chatledger.sweeper import Sweeper
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import LimitKind, Orphans, Role, Scope, Severity, SnapshotKind, Status, SweepAction
+from chatledger.vocabulary import LimitKind, Orphans, Outcome, Role, Scope, Severity, SnapshotKind, Status, SweepAction
 
 if TYPE_CHECKING:
     from chatledger.async_ledger import AsyncLedger
@@ -103,6 +103,7 @@ __all__ = [
     "NotFound",
     "Orphans",
     "OutOfSpace",
+    "Outcome",
     "Page",
     "Preset",
     "Problem",

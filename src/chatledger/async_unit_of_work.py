@@ -11,14 +11,22 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from chatledger.errors import Busy, UnitOfWorkEnded
-from chatledger.services.lifted import (
+from chatledger.services.awaited import (
+    AsyncAnnotations,
     AsyncAudit,
+    AsyncBatches,
+    AsyncComparisons,
     AsyncMessages,
     AsyncMetadata,
+    AsyncMetrics,
+    AsyncModels,
+    AsyncProjects,
     AsyncSearch,
     AsyncSessions,
     AsyncSnapshots,
+    AsyncStatistics,
     AsyncTimeouts,
+    AsyncWorkflows,
 )
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.workers import Workers
@@ -64,6 +72,38 @@ class AsyncUnitOfWork:
     @cached_property
     def audit(self) -> AsyncAudit:
         return AsyncAudit(self._room.uow.audit, self._room.call)
+
+    @cached_property
+    def projects(self) -> AsyncProjects:
+        return AsyncProjects(self._room.uow.projects, self._room.call)
+
+    @cached_property
+    def models(self) -> AsyncModels:
+        return AsyncModels(self._room.uow.models, self._room.call)
+
+    @cached_property
+    def statistics(self) -> AsyncStatistics:
+        return AsyncStatistics(self._room.uow.statistics, self._room.call)
+
+    @cached_property
+    def metrics(self) -> AsyncMetrics:
+        return AsyncMetrics(self._room.uow.metrics, self._room.call)
+
+    @cached_property
+    def annotations(self) -> AsyncAnnotations:
+        return AsyncAnnotations(self._room.uow.annotations, self._room.call)
+
+    @cached_property
+    def comparisons(self) -> AsyncComparisons:
+        return AsyncComparisons(self._room.uow.comparisons, self._room.call)
+
+    @cached_property
+    def batches(self) -> AsyncBatches:
+        return AsyncBatches(self._room.uow.batches, self._room.call)
+
+    @cached_property
+    def workflows(self) -> AsyncWorkflows:
+        return AsyncWorkflows(self._room.uow.workflows, self._room.call)
 
     async def run(self, work: Callable[[UnitOfWork], R]) -> R:
         """Call a synchronous function with the synchronous unit of work of this transaction."""

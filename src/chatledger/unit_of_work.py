@@ -14,14 +14,22 @@ from sqlalchemy.orm import scoped_session
 from chatledger.clock import Clock, utc_now
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import acting
+from chatledger.services.annotations import Annotations
 from chatledger.services.audit import Audit
+from chatledger.services.batches import Batches
+from chatledger.services.comparisons import Comparisons
 from chatledger.services.messages import Messages
 from chatledger.services.metadata import Metadata
+from chatledger.services.metrics import Metrics
+from chatledger.services.models import Models
+from chatledger.services.projects import Projects
 from chatledger.services.search import Search
 from chatledger.services.sessions import Sessions
 from chatledger.services.snapshots import Snapshots
+from chatledger.services.statistics import Statistics
 from chatledger.services.timeouts import Timeouts
 from chatledger.services.work import Work
+from chatledger.services.workflows import Workflows
 
 
 class UnitOfWork:
@@ -83,6 +91,38 @@ class UnitOfWork:
     @cached_property
     def audit(self) -> Audit:
         return Audit(self._work)
+
+    @cached_property
+    def projects(self) -> Projects:
+        return Projects(self._work)
+
+    @cached_property
+    def models(self) -> Models:
+        return Models(self._work)
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        return Statistics(self._work)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        return Metrics(self._work)
+
+    @cached_property
+    def annotations(self) -> Annotations:
+        return Annotations(self._work)
+
+    @cached_property
+    def comparisons(self) -> Comparisons:
+        return Comparisons(self._work)
+
+    @cached_property
+    def batches(self) -> Batches:
+        return Batches(self._work)
+
+    @cached_property
+    def workflows(self) -> Workflows:
+        return Workflows(self._work)
 
     @cached_property
     def session(self) -> OrmSession:

@@ -15,6 +15,14 @@ class Role(StrEnum):
     TOOL = "tool"
 
 
+class Outcome(StrEnum):
+    """How the writing of a message ended. Most messages do not say, and count as complete."""
+
+    COMPLETE = "complete"
+    INTERRUPTED = "interrupted"
+    ERROR = "error"
+
+
 class Status(StrEnum):
     """Where a session stands in its life.
 

@@ -15,14 +15,15 @@ from tests.support.raw import Raw
 FULL: dict[str, Any] = {
     "content": "naïve 東京 🧑‍🚀 \u2028", "payload": {"a": [1.0, "é", None]}, "metadata": {"x": 1}, "name": "n",
     "tool_call_id": "t", "model_id": "m", "input_tokens": 1, "output_tokens": 2, "cached_tokens": 3, "tokens_used": 4,
-    "duration_ms": 5, "cost": Decimal("0.5"), "key": "k",
+    "duration_ms": 5, "cost": Decimal("0.5"), "key": "k", "reasoning_tokens": 6, "outcome": "error",
 }  # fmt: skip
 
 
 #: Rows in stored form: JSON columns as their text, times as each database keeps them.
 STORED = """
     SELECT role, content, CAST(payload AS TEXT) AS payload, CAST(metadata AS TEXT) AS metadata, name, tool_call_id,
-        model_id, input_tokens, output_tokens, cached_tokens, tokens_used, duration_ms, key, created_at, digest
+        model_id, input_tokens, output_tokens, cached_tokens, tokens_used, duration_ms, key, reasoning_tokens, outcome,
+        created_at, digest
     FROM messages ORDER BY sequence_number"""
 
 

@@ -13,13 +13,21 @@ from pydantic import BaseModel
 
 import chatledger
 from chatledger import adoption, exchange, migrate
+from chatledger.services.annotations import Annotations
 from chatledger.services.audit import Audit
+from chatledger.services.batches import Batches
+from chatledger.services.comparisons import Comparisons
 from chatledger.services.messages import Messages
 from chatledger.services.metadata import Metadata
+from chatledger.services.metrics import Metrics
+from chatledger.services.models import Models
+from chatledger.services.projects import Projects
 from chatledger.services.search import Search
 from chatledger.services.sessions import Sessions
 from chatledger.services.snapshots import Snapshots
+from chatledger.services.statistics import Statistics
 from chatledger.services.timeouts import Timeouts
+from chatledger.services.workflows import Workflows
 from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "api.md"
@@ -32,6 +40,14 @@ SERVICES = {
     "timeouts": Timeouts,
     "snapshots": Snapshots,
     "audit": Audit,
+    "projects": Projects,
+    "models": Models,
+    "statistics": Statistics,
+    "metrics": Metrics,
+    "annotations": Annotations,
+    "comparisons": Comparisons,
+    "batches": Batches,
+    "workflows": Workflows,
 }
 #: Functions of the two modules that are public beside the package.
 MIGRATE = ("upgrade", "downgrade", "stamp", "include_object")
@@ -43,8 +59,8 @@ _RECORDS = (
     "UpkeepStep", "Health", "Problem",
 )  # fmt: skip
 _WORDS = (
-    chatledger.Role, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction, chatledger.Scope,
-    chatledger.SnapshotKind, chatledger.Severity, chatledger.Orphans,
+    chatledger.Role, chatledger.Outcome, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction,
+    chatledger.Scope, chatledger.SnapshotKind, chatledger.Severity, chatledger.Orphans,
 )  # fmt: skip
 _RECORDS_OF_ADOPTION = ("AdoptionReport", "SourceFinding", "TableAccount", "AdoptionProgress")
 _RECORDS_OF_EXCHANGE = ("ImportReport", "ExportReport", "Failure", "Progress")

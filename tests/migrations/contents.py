@@ -30,7 +30,8 @@ def fill(url: str) -> None:
         for number in range(30):
             text_ = f"Message {number} of Lisbon, Zürich and 数据库: the second tides of a harbour" * (1 + number % 3)
             uow.messages.append("first", "user", text_, input_tokens=number, cost="0.000000001", key=f"k{number}")
-        uow.messages.append("second", "tool", "quiet harbour", payload={"a": 1e16}, tokens_used=7, duration_ms=5)
+        uow.messages.append("second", "tool", "quiet harbour", payload={"a": 1e16}, tokens_used=7, outcome="error")
+        uow.messages.append("second", "assistant", "…", reasoning_tokens=2, outcome="interrupted", duration_ms=5)
         for _ in range(3):
             uow.messages.pop("first")  # the last number stays above the count
         uow.snapshots.take("first", "manual")
@@ -40,6 +41,11 @@ def fill(url: str) -> None:
         f"UPDATE session_timeouts SET idle_limit = 60, expires_at = {moment}, archive_limit = 0, idle_from = {moment},"
         " idle_sequence = 7 WHERE session_id = 'first'"
     )
+    raw(
+        "INSERT INTO model_prices (model_id, effective_from, input, output, others)"
+        f" VALUES ('m-1', {moment}, 1250000000, 10000000000, '{{\"audio\": \"40\"}}')"
+    )
+    raw(f"UPDATE messages SET priced_from = {moment} WHERE session_id = 'second'")
     raw(f"UPDATE sessions SET held_at = {moment} WHERE session_id = 'second'")
     raw("INSERT INTO audit_log (action, actor, session_id, details) VALUES ('session.purged', 'ada', 'gone', '{}')")
     assert all(raw.count(table) for table in TABLES)

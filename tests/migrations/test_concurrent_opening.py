@@ -46,4 +46,4 @@ def test_eight_upgrades_of_one_filled_database_at_once(nursery: Nursery, url: st
     nursery.start("downgrade", url, "0001").result()
     assert [HEAD] * 8 == nursery.crowd("upgrade", [(url,)] * 8)
     require_sound(url)
-    assert 28 == Raw(url).count("messages")
+    assert 29 == Raw(url).count("messages")

@@ -63,14 +63,14 @@ def test_rows_written_while_triggers_and_index_were_away_are_counted_and_found(u
             " VALUES ('empty', 5, 'user', 'an unusual walrus', 11, 3)"
         )
         raw("DELETE FROM messages WHERE session_id = 'second'")
-        assert 1 == raw("SELECT message_count FROM sessions WHERE session_id = 'second'")[0][0]
+        assert 2 == raw("SELECT message_count FROM sessions WHERE session_id = 'second'")[0][0]
         ledger.upgrade()
         with ledger.read() as uow:
             added, emptied = uow.sessions.get("empty"), uow.sessions.get("second")
             hits = [(hit.session_id, hit.sequence_number) for hit in uow.search.messages("walrus")]
             assert [] == [hit for hit in uow.search.messages("quiet harbour") if hit.session_id == "second"]
     assert (1, 11, 5) == (added.message_count, added.total_tokens, added.last_sequence)
-    assert (0, 0, 1) == (emptied.message_count, emptied.total_tokens, emptied.last_sequence)
+    assert (0, 0, 2) == (emptied.message_count, emptied.total_tokens, emptied.last_sequence)
     assert [("empty", 5)] == hits
 
 

@@ -15,7 +15,7 @@ from chatledger.cli.screen import Screen, counted, money, when
 from chatledger.cli.sessions import status_of
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Message, Session
-from chatledger.vocabulary import Role
+from chatledger.vocabulary import Outcome, Role
 
 _STYLES = {
     Role.SYSTEM: "magenta",
@@ -54,8 +54,10 @@ def add(
     input_tokens: _Tokens = None,
     output_tokens: _Tokens = None,
     cached_tokens: _Tokens = None,
+    reasoning_tokens: _Tokens = None,
     duration_ms: Annotated[int | None, typer.Option(min=0, metavar="MS", help="How long it took.")] = None,
     cost: Annotated[str | None, typer.Option(metavar="DOLLARS", help="Exact to nine decimals.")] = None,
+    outcome: Annotated[Outcome | None, typer.Option(help="Whether writing it failed or was cut off.")] = None,
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
@@ -83,8 +85,10 @@ def add(
                 input_tokens=input_tokens,
                 output_tokens=output_tokens,
                 cached_tokens=cached_tokens,
+                reasoning_tokens=reasoning_tokens,
                 duration_ms=duration_ms,
                 cost=cost,
+                outcome=outcome,
                 key=key,
             )
         )

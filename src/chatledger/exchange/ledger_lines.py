@@ -29,7 +29,7 @@ VERSION = 1
 
 _TAKEN = set(NewSession.model_fields) & set(Session.model_fields)
 _OF_SESSION = set(Session.model_fields) | {"type", "messages"}
-_OF_MESSAGE = set(NewMessage.model_fields) | {"type", "session_id", "sequence_number"}
+_OF_MESSAGE = set(NewMessage.model_fields) | {"type", "session_id", "sequence_number", "priced_from"}
 
 
 def holds(value: Any) -> bool:

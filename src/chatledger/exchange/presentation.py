@@ -95,6 +95,7 @@ def figures(message: Message) -> list[str]:
         (message.input_tokens, "tokens in"),
         (message.output_tokens, "tokens out"),
         (message.cached_tokens, "cached"),
+        (message.reasoning_tokens, "reasoning"),
         (message.tokens_used, "tokens"),
         (message.duration_ms, "ms"),
     )

@@ -4,7 +4,7 @@ from chatledger.models.audit import AuditEntry
 from chatledger.models.base import Base
 from chatledger.models.message import Message
 from chatledger.models.metadata import SessionMetadata
-from chatledger.models.registry import Model, Project
+from chatledger.models.registry import Model, ModelPrice, Project
 from chatledger.models.session import Session
 from chatledger.models.snapshot import Snapshot
 from chatledger.models.timeout import Timeout, TimeoutDefault
@@ -14,6 +14,7 @@ __all__ = [
     "Base",
     "Message",
     "Model",
+    "ModelPrice",
     "Project",
     "Session",
     "SessionMetadata",

@@ -6,8 +6,8 @@ from sqlalchemy import CheckConstraint, FetchedValue, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.models.base import Base, Blob, Json, Money, OfSession, Stamped, Whole, one_of
-from chatledger.vocabulary import Role
+from chatledger.models.base import Base, Blob, Json, Money, OfSession, Stamped, Timestamp, Whole, one_of
+from chatledger.vocabulary import Outcome, Role
 
 
 class Message(Base):
@@ -20,6 +20,7 @@ class Message(Base):
     __table_args__ = (
         CheckConstraint("sequence_number >= 1", name="sequence_number"),
         one_of("role", Role),
+        one_of("outcome", Outcome),
         # Partial on every database (migration 0003), so that appends without a key do not touch it. The condition is not
         # given in SQLAlchemy's form, which loads the dialects that it names.
         Index(
@@ -48,10 +49,16 @@ class Message(Base):
     input_tokens: Mapped[Whole | None]
     output_tokens: Mapped[Whole | None]
     cached_tokens: Mapped[Whole | None]
+    #: The part of the output that was spent on reasoning.
+    reasoning_tokens: Mapped[Whole | None]
     #: The total, when only a total is known; otherwise input and output are added.
     tokens_used: Mapped[Whole | None]
     duration_ms: Mapped[Whole | None]
     cost: Mapped[Money | None]
+    #: The price that the cost was counted with, by the moment it took effect. NULL: the caller gave the cost.
+    priced_from: Mapped[Timestamp | None]
+    #: Whether writing it failed or was cut off.
+    outcome: Mapped[Outcome | None] = mapped_column(types.Word(Outcome))
     #: Makes an append idempotent; unique within the session.
     key: Mapped[str | None] = mapped_column(types.Identifier)
     created_at: Mapped[Stamped]

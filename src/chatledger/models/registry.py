@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.models.base import Base, Json, Stamped, Timestamp
+from chatledger.models.base import Base, Json, Money, Stamped, Timestamp
 
 
 class Project(Base):
@@ -38,3 +39,20 @@ class Model(Base):
     metadata_: Mapped[Json | None] = mapped_column("metadata")
     created_at: Mapped[Stamped]
     archived_at: Mapped[Timestamp | None]
+
+
+class ModelPrice(Base):
+    """What a model costs from a moment on, in dollars per million tokens. NULL: that kind of token has no known price."""
+
+    __tablename__ = "model_prices"
+    __table_args__ = {"info": {"distribution": "reference"}}  # noqa: RUF012 - SQLAlchemy's own form
+
+    model_id: Mapped[str] = mapped_column(types.Identifier, ForeignKey("models.model_id"), primary_key=True)
+    effective_from: Mapped[Timestamp] = mapped_column(primary_key=True)
+    input: Mapped[Money | None]
+    output: Mapped[Money | None]
+    cached_input: Mapped[Money | None]
+    reasoning: Mapped[Money | None]
+    #: JSON: prices of other kinds of tokens. They are kept, and no cost is counted from them.
+    others: Mapped[Json | None]
+    created_at: Mapped[Stamped]

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import Count, Identifier, Input, Moment, Money, Name, Record, Text, refuse, validated
-from chatledger.vocabulary import Role
+from chatledger.vocabulary import Outcome, Role
 
 Shape = TypeVar("Shape")
 
@@ -31,11 +31,17 @@ class NewMessage(Input):
     model_id: Identifier | None = None
     input_tokens: Count | None = None
     output_tokens: Count | None = None
+    #: The part of the input that came from a cache.
     cached_tokens: Count | None = None
+    #: The part of the output that was spent on reasoning.
+    reasoning_tokens: Count | None = None
     #: The total, when only a total is known.
     tokens_used: Count | None = None
     duration_ms: Count | None = None
+    #: In dollars; left out, it is counted from the price of the model, where there is one.
     cost: Money | None = None
+    #: Whether writing it failed or was cut off.
+    outcome: Outcome | None = None
     #: Makes the append idempotent: the same key and content give back the first message.
     key: Identifier | None = None
     created_at: Moment | None = None
@@ -56,9 +62,13 @@ class Message(Record):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
     tokens_used: int | None = None
     duration_ms: int | None = None
     cost: Decimal | None = None
+    #: The price that the cost was counted with, by the moment it took effect; None where the caller gave the cost.
+    priced_from: datetime | None = None
+    outcome: Outcome | None = None
     key: str | None = None
     created_at: datetime
 

@@ -24,7 +24,8 @@ from chatledger.vocabulary import OPEN
 #: Columns of an append beside the session and the number.
 GIVEN = (
     "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
-    "cached_tokens", "tokens_used", "duration_ms", "cost", "key", "created_at", "digest", "search_text",
+    "cached_tokens", "reasoning_tokens", "tokens_used", "duration_ms", "cost", "outcome", "key", "created_at", "digest",
+    "search_text",
 )  # fmt: skip
 
 _EXPECTED = bindparam("expected", type_=Whole)
@@ -39,8 +40,8 @@ def append_statement(dialect: Dialect, *, keyed: bool) -> Prepared:
     The lock is FOR NO KEY UPDATE, which does not stand in the way of foreign keys to the session. No row comes back when
     the session is not there, is closed, is elsewhere in its count, or has the key already.
     """
-    # The role comes as its value already.
-    types = {name: Text() if name == "role" else wire(messages.c[name].type) for name in GIVEN}
+    # Words come as their values already.
+    types = {name: Text() if name in ("role", "outcome") else wire(messages.c[name].type) for name in GIVEN}
     values = [bindparam(name, type_=kind) for name, kind in types.items()]
     source = (
         select(sessions.c.session_id, sessions.c.last_sequence + 1, *values)

@@ -18,7 +18,7 @@ from chatledger.dialects.types import stamp
 
 _FIELDS = (
     "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
-    "cached_tokens", "tokens_used", "duration_ms", "key",
+    "cached_tokens", "tokens_used", "duration_ms", "key", "reasoning_tokens", "outcome",
 )  # fmt: skip
 
 

@@ -33,8 +33,8 @@ _ENDS = (audit.SESSION_DELETED, "session.purged", ERASED)
 
 #: Of a message, what stays where totals are kept.
 _KEPT = (
-    "sequence_number", "role", "model_id", "input_tokens", "output_tokens", "cached_tokens", "tokens_used",
-    "duration_ms", "cost", "created_at",
+    "sequence_number", "role", "model_id", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
+    "tokens_used", "duration_ms", "cost", "priced_from", "outcome", "created_at",
 )  # fmt: skip
 #: Held sessions that an error names.
 _NAMED = 10

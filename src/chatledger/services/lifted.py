@@ -1,4 +1,4 @@
-"""The services, awaited. Each is a list of declarations: a method is written once, synchronously, and lifted here."""
+"""How a synchronous service is awaited. The twins themselves are declarations, in `services/awaited/`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,6 @@ from functools import wraps
 from itertools import islice
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from chatledger.services.audit import Audit
-from chatledger.services.messages import Messages
-from chatledger.services.metadata import Metadata
-from chatledger.services.search import Search
-from chatledger.services.sessions import Sessions
-from chatledger.services.snapshots import Snapshots
-from chatledger.services.timeouts import Timeouts
 from chatledger.services.work import Service
 
 P = ParamSpec("P")
@@ -67,91 +60,3 @@ def lifted_iterator(
 
 def _take(iterator: Iterator[R]) -> list[R]:
     return list(islice(iterator, _CHUNK))
-
-
-class AsyncSessions(Lifted):
-    """`Sessions`, awaited."""
-
-    create = lifted(Sessions.create)
-    get = lifted(Sessions.get)
-    find = lifted(Sessions.find)
-    list = lifted(Sessions.list)
-    update = lifted(Sessions.update)
-    update_context = lifted(Sessions.update_context)
-    pause = lifted(Sessions.pause)
-    resume = lifted(Sessions.resume)
-    mark_idle = lifted(Sessions.mark_idle)
-    archive = lifted(Sessions.archive)
-    expire = lifted(Sessions.expire)
-    fail = lifted(Sessions.fail)
-    reopen = lifted(Sessions.reopen)
-    hold = lifted(Sessions.hold)
-    release = lifted(Sessions.release)
-    expire_older_than = lifted(Sessions.expire_older_than)
-    delete = lifted(Sessions.delete)
-    erase_user = lifted(Sessions.erase_user)
-    fork = lifted(Sessions.fork)
-
-
-class AsyncMessages(Lifted):
-    """`Messages`, awaited."""
-
-    append = lifted(Messages.append)
-    append_many = lifted(Messages.append_many)
-    history = lifted(Messages.history)
-    iterate = lifted_iterator(Messages.iterate)
-    get = lifted(Messages.get)
-    find = lifted(Messages.find)
-    pop = lifted(Messages.pop)
-    clear = lifted(Messages.clear)
-    redact = lifted(Messages.redact)
-
-
-class AsyncMetadata(Lifted):
-    """`Metadata`, awaited."""
-
-    set = lifted(Metadata.set)
-    get = lifted(Metadata.get)
-    all = lifted(Metadata.all)
-    delete = lifted(Metadata.delete)
-
-
-class AsyncSearch(Lifted):
-    """`Search`, awaited."""
-
-    messages = lifted(Search.messages)
-    sessions = lifted(Search.sessions)
-
-
-class AsyncTimeouts(Lifted):
-    """`Timeouts`, awaited."""
-
-    configure = lifted(Timeouts.configure)
-    configure_default = lifted(Timeouts.configure_default)
-    defaults = lifted(Timeouts.defaults)
-    clear = lifted(Timeouts.clear)
-    clear_default = lifted(Timeouts.clear_default)
-    get = lifted(Timeouts.get)
-    due = lifted(Timeouts.due)
-    warn = lifted(Timeouts.warn)
-    sweep = lifted(Timeouts.sweep)
-    report = lifted(Timeouts.report)
-    purge = lifted(Timeouts.purge)
-
-
-class AsyncSnapshots(Lifted):
-    """`Snapshots`, awaited."""
-
-    take = lifted(Snapshots.take)
-    list = lifted(Snapshots.list)
-    get = lifted(Snapshots.get)
-    messages = lifted(Snapshots.messages)
-    diff = lifted(Snapshots.diff)
-    restore = lifted(Snapshots.restore)
-    delete = lifted(Snapshots.delete)
-
-
-class AsyncAudit(Lifted):
-    """`Audit`, awaited."""
-
-    list = lifted(Audit.list)

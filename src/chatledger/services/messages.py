@@ -26,7 +26,7 @@ from chatledger.services.prepared import Prepared
 from chatledger.services.redaction import REDACTED, redact
 from chatledger.services.rows import MESSAGE, from_row, messages, to_messages, to_row
 from chatledger.services.work import Service, logger
-from chatledger.vocabulary import Role
+from chatledger.vocabulary import Outcome, Role
 
 #: Messages that `iterate` holds in memory at a time.
 _BATCH = 500
@@ -51,9 +51,11 @@ class Messages(Service):
         input_tokens: int | None = None,
         output_tokens: int | None = None,
         cached_tokens: int | None = None,
+        reasoning_tokens: int | None = None,
         tokens_used: int | None = None,
         duration_ms: int | None = None,
         cost: Decimal | float | str | None = None,
+        outcome: Outcome | str | None = None,
         key: str | None = None,
         expected_sequence: int | None = None,
         created_at: datetime | None = None,
@@ -79,8 +81,9 @@ class Messages(Service):
         fields = {
             "role": role, "content": "" if content is None else content, "payload": payload, "metadata": metadata,
             "name": name, "tool_call_id": tool_call_id, "model_id": model_id, "input_tokens": input_tokens,
-            "output_tokens": output_tokens, "cached_tokens": cached_tokens, "tokens_used": tokens_used,
-            "duration_ms": duration_ms, "cost": cost, "key": key, "created_at": created_at,
+            "output_tokens": output_tokens, "cached_tokens": cached_tokens,
+            "reasoning_tokens": reasoning_tokens, "tokens_used": tokens_used, "duration_ms": duration_ms, "cost": cost,
+            "outcome": outcome, "key": key, "created_at": created_at,
         }  # fmt: skip
         message = validated(NewMessage, fields)
         row = to_row(message, self._work.now())

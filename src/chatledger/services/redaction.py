@@ -27,7 +27,7 @@ def redact(work: Work, old: Message, replacement: str) -> Message:
         CorruptDatabase: a snapshot is damaged.
     """
     session_id, number = old.session_id, old.sequence_number
-    kept = old.model_dump(exclude={"session_id", "sequence_number", "content", "payload", "metadata", "name"})
+    kept = old.model_dump(include=_KEPT)
     try:
         redacted = validated(NewMessage, {**kept, "content": replacement})
     except InvalidInput as error:
@@ -39,10 +39,11 @@ def redact(work: Work, old: Message, replacement: str) -> Message:
     replace_message(work, session_id, number, line_of(work.execute(_LINE, parameters).one()))
     audit.record_for(work, session_id, "message.redacted", details={"message": number})
     logger.info("message redacted", extra={"session_id": session_id, "sequence_number": number})
-    return from_row(session_id, number, row)
+    return from_row(session_id, number, {**row, "priced_from": old.priced_from})
 
 
 _REDACTED = ("content", "payload", "metadata", "name", "digest", "search_text")
+_KEPT = set(NewMessage.model_fields) - {"content", "payload", "metadata", "name"}
 _THIS = in_visible_session() & (messages.c.sequence_number == bindparam("number", type_=Whole))
 _LINE = select(*COLUMNS).where(_THIS)
 _REDACT = (

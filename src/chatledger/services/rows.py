@@ -51,9 +51,12 @@ MESSAGE = (
     messages.c.input_tokens,
     messages.c.output_tokens,
     messages.c.cached_tokens,
+    messages.c.reasoning_tokens,
     messages.c.tokens_used,
     messages.c.duration_ms,
     type_coerce(messages.c.cost, Whole).label("cost"),
+    messages.c.priced_from,
+    _plain(messages.c.outcome).label("outcome"),
     messages.c.key,
     messages.c.created_at,
 )
@@ -113,8 +116,8 @@ def to_messages(rows: Sequence[Sequence[Any]]) -> list[Message]:
 
 
 def _message(row: Any) -> dict[str, Any]:
-    (session_id, number, role, content, payload, extra, name, call, model, given, written, cached, used, took, cost, key,
-     created) = row  # fmt: skip
+    (session_id, number, role, content, payload, extra, name, call, model, given, written, cached, reasoned, used, took,
+     cost, priced, outcome, key, created) = row  # fmt: skip
     return {
         "session_id": session_id,
         "sequence_number": number,
@@ -128,9 +131,12 @@ def _message(row: Any) -> dict[str, Any]:
         "input_tokens": given,
         "output_tokens": written,
         "cached_tokens": cached,
+        "reasoning_tokens": reasoned,
         "tokens_used": used,
         "duration_ms": took,
         "cost": None if cost is None else dollars(cost),
+        "priced_from": None if priced is None else to_moment(priced),
+        "outcome": outcome,
         "key": key,
         "created_at": to_moment(created),
     }
@@ -187,9 +193,11 @@ def to_row(message: NewMessage, now: datetime) -> dict[str, Any]:
         "input_tokens": message.input_tokens,
         "output_tokens": message.output_tokens,
         "cached_tokens": message.cached_tokens,
+        "reasoning_tokens": message.reasoning_tokens,
         "tokens_used": message.tokens_used,
         "duration_ms": message.duration_ms,
         "cost": message.cost,
+        "outcome": None if message.outcome is None else message.outcome.value,
         "key": message.key,
         "created_at": created_at,
     }

@@ -2,6 +2,8 @@
 
 The first line is the session's, then comes one for each message in the order of their numbers. Values stand as the
 database holds them (JSON as its text, money in nano-dollars), so that a line is equal exactly when the message is.
+Columns that were added since the first version stand at the end of a line, by name, where a message has them: the
+lines of older snapshots are still equal to those of the same messages today.
 """
 
 from __future__ import annotations
@@ -18,16 +20,21 @@ from chatledger.dialects.segmentation import segment
 from chatledger.dialects.types import dollars, stamp, to_moment
 from chatledger.errors import CorruptDatabase
 from chatledger.services.rows import MESSAGE, messages
-from chatledger.vocabulary import Role
+from chatledger.vocabulary import Outcome, Role
 
 ENCODING = "jsonl+zlib"
 #: Of the header.
-VERSION = 1
+VERSION = 2
+_READABLE = (1, 2)
 
 #: What is read of a message for a snapshot.
-COLUMNS = (*MESSAGE, messages.c.digest)
-_NAMES = tuple(column.name for column in COLUMNS)
+_LATER = ("reasoning_tokens", "priced_from", "outcome")
+_FIRST = (*(column for column in MESSAGE if column.name not in _LATER), messages.c.digest)
+COLUMNS = (*_FIRST, *(column for column in MESSAGE if column.name in _LATER))
+_ALL = tuple(column.name for column in COLUMNS)
+_NAMES = _ALL[: len(_FIRST)]
 _CREATED = _NAMES.index("created_at")
+_PLACES = [_ALL.index(column.name) for column in MESSAGE]
 #: A snapshot is never unpacked further than its own size; this much at a time.
 _CHUNK = 64 * 1024
 
@@ -75,13 +82,16 @@ def line_of(row: Sequence[Any]) -> str:
     Raises:
         CorruptDatabase: its time is none, so that no snapshot could give the message back.
     """
-    values = list(row[1:])  # the session's id is that of the snapshot
-    values[-1] = None if values[-1] is None else bytes(values[-1]).hex()
-    created_at = values[_CREATED - 1]
+    values = dict(zip(_ALL, row, strict=True))
+    values["digest"] = None if values["digest"] is None else bytes(values["digest"]).hex()
+    later: dict[str, Any] = {name: value for name in _LATER if (value := values[name]) is not None}
+    # The session's id is that of the snapshot.
+    first = [values[name] for name in _NAMES[1:]]
     try:
-        moment = to_moment(created_at)
-        values[_CREATED - 1] = created_at if isinstance(created_at, str) else stamp(moment)
-        return _dumps(values)
+        first[_CREATED - 1] = _stamped(values["created_at"])
+        if "priced_from" in later:
+            later["priced_from"] = _stamped(later["priced_from"])
+        return _dumps([*first, later] if later else first)
     except (ValueError, AttributeError):
         pass
     raise CorruptDatabase(f"message {row[1]} of session {row[0]!r} is damaged: run `chatledger db check`")
@@ -92,15 +102,29 @@ def number_of(line: str) -> int:
     return int(line[1 : line.index(",")])
 
 
+def _stamped(moment: Any) -> str:
+    checked = to_moment(moment)
+    return moment if isinstance(moment, str) else stamp(checked)
+
+
 def row_of(session_id: str, line: str) -> list[Any]:
     """A row of `MESSAGE` again, from a line."""
-    return [session_id, *json.loads(line)[:-1]]
+    values = _values(session_id, line)
+    return [values[_ALL[place]] for place in _PLACES]
+
+
+def _values(session_id: str, line: str) -> dict[str, Any]:
+    found = json.loads(line)
+    later = found.pop() if len(found) == len(_NAMES) else {}
+    return {**dict.fromkeys(_LATER), **dict(zip(_NAMES, [session_id, *found], strict=True)), **later}
 
 
 def stored_row(session_id: str, line: str) -> dict[str, Any]:
     """What is inserted into `messages` for a line."""
-    values = dict(zip(_NAMES, [session_id, *json.loads(line)], strict=True))
+    values = _values(session_id, line)
     values["role"] = Role(values["role"])
+    values["outcome"] = None if values["outcome"] is None else Outcome(values["outcome"])
+    values["priced_from"] = None if values["priced_from"] is None else to_moment(values["priced_from"])
     values["cost"] = None if values["cost"] is None else dollars(values["cost"])
     values["created_at"] = to_moment(values["created_at"])
     values["digest"] = None if values["digest"] is None else bytes.fromhex(values["digest"])
@@ -144,7 +168,7 @@ def fields_of(snapshot_id: str, line: str) -> dict[str, Any]:
     """
     try:
         found: dict[str, Any] = from_json(line)
-        if found.pop("chatledger") == "snapshot" and found.pop("version") == VERSION:
+        if found.pop("chatledger") == "snapshot" and found.pop("version") in _READABLE:
             return found
     except (ValueError, KeyError, AttributeError, TypeError):
         pass

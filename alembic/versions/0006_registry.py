@@ -1,0 +1,141 @@
+"""Prices of models, and what a message says of reasoning, its outcome and its price.
+
+Why: the cost of a message is fixed when it is written, from the price in force at its time. `model_prices` holds prices
+in nano-dollars per million tokens from the moment they take effect. `messages.priced_from` names the price that a cost was
+counted with (its effective_from); a cost that the caller gave has none, and is never counted again. `reasoning_tokens`
+are the part of the output that was spent on reasoning. `outcome` tells answers that failed or were cut off: rates are
+counted from it.
+Unsafe: nothing; the columns are empty at first and added without a rewrite.
+Down: what has no place below is laid into the audit log, a row for each price and for each message that uses one of the
+columns, and is taken back on the way up.
+
+Revision ID: 0006
+Revises: 0005
+"""
+
+from __future__ import annotations
+
+from alembic import op
+from sqlalchemy import text
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+UP = {
+    "sqlite": [
+        "ALTER TABLE messages ADD COLUMN reasoning_tokens INTEGER",
+        """ALTER TABLE messages ADD COLUMN outcome TEXT
+            CONSTRAINT ck_messages_outcome CHECK (outcome IN ('complete', 'interrupted', 'error'))""",
+        "ALTER TABLE messages ADD COLUMN priced_from TEXT",
+        """CREATE TABLE model_prices (
+            model_id TEXT NOT NULL,
+            effective_from TEXT NOT NULL,
+            input INTEGER,
+            output INTEGER,
+            cached_input INTEGER,
+            reasoning INTEGER,
+            others TEXT,
+            created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+            CONSTRAINT pk_model_prices PRIMARY KEY (model_id, effective_from),
+            CONSTRAINT fk_model_prices_model_id FOREIGN KEY (model_id) REFERENCES models (model_id)
+        ) STRICT, WITHOUT ROWID""",
+        """INSERT INTO model_prices
+            (model_id, effective_from, input, output, cached_input, reasoning, others, created_at)
+        SELECT json_extract(details, '$.model_id'), json_extract(details, '$.effective_from'),
+            json_extract(details, '$.input'), json_extract(details, '$.output'),
+            json_extract(details, '$.cached_input'), json_extract(details, '$.reasoning'),
+            json_extract(details, '$.others'), json_extract(details, '$.created_at')
+        FROM audit_log WHERE action = 'kept by 0006' AND json_extract(details, '$.table') = 'model_prices'""",
+        """UPDATE messages SET
+            reasoning_tokens = json_extract(kept.details, '$.reasoning_tokens'),
+            outcome = json_extract(kept.details, '$.outcome'),
+            priced_from = json_extract(kept.details, '$.priced_from')
+        FROM audit_log AS kept
+        WHERE kept.action = 'kept by 0006' AND kept.session_id = messages.session_id
+            AND json_extract(kept.details, '$.sequence_number') = messages.sequence_number""",
+        "DELETE FROM audit_log WHERE action = 'kept by 0006'",
+    ],
+    "postgresql": [
+        """ALTER TABLE messages
+            ADD COLUMN reasoning_tokens BIGINT,
+            ADD COLUMN outcome TEXT,
+            ADD COLUMN priced_from TIMESTAMP WITH TIME ZONE,
+            ADD CONSTRAINT ck_messages_outcome CHECK (outcome IN ('complete', 'interrupted', 'error'))""",
+        """CREATE TABLE model_prices (
+            model_id TEXT COLLATE "C" NOT NULL,
+            effective_from TIMESTAMP WITH TIME ZONE NOT NULL,
+            input BIGINT,
+            output BIGINT,
+            cached_input BIGINT,
+            reasoning BIGINT,
+            others JSON,
+            created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
+            CONSTRAINT pk_model_prices PRIMARY KEY (model_id, effective_from),
+            CONSTRAINT fk_model_prices_model_id FOREIGN KEY (model_id) REFERENCES models (model_id)
+        )""",
+        """INSERT INTO model_prices
+            (model_id, effective_from, input, output, cached_input, reasoning, others, created_at)
+        SELECT details ->> 'model_id', (details ->> 'effective_from')::timestamptz,
+            (details ->> 'input')::bigint, (details ->> 'output')::bigint,
+            (details ->> 'cached_input')::bigint, (details ->> 'reasoning')::bigint,
+            (details ->> 'others')::json, (details ->> 'created_at')::timestamptz
+        FROM audit_log WHERE action = 'kept by 0006' AND details ->> 'table' = 'model_prices'""",
+        """UPDATE messages SET
+            reasoning_tokens = (kept.details ->> 'reasoning_tokens')::bigint,
+            outcome = kept.details ->> 'outcome',
+            priced_from = (kept.details ->> 'priced_from')::timestamptz
+        FROM audit_log AS kept
+        WHERE kept.action = 'kept by 0006' AND kept.session_id = messages.session_id
+            AND (kept.details ->> 'sequence_number')::bigint = messages.sequence_number""",
+        "DELETE FROM audit_log WHERE action = 'kept by 0006'",
+    ],
+}
+
+DOWN = {
+    "sqlite": [
+        """INSERT INTO audit_log (action, details)
+        SELECT 'kept by 0006', json_object('table', 'model_prices', 'model_id', model_id,
+            'effective_from', effective_from, 'input', input, 'output', output, 'cached_input', cached_input,
+            'reasoning', reasoning, 'others', others, 'created_at', created_at)
+        FROM model_prices""",
+        """INSERT INTO audit_log (action, session_id, details)
+        SELECT 'kept by 0006', session_id, json_object('table', 'messages', 'sequence_number', sequence_number,
+            'reasoning_tokens', reasoning_tokens, 'outcome', outcome, 'priced_from', priced_from)
+        FROM messages WHERE coalesce(reasoning_tokens, outcome, priced_from) IS NOT NULL""",
+        "DROP TABLE model_prices",
+        "ALTER TABLE messages DROP COLUMN priced_from",
+        "ALTER TABLE messages DROP COLUMN outcome",
+        "ALTER TABLE messages DROP COLUMN reasoning_tokens",
+    ],
+    "postgresql": [
+        """INSERT INTO audit_log (action, details)
+        SELECT 'kept by 0006', json_build_object('table', 'model_prices', 'model_id', model_id,
+            'effective_from', effective_from, 'input', input, 'output', output, 'cached_input', cached_input,
+            'reasoning', reasoning, 'others', others::text, 'created_at', created_at)
+        FROM model_prices""",
+        """INSERT INTO audit_log (action, session_id, details)
+        SELECT 'kept by 0006', session_id, json_build_object('table', 'messages', 'sequence_number', sequence_number,
+            'reasoning_tokens', reasoning_tokens, 'outcome', outcome, 'priced_from', priced_from)
+        FROM messages WHERE num_nonnulls(reasoning_tokens, outcome, priced_from) > 0""",
+        "DROP TABLE model_prices",
+        """ALTER TABLE messages
+            DROP COLUMN priced_from,
+            DROP COLUMN outcome,
+            DROP COLUMN reasoning_tokens""",
+    ],
+}
+
+
+def upgrade() -> None:
+    _run(UP)
+
+
+def downgrade() -> None:
+    _run(DOWN)
+
+
+def _run(statements: dict[str, list[str]]) -> None:
+    for statement in statements[op.get_context().dialect.name]:
+        op.execute(text(statement.replace(":", r"\:")))  # a colon is never a bind parameter here
