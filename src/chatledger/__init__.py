@@ -32,7 +32,6 @@ from chatledger.errors import (
     UnitOfWorkEnded,
 )
 from chatledger.ledger import Ledger
-from chatledger.safekeeping.copying import copy_ledger
 from chatledger.schemas import (
     AuditEntry,
     BackupReport,
@@ -70,6 +69,7 @@ from chatledger.vocabulary import LimitKind, Orphans, Outcome, Role, Scope, Seve
 
 if TYPE_CHECKING:
     from chatledger.async_ledger import AsyncLedger
+    from chatledger.safekeeping.copying import copy_ledger
 
 __version__ = "0.1.0"
 
@@ -155,4 +155,8 @@ def __getattr__(name: str) -> Any:
         from chatledger.async_ledger import AsyncLedger  # noqa: PLC0415
 
         return AsyncLedger
+    if name == "copy_ledger":
+        from chatledger.safekeeping.copying import copy_ledger  # noqa: PLC0415 - few programs copy
+
+        return copy_ledger
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatledger.schemas import Due, ErasureReceipt, PurgeReport, SweepReport
 from chatledger.schemas.fields import acting, moment
-from chatledger.services import erasing, purging, sweeping
-from chatledger.services.sweeping import Run
 from chatledger.services.work import Work
 from chatledger.sweeper import Sweeper
 from chatledger.transactions import Transactions
 from chatledger.vocabulary import Status
+
+if TYPE_CHECKING:
+    from chatledger.services.sweeping import Run
 
 R = TypeVar("R")
 
@@ -48,6 +49,8 @@ class Housekeeping(Transactions):
             Busy, Unavailable: as `run`. What was done until then stays.
             InvalidInput: a time without a zone.
         """
+        from chatledger.services import sweeping  # noqa: PLC0415 - when first asked for, like the next two
+
         at = self._core.clock() if now is None else moment(now, "now")
         how: dict[str, Any] = {"dry_run": dry_run, "send": send, "progress": progress, "stopping": stopping}
         return sweeping.sweep(self._reading, self._writing(actor), at, **how)
@@ -93,6 +96,8 @@ class Housekeeping(Transactions):
             Busy, Unavailable: as `run`. What was deleted until then stays deleted.
             InvalidInput: an unknown status, or an age that is none.
         """
+        from chatledger.services import purging  # noqa: PLC0415
+
         at = self._core.clock() if now is None else moment(now, "now")
         wanted = purging.wanted(older_than, status, at, reason)
         return purging.purge(self._reading, self._writing(actor), wanted, dry_run=dry_run, progress=progress)
@@ -121,6 +126,8 @@ class Housekeeping(Transactions):
             Busy, Unavailable: as `run`. What was erased until then stays erased.
             InvalidInput: another user than the one that this ledger is limited to.
         """
+        from chatledger.services import erasing  # noqa: PLC0415
+
         wanted = erasing.wanted(self._user_id, user_id, keep_totals, include_held, reason)
         receipt = erasing.erase(self._writing(actor), wanted, dry_run=dry_run, progress=progress)
         if dry_run or not scrub:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -12,11 +13,11 @@ from chatledger.errors import InvalidInput
 from chatledger.housekeeping import Housekeeping
 from chatledger.schemas import IntegrityReport, RepairAction, RepairReport
 from chatledger.schemas.fields import acting
-from chatledger.services.integrity import looking
-from chatledger.services.integrity.findings import Findings
-from chatledger.services.integrity.repairing import NAMES, Repair
 from chatledger.services.work import Work
 from chatledger.vocabulary import Orphans
+
+if TYPE_CHECKING:
+    from chatledger.services.integrity.findings import Findings
 
 #: Who a repair is in the audit log, where nobody else is named.
 REPAIRER = "repair"
@@ -41,6 +42,9 @@ class Inspection(Housekeeping):
             CorruptDatabase: nothing of it can be read.
             Busy, Unavailable, ReadOnly: it cannot be looked at now, or by this user.
         """
+        from chatledger.services.integrity import looking  # noqa: PLC0415 - most programs do without, here and below
+        from chatledger.services.integrity.findings import Findings  # noqa: PLC0415
+
         findings = Findings()
         core = self._core
         with core.transaction("write") as connection, core.translated():
@@ -82,6 +86,10 @@ class Inspection(Housekeeping):
             SchemaBehind, SchemaAhead, NotALedger, CorruptDatabase, Busy, Unavailable, ReadOnly: as `check`.
             InvalidInput: the place of the backup is taken, or on a server.
         """
+        from chatledger.services.integrity import looking  # noqa: PLC0415
+        from chatledger.services.integrity.findings import Findings  # noqa: PLC0415
+        from chatledger.services.integrity.repairing import NAMES, Repair  # noqa: PLC0415
+
         if orphans not in list(Orphans):
             raise InvalidInput("orphans", f"is not one of {', '.join(map(repr, map(str, Orphans)))}")
         core = self._core

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session as OrmSession
@@ -14,22 +14,24 @@ from sqlalchemy.orm import scoped_session
 from chatledger.clock import Clock, utc_now
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import acting
-from chatledger.services.annotations import Annotations
-from chatledger.services.audit import Audit
-from chatledger.services.batches import Batches
-from chatledger.services.comparisons import Comparisons
 from chatledger.services.messages import Messages
-from chatledger.services.metadata import Metadata
-from chatledger.services.metrics import Metrics
-from chatledger.services.models import Models
-from chatledger.services.projects import Projects
-from chatledger.services.search import Search
 from chatledger.services.sessions import Sessions
-from chatledger.services.snapshots import Snapshots
-from chatledger.services.statistics import Statistics
-from chatledger.services.timeouts import Timeouts
 from chatledger.services.work import Work
-from chatledger.services.workflows import Workflows
+
+if TYPE_CHECKING:
+    from chatledger.services.annotations import Annotations
+    from chatledger.services.audit import Audit
+    from chatledger.services.batches import Batches
+    from chatledger.services.comparisons import Comparisons
+    from chatledger.services.metadata import Metadata
+    from chatledger.services.metrics import Metrics
+    from chatledger.services.models import Models
+    from chatledger.services.projects import Projects
+    from chatledger.services.search import Search
+    from chatledger.services.snapshots import Snapshots
+    from chatledger.services.statistics import Statistics
+    from chatledger.services.timeouts import Timeouts
+    from chatledger.services.workflows import Workflows
 
 
 class UnitOfWork:
@@ -74,54 +76,80 @@ class UnitOfWork:
 
     @cached_property
     def metadata(self) -> Metadata:
+        from chatledger.services.metadata import Metadata  # noqa: PLC0415 - when first asked for
+
         return Metadata(self._work)
 
     @cached_property
     def search(self) -> Search:
+        from chatledger.services.search import Search  # noqa: PLC0415 - when first asked for
+
         return Search(self._work)
 
     @cached_property
     def timeouts(self) -> Timeouts:
+        from chatledger.services.timeouts import Timeouts  # noqa: PLC0415 - when first asked for
+
         return Timeouts(self._work)
 
     @cached_property
     def snapshots(self) -> Snapshots:
+        from chatledger.services.snapshots import Snapshots  # noqa: PLC0415 - when first asked for
+
         return Snapshots(self._work)
 
     @cached_property
     def audit(self) -> Audit:
+        from chatledger.services.audit import Audit  # noqa: PLC0415 - when first asked for
+
         return Audit(self._work)
 
     @cached_property
     def projects(self) -> Projects:
+        from chatledger.services.projects import Projects  # noqa: PLC0415 - when first asked for
+
         return Projects(self._work)
 
     @cached_property
     def models(self) -> Models:
+        from chatledger.services.models import Models  # noqa: PLC0415 - when first asked for
+
         return Models(self._work)
 
     @cached_property
     def statistics(self) -> Statistics:
+        from chatledger.services.statistics import Statistics  # noqa: PLC0415 - when first asked for
+
         return Statistics(self._work)
 
     @cached_property
     def metrics(self) -> Metrics:
+        from chatledger.services.metrics import Metrics  # noqa: PLC0415 - when first asked for
+
         return Metrics(self._work)
 
     @cached_property
     def annotations(self) -> Annotations:
+        from chatledger.services.annotations import Annotations  # noqa: PLC0415 - when first asked for
+
         return Annotations(self._work)
 
     @cached_property
     def comparisons(self) -> Comparisons:
+        from chatledger.services.comparisons import Comparisons  # noqa: PLC0415 - when first asked for
+
         return Comparisons(self._work)
 
     @cached_property
     def batches(self) -> Batches:
+        from chatledger.services.batches import Batches  # noqa: PLC0415 - when first asked for
+
         return Batches(self._work)
 
     @cached_property
     def workflows(self) -> Workflows:
+        from chatledger.services.workflows import Workflows  # noqa: PLC0415 - when first asked for
+
         return Workflows(self._work)
 
     @cached_property

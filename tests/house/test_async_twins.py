@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
+import pkgutil
 from typing import Any, get_type_hints
 
+import chatledger.services
 from chatledger import AsyncLedger, Ledger
 from chatledger.async_unit_of_work import AsyncUnitOfWork
+from chatledger.services.work import Service
 from chatledger.unit_of_work import UnitOfWork
+
+#: Every service by the name of its class: a unit of work imports most of them when they are first asked for.
+SERVICES = {
+    cls.__name__: cls
+    for module in pkgutil.iter_modules(chatledger.services.__path__, "chatledger.services.")
+    for cls in vars(importlib.import_module(module.name)).values()
+    if inspect.isclass(cls) and issubclass(cls, Service)
+}
 
 
 def test_both_units_of_work_have_the_same_services() -> None:
@@ -37,9 +49,9 @@ def services(work: type) -> dict[str, type]:
         annotated |= get_type_hints(owner)
         for name, value in vars(owner).items():
             if isinstance(value, property) and value.fget is not None:
-                annotated[name] = get_type_hints(value.fget).get("return")
+                annotated[name] = get_type_hints(value.fget, localns=SERVICES).get("return")
             elif isinstance(value, functools.cached_property):
-                annotated[name] = get_type_hints(value.func).get("return")
+                annotated[name] = get_type_hints(value.func, localns=SERVICES).get("return")
     return {
         name: hint
         for name, hint in annotated.items()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import QueuePool
 
 from chatledger.clock import utc_now
 from chatledger.housekeeping import Housekeeping
-from chatledger.safekeeping import backing_up, copying, health, restoring, upkeep
+from chatledger.safekeeping import health
 from chatledger.safekeeping.progress import Progress, heard
-from chatledger.safekeeping.upkeep import Vacuum
 from chatledger.schemas import BackupReport, CopyReport, Health, MaintenanceReport, RestoreReport
+
+if TYPE_CHECKING:
+    from chatledger.safekeeping.upkeep import Vacuum
 
 
 class Safekeeping(Housekeeping):
@@ -42,6 +44,8 @@ class Safekeeping(Housekeeping):
             CorruptDatabase: what was copied is damaged. No file is left.
             OutOfSpace, ReadOnly, Unavailable: the file cannot be written. None is left.
         """
+        from chatledger.safekeeping import backing_up  # noqa: PLC0415 - most programs do without, like the others below
+
         return backing_up.back_up(self._core, path, keep=keep, overwrite=overwrite, tell=heard(progress))
 
     @staticmethod
@@ -65,6 +69,8 @@ class Safekeeping(Housekeeping):
                 would be overwritten is no ledger.
             InvalidInput, Unavailable, OutOfSpace, ReadOnly
         """
+        from chatledger.safekeeping import restoring  # noqa: PLC0415
+
         return restoring.restore(path, url, overwrite=overwrite, tell=heard(progress), clock=utc_now)
 
     def copy_to(self, target: str | Path | URL, *, progress: Progress | None = None) -> CopyReport:
@@ -73,6 +79,8 @@ class Safekeeping(Housekeeping):
         Raises:
             Conflict, InvalidInput, SchemaError, CorruptDatabase, Busy, Unavailable: as `copy_ledger`.
         """
+        from chatledger.safekeeping import copying  # noqa: PLC0415
+
         return copying.copy_to(self._core, target, heard(progress))
 
     def maintain(
@@ -95,6 +103,8 @@ class Safekeeping(Housekeeping):
             Busy: somebody held the lock for longer than `busy_timeout`.
             SchemaError, OutOfSpace, Unavailable
         """
+        from chatledger.safekeeping import upkeep  # noqa: PLC0415
+
         return upkeep.maintain(self._core, analyze=analyze, vacuum=vacuum, checkpoint=checkpoint, full_text=full_text)
 
     def health(
@@ -121,6 +131,8 @@ class Safekeeping(Housekeeping):
 
         SQLite tells of tables and indexes only where its library was built with `dbstat`.
         """
+        from chatledger.safekeeping import upkeep  # noqa: PLC0415
+
         return upkeep.sizes(self._core)
 
     def pool_status(self) -> dict[str, int]:
