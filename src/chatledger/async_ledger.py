@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -16,6 +17,7 @@ from chatledger.async_safekeeping import AsyncSafekeeping
 from chatledger.async_transactions import AsyncCore
 from chatledger.clock import Clock, utc_now
 from chatledger.ledger import Ledger, chosen_settings, owner_id
+from chatledger.observing import Observer
 from chatledger.settings import Preset, Settings
 
 
@@ -51,6 +53,14 @@ class AsyncLedger(AsyncInspection, AsyncSafekeeping):
     def for_user(self, user_id: str) -> AsyncHousekeeping:
         """As `Ledger.for_user`."""
         return AsyncHousekeeping(self._core, owner_id(user_id))
+
+    async def synchronous(self) -> Ledger:
+        """The ledger behind this one, opened, for functions that take a `Ledger`. What blocks belongs in a thread."""
+        return await self._core.call(self._core.ledger)
+
+    async def observe(self, observer: Observer) -> Callable[[], None]:
+        """As `Ledger.observe`. The observer is called in the threads of the ledger."""
+        return await self._core.call(lambda: self._core.ledger().observe(observer))
 
     async def upgrade(self, revision: str = "head") -> None:
         """As `Ledger.upgrade`."""

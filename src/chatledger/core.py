@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import Literal
 
@@ -15,7 +16,8 @@ from chatledger import migrate as migrations
 from chatledger.clock import Clock
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.dialects.base import Dialect, Mode
-from chatledger.errors import ChatledgerError, LedgerClosed
+from chatledger.errors import Busy, ChatledgerError, LedgerClosed
+from chatledger.observing import Observers
 from chatledger.settings import Settings
 
 
@@ -36,6 +38,7 @@ class Core:
             self.url = engine.url
             self.dialect = dialect_of(engine.dialect.name)
             self.engine = engine
+        self.observers = Observers(self.engine)
         self.gate = self.dialect.gate(self.url, settings.busy_timeout)
         self.places = self.dialect.places(settings) if self._own else None
 
@@ -59,7 +62,7 @@ class Core:
         """A connection in a transaction of a mode: committed at the end of the block, rolled back on any error."""
         if self._closed:
             raise LedgerClosed
-        return Transaction(self, mode)
+        return ObservedTransaction(self, mode) if self.observers else Transaction(self, mode)
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -168,3 +171,38 @@ class Transaction:
             connection.close()
             if not isinstance(error, Exception):
                 raise
+
+
+class ObservedTransaction(Transaction):
+    """A transaction that the ledger's observers are told of. The others do not pay for it."""
+
+    __slots__ = ("_asked", "_began")
+
+    _asked: float
+    _began: float
+
+    def __enter__(self) -> Connection:
+        self._asked = perf_counter()
+        try:
+            connection = super().__enter__()
+        except BaseException as error:
+            self._began = perf_counter()
+            self._tell("busy" if isinstance(error, Busy) else "failed")
+            raise
+        self._began = perf_counter()
+        return connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            super().__exit__(kind, error, trace)
+        except BaseException as broken:
+            self._tell("busy" if isinstance(broken, Busy) else "failed")
+            raise
+        self._tell("committed" if error is None else "rolled back")
+
+    def _tell(self, outcome: str) -> None:
+        mode = "write" if self._writing else "read"
+        waited, seconds = self._began - self._asked, perf_counter() - self._began
+        self._core.observers.tell("transaction", mode, outcome, waited, seconds)

@@ -53,7 +53,9 @@ class Housekeeping(Transactions):
 
         at = self._core.clock() if now is None else moment(now, "now")
         how: dict[str, Any] = {"dry_run": dry_run, "send": send, "progress": progress, "stopping": stopping}
-        return sweeping.sweep(self._reading, self._writing(actor), at, **how)
+        report = sweeping.sweep(self._reading, self._writing(actor), at, **how)
+        self._core.observers.tell("swept", report)
+        return report
 
     def sweeper(
         self,

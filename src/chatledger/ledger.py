@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -15,6 +16,7 @@ from chatledger.core import Core
 from chatledger.errors import InvalidInput
 from chatledger.housekeeping import Housekeeping
 from chatledger.inspection import Inspection
+from chatledger.observing import Observer
 from chatledger.safekeeping.keeper import Safekeeping
 from chatledger.schemas.fields import identifier, validated
 from chatledger.services.counts import count_rows
@@ -65,6 +67,13 @@ class Ledger(Inspection, Safekeeping):
     def for_user(self, user_id: str) -> Housekeeping:
         """The same ledger as one user sees it: other users' sessions do not exist there."""
         return Housekeeping(self._core, owner_id(user_id))
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Tell an observer of everything that this ledger does from now on; call what is given back to end that.
+
+        `chatledger.telemetry` has observers for OpenTelemetry and Prometheus.
+        """
+        return self._core.observers.add(observer)
 
     def upgrade(self, revision: str = "head") -> None:
         """Migrate up, by default to this release's newest revision."""

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TypeVar
 
-from chatledger.clock import Clock
-from chatledger.core import Core, Transaction
+from chatledger.core import Core
+from chatledger.dialects.base import Mode
 from chatledger.errors import Busy, LedgerClosed, OutOfSpace, Unavailable
 from chatledger.schemas.fields import acting
 from chatledger.unit_of_work import UnitOfWork
@@ -43,7 +43,7 @@ class Transactions:
             Busy: others held the lock, or every connection, for longer than the settings allow.
             Unavailable: the database cannot be reached or written.
         """
-        return _Block(self._core.transaction("write"), self._user_id, self._core.clock, acting(actor))
+        return _Block(self._core, "write", self._user_id, acting(actor))
 
     def read(self) -> AbstractContextManager[UnitOfWork]:
         """One read-only snapshot: every read in the block sees the same moment; the database refuses a write.
@@ -51,7 +51,7 @@ class Transactions:
         Raises:
             Busy, Unavailable: as `begin`.
         """
-        return _Block(self._core.transaction("read"), self._user_id, self._core.clock, None)
+        return _Block(self._core, "read", self._user_id, None)
 
     def run(self, work: Callable[[UnitOfWork], Outcome], *, actor: str | None = None) -> Outcome:
         """`begin`, call `work`, commit; again when the database was busy or the connection broke before the commit.
@@ -83,14 +83,15 @@ class Transactions:
 class _Block:
     """A transaction with the services on it."""
 
-    __slots__ = ("_actor", "_clock", "_transaction", "_uow", "_user_id")
+    __slots__ = ("_actor", "_clock", "_observers", "_transaction", "_uow", "_user_id")
 
     _uow: UnitOfWork
 
-    def __init__(self, transaction: Transaction, user_id: str | None, clock: Clock, actor: str | None) -> None:
-        self._transaction = transaction
+    def __init__(self, core: Core, mode: Mode, user_id: str | None, actor: str | None) -> None:
+        self._transaction = core.transaction(mode)
+        self._observers = core.observers
         self._user_id = user_id
-        self._clock = clock
+        self._clock = core.clock
         self._actor = actor
 
     def __enter__(self) -> UnitOfWork:
@@ -112,3 +113,5 @@ class _Block:
                 self._transaction.__exit__(type(broken), broken, broken.__traceback__)
                 raise
         self._transaction.__exit__(kind, error, trace)
+        if error is None and self._observers and (count := self._uow._work.appended):
+            self._observers.tell("appended", count)

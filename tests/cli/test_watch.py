@@ -6,13 +6,15 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -162,3 +164,31 @@ def test_a_term_that_comes_twice_ends_it_as_one_does(sqlite_url: str, here: Path
             time.sleep(0.005)
     _, errors = watching.communicate(timeout=30)
     assert (0, b"") == (watching.returncode, errors)
+
+
+def test_figures_are_served_to_this_machine(url: str, tmp_path: Path) -> None:
+    make_overdue(url, "s")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with watching(url, tmp_path, "--every", "1s", "--prometheus", str(port)):
+        until(lambda: status(url, "s") is Status.ARCHIVED)
+        until(lambda: b'chatledger_swept_sessions_total{action="archived",ledger="main"} 1.0' in fetched(port))
+
+
+def test_a_port_that_is_taken_is_said(url: str, spawn: Spawn) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = spawn("--db", url, "timeouts", "watch", "--prometheus", port)
+    assert (1, f"chatledger: --prometheus: port {port} cannot be used: Address already in use\n") == (
+        done.returncode,
+        done.stderr.decode(),
+    )
+
+
+def fetched(port: int) -> bytes:
+    with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        return bytes(answer.read())
+    return b""

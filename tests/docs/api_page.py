@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 
 import chatledger
-from chatledger import adoption, exchange, migrate
+from chatledger import adoption, exchange, migrate, telemetry
+from chatledger.observing import Observer
 from chatledger.services.annotations import Annotations
 from chatledger.services.audit import Audit
 from chatledger.services.batches import Batches
@@ -28,6 +29,7 @@ from chatledger.services.snapshots import Snapshots
 from chatledger.services.statistics import Statistics
 from chatledger.services.timeouts import Timeouts
 from chatledger.services.workflows import Workflows
+from chatledger.telemetry import opentelemetry, prometheus
 from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "api.md"
@@ -169,6 +171,14 @@ def _lines() -> Iterator[str]:
     for name in _RECORDS_OF_ADOPTION:
         yield f"### {name}\n"
         yield from _record(getattr(adoption, name))
+    yield "## chatledger.telemetry\n"
+    yield from _prose(telemetry)
+    for module in (prometheus, opentelemetry):
+        yield from _method(f"{module.__name__.removeprefix('chatledger.')}.instrument", module.instrument)
+    yield "### Observer\n"
+    yield from _prose(Observer)
+    for name, value in public_methods(Observer):
+        yield from _method(f"Observer.{name}", value)
     yield "## chatledger.migrate\n"
     for name in MIGRATE:
         yield from _method(f"migrate.{name}", getattr(migrate, name))

@@ -12,7 +12,8 @@ from tests.house.source import PACKAGE, imports, module_name, source_files
 _LEAVES = {"errors", "settings", "vocabulary", "ids", "clock"}
 _TABLES = _LEAVES | {"dialects", "models", "schemas"}
 _LEDGERS = {
-    "migrate", "core", "unit_of_work", "async_unit_of_work", "transactions", "sweeper", "housekeeping", "inspection",
+    "migrate", "core", "observing", "unit_of_work", "async_unit_of_work", "transactions", "sweeper", "housekeeping",
+    "inspection",
     "safekeeping", "ledger", "async_transactions", "async_housekeeping", "async_inspection", "async_safekeeping",
     "async_ledger",
 }  # fmt: skip
@@ -32,14 +33,16 @@ ALLOWED: dict[str, set[str]] = {
     # Settings for what env.py needs of them: the default URL and the variable that replaces it.
     "migrate": {"errors", "settings", "dialects", "models"},
     "unit_of_work": _TABLES | {"services"},
-    "core": _LEAVES | {"dialects", "migrate"},
+    # Schemas only to say what an observer is told.
+    "observing": set(),
+    "core": _LEAVES | {"dialects", "migrate", "observing"},
     "transactions": _TABLES | {"core", "unit_of_work"},
     "sweeper": _LEAVES | {"schemas"},
     "housekeeping": _TABLES | {"services", "unit_of_work", "transactions", "sweeper"},
     # Migrations, for what a freshly migrated database looks like.
     "inspection": _TABLES | {"services", "migrate", "housekeeping"},
     "safekeeping": _TABLES | {"services", "migrate", "core", "housekeeping"},
-    "ledger": _TABLES | {"services", "migrate", "core", "housekeeping", "inspection", "safekeeping"},
+    "ledger": _TABLES | {"services", "migrate", "core", "observing", "housekeeping", "inspection", "safekeeping"},
     "workers": {"errors"},
     "async_unit_of_work": _TABLES | {"services", "unit_of_work", "workers"},
     "async_transactions": _TABLES | {"async_unit_of_work", "housekeeping", "ledger", "unit_of_work", "workers"},
@@ -47,12 +50,14 @@ ALLOWED: dict[str, set[str]] = {
     "async_inspection": _TABLES | {"async_housekeeping", "inspection"},
     "async_safekeeping": _TABLES | {"async_housekeeping", "async_unit_of_work", "ledger", "safekeeping"},
     "async_ledger": _TABLES
-    | {"async_housekeeping", "async_inspection", "async_safekeeping", "async_transactions", "ledger"},
+    | {"async_housekeeping", "async_inspection", "async_safekeeping", "async_transactions", "ledger", "observing"},
     "exchange": _TABLES | _LEDGERS | {"services"},
     "adoption": _TABLES | _LEDGERS | {"services"},
     # The two front doors. They may come in through `chatledger` itself, as users do.
+    # Observers that speak to others; each imports what it needs when it is asked for.
+    "telemetry": _TABLES | _LEDGERS,
     "interop": _TABLES | _LEDGERS | {"services", "exchange", "chatledger"},
-    "cli": _TABLES | _LEDGERS | {"services", "exchange", "adoption", "chatledger"},
+    "cli": _TABLES | _LEDGERS | {"services", "exchange", "adoption", "telemetry", "chatledger"},
     # `chatledger/__init__.py` and `__main__.py`.
     "chatledger": _LEAVES | _LEDGERS | {"models", "schemas"},
     "__main__": {"cli"},

@@ -14,8 +14,9 @@ import typer
 from chatledger.cli.documents import write_document, write_line
 from chatledger.cli.durations import duration, spelled
 from chatledger.cli.failures import FAILED, INTERRUPTED, report
+from chatledger.cli.figures import serve_figures
 from chatledger.cli.notifying import NotifyExec, notifier
-from chatledger.cli.opening import opened_for
+from chatledger.cli.opening import opened, opened_for
 from chatledger.cli.options import Actor, AsJson, Database, Owner, Rehearse
 from chatledger.cli.progress import counting
 from chatledger.cli.screen import Screen, counted
@@ -63,6 +64,16 @@ def watch(
     actor: Actor = None,
     user: Owner = None,
     db: Database = None,
+    prometheus_port: Annotated[
+        int | None,
+        typer.Option(
+            "--prometheus",
+            metavar="PORT",
+            min=1,
+            max=65535,
+            help="Serve figures for Prometheus, to this machine alone.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines: one report on each line.")] = False,
 ) -> None:
     """Sweep every so often, until the process is told to end. A line for each sweep that did something.
@@ -81,8 +92,11 @@ def watch(
                 screen.line(f"{_second(done.now)} {summary(done)}")
             screen.flush()
 
-    with opened_for(db, user) as ledger:
+    with opened(db) as whole:
+        ledger = whole if user is None else whole.for_user(user)
         sweeper = ledger.sweeper(every, send=send, heard=heard, actor=actor)
+        if prometheus_port is not None:
+            serve_figures(whole, prometheus_port)
         if screen.is_terminal:
             Screen.errors().line((f"sweeping every {spelled(every)}, until Ctrl-C", "dim"))
         with _warnings_told(), _until_told(sweeper.stop) as told:

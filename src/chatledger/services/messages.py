@@ -93,6 +93,7 @@ class Messages(Service):
         if not rows:
             return explain_refusal(self._work, session_id, row, expected_sequence, timed=created_at is not None)
         number: int = rows[0][0]
+        self._work.appended += 1
         if logger.isEnabledFor(logging.DEBUG):
             took = (time.perf_counter() - began) * 1000
             facts = {"session_id": session_id, "sequence_number": number, "duration_ms": took}
@@ -136,6 +137,7 @@ class Messages(Service):
                 known[message.key] = Stored(result[-1], row["digest"], new=True)
         if added:
             self._work.insert_rows(_TABLE, added)
+            self._work.appended += len(added)
             logger.debug("messages appended", extra={"session_id": session_id, "count": len(added)})
         return result
 

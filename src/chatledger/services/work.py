@@ -26,7 +26,7 @@ logger.addHandler(logging.NullHandler())
 class Work:
     """The transaction as the services see it."""
 
-    __slots__ = ("_bind", "_connection", "actor", "clock", "dialect", "owner")
+    __slots__ = ("_bind", "_connection", "actor", "appended", "clock", "dialect", "owner")
 
     def __init__(
         self, bind: OrmSession | Connection, owner: str | None, clock: Clock, actor: str | None = None
@@ -41,6 +41,8 @@ class Work:
         #: Who does this, for the audit log.
         self.actor = actor
         self.clock = clock
+        #: Messages that were appended so far, for those who watch.
+        self.appended = 0
 
     def execute(self, statement: Any, parameters: Any = None) -> Result[Any]:
         """Run one statement. A driver's error becomes one of ours, without the values that the driver repeats."""

@@ -1,0 +1,94 @@
+"""Observers: who is told of a ledger at work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, event
+
+if TYPE_CHECKING:
+    from chatledger.schemas import SweepReport
+
+logger = logging.getLogger("chatledger")
+
+#: The words that a statement may begin with; any other is told as "OTHER", so that text of statements stays here.
+VERBS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "BEGIN", "COMMIT", "ROLLBACK", "PRAGMA"})
+
+
+class Observer:
+    """Told of a ledger at work, in the thread that does it: be quick. Override what you want to hear.
+
+    Nothing that is told holds text or ids of anybody. What an observer raises is logged and goes no further.
+    """
+
+    #: Whether `statement` is to be called. On SQLite hot statements then take the longer way, through SQLAlchemy.
+    statements = False
+
+    def transaction(self, mode: str, outcome: str, waited: float, seconds: float) -> None:
+        """A transaction is over. `mode` is read or write, `outcome` committed, rolled back, busy or failed.
+
+        `waited` are the seconds until it began (for the writer's turn, a connection, the lock), `seconds` those after.
+        """
+
+    def appended(self, messages: int) -> None:
+        """So many messages were appended, and committed."""
+
+    def statement(self, verb: str, seconds: float) -> None:
+        """A statement ran without an error. `verb` is one of `VERBS`, or OTHER."""
+
+    def swept(self, report: SweepReport) -> None:
+        """A sweep is over."""
+
+
+class Observers:
+    """The observers of one ledger."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._all: tuple[Observer, ...] = ()
+        self._listening = False
+
+    def __bool__(self) -> bool:
+        return bool(self._all)
+
+    def add(self, observer: Observer) -> Callable[[], None]:
+        """Tell this one, too; what is given back ends that."""
+        self._all = (*self._all, observer)
+        self._listen()
+
+        def remove() -> None:
+            self._all = tuple(one for one in self._all if one is not observer)
+            self._listen()
+
+        return remove
+
+    def tell(self, what: str, *facts: Any) -> None:
+        """Call a method of each."""
+        for observer in self._all:
+            if what == "statement" and not observer.statements:
+                continue
+            try:
+                getattr(observer, what)(*facts)
+            except Exception as error:  # noqa: BLE001 - nobody's append fails because of who looks on
+                logger.warning("an observer failed", extra={"reason": type(error).__name__})
+
+    def _listen(self) -> None:
+        wanted = any(observer.statements for observer in self._all)
+        if wanted == self._listening:
+            return
+        change = event.listen if wanted else event.remove
+        change(self._engine, "before_cursor_execute", self._before)
+        change(self._engine, "after_cursor_execute", self._after)
+        self._listening = wanted
+
+    def _before(self, connection: Connection, *_: Any) -> None:
+        connection.info["chatledger_began"] = perf_counter()
+
+    def _after(self, connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        began = connection.info.pop("chatledger_began", None)
+        if began is not None:
+            verb = statement.lstrip()[:9].split(None, 1)[0].upper() if statement.strip() else ""
+            self.tell("statement", verb if verb in VERBS else "OTHER", perf_counter() - began)

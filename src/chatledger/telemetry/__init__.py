@@ -1,0 +1,17 @@
+"""A ledger's figures for OpenTelemetry and Prometheus. Off until it is asked for; each is an extra.
+
+    from chatledger.telemetry import prometheus
+    stop = prometheus.instrument(ledger)
+
+Told are: messages appended, transactions (how they ended, how long they waited and lasted), statements by their verb, the
+connections of the pool, what sweeps did. Never told are texts, ids, or the text of statements.
+"""
+
+from __future__ import annotations
+
+from chatledger.observing import VERBS, Observer
+
+__all__ = ["BOUNDS", "VERBS", "Observer"]
+
+#: Upper bounds of seconds: an append takes parts of a millisecond, a search some, and waiting may take long.
+BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
