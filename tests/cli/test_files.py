@@ -123,3 +123,15 @@ def test_real_conversations(here: Path, shared_data: Path, migrated_sqlite_url: 
     assert (349, 3224) == (len(sessions), sum(session["message_count"] for session in sessions))
     assert run.json("search", "cancel", "flight", "--sessions")["items"]
     run.text("export", "--output", "all.html")
+
+
+def test_tables_by_the_name_of_the_file(run: Command, here: Path) -> None:
+    run.text("create", "--id", "s", "--title", "=1+1")
+    run.text("add", "s", "user", "Hello")
+    assert "1 session with 1 message in 'm.csv'\n" == run("export", "--output", "m.csv").stderr
+    assert 0o600 == stat.S_IMODE((here / "m.csv").stat().st_mode)
+    assert "1 session in 's.parquet'\n" == run("export", "--table", "sessions", "--output", "s.parquet").stderr
+    assert (here / "s.parquet").read_bytes().startswith(b"PAR1")
+    assert run("export", "-f", "parquet").stdout_bytes.startswith(b"PAR1")
+    assert ",'=1+1," in run.text("export", "--table", "sessions", "-f", "csv")
+    assert ",=1+1," in run.text("export", "--table", "sessions", "-f", "csv", "--no-guard")

@@ -158,7 +158,7 @@ def _lines() -> Iterator[str]:
         thing = getattr(exchange, name)
         if inspect.isfunction(thing):
             yield from _method(name, thing)
-    for formats in (exchange.Format, exchange.ExportFormat):
+    for formats in (exchange.Format, exchange.ExportFormat, exchange.TableFormat, exchange.TableOf):
         yield from _words(formats)
     yield "`OnConflict`: `error`, `skip`, `new`.\n"
     for name in _RECORDS_OF_EXCHANGE:

@@ -7,8 +7,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TextIO, cast
+from typing import Annotated, Any, BinaryIO, TextIO, cast
 
 import typer
 
@@ -17,17 +18,22 @@ from chatledger.cli.neutral import Neutral
 from chatledger.cli.opening import opened_for
 from chatledger.cli.options import Database, Owner, Project, Since, Until
 from chatledger.cli.screen import Screen, counted
-from chatledger.exchange.formats import ExportFormat
+from chatledger.exchange.formats import ExportFormat, TableFormat, TableOf
 from chatledger.vocabulary import Status
+
+#: Every form that there is.
+Form = StrEnum("Form", {form.value: form.value for form in (*ExportFormat, *TableFormat)})  # type: ignore[misc]  # functional
 
 
 def export(
     session_ids: Annotated[
         list[str] | None, typer.Argument(metavar="[SESSION_ID]...", show_default=False, help="Else all that match.")
     ] = None,
-    format_: Annotated[
-        ExportFormat | None, typer.Option("--format", "-f", help="Else by the file's name, else jsonl.")
-    ] = None,
+    format_: Annotated[Form | None, typer.Option("--format", "-f", help="Else by the file's name, else jsonl.")] = None,
+    table: Annotated[TableOf, typer.Option("--table", help="What the rows of csv and parquet are.")] = TableOf.MESSAGES,
+    guard: Annotated[
+        bool, typer.Option("--guard/--no-guard", help="In csv, a ' before what a spreadsheet would take for a formula.")
+    ] = True,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else standard output.", show_default=False)
     ] = None,
@@ -45,19 +51,29 @@ def export(
 ) -> None:
     """Write sessions as JSON Lines (to be imported again), JSON, Markdown, or HTML in one file.
 
+    csv and parquet are tables, for spreadsheets and notebooks: of messages, or of sessions.
+
     A file is readable by its owner only, and appears when it is complete.
     """
-    from chatledger.exchange import export_sessions  # noqa: PLC0415 - the writers are needed here only
+    from chatledger.exchange import export_sessions, export_table  # noqa: PLC0415 - the writers are needed here only
 
     chosen = format_ or _format_of(output)
-    with opened_for(db, user) as ledger, writing(output, force=force) as out:
-        done = export_sessions(
-            ledger, out, format=chosen, session_ids=session_ids or None, project_id=project,
-            status=status or None, since=since, until=until,
-        )  # fmt: skip
+    choice: dict[str, Any] = {
+        "session_ids": session_ids or None, "project_id": project, "status": status or None, "since": since,
+        "until": until,
+    }  # fmt: skip
+    with opened_for(db, user) as ledger:
+        if chosen.value in list(TableFormat):
+            opening: Any = writing_bytes if chosen.value == TableFormat.PARQUET else writing
+            with opening(output, force=force) as file:
+                done = export_table(ledger, file, format=chosen.value, of=table, guard=guard, **choice)
+        else:
+            with writing(output, force=force) as out:
+                done = export_sessions(ledger, out, format=chosen.value, **choice)
     if output is not None:
-        text = f"{counted(done.sessions, 'session')} with {counted(done.messages, 'message')} in {str(output)!r}"
-        Screen.errors().line(text)
+        of_sessions = chosen.value in list(TableFormat) and table is TableOf.SESSIONS
+        messages = "" if of_sessions else f" with {counted(done.messages, 'message')}"
+        Screen.errors().line(f"{counted(done.sessions, 'session')}{messages} in {str(output)!r}")
 
 
 @contextmanager
@@ -67,6 +83,25 @@ def writing(path: Path | None, *, force: bool = False) -> Iterator[TextIO]:
         # What passes is the same, but a terminal would act upon control characters.
         yield cast(TextIO, Neutral(sys.stdout)) if sys.stdout.isatty() else sys.stdout
         return
+    with _appearing(path, force=force) as handle, open(handle, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - an open handle
+        yield file
+
+
+@contextmanager
+def writing_bytes(path: Path | None, *, force: bool = False) -> Iterator[BinaryIO]:
+    """The same, of bytes. A terminal is refused."""
+    if path is None:
+        if sys.stdout.isatty():
+            fail("this is not for a terminal: add --output FILE")
+        yield sys.stdout.buffer
+        return
+    with _appearing(path, force=force) as handle, open(handle, "wb") as file:  # noqa: PTH123
+        yield file
+
+
+@contextmanager
+def _appearing(path: Path, *, force: bool) -> Iterator[int]:
+    """The handle of a file without a name, which gets its name at the end of the block. The caller closes it."""
     if path.exists() and not path.is_file():
         fail(f"{str(path)!r} is not a file")
     if path.exists() and not force:
@@ -74,8 +109,7 @@ def writing(path: Path | None, *, force: bool = False) -> Iterator[TextIO]:
     # mkstemp: mode 0600.
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".new", dir=path.parent)
     try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - an open handle
-            yield file
+        yield handle
         if force:
             Path(name).replace(path)
         else:
@@ -86,6 +120,6 @@ def writing(path: Path | None, *, force: bool = False) -> Iterator[TextIO]:
         Path(name).unlink(missing_ok=True)
 
 
-def _format_of(path: Path | None) -> ExportFormat:
-    endings = {".json": ExportFormat.JSON, ".md": ExportFormat.MARKDOWN, ".html": ExportFormat.HTML}
-    return endings.get(path.suffix.lower(), ExportFormat.JSONL) if path else ExportFormat.JSONL
+def _format_of(path: Path | None) -> Form:
+    endings = {".json": "json", ".md": "markdown", ".html": "html", ".csv": "csv", ".parquet": "parquet"}
+    return Form(endings.get(path.suffix.lower(), "jsonl")) if path else Form("jsonl")

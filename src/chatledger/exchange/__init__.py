@@ -8,11 +8,12 @@ Both hold a bounded number of messages, however many there are.
 """
 
 from chatledger.exchange.exporting import export_sessions
-from chatledger.exchange.formats import ExportFormat, Format
+from chatledger.exchange.formats import ExportFormat, Format, TableFormat, TableOf
 from chatledger.exchange.importing import OnConflict, import_file
 from chatledger.exchange.openai import from_openai, to_openai
 from chatledger.exchange.report import ExportReport, Failure, ImportReport, Progress
 from chatledger.exchange.sharegpt import from_sharegpt, to_sharegpt
+from chatledger.exchange.tables import export_table
 
 __all__ = [
     "ExportFormat",
@@ -22,7 +23,10 @@ __all__ = [
     "ImportReport",
     "OnConflict",
     "Progress",
+    "TableFormat",
+    "TableOf",
     "export_sessions",
+    "export_table",
     "from_openai",
     "from_sharegpt",
     "import_file",

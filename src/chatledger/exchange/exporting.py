@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import TextIO
 
 from chatledger.errors import InvalidInput
+from chatledger.exchange.choosing import Choice
 from chatledger.exchange.formats import ExportFormat
 from chatledger.exchange.html import Html
 from chatledger.exchange.json_layouts import JsonDocument, JsonLines
@@ -25,8 +26,6 @@ _LAYOUTS: dict[ExportFormat, Callable[[TextIO], Layout]] = {
     ExportFormat.MARKDOWN: Markdown,
     ExportFormat.HTML: Html,
 }
-#: Sessions that are held at a time.
-_PAGE = 100
 #: Messages between two calls of `progress`.
 _STEP = 1000
 
@@ -58,14 +57,9 @@ def export_sessions(
         layout = _LAYOUTS[ExportFormat(format)](out)
     except ValueError:
         raise InvalidInput("format", f"is not one of {', '.join(ExportFormat)}") from None
-    if session_ids is not None and any(given is not None for given in (user_id, project_id, status, since, until)):
-        raise InvalidInput("session_ids", "cannot stand beside filters: they name the sessions already")
+    choice = Choice(session_ids, user_id, project_id, status, since, until)
     with ledger.read() as uow:
-        if session_ids is not None:
-            chosen = _named(uow, session_ids)
-        else:
-            chosen = _listed(uow, user_id, project_id, list(Status) if status is None else status, since, until)
-        return _write(uow, layout, chosen, progress)
+        return _write(uow, layout, choice.sessions(uow), progress)
 
 
 def _write(
@@ -88,32 +82,3 @@ def _write(
     if progress is not None:
         progress(report)
     return report
-
-
-def _named(uow: UnitOfWork, session_ids: Iterable[str]) -> Iterator[Session]:
-    if isinstance(session_ids, str):
-        raise InvalidInput("session_ids", "must be a list of ids, not one text")
-    ids = list(dict.fromkeys(session_ids))
-    for session_id in ids:  # before anything is written
-        uow.sessions.get(session_id, include_expired=True)
-    return (uow.sessions.get(session_id, include_expired=True) for session_id in ids)
-
-
-def _listed(
-    uow: UnitOfWork,
-    user_id: str | None,
-    project_id: str | None,
-    status: Status | str | Iterable[Status | str],
-    since: datetime | None,
-    until: datetime | None,
-) -> Iterator[Session]:
-    statuses = status if isinstance(status, str) else list(status)
-    cursor: str | None = None
-    while True:
-        page = uow.sessions.list(
-            user_id=user_id, project_id=project_id, status=statuses, since=since, until=until, limit=_PAGE, cursor=cursor
-        )  # fmt: skip
-        yield from page
-        cursor = page.next_cursor
-        if cursor is None:
-            return

@@ -33,6 +33,21 @@ class ExportFormat(StrEnum):
     HTML = "html"
 
 
+class TableFormat(StrEnum):
+    """How a table is written, for notebooks and spreadsheets."""
+
+    CSV = "csv"
+    #: The extra `parquet`.
+    PARQUET = "parquet"
+
+
+class TableOf(StrEnum):
+    """What the rows of a table are."""
+
+    MESSAGES = "messages"
+    SESSIONS = "sessions"
+
+
 #: What a file is told that is none of ours.
 KNOWN = (
     "openai (lists of role and content), sharegpt (lists of from and value), jsonl (our own export), "

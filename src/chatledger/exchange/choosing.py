@@ -1,0 +1,64 @@
+"""Which sessions an export is of: those that are named, or those that the filters leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from chatledger.errors import InvalidInput
+from chatledger.schemas import Session
+from chatledger.unit_of_work import UnitOfWork
+from chatledger.vocabulary import Status
+
+#: Sessions that are held at a time.
+_PAGE = 100
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What an export was asked for."""
+
+    session_ids: Iterable[str] | None
+    user_id: str | None
+    project_id: str | None
+    status: Status | str | Iterable[Status | str] | None
+    since: datetime | None
+    until: datetime | None
+
+    def __post_init__(self) -> None:
+        filters = (self.user_id, self.project_id, self.status, self.since, self.until)
+        if self.session_ids is not None and any(given is not None for given in filters):
+            raise InvalidInput("session_ids", "cannot stand beside filters: they name the sessions already")
+
+    def sessions(self, uow: UnitOfWork) -> Iterator[Session]:
+        """The sessions, a page at a time. Named ones are all looked at before the first is given.
+
+        Raises:
+            SessionNotFound: an id is of no session, or of another user's.
+            InvalidInput: a filter that is none.
+        """
+        return self._listed(uow) if self.session_ids is None else _named(uow, self.session_ids)
+
+    def _listed(self, uow: UnitOfWork) -> Iterator[Session]:
+        status = list(Status) if self.status is None else self.status
+        statuses = status if isinstance(status, str) else list(status)
+        cursor: str | None = None
+        while True:
+            page = uow.sessions.list(
+                user_id=self.user_id, project_id=self.project_id, status=statuses, since=self.since, until=self.until,
+                limit=_PAGE, cursor=cursor,
+            )  # fmt: skip
+            yield from page
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+
+def _named(uow: UnitOfWork, session_ids: Iterable[str]) -> Iterator[Session]:
+    if isinstance(session_ids, str):
+        raise InvalidInput("session_ids", "must be a list of ids, not one text")
+    ids = list(dict.fromkeys(session_ids))
+    for session_id in ids:  # before anything is written
+        uow.sessions.get(session_id, include_expired=True)
+    return (uow.sessions.get(session_id, include_expired=True) for session_id in ids)
