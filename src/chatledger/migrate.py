@@ -23,6 +23,7 @@ from chatledger.dialects.integrity import Definition
 from chatledger.dialects.types import Identifier
 from chatledger.errors import InvalidInput, NotALedger, SchemaAhead, SchemaBehind
 from chatledger.models import Base
+from chatledger.models.usage import VIEWS
 from chatledger.settings import DEFAULT_URL, ENVIRONMENT_URL, Settings
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ _alembic = threading.RLock()
 _WAIT = 60.0
 
 _OURS = frozenset(Base.metadata.tables)
+#: Tables and views.
+_NAMES = _OURS | VIEWS
 
 
 def upgrade(engine: Engine, revision: str = "head", *, dialect: Dialect | None = None) -> None:
@@ -118,7 +121,7 @@ def expected(connection: Connection, dialect: Dialect) -> Expected:
     """Migrate from nothing beside the ledger, look at what that makes, and throw it away."""
     with dialect.scratch(connection) as scratch:
         _migrate_on(scratch, lambda config, command: command.upgrade(config, "head"))
-        return Expected(dialect.fingerprint(scratch, _OURS), dialect.integrity.definitions(scratch, _OURS))
+        return Expected(dialect.fingerprint(scratch, _NAMES), dialect.integrity.definitions(scratch, _NAMES))
 
 
 def differences(connection: Connection, dialect: Dialect, wanted: Expected) -> list[str]:
@@ -126,7 +129,7 @@ def differences(connection: Connection, dialect: Dialect, wanted: Expected) -> l
 
     Columns, constraints, indexes, triggers, functions, views and full text are compared. Foreign tables are left alone.
     """
-    actual, fresh = dialect.fingerprint(connection, _OURS), wanted.fingerprint
+    actual, fresh = dialect.fingerprint(connection, _NAMES), wanted.fingerprint
     found = [f"missing: {name}" for name in fresh if name not in actual]
     found += [f"changed: {name}" for name in fresh if name in actual and actual[name] != fresh[name]]
     # An index that somebody added is theirs to keep; a trigger on our tables may undo what we promise.
@@ -144,7 +147,7 @@ def include_object(thing: Any, name: str | None, type_: str, reflected: bool, co
     if not reflected or compare_to is not None:
         return True
     table = name if type_ == "table" else getattr(getattr(thing, "table", None), "name", None)
-    return table not in _OURS and table != VERSION_TABLE and not (table or "").startswith("messages_fts")
+    return table not in _NAMES and table != VERSION_TABLE and not (table or "").startswith("messages_fts")
 
 
 def run_environment() -> None:
@@ -195,7 +198,7 @@ def _run(engine: Engine, dialect: Dialect | None, work: Callable[[Config, Any], 
         state = dialect.state(connection)
         if state.revision is not None and state.revision not in REVISIONS:
             raise SchemaAhead(state.revision, HEAD)
-        taken = sorted(state.tables & _OURS)
+        taken = sorted(state.tables & _NAMES)
         if state.revision is None and taken:
             raise NotALedger(
                 f"the database has tables of its own by the names of {', '.join(taken)}: "

@@ -67,6 +67,29 @@ def _minute_of_postgresql(element: minute_of, compiler: SQLCompiler, **kw: Any) 
     return f"date_trunc('minute', ({compiler.process(element.clauses, **kw)} AT TIME ZONE 'UTC'))"
 
 
+class quarter_of(FunctionElement[int]):  # noqa: N801
+    """The quarter of an hour of a moment, counted from 1970 in UTC, as `session_usage.quarter` has it.
+
+    A time that is none counts as 1970.
+    """
+
+    type = Integer()
+    inherit_cache = True
+
+
+@compiles(quarter_of)
+def _quarter_of(element: quarter_of, compiler: SQLCompiler, **kw: Any) -> str:
+    moment = compiler.process(element.clauses, **kw)
+    # Counted from the year 1, whose seconds are not negative: a division of whole numbers cuts towards zero.
+    return f"coalesce((strftime('%s', substr({moment}, 1, 19)) + 62135596800) / 900 - 69039552, 0)"
+
+
+@compiles(quarter_of, "postgresql")
+def _quarter_of_postgresql(element: quarter_of, compiler: SQLCompiler, **kw: Any) -> str:
+    moment = compiler.process(element.clauses, **kw)
+    return f"CASE WHEN isfinite({moment}) THEN CAST(floor(extract(epoch FROM {moment}) / 900) AS BIGINT) ELSE 0 END"
+
+
 class greatest(FunctionElement[Any]):  # noqa: N801
     """The largest of several values."""
 

@@ -24,7 +24,7 @@ _PAGE_OF = {"session_snapshots": 4}
 class PostgreSQLIntegrity(Integrity):
     """The server keeps its files, its foreign keys and the full text itself; what can be asked of it is asked."""
 
-    mendable = ("function", "index", "trigger", "constraint")
+    mendable = ("function", "view", "index", "trigger", "constraint")
     last = ("constraint",)
 
     def file_faults(self, connection: Connection, tables: Collection[str], *, quick: bool) -> FileFaults:
@@ -126,6 +126,11 @@ _DEFINITIONS = (
         pg_get_triggerdef(t.oid)
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
     WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal AND c.relname = ANY(:tables)""",
+    """SELECT 'view ' || c.relname, 'DROP VIEW IF EXISTS ' || c.relname,
+        'CREATE VIEW ' || c.relname || coalesce(' WITH (' || array_to_string(c.reloptions, ', ') || ')', '') || ' AS '
+            || pg_get_viewdef(c.oid)
+    FROM pg_class c
+    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'v' AND c.relname = ANY(:tables)""",
     """SELECT 'constraint ' || c.relname || '.' || k.conname,
         'ALTER TABLE ' || c.relname || ' DROP CONSTRAINT IF EXISTS ' || k.conname,
         'ALTER TABLE ' || c.relname || ' ADD CONSTRAINT ' || k.conname || ' ' || pg_get_constraintdef(k.oid)

@@ -8,6 +8,7 @@ from chatledger.models.registry import Model, ModelPrice, Project
 from chatledger.models.session import Session
 from chatledger.models.snapshot import Snapshot
 from chatledger.models.timeout import Timeout, TimeoutDefault
+from chatledger.models.usage import SessionUsage
 
 __all__ = [
     "AuditEntry",
@@ -18,6 +19,7 @@ __all__ = [
     "Project",
     "Session",
     "SessionMetadata",
+    "SessionUsage",
     "Snapshot",
     "Timeout",
     "TimeoutDefault",

@@ -30,6 +30,15 @@ class Message(Base):
             unique=True,
             info={"where": "key IS NOT NULL"},
         ),
+        # Percentiles read every duration, and nothing else of a message.
+        Index(
+            "ix_messages_durations",
+            "session_id",
+            "created_at",
+            "model_id",
+            "duration_ms",
+            info={"where": "duration_ms IS NOT NULL"},
+        ),
         {"info": {"distribution": "session"}},
     )
 
