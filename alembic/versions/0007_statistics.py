@@ -349,36 +349,55 @@ UP = {
                     sum(CASE WHEN outcome = 'interrupted' THEN 1 ELSE 0 END) AS interruptions
                 FROM new_rows GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
             LOOP
-                INSERT INTO session_usage AS u (session_id, quarter, role, model_id,
-                    messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
-                VALUES (cell.session_id, cell.quarter, cell.role, cell.model_id,
-                    cell.messages,
-                    cell.input_tokens,
-                    cell.output_tokens,
-                    cell.cached_tokens,
-                    cell.reasoning_tokens,
-                    cell.total_tokens,
-                    cell.cost,
-                    cell.priced,
-                    cell.duration_ms,
-                    cell.timed,
-                    cell.outcomes,
-                    cell.errors,
-                    cell.interruptions)
-                ON CONFLICT ON CONSTRAINT pk_session_usage DO UPDATE SET
-                    messages = u.messages + excluded.messages,
-                    input_tokens = u.input_tokens + excluded.input_tokens,
-                    output_tokens = u.output_tokens + excluded.output_tokens,
-                    cached_tokens = u.cached_tokens + excluded.cached_tokens,
-                    reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens,
-                    total_tokens = u.total_tokens + excluded.total_tokens,
-                    cost = u.cost + excluded.cost,
-                    priced = u.priced + excluded.priced,
-                    duration_ms = u.duration_ms + excluded.duration_ms,
-                    timed = u.timed + excluded.timed,
-                    outcomes = u.outcomes + excluded.outcomes,
-                    errors = u.errors + excluded.errors,
-                    interruptions = u.interruptions + excluded.interruptions;
+                UPDATE session_usage AS u SET
+                    messages = u.messages + cell.messages,
+                    input_tokens = u.input_tokens + cell.input_tokens,
+                    output_tokens = u.output_tokens + cell.output_tokens,
+                    cached_tokens = u.cached_tokens + cell.cached_tokens,
+                    reasoning_tokens = u.reasoning_tokens + cell.reasoning_tokens,
+                    total_tokens = u.total_tokens + cell.total_tokens,
+                    cost = u.cost + cell.cost,
+                    priced = u.priced + cell.priced,
+                    duration_ms = u.duration_ms + cell.duration_ms,
+                    timed = u.timed + cell.timed,
+                    outcomes = u.outcomes + cell.outcomes,
+                    errors = u.errors + cell.errors,
+                    interruptions = u.interruptions + cell.interruptions
+                WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role
+                        AND u.model_id = cell.model_id;
+                IF NOT FOUND THEN
+                    INSERT INTO session_usage AS u (session_id, quarter, role, model_id,
+                        messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
+                    SELECT cell.session_id, cell.quarter, cell.role, cell.model_id,
+                        cell.messages,
+                        cell.input_tokens,
+                        cell.output_tokens,
+                        cell.cached_tokens,
+                        cell.reasoning_tokens,
+                        cell.total_tokens,
+                        cell.cost,
+                        cell.priced,
+                        cell.duration_ms,
+                        cell.timed,
+                        cell.outcomes,
+                        cell.errors,
+                        cell.interruptions
+                    WHERE cell.messages > 0 AND EXISTS (SELECT FROM sessions AS s WHERE s.session_id = cell.session_id)
+                    ON CONFLICT ON CONSTRAINT pk_session_usage DO UPDATE SET
+                        messages = u.messages + excluded.messages,
+                        input_tokens = u.input_tokens + excluded.input_tokens,
+                        output_tokens = u.output_tokens + excluded.output_tokens,
+                        cached_tokens = u.cached_tokens + excluded.cached_tokens,
+                        reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens,
+                        total_tokens = u.total_tokens + excluded.total_tokens,
+                        cost = u.cost + excluded.cost,
+                        priced = u.priced + excluded.priced,
+                        duration_ms = u.duration_ms + excluded.duration_ms,
+                        timed = u.timed + excluded.timed,
+                        outcomes = u.outcomes + excluded.outcomes,
+                        errors = u.errors + excluded.errors,
+                        interruptions = u.interruptions + excluded.interruptions;
+                END IF;
             END LOOP;
             RETURN NULL;
         END $$""",
@@ -510,36 +529,55 @@ UP = {
                     OR sum(interruptions) <> 0
                 ORDER BY 1, 2, 3, 4
             LOOP
-                INSERT INTO session_usage AS u (session_id, quarter, role, model_id,
-                    messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
-                VALUES (cell.session_id, cell.quarter, cell.role, cell.model_id,
-                    cell.messages,
-                    cell.input_tokens,
-                    cell.output_tokens,
-                    cell.cached_tokens,
-                    cell.reasoning_tokens,
-                    cell.total_tokens,
-                    cell.cost,
-                    cell.priced,
-                    cell.duration_ms,
-                    cell.timed,
-                    cell.outcomes,
-                    cell.errors,
-                    cell.interruptions)
-                ON CONFLICT ON CONSTRAINT pk_session_usage DO UPDATE SET
-                    messages = u.messages + excluded.messages,
-                    input_tokens = u.input_tokens + excluded.input_tokens,
-                    output_tokens = u.output_tokens + excluded.output_tokens,
-                    cached_tokens = u.cached_tokens + excluded.cached_tokens,
-                    reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens,
-                    total_tokens = u.total_tokens + excluded.total_tokens,
-                    cost = u.cost + excluded.cost,
-                    priced = u.priced + excluded.priced,
-                    duration_ms = u.duration_ms + excluded.duration_ms,
-                    timed = u.timed + excluded.timed,
-                    outcomes = u.outcomes + excluded.outcomes,
-                    errors = u.errors + excluded.errors,
-                    interruptions = u.interruptions + excluded.interruptions;
+                UPDATE session_usage AS u SET
+                    messages = u.messages + cell.messages,
+                    input_tokens = u.input_tokens + cell.input_tokens,
+                    output_tokens = u.output_tokens + cell.output_tokens,
+                    cached_tokens = u.cached_tokens + cell.cached_tokens,
+                    reasoning_tokens = u.reasoning_tokens + cell.reasoning_tokens,
+                    total_tokens = u.total_tokens + cell.total_tokens,
+                    cost = u.cost + cell.cost,
+                    priced = u.priced + cell.priced,
+                    duration_ms = u.duration_ms + cell.duration_ms,
+                    timed = u.timed + cell.timed,
+                    outcomes = u.outcomes + cell.outcomes,
+                    errors = u.errors + cell.errors,
+                    interruptions = u.interruptions + cell.interruptions
+                WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role
+                        AND u.model_id = cell.model_id;
+                IF NOT FOUND THEN
+                    INSERT INTO session_usage AS u (session_id, quarter, role, model_id,
+                        messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
+                    SELECT cell.session_id, cell.quarter, cell.role, cell.model_id,
+                        cell.messages,
+                        cell.input_tokens,
+                        cell.output_tokens,
+                        cell.cached_tokens,
+                        cell.reasoning_tokens,
+                        cell.total_tokens,
+                        cell.cost,
+                        cell.priced,
+                        cell.duration_ms,
+                        cell.timed,
+                        cell.outcomes,
+                        cell.errors,
+                        cell.interruptions
+                    WHERE cell.messages > 0 AND EXISTS (SELECT FROM sessions AS s WHERE s.session_id = cell.session_id)
+                    ON CONFLICT ON CONSTRAINT pk_session_usage DO UPDATE SET
+                        messages = u.messages + excluded.messages,
+                        input_tokens = u.input_tokens + excluded.input_tokens,
+                        output_tokens = u.output_tokens + excluded.output_tokens,
+                        cached_tokens = u.cached_tokens + excluded.cached_tokens,
+                        reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens,
+                        total_tokens = u.total_tokens + excluded.total_tokens,
+                        cost = u.cost + excluded.cost,
+                        priced = u.priced + excluded.priced,
+                        duration_ms = u.duration_ms + excluded.duration_ms,
+                        timed = u.timed + excluded.timed,
+                        outcomes = u.outcomes + excluded.outcomes,
+                        errors = u.errors + excluded.errors,
+                        interruptions = u.interruptions + excluded.interruptions;
+                END IF;
                 DELETE FROM session_usage AS u WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role
                         AND u.model_id = cell.model_id
                     AND u.messages = 0;

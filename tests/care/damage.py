@@ -181,9 +181,19 @@ DAMAGES: dict[str, Damage] = {
     ),
     "a cost that was changed": Damage(
         (f"UPDATE messages SET cost = 7 {_MESSAGE}",),
-        {"counters": 1},
+        {"counters": 1, "usage": 1},
         "'trip': total_cost is 30 and should be 31",
-        {"counters": 1},
+        {"counters": 1, "usage": 1},
+    ),
+    "usage that was changed, and some of nobody": Damage(
+        (
+            "UPDATE session_usage SET output_tokens = 5 WHERE session_id = 'trip'",
+            "DELETE FROM session_usage WHERE session_id = 'home'",
+            "INSERT INTO session_usage (session_id, quarter, role, model_id, messages) VALUES ('nobody', 1, 'user', '', 2)",
+        ),
+        {"usage": 3},
+        "'trip'",
+        {"usage": 3},
     ),
     "a last activity before the newest message": Damage(
         ("UPDATE sessions SET last_activity = '2001-01-01 00:00:00.000000' WHERE session_id = 'home'",),
@@ -207,7 +217,10 @@ DAMAGES: dict[str, Damage] = {
         (f"UPDATE messages SET name = 'N' {_MESSAGE}",), {"digest": 1}, "'trip' #3", {}
     ),
     "a changed time": Damage(
-        (f"UPDATE messages SET created_at = '2001-01-01 00:00:00.000000' {_MESSAGE}",), {"digest": 1}, "'trip' #3", {}
+        (f"UPDATE messages SET created_at = '2001-01-01 00:00:00.000000' {_MESSAGE}",),
+        {"digest": 1, "usage": 1},
+        "'trip' #3",
+        {"usage": 1},
     ),
     "no digest": Damage(
         (f"UPDATE messages SET digest = NULL {_MESSAGE}",), {"no_digest": 1}, "'trip' #3", {}
@@ -269,7 +282,8 @@ DAMAGES: dict[str, Damage] = {
         unchecked=True,
     ),
     "an unknown role": Damage(
-        (f"UPDATE messages SET role = 'userr' {_MESSAGE}",), {"words": 1, "digest": 1}, "'trip' #3 role", unchecked=True
+        (f"UPDATE messages SET role = 'userr' {_MESSAGE}",), {"words": 1, "digest": 1, "usage": 1}, "'trip' #3 role",
+        unchecked=True,
     ),
     "an unknown kind of snapshot": Damage(
         ("UPDATE session_snapshots SET kind = 'polaroid'",),

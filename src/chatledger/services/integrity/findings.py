@@ -39,6 +39,7 @@ KINDS = {
     "foreign_keys": Kind(_REPAIR),
     "orphans": Kind(f"{_REPAIR} (they become sessions of their own; --orphans drop deletes them)"),
     "counters": Kind(_REPAIR),
+    "usage": Kind(_REPAIR),
     "sequence": Kind(_REPAIR),
     "constraints": Kind("run `chatledger db check` without --quick, which says which rows"),
     "json": Kind(f"{_REPAIR} (the text is set aside in the session's metadata)"),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import func, select
 
 from chatledger.dialects.integrity import Unreadable
-from chatledger.services.integrity import counters, orphans, schedules
+from chatledger.services.integrity import counters, orphans, schedules, usage
 from chatledger.services.integrity.findings import NAMED, Findings
 from chatledger.services.integrity.stored import TABLES, Progress, scan
 from chatledger.services.rows import sessions
@@ -30,6 +30,9 @@ def look(work: Work, findings: Findings, *, full: bool, progress: Progress | Non
     with findings.probing(work, "counters"):
         for wrong in counters.wrong(work):
             findings.add("sequence" if wrong.behind else "counters", f"{wrong.session_id!r}: {wrong.said}")
+    with findings.probing(work, "usage"):
+        for session_id in usage.wrong(work):
+            findings.add("usage", repr(session_id))
     with findings.probing(work, "sequence numbers"):
         for session_id, number in counters.below_one(work):
             findings.add("sequence", f"{session_id!r} #{number}")

@@ -8,7 +8,7 @@ from itertools import groupby
 from chatledger.dialects.integrity import Definition, Unreadable
 from chatledger.schemas import RepairAction
 from chatledger.services import audit, limits
-from chatledger.services.integrity import counters, orphans, schedules
+from chatledger.services.integrity import counters, orphans, schedules, usage
 from chatledger.services.integrity.findings import listed
 from chatledger.services.integrity.schema import make_anew
 from chatledger.services.integrity.setting_aside import SettingAside
@@ -41,6 +41,7 @@ class Repair:
         self._mend_numbers()
         self._mend_values()
         self._mend_counters()
+        self._mend_usage()
         self._mend_timeouts()
         # Constraints last: only now do the rows obey them.
         self._note("schema", "made anew", make_anew(self._work, differences, definitions, integrity.last))
@@ -107,6 +108,11 @@ class Repair:
         counters.recount(self._work, sorted({wrong.session_id for wrong in found}))
         self._note("counters", "counted anew", [repr(wrong.session_id) for wrong in found if not wrong.behind])
         self._note("sequence", "last number raised", [repr(wrong.session_id) for wrong in found if wrong.behind])
+
+    def _mend_usage(self) -> None:
+        found = list(usage.wrong(self._work))
+        usage.recount(self._work, found)
+        self._note("usage", "counted anew", list(map(repr, found)))
 
     def _mend_timeouts(self) -> None:
         found = list(schedules.forgotten(self._work, self._work.now()))

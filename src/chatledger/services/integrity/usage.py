@@ -1,0 +1,105 @@
+"""`session_usage` against the messages that it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, insert, literal_column, or_, select, type_coerce, union_all
+
+from chatledger.dialects.constructs import quarter_of
+from chatledger.dialects.types import Identifier, Whole
+from chatledger.models import SessionUsage
+from chatledger.models.base import table_of
+from chatledger.services.rows import messages, sessions
+from chatledger.services.work import Work
+
+usage = table_of(SessionUsage)
+
+#: The measures, in their order.
+MEASURES = (
+    "messages", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "total_tokens", "cost", "priced",
+    "duration_ms", "timed", "outcomes", "errors", "interruptions",
+)  # fmt: skip
+
+
+def wrong(work: Work) -> Iterator[str]:
+    """Every session whose usage is not that of its messages."""
+    yield from work.execute(_WRONG).scalars()
+
+
+def recount(work: Work, session_ids: Sequence[str]) -> None:
+    """Count the usage of sessions anew from their messages."""
+    for session_id in session_ids:
+        work.execute(_FORGET, {"session": session_id})
+        work.execute(_COUNT, {"session": session_id})
+
+
+def measures_of_message() -> dict[str, ColumnElement[Any]]:
+    """What one message adds to each measure."""
+    m = messages.c
+    return {
+        "messages": literal_column("1", Whole),
+        **{
+            name: func.coalesce(m[name], 0)
+            for name in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+        },
+        "total_tokens": func.coalesce(
+            m.tokens_used, func.coalesce(m.input_tokens, 0) + func.coalesce(m.output_tokens, 0)
+        ),
+        "cost": func.coalesce(type_coerce(m.cost, Whole), 0),
+        "priced": _one_if(m.cost.is_not(None)),
+        "duration_ms": func.coalesce(m.duration_ms, 0),
+        "timed": _one_if(m.duration_ms.is_not(None)),
+        "outcomes": _one_if(m.outcome.is_not(None)),
+        "errors": _one_if(type_coerce(m.outcome, Identifier) == "error"),
+        "interruptions": _one_if(type_coerce(m.outcome, Identifier) == "interrupted"),
+    }
+
+
+def _one_if(condition: ColumnElement[bool]) -> ColumnElement[Any]:
+    return case((condition, 1), else_=0)
+
+
+_KEY: dict[str, ColumnElement[Any]] = {
+    "session_id": messages.c.session_id,
+    "quarter": quarter_of(messages.c.created_at),
+    "role": type_coerce(messages.c.role, Identifier),
+    "model_id": func.coalesce(messages.c.model_id, ""),
+}
+_SESSION = bindparam("session", type_=Identifier())
+_ONE = measures_of_message()
+_FORGET = delete(usage).where(usage.c.session_id == _SESSION)
+_counted = select(
+    *(part.label(name) for name, part in _KEY.items()), *(part.label(name) for name, part in _ONE.items())
+)
+_of_session = _counted.where(messages.c.session_id == _SESSION).subquery()
+_COUNT = insert(usage).from_select(
+    [*_KEY, *MEASURES],
+    select(*(_of_session.c[name] for name in _KEY), *(func.sum(_of_session.c[name]) for name in MEASURES)).group_by(
+        *(_of_session.c[name] for name in _KEY)
+    ),
+    include_defaults=False,
+)
+# Both sides in one pass each: what is there, less what should be.
+# Rows of a missing session are told elsewhere, but for those that no message is left of.
+_both = union_all(
+    select(
+        *(usage.c[name] for name in _KEY), *(type_coerce(usage.c[name], Whole).label(name) for name in MEASURES)
+    ).where(
+        or_(
+            exists(select(1).where(sessions.c.session_id == usage.c.session_id)),
+            ~exists(select(1).where(messages.c.session_id == usage.c.session_id)),
+        )
+    ),
+    _counted.with_only_columns(
+        *(part.label(name) for name, part in _KEY.items()), *((-part).label(name) for name, part in _ONE.items())
+    ).where(exists(select(1).where(sessions.c.session_id == messages.c.session_id))),
+).subquery()
+_cells = (
+    select(_both.c.session_id)
+    .group_by(*(_both.c[name] for name in _KEY))
+    .having(or_(*(func.sum(_both.c[name]) != 0 for name in MEASURES)))
+    .subquery()
+)
+_WRONG = select(_cells.c.session_id).distinct().order_by(_cells.c.session_id)
