@@ -69,7 +69,7 @@ UP = {
         FROM messages WHERE session_id IN (SELECT session_id FROM sessions)
         GROUP BY 1, 2, 3, 4""",
         "CREATE INDEX ix_session_usage_quarter ON session_usage (quarter)",
-        """CREATE INDEX ix_messages_durations ON messages (session_id, created_at, model_id, duration_ms)
+        """CREATE INDEX ix_messages_durations ON messages (session_id, created_at, role, model_id, duration_ms)
             WHERE duration_ms IS NOT NULL""",
         """CREATE TRIGGER messages_usage_insert AFTER INSERT ON messages BEGIN
             INSERT INTO session_usage (session_id, quarter, role, model_id,
@@ -325,7 +325,7 @@ UP = {
         FROM messages WHERE session_id IN (SELECT session_id FROM sessions)
         GROUP BY 1, 2, 3, 4""",
         "CREATE INDEX ix_session_usage_quarter ON session_usage (quarter)",
-        """CREATE INDEX ix_messages_durations ON messages (session_id, created_at, model_id, duration_ms)
+        """CREATE INDEX ix_messages_durations ON messages (session_id, created_at, role, model_id, duration_ms)
             WHERE duration_ms IS NOT NULL""",
         """CREATE FUNCTION chatledger_usage_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         DECLARE

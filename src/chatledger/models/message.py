@@ -35,6 +35,7 @@ class Message(Base):
             "ix_messages_durations",
             "session_id",
             "created_at",
+            "role",
             "model_id",
             "duration_ms",
             info={"where": "duration_ms IS NOT NULL"},

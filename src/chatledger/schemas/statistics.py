@@ -1,0 +1,184 @@
+"""What statistics say."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from pydantic import computed_field
+
+from chatledger.schemas.fields import Record
+
+_NANO = Decimal(1).scaleb(-9)
+_MICROSECOND = Decimal(1).scaleb(-3)
+
+
+class Usage(Record):
+    """How many messages there are, and what they took. Sums are exact."""
+
+    #: Sessions with at least one of these messages. The only figure that does not add up over periods, roles and models.
+    sessions: int
+    messages: int
+    #: Messages of the assistant, and others that say how they ended.
+    answers: int
+    input_tokens: int
+    output_tokens: int
+    #: Part of the input.
+    cached_tokens: int
+    #: Part of the output.
+    reasoning_tokens: int
+    #: As sessions count: a message's own total, else its input and output.
+    total_tokens: int
+    #: In dollars.
+    cost: Decimal
+    #: Messages with a cost.
+    priced: int
+    #: Milliseconds of all messages that say how long they took.
+    duration_ms: int
+    #: Messages with a duration.
+    timed: int
+    errors: int
+    interruptions: int
+
+    @computed_field  # type: ignore[prop-decorator] # mypy knows no decorated property
+    @property
+    def average_cost(self) -> Decimal | None:
+        """Dollars of a message that has a cost, rounded half to even to the nano-dollar."""
+        return _mean(self.cost, self.priced, _NANO)
+
+    @computed_field  # type: ignore[prop-decorator] # as above
+    @property
+    def average_duration_ms(self) -> Decimal | None:
+        """Of a message that has a duration, rounded half to even to three decimals."""
+        return _mean(Decimal(self.duration_ms), self.timed, _MICROSECOND)
+
+    @computed_field  # type: ignore[prop-decorator] # as above
+    @property
+    def average_tokens(self) -> Decimal | None:
+        """Of a message, rounded half to even to three decimals."""
+        return _mean(Decimal(self.total_tokens), self.messages, _MICROSECOND)
+
+    @computed_field  # type: ignore[prop-decorator] # as above
+    @property
+    def error_rate(self) -> float | None:
+        """The part of the answers that failed, from 0 to 1. None where there is no answer."""
+        return self.errors / self.answers if self.answers else None
+
+    @computed_field  # type: ignore[prop-decorator] # as above
+    @property
+    def interruption_rate(self) -> float | None:
+        """The part of the answers that were cut off, from 0 to 1. None where there is no answer."""
+        return self.interruptions / self.answers if self.answers else None
+
+
+class UsageOf(Usage):
+    """The usage of one model, project, user, session or role."""
+
+    #: Which; None gathers what names none.
+    key: str | None
+
+
+class Period(Record):
+    """A day, week, month or hour."""
+
+    #: Its first moment, in the time zone that was asked for.
+    start: datetime
+    #: The first moment after it.
+    end: datetime
+
+
+class UsagePeriod(Usage, Period):
+    """The usage of a period. An empty period is there, too."""
+
+    #: With `split`: which model, project, user or role.
+    key: str | None = None
+
+
+class Activity(Usage):
+    """The usage of an hour of the week."""
+
+    #: 1 is Monday, 7 is Sunday.
+    weekday: int
+    hour: int
+
+
+class Latency(Record):
+    """How long messages took, of those that say so.
+
+    A percentile is the nearest rank: the smallest duration that at least so many percent do not exceed. It is always a
+    duration that was measured, in whole milliseconds. None of them is there when no message has a duration.
+    """
+
+    messages: int
+    #: Rounded half to even to three decimals.
+    average_ms: Decimal | None
+    min_ms: int | None
+    p50_ms: int | None
+    p90_ms: int | None
+    p95_ms: int | None
+    p99_ms: int | None
+    max_ms: int | None
+
+
+class LatencyOf(Latency):
+    """How long the messages of one model, project, user, session or role took."""
+
+    #: Which; None gathers what names none.
+    key: str | None
+
+
+class LatencyPeriod(Latency, Period):
+    """How long the messages of a period took."""
+
+    #: With `split`: which model, project, user or role.
+    key: str | None = None
+
+
+class ContextUse(Record):
+    """How much of its model's context window a session fills."""
+
+    session_id: str
+    title: str | None
+    model_id: str
+    #: Tokens that fit into one request.
+    context_window: int
+    #: Input and output of the newest message that says its input.
+    tokens: int
+
+    @computed_field  # type: ignore[prop-decorator] # as above
+    @property
+    def share(self) -> float:
+        """Of the window; above 1 where more was used than is known to fit."""
+        return self.tokens / self.context_window
+
+
+class UsageComparison(Record):
+    """A period against the one before."""
+
+    since: datetime
+    until: datetime
+    previous_since: datetime
+    current: Usage
+    previous: Usage
+
+    def change(self, figure: str) -> float | None:
+        """How much a figure rose (0.25: by a quarter) or fell. None where there was none before."""
+        before, now = getattr(self.previous, figure), getattr(self.current, figure)
+        return float(now) / float(before) - 1 if before and now is not None else None
+
+
+def _mean(total: Decimal, number: int, step: Decimal) -> Decimal | None:
+    # Enough digits for any sum: the default context would round twice.
+    if not number:
+        return None
+    units = total / step
+    whole, rest = divmod(int(units), number)
+    double = 2 * rest
+    if double > number or (double == number and whole % 2):
+        whole += 1
+    return (Decimal(whole) * step).quantize(step, ROUND_HALF_EVEN)
+
+
+def mean_ms(total: Decimal, number: int) -> Decimal | None:
+    """Milliseconds of one, rounded half to even to three decimals."""
+    return _mean(total, number, _MICROSECOND)

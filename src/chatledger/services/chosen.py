@@ -1,0 +1,150 @@
+"""Which messages statistics are about, and the conditions that say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypedDict
+
+from sqlalchemy import ColumnElement, FromClause, func, literal, type_coerce
+
+from chatledger.dialects.types import Identifier, Timestamp
+from chatledger.errors import InvalidInput
+from chatledger.schemas.fields import identifier, moment
+from chatledger.services.ownership import require_visible
+from chatledger.services.rows import sessions
+from chatledger.services.work import Work
+from chatledger.vocabulary import Role
+
+
+class By(StrEnum):
+    """What statistics can be told apart by."""
+
+    MODEL = "model"
+    PROJECT = "project"
+    USER = "user"
+    SESSION = "session"
+    ROLE = "role"
+
+
+class Whose(TypedDict, total=False):
+    """Which messages, whenever. None: whatever."""
+
+    user_id: str | None
+    project_id: str | None
+    #: A message's own model, else its session's.
+    model_id: str | None
+    session_id: str | None
+    role: Role | str | None
+
+
+class Which(Whose, total=False):
+    """Which messages. None: whatever."""
+
+    since: datetime | None
+    #: The first moment not wanted.
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which messages. None: whatever."""
+
+    user_id: str | None = None
+    project_id: str | None = None
+    model_id: str | None = None
+    session_id: str | None = None
+    role: Role | str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def checked(self, work: Work) -> Chosen:
+        """The same, of values that a query can use.
+
+        Raises:
+            InvalidInput: a value is none, or `until` lies before `since`.
+            SessionNotFound: no such session, or it belongs to another user.
+        """
+        ids = {
+            name: identifier(value, name)
+            for name in ("user_id", "project_id", "model_id", "session_id")
+            if (value := getattr(self, name)) is not None
+        }
+        times = {name: moment(value, name) for name in ("since", "until") if (value := getattr(self, name)) is not None}
+        if len(times) == 2 and times["until"] < times["since"]:
+            raise InvalidInput("until", "lies before `since`")
+        role = None if self.role is None else _role(self.role)
+        if "session_id" in ids:
+            require_visible(work, ids["session_id"])
+        return Chosen(role=role, **ids, **times)  # type: ignore[arg-type] # each under its own name
+
+    def needs_sessions(self, work: Work, by: By | None) -> bool:
+        """Whether the session has a say: in whose it is, its project, or the model of messages without one."""
+        named = (self.user_id, self.project_id, self.model_id, work.owner)
+        return any(value is not None for value in named) or by in (By.MODEL, By.PROJECT, By.USER)
+
+    def conditions(self, work: Work, table: FromClause) -> list[ColumnElement[bool]]:
+        """On rows of a table with session, role and model, joined with sessions where they are needed; not the times."""
+        found: list[ColumnElement[bool]] = []
+        if work.owner is not None:
+            found.append(sessions.c.user_id == _id(work.owner))
+        if self.user_id is not None:
+            found.append(sessions.c.user_id == _id(self.user_id))
+        if self.project_id is not None:
+            found.append(sessions.c.project_id == _id(self.project_id))
+        if self.model_id is not None:
+            found.append(model_of(table) == _id(self.model_id))
+        if self.session_id is not None:
+            found.append(table.c.session_id == _id(self.session_id))
+        if self.role is not None:
+            found.append(type_coerce(table.c.role, Identifier) == _id(str(self.role)))
+        return found
+
+
+def key_of(table: FromClause, by: By) -> ColumnElement[Any]:
+    """What a row of such a table is told apart by."""
+    return {
+        By.MODEL: model_of(table),
+        By.PROJECT: sessions.c.project_id,
+        By.USER: sessions.c.user_id,
+        By.SESSION: table.c.session_id,
+        By.ROLE: type_coerce(table.c.role, Identifier),
+    }[by]
+
+
+def by_of(given: By | str | None, field: str) -> By | None:
+    """What is told apart by, as users name it.
+
+    Raises:
+        InvalidInput: nothing that can be told apart by.
+    """
+    if given is None:
+        return None
+    try:
+        return By(given)
+    except ValueError:
+        pass
+    raise InvalidInput(field, f"is not one of {', '.join(repr(str(word)) for word in By)}")
+
+
+def model_of(table: FromClause) -> ColumnElement[Any]:
+    """A message's own model, else its session's."""
+    return func.coalesce(func.nullif(table.c.model_id, "", type_=Identifier()), sessions.c.model_id, type_=Identifier())
+
+
+def at(value: datetime) -> ColumnElement[Any]:
+    """A moment to compare with."""
+    return literal(value, Timestamp())
+
+
+def _id(value: str) -> ColumnElement[Any]:
+    return literal(value, Identifier())
+
+
+def _role(given: Role | str) -> Role:
+    try:
+        return Role(given)
+    except ValueError:
+        pass
+    raise InvalidInput("role", f"is not one of {', '.join(repr(role.value) for role in Role)}")

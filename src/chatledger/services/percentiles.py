@@ -1,0 +1,87 @@
+"""Percentiles by nearest rank over every duration, in the database: the same statement, and so the same answer, on both.
+
+Durations are counted first, then the counts are run through in their order. What is not read from an index of durations
+alone is the session, where a user, a project or a model is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, func, select
+
+from chatledger.dialects.constructs import quarter_of
+from chatledger.schemas.statistics import mean_ms
+from chatledger.services.adding_up import Fold
+from chatledger.services.chosen import By, Chosen, at, key_of
+from chatledger.services.rows import messages, sessions
+from chatledger.services.work import Work
+
+#: In percent.
+RANKS = (50, 90, 95, 99)
+
+
+def ranked(work: Work, chosen: Chosen, *, by: By | None = None, fold: Fold | None = None) -> Sequence[Any]:
+    """A row for each `key` and `number`, as of `adding_up.added`, that has durations."""
+    source: Any = messages
+    if chosen.needs_sessions(work, by):
+        source = messages.join(sessions, sessions.c.session_id == messages.c.session_id)
+    names: list[ColumnElement[Any]] = [] if by is None else [key_of(messages, by).label("key")]
+    if fold is not None:
+        names.append(fold(quarter_of(messages.c.created_at)).label("number"))
+    times = []
+    if chosen.since is not None:
+        times.append(messages.c.created_at >= at(chosen.since))
+    if chosen.until is not None:
+        times.append(messages.c.created_at < at(chosen.until))
+    each = (
+        select(*names, messages.c.duration_ms.label("took"))
+        .select_from(source)
+        .where(messages.c.duration_ms.is_not(None), *times, *chosen.conditions(work, messages))
+        .subquery()
+    )
+    keys = [each.c[name.name] for name in names]
+    counted = select(*keys, each.c.took, func.count().label("n")).group_by(*keys, each.c.took).subquery()
+    keys = [counted.c[key.name] for key in keys]
+    running = select(
+        *keys,
+        counted.c.took,
+        counted.c.n,
+        func.sum(counted.c.n).over(partition_by=keys or None, order_by=counted.c.took).label("reached"),
+        func.sum(counted.c.n).over(partition_by=keys or None).label("every"),
+    ).subquery()
+    keys = [running.c[key.name] for key in keys]
+    statement = select(
+        *keys,
+        func.sum(running.c.n).label("messages"),
+        func.sum(running.c.n * running.c.took).label("total"),
+        func.min(running.c.took).label("least"),
+        func.max(running.c.took).label("most"),
+        *(
+            func.min(case((running.c.reached * 100 >= running.c.every * rank, running.c.took))).label(f"p{rank}")
+            for rank in RANKS
+        ),
+    ).group_by(*keys)
+    return work.execute(statement).all()
+
+
+def figures(row: Any) -> dict[str, Any]:
+    """Such a row as the fields of a `Latency`."""
+    number = int(row.messages or 0)
+    if not number:
+        return NOTHING
+    return {
+        "messages": number,
+        "average_ms": mean_ms(Decimal(int(row.total)), number),
+        "min_ms": int(row.least),
+        "max_ms": int(row.most),
+        **{f"p{rank}_ms": int(getattr(row, f"p{rank}")) for rank in RANKS},
+    }
+
+
+#: The fields of a `Latency` of nothing.
+NOTHING: dict[str, Any] = {
+    "messages": 0, "average_ms": None, "min_ms": None, "max_ms": None, **{f"p{rank}_ms": None for rank in RANKS},
+}  # fmt: skip

@@ -1,0 +1,198 @@
+"""Days, weeks, months and hours of a time zone, folded from quarters of an hour by arithmetic that every database has.
+
+A zone's distance from UTC changes a few times a year. It is looked up here and handed over as a CASE; the database adds
+it and divides. So both databases fold alike, whatever they know of time zones. Every zone since 1972 lies whole quarters
+from UTC; what was before is rounded to the quarter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from enum import StrEnum
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, case, literal
+
+from chatledger.dialects.types import Whole
+from chatledger.errors import InvalidInput
+
+#: Periods that one answer may hold.
+MOST = 100_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_QUARTER = timedelta(minutes=15)
+#: Quarters from the first day of the calendar, a Monday, to 1970.
+_BASE = 719_162 * 96
+#: Days from the first of March of the year 0, on which the months of a calendar repeat evenly, to the first day.
+_MARCH = 306
+#: Keeps the distance from UTC in the key of an hour, so that the hour that comes twice is two.
+_SPREAD = 1024
+_FIRST, _LAST = -_BASE, (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _QUARTER
+
+
+class Kind(StrEnum):
+    """How long a period is."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+class Segment(NamedTuple):
+    """A time in which a zone keeps its distance from UTC, in quarters."""
+
+    start: int
+    end: int
+    offset: int
+
+
+class Span(NamedTuple):
+    """One period, and the number that the database groups it under."""
+
+    number: int
+    start: datetime
+    end: datetime
+
+
+def zone(name: str | tzinfo) -> tzinfo:
+    """A time zone by its name, such as Europe/Lisbon.
+
+    Raises:
+        InvalidInput: there is none of that name.
+    """
+    if isinstance(name, tzinfo):
+        return name
+    if name == "UTC":
+        return UTC  # known everywhere, even where the system has no names of zones
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError, TypeError):
+        pass
+    raise InvalidInput("tz", "is not the name of a time zone, such as Europe/Lisbon")
+
+
+def quarter(moment: datetime) -> int:
+    """The quarter of an hour that a moment lies in, counted from 1970 in UTC."""
+    return (moment - _EPOCH) // _QUARTER
+
+
+def moment_of(number: int) -> datetime:
+    """The first moment of a quarter."""
+    return _EPOCH + number * _QUARTER
+
+
+def segments(where: tzinfo, first: int, last: int) -> list[Segment]:
+    """How far a zone lies from UTC, from one quarter to another, both included."""
+    first, last = max(first, _FIRST), min(last, _LAST)
+    # A day at a time; where that would take long, no zone is known to change for less than a week.
+    step = 96 if last - first < 200 * 366 * 96 else 96 * 7
+    found: list[Segment] = []
+    start, offset, at = first, _offset(where, first), first
+    while at < last:
+        following = min(at + step, last)
+        if (then := _offset(where, following)) != offset:
+            low, high = at, following
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if _offset(where, middle) == offset else (low, middle)
+            found.append(Segment(start, high, offset))
+            start, offset, following = high, _offset(where, high), high
+            if offset != then:  # it changed twice
+                at = high
+                continue
+        at = following
+    return [*found, Segment(start, last + 1, offset)]
+
+
+def numbers(quarters: ColumnElement[Any], kind: Kind, known: list[Segment]) -> ColumnElement[Any]:
+    """The number of the period that a quarter lies in."""
+    offset = _offsets(quarters, known)
+    local = quarters + offset
+    if kind is Kind.HOUR:
+        return (local + _BASE) // 4 * _SPREAD + offset + _SPREAD // 2
+    day = (local + _BASE) // 96
+    if kind is Kind.DAY:
+        return day
+    if kind is Kind.WEEK:
+        return day // 7
+    return _month(day)
+
+
+def hours_of_week(quarters: ColumnElement[Any], known: list[Segment]) -> ColumnElement[Any]:
+    """The hour of the week on the clock of a zone, from Monday's first (0) to Sunday's last (167)."""
+    return (quarters + _offsets(quarters, known) + _BASE) // 4 % 168
+
+
+def spans(kind: Kind, where: tzinfo, known: list[Segment], first: int, last: int) -> Iterator[Span]:
+    """Every period that has one of the quarters from one to another, both included."""
+    if kind is Kind.HOUR:
+        yield from _hours(where, known, first, last)
+        return
+    number, end = _number_at(kind, where, first), _number_at(kind, where, last)
+    start = _start(kind, where, number)
+    while number <= end:
+        number += 1
+        following = _start(kind, where, number)
+        yield Span(number - 1, start, following)
+        start = following
+
+
+def _hours(where: tzinfo, known: list[Segment], first: int, last: int) -> Iterator[Span]:
+    for at, part in enumerate(known):
+        if part.end <= first or part.start > last:
+            continue
+        hour = (max(part.start, first) + part.offset + _BASE) // 4
+        final = (min(part.end - 1, last) + part.offset + _BASE) // 4
+        for number in range(hour, final + 1):
+            start, end = number * 4 - _BASE - part.offset, number * 4 + 4 - _BASE - part.offset
+            start = max(start, part.start) if at else start
+            end = min(end, part.end) if at + 1 < len(known) else end
+            key = number * _SPREAD + part.offset + _SPREAD // 2
+            yield Span(key, moment_of(start).astimezone(where), moment_of(end).astimezone(where))
+
+
+def _number_at(kind: Kind, where: tzinfo, number: int) -> int:
+    day = moment_of(number).astimezone(where).date()
+    if kind is Kind.MONTH:
+        return day.year * 12 + day.month - 1
+    return (day.toordinal() - 1) // (7 if kind is Kind.WEEK else 1)
+
+
+def _start(kind: Kind, where: tzinfo, number: int) -> datetime:
+    if kind is Kind.MONTH:
+        day = date(number // 12, number % 12 + 1, 1)
+    else:
+        day = date.fromordinal(number * (7 if kind is Kind.WEEK else 1) + 1)
+    # Through UTC and back: a midnight that the clocks leap over becomes the first moment of the day.
+    return datetime.combine(day, datetime.min.time(), where).astimezone(UTC).astimezone(where)
+
+
+def _offset(where: tzinfo, number: int) -> int:
+    try:
+        distance = moment_of(number).astimezone(where).utcoffset()
+    except OverflowError:  # at the ends of the calendar
+        return 0
+    return round((distance or timedelta(0)) / _QUARTER)
+
+
+def _offsets(quarters: ColumnElement[Any], known: list[Segment]) -> ColumnElement[Any]:
+    if len(known) == 1:
+        return _whole(known[0].offset)
+    later = [(quarters < part.end, _whole(part.offset)) for part in known[:-1]]
+    return case(*later, else_=_whole(known[-1].offset))
+
+
+def _month(day: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Twelve times the year and the month less one, by the calendar of 400 years, 146,097 days."""
+    since = day + _MARCH
+    within = since % 146_097
+    year = (within - within // 1460 + within // 36_524 - within // 146_096) // 365
+    of_year = within - (365 * year + year // 4 - year // 100)
+    return (since // 146_097 * 400 + year) * 12 + (5 * of_year + 2) // 153 + 2
+
+
+def _whole(value: int) -> ColumnElement[Any]:
+    return literal(value, Whole)
