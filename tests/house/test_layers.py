@@ -56,8 +56,11 @@ ALLOWED: dict[str, set[str]] = {
     # The two front doors. They may come in through `chatledger` itself, as users do.
     # Observers that speak to others; each imports what it needs when it is asked for.
     "telemetry": _TABLES | _LEDGERS,
+    # Pages to look at; what stands on them comes from others.
+    "pages": {"errors"},
+    "report": _TABLES | _LEDGERS | {"services", "pages"},
     "interop": _TABLES | _LEDGERS | {"services", "exchange", "chatledger"},
-    "cli": _TABLES | _LEDGERS | {"services", "exchange", "adoption", "telemetry", "chatledger"},
+    "cli": _TABLES | _LEDGERS | {"services", "exchange", "adoption", "telemetry", "report", "chatledger"},
     # `chatledger/__init__.py` and `__main__.py`.
     "chatledger": _LEAVES | _LEDGERS | {"models", "schemas"},
     "__main__": {"cli"},

@@ -19,6 +19,7 @@ from chatledger.cli import (
     messages,
     metadata,
     query,
+    reporting,
     retention,
     safekeeping,
     search,
@@ -113,6 +114,7 @@ app.command("audit", rich_help_panel=_LIFE)(audit.audit)
 app.command("import", rich_help_panel=_FILES)(importing.import_)
 app.command("adopt", rich_help_panel=_FILES)(adopting.adopt)
 app.command("export", rich_help_panel=_FILES)(exporting.export)
+app.command("report", rich_help_panel=_FILES)(reporting.report)
 
 # The names that scripts around older chat stores call.
 app.command("chat-init", hidden=True)(sessions.create)
