@@ -33,14 +33,19 @@ from chatledger.errors import (
 )
 from chatledger.ledger import Ledger
 from chatledger.schemas import (
+    Activity,
     AuditEntry,
     BackupReport,
+    ContextUse,
     CopyReport,
     Due,
     ErasureReceipt,
     Finding,
     Health,
     IntegrityReport,
+    Latency,
+    LatencyOf,
+    LatencyPeriod,
     MaintenanceReport,
     Message,
     NewMessage,
@@ -61,6 +66,10 @@ from chatledger.schemas import (
     TimeoutDefault,
     TimeoutReport,
     UpkeepStep,
+    Usage,
+    UsageComparison,
+    UsageOf,
+    UsagePeriod,
 )
 from chatledger.settings import Preset, Settings
 from chatledger.sweeper import Sweeper
@@ -74,6 +83,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Activity",
     "AdoptionFailed",
     "AsyncLedger",
     "AuditEntry",
@@ -81,6 +91,7 @@ __all__ = [
     "Busy",
     "ChatledgerError",
     "Conflict",
+    "ContextUse",
     "CopyReport",
     "CorruptDatabase",
     "Due",
@@ -90,6 +101,9 @@ __all__ = [
     "IntegrityReport",
     "InvalidInput",
     "KeyReused",
+    "Latency",
+    "LatencyOf",
+    "LatencyPeriod",
     "Ledger",
     "LedgerClosed",
     "LimitKind",
@@ -144,6 +158,10 @@ __all__ = [
     "UnitOfWork",
     "UnitOfWorkEnded",
     "UpkeepStep",
+    "Usage",
+    "UsageComparison",
+    "UsageOf",
+    "UsagePeriod",
     "__version__",
     "copy_ledger",
 ]

@@ -59,6 +59,12 @@ NOT_FOUND: dict[str, Callable[[UnitOfWork], object]] = {
     "timeouts.get": lambda uow: uow.timeouts.get(THEIRS),
     "snapshots.take": lambda uow: uow.snapshots.take(THEIRS),
     "snapshots.list": lambda uow: uow.snapshots.list(THEIRS),
+    "statistics.overview": lambda uow: uow.statistics.overview(session_id=THEIRS),
+    "statistics.latency": lambda uow: uow.statistics.latency(session_id=THEIRS),
+    "statistics.latency_by_day": lambda uow: uow.statistics.latency_by_day(session_id=THEIRS),
+    "statistics.by_hour": lambda uow: uow.statistics.by_hour(session_id=THEIRS),
+    "statistics.activity": lambda uow: uow.statistics.activity(session_id=THEIRS),
+    "statistics.compare": lambda uow: uow.statistics.compare(session_id=THEIRS, since=LATER, until=LATER),
 }
 #: Every method that is about one snapshot.
 NO_SNAPSHOT: dict[str, Callable[[UnitOfWork, str], object]] = {
@@ -76,6 +82,17 @@ NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "search.sessions": lambda uow: list(uow.search.sessions("secret", user_id="bob")),
     "timeouts.defaults": lambda uow: uow.timeouts.defaults(),
     "timeouts.due": lambda uow: [due.session_id for due in uow.timeouts.due(LATER) if due.user_id != "ada"],
+    "statistics.by_model": lambda uow: uow.statistics.by_model(user_id="bob"),
+    "statistics.by_project": lambda uow: uow.statistics.by_project(user_id="bob"),
+    "statistics.by_user": lambda uow: [one for one in uow.statistics.by_user() if one.key != "ada"],
+    "statistics.by_role": lambda uow: uow.statistics.by_role(user_id="bob"),
+    "statistics.by_session": lambda uow: [one for one in uow.statistics.by_session() if one.key != "of ada"],
+    "statistics.by_day": lambda uow: uow.statistics.by_day(user_id="bob"),
+    "statistics.by_week": lambda uow: uow.statistics.by_week(user_id="bob"),
+    "statistics.by_month": lambda uow: uow.statistics.by_month(user_id="bob"),
+    "statistics.latency_by": lambda uow: uow.statistics.latency_by("user", user_id="bob"),
+    "statistics.errors": lambda uow: uow.statistics.errors(user_id="bob"),
+    "statistics.context_use": lambda uow: uow.statistics.context_use(user_id="bob"),
     "audit.list": lambda uow: list(uow.audit.list(session_id=THEIRS)) + list(uow.audit.list(user_id="bob")),
 }
 #: Tested below in their own words.

@@ -189,7 +189,8 @@ DAMAGES: dict[str, Damage] = {
         (
             "UPDATE session_usage SET output_tokens = 5 WHERE session_id = 'trip'",
             "DELETE FROM session_usage WHERE session_id = 'home'",
-            "INSERT INTO session_usage (session_id, quarter, role, model_id, messages) VALUES ('nobody', 1, 'user', '', 2)",
+            ("INSERT INTO session_usage (session_id, quarter, role, model_id, messages)"
+            " VALUES ('nobody', 1, 'user', '', 2)"),
         ),
         {"usage": 3},
         "'trip'",

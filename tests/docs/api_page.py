@@ -59,6 +59,8 @@ _RECORDS = (
     "AuditEntry", "IntegrityReport", "Finding", "RepairReport", "RepairAction",
     "BackupReport", "RestoreReport", "CopyReport", "MaintenanceReport",
     "UpkeepStep", "Health", "Problem",
+    "Usage", "UsageOf", "UsagePeriod", "Activity", "Latency", "LatencyOf", "LatencyPeriod",
+    "ContextUse", "UsageComparison",
 )  # fmt: skip
 _WORDS = (
     chatledger.Role, chatledger.Outcome, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction,

@@ -25,6 +25,7 @@ from chatledger.cli import (
     search,
     sessions,
     snapshots,
+    stats,
     sweeping,
     timeouts,
     upkeep,
@@ -90,6 +91,7 @@ app.command("query", rich_help_panel=_TALK)(query.query)
 app.command("history", rich_help_panel=_TALK)(messages.history)
 app.command("list", rich_help_panel=_TALK)(sessions.list_)
 app.command("search", rich_help_panel=_TALK)(search.search)
+app.command("stats", rich_help_panel=_TALK)(stats.stats)
 app.command("fork", rich_help_panel=_TALK)(sessions.fork)
 app.command("delete", rich_help_panel=_TALK)(sessions.delete)
 app.add_typer(metadata.app, name="metadata", rich_help_panel=_TALK)

@@ -17,17 +17,33 @@ from chatledger.schemas.safekeeping import (
 from chatledger.schemas.search import SearchHit, SessionHit
 from chatledger.schemas.session import NewSession, Session
 from chatledger.schemas.snapshot import Snapshot, SnapshotDiff
+from chatledger.schemas.statistics import (
+    Activity,
+    ContextUse,
+    Latency,
+    LatencyOf,
+    LatencyPeriod,
+    Usage,
+    UsageComparison,
+    UsageOf,
+    UsagePeriod,
+)
 from chatledger.schemas.timeout import Due, SweepFailure, SweepReport, Timeout, TimeoutDefault, TimeoutReport
 
 __all__ = [
+    "Activity",
     "AuditEntry",
     "BackupReport",
+    "ContextUse",
     "CopyReport",
     "Due",
     "ErasureReceipt",
     "Finding",
     "Health",
     "IntegrityReport",
+    "Latency",
+    "LatencyOf",
+    "LatencyPeriod",
     "MaintenanceReport",
     "Message",
     "NewMessage",
@@ -49,4 +65,8 @@ __all__ = [
     "TimeoutDefault",
     "TimeoutReport",
     "UpkeepStep",
+    "Usage",
+    "UsageComparison",
+    "UsageOf",
+    "UsagePeriod",
 ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, null, select, type_coerce, union_all
 
@@ -16,8 +16,13 @@ from chatledger.services.periods import moment_of, quarter
 from chatledger.services.rows import messages, sessions
 from chatledger.services.work import Work
 
-#: From the quarter of a row, the number of what it is gathered under.
-Fold = Callable[[ColumnElement[Any]], ColumnElement[Any]]
+
+class Fold(Protocol):
+    """From the quarter of a row, the number of what it is gathered under. `moments`: what quarters are made from."""
+
+    def __call__(
+        self, quarters: ColumnElement[Any], /, moments: ColumnElement[Any] | None = None
+    ) -> ColumnElement[Any]: ...
 
 
 def bounds(work: Work) -> tuple[int, int] | None:
@@ -119,7 +124,7 @@ def _edge(
             messages.c.session_id,
             type_coerce(messages.c.role, Identifier).label("role"),
             *_names(messages, by),
-            _number(quarter_of(messages.c.created_at), fold),
+            _number(quarter_of(messages.c.created_at), fold, messages.c.created_at),
             *(part.label(name) for name, part in measures_of_message().items()),
         )
         .select_from(source)
@@ -136,5 +141,7 @@ def _names(table: Any, by: By | None) -> list[ColumnElement[Any]]:
     return [] if by is None else [key_of(table, by).label("key")]
 
 
-def _number(quarters: ColumnElement[Any], fold: Fold | None) -> ColumnElement[Any]:
-    return (type_coerce(null(), Whole) if fold is None else fold(quarters)).label("number")
+def _number(
+    quarters: ColumnElement[Any], fold: Fold | None, moments: ColumnElement[Any] | None = None
+) -> ColumnElement[Any]:
+    return (type_coerce(null(), Whole) if fold is None else fold(quarters, moments)).label("number")

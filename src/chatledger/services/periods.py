@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, case, literal
 
-from chatledger.dialects.types import Whole
+from chatledger.dialects.types import Timestamp, Whole
 from chatledger.errors import InvalidInput
 
 #: Periods that one answer may hold.
@@ -107,9 +107,11 @@ def segments(where: tzinfo, first: int, last: int) -> list[Segment]:
     return [*found, Segment(start, last + 1, offset)]
 
 
-def numbers(quarters: ColumnElement[Any], kind: Kind, known: list[Segment]) -> ColumnElement[Any]:
-    """The number of the period that a quarter lies in."""
-    offset = _offsets(quarters, known)
+def numbers(
+    quarters: ColumnElement[Any], kind: Kind, known: list[Segment], moments: ColumnElement[Any] | None = None
+) -> ColumnElement[Any]:
+    """The number of the period that a quarter lies in. `moments`: where quarters are made from these, and not stored."""
+    offset = _offsets(quarters, known, moments)
     local = quarters + offset
     if kind is Kind.HOUR:
         return (local + _BASE) // 4 * _SPREAD + offset + _SPREAD // 2
@@ -121,9 +123,11 @@ def numbers(quarters: ColumnElement[Any], kind: Kind, known: list[Segment]) -> C
     return _month(day)
 
 
-def hours_of_week(quarters: ColumnElement[Any], known: list[Segment]) -> ColumnElement[Any]:
+def hours_of_week(
+    quarters: ColumnElement[Any], known: list[Segment], moments: ColumnElement[Any] | None = None
+) -> ColumnElement[Any]:
     """The hour of the week on the clock of a zone, from Monday's first (0) to Sunday's last (167)."""
-    return (quarters + _offsets(quarters, known) + _BASE) // 4 % 168
+    return (quarters + _offsets(quarters, known, moments) + _BASE) // 4 % 168
 
 
 def spans(kind: Kind, where: tzinfo, known: list[Segment], first: int, last: int) -> Iterator[Span]:
@@ -178,11 +182,18 @@ def _offset(where: tzinfo, number: int) -> int:
     return round((distance or timedelta(0)) / _QUARTER)
 
 
-def _offsets(quarters: ColumnElement[Any], known: list[Segment]) -> ColumnElement[Any]:
+def _offsets(
+    quarters: ColumnElement[Any], known: list[Segment], moments: ColumnElement[Any] | None = None
+) -> ColumnElement[Any]:
     if len(known) == 1:
         return _whole(known[0].offset)
-    later = [(quarters < part.end, _whole(part.offset)) for part in known[:-1]]
-    return case(*later, else_=_whole(known[-1].offset))
+    if moments is None:
+        return case(
+            *((quarters < part.end, _whole(part.offset)) for part in known[:-1]), else_=_whole(known[-1].offset)
+        )
+    # A moment is compared as it is: made into its quarter once for each distance, a million of them take seconds.
+    ends = ((moments < literal(moment_of(part.end), Timestamp()), _whole(part.offset)) for part in known[:-1])
+    return case(*ends, else_=_whole(known[-1].offset))
 
 
 def _month(day: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -123,7 +123,10 @@ class Statistics(Service):
         rows = {}
         if span is not None:
             known = segments(where, *span)
-            rows = {int(row.number): row for row in added(self._work, chosen, fold=lambda at: hours_of_week(at, known))}
+            rows = {
+                int(row.number): row
+                for row in added(self._work, chosen, fold=lambda at, moments=None: hours_of_week(at, known, moments))
+            }
         return [
             Activity(weekday=hour // 24 + 1, hour=hour % 24, **adding_up.figures(rows[hour]))
             if hour in rows
@@ -224,7 +227,7 @@ class Statistics(Service):
         if span is None:
             return
         known = segments(where, *span)
-        found = read(chosen, by, lambda at: numbers(at, kind, known))
+        found = read(chosen, by, lambda at, moments=None: numbers(at, kind, known, moments))
         keys = sorted({key for key, _ in found}, key=lambda key: (key is None, key or "")) if by else [None]
         # Where nothing was asked for, from the first message that there is to the last.
         numbered = {number for _, number in found}
