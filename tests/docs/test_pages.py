@@ -11,6 +11,8 @@ from tests.docs.running import Reader
 
 #: Pages about PostgreSQL: their ledger is on the server.
 ON_POSTGRESQL = {"docs/postgresql.md"}
+#: Its SQL is run by test_queries_page.py, on both databases.
+QUERIES = "docs/queries.md"
 #: Pages that hold for both databases: followed once on each.
 ON_BOTH = {
     "README.md",
@@ -20,6 +22,7 @@ ON_BOTH = {
     "docs/payloads.md",
     "docs/quickstart.md",
     "docs/search.md",
+    "docs/statistics.md",
 }
 
 
@@ -28,7 +31,9 @@ def test_every_block_says_whether_it_is_run(page: Path) -> None:
     assert [] == [str(block) for block in blocks(page) if block.language not in LANGUAGES]
 
 
-@pytest.mark.parametrize("page", [page for page in pages() if name_of(page) not in ON_POSTGRESQL], ids=name_of)
+@pytest.mark.parametrize(
+    "page", [page for page in pages() if name_of(page) not in {*ON_POSTGRESQL, QUERIES}], ids=name_of
+)
 def test_a_page_does_what_it_shows(page: Path, folder: Path) -> None:
     Reader(folder).follow(blocks(page))
 

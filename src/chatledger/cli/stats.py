@@ -6,6 +6,7 @@ import csv
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from chatledger.cli.neutral import one_line
 from chatledger.cli.opening import opened_for
 from chatledger.cli.options import AsJson, Database, ModelFilter, Owner, Project, Since, Until
 from chatledger.cli.screen import Column, Screen, money
-from chatledger.schemas import ContextUse, Latency, Usage, UsageComparison, UsagePeriod
+from chatledger.schemas import ContextUse, Usage, UsageComparison, UsagePeriod
 from chatledger.services.statistics import Statistics
 
 
@@ -68,11 +69,13 @@ def stats(
 ) -> None:
     """What is used, by whom and when, how long it takes and how often it fails.
 
-    Costs are dollars, times milliseconds. Percentiles are exact, by nearest rank. `compare` needs --since and --until, and
-    compares with as long a time right before.
+    Costs are dollars, times milliseconds. Percentiles are exact, by nearest rank. `compare` needs --since and --until,
+    and compares with as long a time right before.
     """
     if as_json and as_csv:
         raise typer.BadParameter("give one of them", param_hint="--json / --csv")
+    if view is View.COMPARE and as_csv:
+        raise typer.BadParameter("is not for compare", param_hint="--csv")
     if view is View.COMPARE and (since is None or until is None):
         raise typer.BadParameter("needs both", param_hint="--since / --until")
     if tz != "UTC" and view not in _ZONED:
@@ -117,7 +120,7 @@ def _ask(statistics: Statistics, view: View, which: dict[str, Any], tz: str, lim
     return asked[view]()
 
 
-def _show_one(found: Usage | Latency) -> None:
+def _show_one(found: BaseModel) -> None:
     facts = {name: _cell(name, value) for name, value in found.model_dump().items()}
     width = max(map(len, facts))
     for name, value in facts.items():
@@ -202,6 +205,8 @@ def _harmless(value: Any) -> Any:
     """Nothing that a spreadsheet would run as a formula."""
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     if isinstance(value, str):
         text = one_line(value)
         return f"'{text}" if text[:1] in "=+-@" and text else text
