@@ -26,8 +26,8 @@ def filled(url: str) -> Raw:
             ).session_id
             for turn in range(6):
                 uow.messages.append(
-                    session, "assistant" if turn % 2 else "user", "words", input_tokens=turn, output_tokens=2, cached_tokens=0,
-                    duration_ms=turn * 7 + 1, cost="0.01" if turn < 5 else None,
+                    session, "assistant" if turn % 2 else "user", "words", input_tokens=turn, output_tokens=2,
+                    cached_tokens=0, duration_ms=turn * 7 + 1, cost="0.01" if turn < 5 else None,
                     outcome=(None, "complete", "error", "interrupted")[turn % 4],
                     created_at=datetime(2026, 5, 1, tzinfo=UTC) + timedelta(hours=7 * turn),
                 )  # fmt: skip

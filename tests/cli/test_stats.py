@@ -1,0 +1,57 @@
+"""stats."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from tests.cli.conftest import Command
+
+_VIEWS = (
+    "overview", "models", "projects", "users", "roles", "sessions", "hours", "days", "weeks", "months", "activity",
+    "latency", "errors", "context",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _figures(run: Command) -> None:
+    run.text("create", "--id", "a", "--user", "ada", "--model", "=m", "--project", "p")
+    run.text("add", "a", "user", "How high?", "--input-tokens", "8")
+    run.text("create", "--id", "b", "--user", "bob")
+    run.text("add", "b", "user", "How low?", "--input-tokens", "5")
+
+
+def test_every_view_is_shown_in_every_form(run: Command) -> None:
+    for view in _VIEWS:
+        run.text("stats", view)
+        run.json("stats", view)
+        run.text("stats", view, "--csv")
+
+
+def test_figures_add_up(run: Command) -> None:
+    assert (2, 13) == tuple(run.json("stats")[name] for name in ("messages", "total_tokens"))
+    assert {"=m": 8, None: 5} == {one["key"]: one["total_tokens"] for one in run.json("stats", "models")["items"]}
+    assert [1] == [one["messages"] for one in run.json("stats", "days", "--user", "ada")["items"]]
+    assert 0 == run.json("stats", "--until", "2020-01-01")["messages"]
+    assert 168 == len(run.json("stats", "activity", "--tz", "Asia/Tokyo")["items"])
+
+
+def test_a_table_for_spreadsheets_runs_no_formula(run: Command) -> None:
+    rows = list(csv.DictReader(run.text("stats", "models", "--csv").splitlines()))
+    assert {"'=m", ""} == {row["key"] for row in rows}
+    assert {"0.000000000"} == {row["cost"] for row in rows}
+
+
+def test_a_period_is_compared(run: Command) -> None:
+    told = run.text("stats", "compare", "--since", "2020-01-01", "--until", "2100-01-01")
+    assert "messages" in told
+    assert 2 == run.json("stats", "compare", "--since", "2020-01-01", "--until", "2100-01-01")["current"]["messages"]
+
+
+def test_what_makes_no_sense_is_refused(run: Command) -> None:
+    assert "needs both" in run.misuse("stats", "compare", "--since", "2020-01-01")
+    assert "is for" in run.misuse("stats", "models", "--tz", "Asia/Tokyo")
+    assert "give one" in run.misuse("stats", "--json", "--csv")
+    assert "tz: is not the name of a time zone" in run.error("stats", "days", "--tz", "Mars/Base")
+    assert "no session 'b'" in run.error("stats", "--session", "b", "--user", "ada")
