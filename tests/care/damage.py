@@ -13,16 +13,6 @@ from chatledger import Ledger
 from chatledger.models import Base
 from tests.support.raw import Raw
 
-#: Drops the constraints that a damage must get past, on a server.
-_CHECKS = (
-    "ALTER TABLE messages DROP CONSTRAINT ck_messages_role",
-    "ALTER TABLE messages DROP CONSTRAINT ck_messages_sequence_number",
-    "ALTER TABLE sessions DROP CONSTRAINT ck_sessions_status",
-    "ALTER TABLE session_snapshots DROP CONSTRAINT ck_session_snapshots_kind",
-    "ALTER TABLE timeout_defaults DROP CONSTRAINT ck_timeout_defaults_scope",
-)
-
-
 def fill(url: str) -> None:
     """Three sessions with messages, metadata, limits and a snapshot, and a fork."""
     with closing(Ledger(url)) as ledger, ledger.begin() as uow:
@@ -35,7 +25,8 @@ def fill(url: str) -> None:
                 uow.messages.append(
                     name, "user", f"{name} {number} by the harbour of 東京", payload={"n": number},
                     metadata={"m": number}, name="n", tool_call_id="t", model_id="m-2", input_tokens=3, output_tokens=4,
-                    cached_tokens=1, duration_ms=5, cost="0.000000006", key=f"k-{number}",
+                    cached_tokens=1, reasoning_tokens=2, outcome="complete", duration_ms=5, cost="0.000000006",
+                    key=f"k-{number}",
                 )  # fmt: skip
         uow.messages.pop("home")  # the last number stays above the count
         uow.snapshots.take("trip", "manual")
@@ -116,8 +107,8 @@ class Damage:
                     " 'timeout_defaults']::regclass[])"
                 )
             ]
-            for statement in _CHECKS:
-                Raw(url)(statement)
+            for table, name, _ in definitions:
+                Raw(url)(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
         with unguarded(url) as connection:
             for statement in self.statements:
                 connection.execute(text(statement))
@@ -284,6 +275,12 @@ DAMAGES: dict[str, Damage] = {
     ),
     "an unknown role": Damage(
         (f"UPDATE messages SET role = 'userr' {_MESSAGE}",), {"words": 1, "digest": 1, "usage": 1}, "'trip' #3 role",
+        unchecked=True,
+    ),
+    "an unknown outcome": Damage(
+        (f"UPDATE messages SET outcome = 'undone' {_MESSAGE}",),
+        {"words": 1, "digest": 1},
+        "'trip' #3 outcome",
         unchecked=True,
     ),
     "an unknown kind of snapshot": Damage(

@@ -29,6 +29,7 @@ def test_columns_are_filled_where_the_message_says_it(ledger: Ledger, tmp_path: 
     ]
     call, answer, mixed = stored[2], stored[3], stored[6]
     assert ("gpt-4o", 20, 5, 3) == (call.model_id, call.input_tokens, call.output_tokens, call.cached_tokens)
+    assert 2 == call.reasoning_tokens
     assert datetime.fromtimestamp(1_700_000_000, UTC) == call.created_at
     assert ("", {"content", "tool_calls", "usage", "model", "created"}) == (call.content, call.payload.keys())
     assert ("weather", "c1", None) == (answer.name, answer.tool_call_id, answer.payload)

@@ -157,10 +157,17 @@ def _fields(event: dict[str, Any]) -> dict[str, Any]:
         "name": name_in(author) if author != "user" else None,
         "model_id": name_in(event.get("model_version")),
         "input_tokens": count_in(usage.get("prompt_token_count")),
-        "output_tokens": count_in(usage.get("candidates_token_count")),
+        "output_tokens": _written(usage),
+        "reasoning_tokens": count_in(usage.get("thoughts_token_count")),
         "cached_tokens": count_in(usage.get("cached_content_token_count")),
     }
     if answers:
         called = answers[0]
         fields |= {"role": Role.TOOL, "name": name_in(called.get("name")), "tool_call_id": name_in(called.get("id"))}
     return fields
+
+
+def _written(usage: dict[str, Any]) -> int | None:
+    """Gemini counts thoughts beside the answer; here they are part of the output."""
+    answer, thoughts = (count_in(usage.get(f"{name}_token_count")) for name in ("candidates", "thoughts"))
+    return answer if thoughts is None else (answer or 0) + thoughts

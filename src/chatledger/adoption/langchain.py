@@ -87,6 +87,8 @@ def _fields(kind: Any, data: dict[str, Any]) -> dict[str, Any]:
         "model_id": name_in(answered.get("model_name") or answered.get("model")),
         "input_tokens": count_in(usage.get("input_tokens")),
         "output_tokens": count_in(usage.get("output_tokens")),
+        "cached_tokens": count_in(_detail(usage, "input_token_details", "cache_read")),
+        "reasoning_tokens": count_in(_detail(usage, "output_token_details", "reasoning")),
     }
 
 
@@ -103,3 +105,8 @@ def _holds_messages(source: Source, table: str) -> bool:
     except NotJson:
         return False
     return isinstance(message, dict) and message.keys() >= {"type", "data"}
+
+
+def _detail(usage: dict[str, Any], of: str, name: str) -> Any:
+    details = usage.get(of)
+    return details.get(name) if isinstance(details, dict) else None

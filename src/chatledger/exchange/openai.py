@@ -51,10 +51,12 @@ def _usage(usage: Any) -> dict[str, int]:
     if not isinstance(usage, dict):
         return {}
     details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
+    written = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
     given = {
         "input_tokens": usage.get("prompt_tokens", usage.get("input_tokens")),
         "output_tokens": usage.get("completion_tokens", usage.get("output_tokens")),
         "cached_tokens": details.get("cached_tokens") if isinstance(details, dict) else None,
+        "reasoning_tokens": written.get("reasoning_tokens") if isinstance(written, dict) else None,
         "tokens_used": usage.get("total_tokens"),
     }
     return {name: count for name, count in given.items() if type(count) is int and 0 <= count <= MAX_COUNT}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Table, and_, bindparam, insert, literal, update
@@ -18,10 +19,13 @@ from chatledger.services.integrity.orphans import free_key, make_recovery
 from chatledger.services.integrity.stored import Defect, matches, moment_of, wants_object
 from chatledger.services.rows import messages, metadata
 from chatledger.services.work import Work
-from chatledger.vocabulary import Role, SnapshotKind, Status
+from chatledger.vocabulary import Outcome, Role, SnapshotKind, Status
 
 #: What stands in for a word that is none. A failed session can be read, and takes no messages until it is reopened.
 _WORDS = {("sessions", "status"): Status.FAILED.value, ("session_snapshots", "kind"): SnapshotKind.MANUAL.value}
+
+#: Words of a message that its digest guards.
+_GUARDED: dict[str, type[StrEnum]] = {"role": Role, "outcome": Outcome}
 
 
 class SettingAside:
@@ -38,8 +42,8 @@ class SettingAside:
         row = self._row(table, defect)
         if row is None:
             return False
-        if (defect.table, defect.column) == ("messages", "role"):
-            return self._find_role(defect, row)
+        if defect.table == "messages" and defect.column in _GUARDED and self._find_word(defect, row):
+            return True
         found, replacement = _replacement(table, defect)
         if not found:
             return False
@@ -71,12 +75,13 @@ class SettingAside:
     def _row(self, table: Table, defect: Defect) -> Mapping[str, Any] | None:
         return self._work.dialect.integrity.row(self._work.connected(), table, defect.key)
 
-    def _find_role(self, defect: Defect, row: Mapping[str, Any]) -> bool:
-        """The digest tells which role it was."""
-        role = next((role for role in Role if matches({**row, "role": role.value})), None)
-        if row["digest"] is None or role is None:
+    def _find_word(self, defect: Defect, row: Mapping[str, Any]) -> bool:
+        """The digest tells which word it was."""
+        words = (word.value for word in _GUARDED[defect.column])
+        found = next((word for word in words if matches({**row, defect.column: word})), None)
+        if row["digest"] is None or found is None:
             return False
-        self._set(messages, defect, {"role": role.value})
+        self._set(messages, defect, {defect.column: found})
         return True
 
     def _keep(self, table: Table, defect: Defect, row: Mapping[str, Any]) -> None:
@@ -111,7 +116,7 @@ def _stored(table: Table, column: str) -> Any:
 
 def _replacement(table: Table, defect: Defect) -> tuple[bool, Any]:
     column = table.c[defect.column]
-    if column.nullable and defect.kind in ("json", "times"):
+    if column.nullable and defect.kind in ("json", "times", "words"):
         return True, None
     if defect.kind == "json":
         return True, "{}" if wants_object(table.name, column.name) else "null"
