@@ -4,8 +4,10 @@ Why: the cost of a message is fixed when it is written, from the price in force 
 in nano-dollars per million tokens from the moment they take effect. `messages.priced_from` names the price that a cost was
 counted with (its effective_from); a cost that the caller gave has none, and is never counted again. `reasoning_tokens`
 are the part of the output that was spent on reasoning. `outcome` tells answers that failed or were cut off: rates are
-counted from it.
-Unsafe: nothing; the columns are empty at first and added without a rewrite.
+counted from it. A model that a message names becomes a row of `models` on first use, by a trigger, so that an append
+stays one statement and raw SQL is covered. On a ledger that is spread over machines the trigger is left out: it would
+write to a reference table from a shard; `db repair` registers names there.
+Unsafe: nothing; the columns are empty at first and added without a rewrite. Names that messages use are registered.
 Down: what has no place below is laid into the audit log, a row for each price and for each message that uses one of the
 columns, and is taken back on the way up.
 
@@ -56,6 +58,14 @@ UP = {
         WHERE kept.action = 'kept by 0006' AND kept.session_id = messages.session_id
             AND json_extract(kept.details, '$.sequence_number') = messages.sequence_number""",
         "DELETE FROM audit_log WHERE action = 'kept by 0006'",
+        """INSERT INTO models (model_id)
+        SELECT DISTINCT model_id FROM messages
+        WHERE model_id IS NOT NULL AND model_id NOT IN (SELECT model_id FROM models)""",
+        """CREATE TRIGGER messages_model AFTER INSERT ON messages
+        WHEN new.model_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM models WHERE model_id = new.model_id)
+        BEGIN
+            INSERT INTO models (model_id) VALUES (new.model_id);
+        END""",
     ],
     "postgresql": [
         """ALTER TABLE messages
@@ -90,11 +100,27 @@ UP = {
         WHERE kept.action = 'kept by 0006' AND kept.session_id = messages.session_id
             AND (kept.details ->> 'sequence_number')::bigint = messages.sequence_number""",
         "DELETE FROM audit_log WHERE action = 'kept by 0006'",
+        """INSERT INTO models (model_id)
+        SELECT DISTINCT model_id FROM messages
+        WHERE model_id IS NOT NULL AND model_id NOT IN (SELECT model_id FROM models)""",
+        """CREATE FUNCTION chatledger_register_models() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        BEGIN
+            INSERT INTO models (model_id)
+            SELECT DISTINCT added.model_id FROM new_rows AS added
+            WHERE added.model_id IS NOT NULL
+                AND NOT EXISTS (SELECT 1 FROM models WHERE models.model_id = added.model_id)
+            ORDER BY 1
+            ON CONFLICT DO NOTHING;
+            RETURN NULL;
+        END $$""",
+        """CREATE TRIGGER messages_model AFTER INSERT ON messages REFERENCING NEW TABLE AS new_rows
+        FOR EACH STATEMENT EXECUTE FUNCTION chatledger_register_models()""",
     ],
 }
 
 DOWN = {
     "sqlite": [
+        "DROP TRIGGER messages_model",
         """INSERT INTO audit_log (action, details)
         SELECT 'kept by 0006', json_object('table', 'model_prices', 'model_id', model_id,
             'effective_from', effective_from, 'input', input, 'output', output, 'cached_input', cached_input,
@@ -110,6 +136,8 @@ DOWN = {
         "ALTER TABLE messages DROP COLUMN reasoning_tokens",
     ],
     "postgresql": [
+        "DROP TRIGGER messages_model ON messages",
+        "DROP FUNCTION chatledger_register_models()",
         """INSERT INTO audit_log (action, details)
         SELECT 'kept by 0006', json_build_object('table', 'model_prices', 'model_id', model_id,
             'effective_from', effective_from, 'input', input, 'output', output, 'cached_input', cached_input,

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 from chatledger.async_transactions import AsyncTransactions
 from chatledger.housekeeping import SWEEPER
-from chatledger.schemas import Due, ErasureReceipt, PurgeReport, SweepReport
+from chatledger.schemas import Due, ErasureReceipt, PurgeReport, RepriceReport, SweepReport
 from chatledger.sweeper import Sweeper
 from chatledger.vocabulary import Status
 
@@ -73,6 +73,27 @@ class AsyncHousekeeping(AsyncTransactions):
             "older_than": older_than, "status": status, "dry_run": dry_run, "now": now, "actor": actor, "reason": reason,
         }  # fmt: skip
         return await self._between(progress, lambda told: self._transactions().purge(**how, progress=told))
+
+    async def reprice(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        model_id: str | None = None,
+        project_id: str | None = None,
+        session_id: str | None = None,
+        overwrite_given: bool = False,
+        dry_run: bool = False,
+        actor: str | None = None,
+        reason: str | None = None,
+        progress: Callable[[RepriceReport], object] | None = None,
+    ) -> RepriceReport:
+        """As `Ledger.reprice`. `progress` is synchronous and called in a worker thread."""
+        how: dict[str, Any] = {
+            "since": since, "until": until, "model_id": model_id, "project_id": project_id, "session_id": session_id,
+            "overwrite_given": overwrite_given, "dry_run": dry_run, "actor": actor, "reason": reason,
+        }  # fmt: skip
+        return await self._between(progress, lambda told: self._transactions().reprice(**how, progress=told))
 
     async def erase_user(
         self,

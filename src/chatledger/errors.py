@@ -5,10 +5,15 @@
     │   ├── SessionNotFound      no such session, or it belongs to another user
     │   ├── MessageNotFound
     │   ├── MetadataNotFound
-    │   └── SnapshotNotFound
+    │   ├── SnapshotNotFound
+    │   ├── ProjectNotFound
+    │   ├── ModelNotFound
+    │   └── PriceNotFound        no price of the model is in force then
     ├── Conflict
     │   ├── SessionExists
     │   ├── SequenceConflict     somebody else appended first
+    │   ├── ProjectExists
+    │   ├── ProjectInUse         sessions belong to it: archive it instead
     │   ├── KeyReused            the same key was used for other content
     │   ├── SessionHeld          a held session is not deleted: release it first
     │   └── TransitionRefused    a session in this status cannot go to that one
@@ -94,6 +99,27 @@ class SnapshotNotFound(NotFound):
         super().__init__(f"no snapshot {snapshot_id!r}", snapshot_id=snapshot_id)
 
 
+class ProjectNotFound(NotFound):
+    project_id: str
+
+    def __init__(self, project_id: str) -> None:
+        super().__init__(f"no project {project_id!r}", project_id=project_id)
+
+
+class ModelNotFound(NotFound):
+    model_id: str
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(f"no model {model_id!r}", model_id=model_id)
+
+
+class PriceNotFound(NotFound):
+    model_id: str
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(f"model {model_id!r} has no such price", model_id=model_id)
+
+
 class Conflict(ChatledgerError):
     """Somebody else was there first. Nothing was written."""
 
@@ -103,6 +129,20 @@ class SessionExists(Conflict):
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"session {session_id!r} exists already", session_id=session_id)
+
+
+class ProjectExists(Conflict):
+    project_id: str
+
+    def __init__(self, project_id: str) -> None:
+        super().__init__(f"project {project_id!r} exists already", project_id=project_id)
+
+
+class ProjectInUse(Conflict):
+    project_id: str
+
+    def __init__(self, project_id: str) -> None:
+        super().__init__(f"sessions belong to project {project_id!r}: archive it instead", project_id=project_id)
 
 
 class SequenceConflict(Conflict):

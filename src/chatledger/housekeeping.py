@@ -1,4 +1,4 @@
-"""What a ledger does over many short transactions: the sweep, the purge, the erasure of a user."""
+"""What a ledger does over many short transactions: the sweep, the purge, the repricing, the erasure of a user."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chatledger.schemas import Due, ErasureReceipt, PurgeReport, SweepReport
+from chatledger.schemas import Due, ErasureReceipt, PurgeReport, RepriceReport, SweepReport
 from chatledger.schemas.fields import acting, moment
 from chatledger.services.work import Work
 from chatledger.sweeper import Sweeper
@@ -103,6 +103,34 @@ class Housekeeping(Transactions):
         at = self._core.clock() if now is None else moment(now, "now")
         wanted = purging.wanted(older_than, status, at, reason)
         return purging.purge(self._reading, self._writing(actor), wanted, dry_run=dry_run, progress=progress)
+
+    def reprice(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        model_id: str | None = None,
+        project_id: str | None = None,
+        session_id: str | None = None,
+        overwrite_given: bool = False,
+        dry_run: bool = False,
+        actor: str | None = None,
+        reason: str | None = None,
+        progress: Callable[[RepriceReport], object] | None = None,
+    ) -> RepriceReport:
+        """`uow.models.reprice`, in transactions of up to 1,000 messages, each with its row in the audit log.
+
+        One that was killed is run again. `progress` is told after each transaction.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            Busy, Unavailable: as `run`. What was priced until then stays.
+            InvalidInput: a filter that is none.
+        """
+        from chatledger.services import repricing  # noqa: PLC0415
+
+        wanted = repricing.wanted(since, until, model_id, project_id, session_id, overwrite_given, reason)
+        return repricing.reprice(self._reading, self._writing(actor), wanted, dry_run=dry_run, progress=progress)
 
     def erase_user(
         self,

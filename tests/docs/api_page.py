@@ -61,6 +61,7 @@ _RECORDS = (
     "UpkeepStep", "Health", "Problem",
     "Usage", "UsageOf", "UsagePeriod", "Activity", "Latency", "LatencyOf", "LatencyPeriod",
     "ContextUse", "UsageComparison",
+    "Project", "Model", "Price", "PriceListReport", "PriceProblem", "RepriceReport",
 )  # fmt: skip
 _WORDS = (
     chatledger.Role, chatledger.Outcome, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction,

@@ -66,7 +66,7 @@ def compare(uow: UnitOfWork, session_id: str, messages: Sequence[NewMessage]) ->
     keys = [message.key for message in messages]
     row = MessageRow
     for start in range(0, len(keys), _LOOKED_UP):
-        wanted = select(row.key, row.digest, row.cost, row.created_at).where(
+        wanted = select(row.key, row.digest, row.cost, row.priced_from, row.created_at).where(
             row.session_id == session_id, row.key.in_(keys[start : start + _LOOKED_UP])
         )
         known |= {found.key: found for found in uow.session.execute(wanted)}
@@ -76,7 +76,7 @@ def compare(uow: UnitOfWork, session_id: str, messages: Sequence[NewMessage]) ->
         found = known.get(message.key)
         if found is None:
             absent.append(place)
-        elif message.cost != found.cost or _digest(message, found.created_at) != found.digest:
+        elif (found.priced_from is None and message.cost != found.cost) or _digest(message, found.created_at) != found.digest:
             changed.append(place)
     return absent, changed
 

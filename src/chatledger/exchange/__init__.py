@@ -11,6 +11,7 @@ from chatledger.exchange.exporting import export_sessions
 from chatledger.exchange.formats import ExportFormat, Format, TableFormat, TableOf
 from chatledger.exchange.importing import OnConflict, import_file
 from chatledger.exchange.openai import from_openai, to_openai
+from chatledger.exchange.price_lists import read_prices
 from chatledger.exchange.report import ExportReport, Failure, ImportReport, Progress
 from chatledger.exchange.sharegpt import from_sharegpt, to_sharegpt
 from chatledger.exchange.tables import export_table
@@ -30,6 +31,7 @@ __all__ = [
     "from_openai",
     "from_sharegpt",
     "import_file",
+    "read_prices",
     "to_openai",
     "to_sharegpt",
 ]

@@ -4,6 +4,7 @@ from chatledger.schemas.audit import AuditEntry
 from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction, RepairReport
 from chatledger.schemas.message import Message, NewMessage
 from chatledger.schemas.page import Page
+from chatledger.schemas.registry import Model, Price, PriceListReport, PriceProblem, Project, RepriceReport
 from chatledger.schemas.retention import ErasureReceipt, PurgeReport
 from chatledger.schemas.safekeeping import (
     BackupReport,
@@ -46,13 +47,19 @@ __all__ = [
     "LatencyPeriod",
     "MaintenanceReport",
     "Message",
+    "Model",
     "NewMessage",
     "NewSession",
     "Page",
+    "Price",
+    "PriceListReport",
+    "PriceProblem",
     "Problem",
+    "Project",
     "PurgeReport",
     "RepairAction",
     "RepairReport",
+    "RepriceReport",
     "RestoreReport",
     "SearchHit",
     "Session",

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Text, bindparam, or_, select, text
+from sqlalchemy import Text, bindparam, case, func, or_, select, text, type_coerce
 from sqlalchemy.sql import Select
 
 from chatledger.dialects.base import Dialect
-from chatledger.dialects.types import Whole, wire
+from chatledger.dialects.types import Identifier, Whole, wire
 from chatledger.errors import KeyReused, SequenceConflict, SessionClosed, SessionNotFound
 from chatledger.schemas import Message
 from chatledger.services.digest import digest_of
 from chatledger.services.ownership import in_visible_session, owned, place, this_session
 from chatledger.services.prepared import Prepared
+from chatledger.services.pricing import cost_expression, price_in_force, prices
 from chatledger.services.rows import MESSAGE, messages, sessions, to_messages
 from chatledger.services.work import Work
 from chatledger.vocabulary import OPEN
@@ -34,27 +35,39 @@ _IS_OPEN = text(f"sessions.status IN ({', '.join(repr(status.value) for status i
 
 
 @cache
-def append_statement(dialect: Dialect, *, keyed: bool) -> Prepared:
-    """One append: read the session's last number under its lock, insert the next, give it back.
+def append_statement(dialect: Dialect, *, keyed: bool, priced: bool) -> Prepared:
+    """One append: read the session's last number under its lock, insert the next, give it back. `priced`: with its cost,
+    counted from the price in force, and from when that is.
 
     The lock is FOR NO KEY UPDATE, which does not stand in the way of foreign keys to the session. No row comes back when
     the session is not there, is closed, is elsewhere in its count, or has the key already.
     """
     # Words come as their values already.
     types = {name: Text() if name in ("role", "outcome") else wire(messages.c[name].type) for name in GIVEN}
-    values = [bindparam(name, type_=kind) for name, kind in types.items()]
+    values: dict[str, Any] = {name: bindparam(name, type_=kind) for name, kind in types.items()}
+    tables: Any = sessions
+    if priced:
+        # The name is a text on the wire; the other side says how it compares.
+        model = func.coalesce(values["model_id"], sessions.c.model_id, type_=Identifier())
+        tables = sessions.outerjoin(prices, price_in_force(model, values["created_at"]))
+        values["cost"] = cost_expression(values)
+        values["priced_from"] = case((values["cost"].is_not(None), prices.c.effective_from))
     source = (
-        select(sessions.c.session_id, sessions.c.last_sequence + 1, *values)
+        select(sessions.c.session_id, sessions.c.last_sequence + 1, *values.values())
+        .select_from(tables)
         .where(this_session(), _IS_OPEN, or_(_EXPECTED.is_(None), sessions.c.last_sequence + 1 == _EXPECTED))
-        .with_for_update(key_share=True)
+        .with_for_update(key_share=True, of=sessions)
     )
-    columns = ["session_id", "sequence_number", *GIVEN]
+    columns = ["session_id", "sequence_number", *values]
     statement = dialect.insert(messages).from_select(columns, source, include_defaults=False)
     if keyed:
         statement = statement.on_conflict_do_nothing(
             index_elements=[messages.c.session_id, messages.c.key], index_where=messages.c.key.is_not(None)
         )
-    return Prepared(statement.returning(messages.c.sequence_number))
+    returned: list[Any] = [messages.c.sequence_number]
+    if priced:
+        returned += [type_coerce(messages.c.cost, Whole), messages.c.priced_from]
+    return Prepared(statement.returning(*returned))
 
 
 #: The session under its lock, for many appends at once.

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 
-from chatledger.dialects.types import Identifier, Whole
+from chatledger.dialects.types import Identifier, Whole, dollars, to_moment
 from chatledger.errors import InvalidInput, MessageNotFound
 from chatledger.models import Message as MessageRow
 from chatledger.models.base import table_of
@@ -23,6 +23,7 @@ from chatledger.services.appending import Stored, append_statement, explain_refu
 from chatledger.services.audit import MESSAGES_DELETED, attribute
 from chatledger.services.ownership import in_visible_session, place, require_visible
 from chatledger.services.prepared import Prepared
+from chatledger.services.pricing import PriceList, is_countable, price_list
 from chatledger.services.redaction import REDACTED, redact
 from chatledger.services.rows import MESSAGE, from_row, messages, to_messages, to_row
 from chatledger.services.work import Service, logger
@@ -63,7 +64,8 @@ class Messages(Service):
         """Add a message at the end of a session, in one statement.
 
         `payload` is any JSON value, a Pydantic model or a dict of models; it comes back unchanged (`payload_as` makes it
-        typed again). Tokens and milliseconds are whole numbers, `cost` is in dollars. `key` makes the append idempotent:
+        typed again). Tokens and milliseconds are whole numbers, `cost` is in dollars; where it is left out, it is counted
+        from the price of the model that is in force, if tokens and price are known. `key` makes the append idempotent:
         the same key with the same content gives back the first message. `expected_sequence` is the number that the
         message is to get; when somebody else has taken it, nothing is written.
 
@@ -88,12 +90,15 @@ class Messages(Service):
         message = validated(NewMessage, fields)
         row = to_row(message, self._work.now())
         parameters = {**row, "session": session_id, "owner": self._work.owner, "expected": expected_sequence}
-        statement = append_statement(self._work.dialect, keyed=key is not None)
+        priced = is_countable(row)
+        statement = append_statement(self._work.dialect, keyed=key is not None, priced=priced)
         rows = self._work.rows(statement, parameters)
         if not rows:
             return explain_refusal(self._work, session_id, row, expected_sequence, timed=created_at is not None)
         number: int = rows[0][0]
         self._work.appended += 1
+        if priced and rows[0][1] is not None:
+            row["cost"], row["priced_from"] = dollars(rows[0][1]), to_moment(rows[0][2])
         if logger.isEnabledFor(logging.DEBUG):
             took = (time.perf_counter() - began) * 1000
             facts = {"session_id": session_id, "sequence_number": number, "duration_ms": took}
@@ -103,7 +108,8 @@ class Messages(Service):
     def append_many(self, session_id: str, messages: Iterable[NewMessage | Mapping[str, Any]]) -> list[Message]:
         """Add messages at the end of a session, in their order, all or none.
 
-        Two statements, however many messages: one locks the session, one inserts them all (and one looks for keys).
+        Two statements, however many messages: one locks the session, one inserts them all (one more looks for keys, and
+        one for prices).
 
         A message whose `key` is there already, with the same content, is not added again; the stored one stands in its
         place in the result.
@@ -120,6 +126,7 @@ class Messages(Service):
         now = self._work.now()
         keys = [message.key for message in given if message.key is not None]
         known = with_keys(self._work, session_id, keys) if keys else {}
+        listed = price_list(self._work, session_id, {one.model_id for one in given if one.model_id}) if any(map(is_countable, map(vars, given))) else PriceList()
         added: list[dict[str, Any]] = []
         result: list[Message] = []
         for index, message in enumerate(given):
@@ -131,6 +138,7 @@ class Messages(Service):
                 result.append(known[message.key].require_same(row, timed=message.created_at is not None))
                 continue
             last += 1
+            listed.price(row)
             added.append({"session_id": session_id, "sequence_number": last, **row})
             result.append(from_row(session_id, last, row))
             if message.key is not None:

@@ -1,0 +1,120 @@
+"""Price lists as files: CSV with a header, a JSON list, or the JSON object by model that LiteLLM publishes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from chatledger.errors import InvalidInput
+
+#: The columns of a CSV file, and the names in a JSON list.
+COLUMNS = (
+    "model_id", "input", "output", "cached_input", "reasoning", "effective_from", "provider", "context_window",
+)  # fmt: skip
+#: Bytes of a price list.
+MAX_FILE = 64 * 1024 * 1024
+
+_PER_TOKEN = {
+    "input_cost_per_token": "input",
+    "output_cost_per_token": "output",
+    "cache_read_input_token_cost": "cached_input",
+    "output_cost_per_reasoning_token": "reasoning",
+}
+_NANO = Decimal(1).scaleb(-9)
+
+
+def read_prices(path: Path | str) -> list[dict[str, Any]]:
+    """The rows of a price list, for `uow.models.import_prices`. Numbers are read as exact decimals.
+
+    A row that cannot be read says so in the report of the import, by its line in a CSV file, its place in a JSON list, or
+    its model in a JSON object. LiteLLM's prices are for one token; here they are for a million, rounded to nine decimals.
+
+    Raises:
+        InvalidInput: the file is no price list.
+    """
+    file = Path(path)
+    if file.stat().st_size > MAX_FILE:
+        raise InvalidInput("file", f"is larger than {MAX_FILE} bytes")
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        text = None
+    if text is None:
+        raise InvalidInput("file", "is not UTF-8")
+    return list(_of_json(text) if text.lstrip()[:1] in ("[", "{") else _of_csv(text))
+
+
+def _of_csv(text: str) -> Iterator[dict[str, Any]]:
+    reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
+    try:
+        header = [name.strip() for name in reader.fieldnames or ()]
+        if "model_id" not in header or len(set(header)) != len(header):
+            raise InvalidInput("file", "is no price list: its first line does not name `model_id` and other columns once")
+        if unknown := [name for name in header if name not in COLUMNS]:
+            raise InvalidInput("file", f"has unknown columns, {len(unknown)} of them: known are {', '.join(COLUMNS)}")
+        reader.fieldnames = header
+        for row in reader:
+            place = f"line {reader.line_num}"
+            if None in row or None in row.values():
+                yield {"place": place, "problem": "has more or fewer cells than the header"}
+                continue
+            yield {"place": place, **{name: value for name, cell in row.items() if (value := _cell(name, cell)) != ""}}
+    except csv.Error:
+        wrong = InvalidInput("file", f"cannot be read as CSV at line {reader.line_num}")
+    else:
+        return
+    raise wrong
+
+
+def _cell(name: str, text: str) -> Any:
+    text = text.strip()
+    return int(text) if name == "context_window" and text.isascii() and text.isdigit() else text
+
+
+def _of_json(text: str) -> Iterator[dict[str, Any]]:
+    try:
+        found = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+    except (ValueError, RecursionError, InvalidOperation):
+        found = None
+    if isinstance(found, list):
+        for number, item in enumerate(found, 1):
+            place = f"item {number}"
+            if isinstance(item, dict):
+                yield {"place": place, **item}
+            else:
+                yield {"place": place, "problem": "is not an object"}
+    elif isinstance(found, dict):
+        for model_id, item in found.items():
+            yield {"place": model_id, **_per_million(model_id, item)}
+    else:
+        raise InvalidInput("file", "is no JSON list or object")
+
+
+def _per_million(model_id: str, item: Any) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        return {"problem": "is not an object"}
+    row: dict[str, Any] = {"model_id": model_id}
+    for theirs, ours in _PER_TOKEN.items():
+        price = item.get(theirs)
+        if price is None:
+            continue
+        if isinstance(price, bool) or not isinstance(price, int | Decimal):
+            return {"problem": f"{theirs} is not a number"}
+        try:
+            row[ours] = (Decimal(price) * 10**6).quantize(_NANO)
+        except InvalidOperation:
+            return {"problem": f"{theirs} is out of bounds"}
+    window = item.get("max_input_tokens")
+    if type(window) is int:
+        row["context_window"] = window
+    if isinstance(item.get("litellm_provider"), str):
+        row["provider"] = item["litellm_provider"]
+    return row
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
