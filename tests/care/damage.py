@@ -13,6 +13,7 @@ from chatledger import Ledger
 from chatledger.models import Base
 from tests.support.raw import Raw
 
+
 def fill(url: str) -> None:
     """Three sessions with messages, metadata, limits and a snapshot, and a fork."""
     with closing(Ledger(url)) as ledger, ledger.begin() as uow:

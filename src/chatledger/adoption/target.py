@@ -76,7 +76,9 @@ def compare(uow: UnitOfWork, session_id: str, messages: Sequence[NewMessage]) ->
         found = known.get(message.key)
         if found is None:
             absent.append(place)
-        elif (found.priced_from is None and message.cost != found.cost) or _digest(message, found.created_at) != found.digest:
+        elif (found.priced_from is None and message.cost != found.cost) or _digest(
+            message, found.created_at
+        ) != found.digest:
             changed.append(place)
     return absent, changed
 

@@ -18,6 +18,8 @@ from chatledger.cli import (
     lifecycle,
     messages,
     metadata,
+    models,
+    projects,
     query,
     reporting,
     retention,
@@ -95,6 +97,9 @@ app.command("stats", rich_help_panel=_TALK)(stats.stats)
 app.command("fork", rich_help_panel=_TALK)(sessions.fork)
 app.command("delete", rich_help_panel=_TALK)(sessions.delete)
 app.add_typer(metadata.app, name="metadata", rich_help_panel=_TALK)
+
+app.add_typer(projects.app, name="project", rich_help_panel=_SYSTEM)
+app.add_typer(models.app, name="model", rich_help_panel=_SYSTEM)
 
 app.command("pause", rich_help_panel=_LIFE)(lifecycle.pause)
 app.command("resume", rich_help_panel=_LIFE)(lifecycle.resume)

@@ -53,7 +53,9 @@ def _of_csv(text: str) -> Iterator[dict[str, Any]]:
     try:
         header = [name.strip() for name in reader.fieldnames or ()]
         if "model_id" not in header or len(set(header)) != len(header):
-            raise InvalidInput("file", "is no price list: its first line does not name `model_id` and other columns once")
+            raise InvalidInput(
+                "file", "is no price list: its first line does not name `model_id` and other columns once"
+            )
         if unknown := [name for name in header if name not in COLUMNS]:
             raise InvalidInput("file", f"has unknown columns, {len(unknown)} of them: known are {', '.join(COLUMNS)}")
         reader.fieldnames = header

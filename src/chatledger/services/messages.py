@@ -126,7 +126,11 @@ class Messages(Service):
         now = self._work.now()
         keys = [message.key for message in given if message.key is not None]
         known = with_keys(self._work, session_id, keys) if keys else {}
-        listed = price_list(self._work, session_id, {one.model_id for one in given if one.model_id}) if any(map(is_countable, map(vars, given))) else PriceList()
+        listed = (
+            price_list(self._work, session_id, {one.model_id for one in given if one.model_id})
+            if any(map(is_countable, map(vars, given)))
+            else PriceList()
+        )
         added: list[dict[str, Any]] = []
         result: list[Message] = []
         for index, message in enumerate(given):

@@ -132,7 +132,7 @@ class Models(Service):
         self,
         model_id: str,
         *,
-        input: Amount = None,  # noqa: A002 - the word that price lists use
+        input: Amount = None,
         output: Amount = None,
         cached_input: Amount = None,
         reasoning: Amount = None,
@@ -141,8 +141,8 @@ class Models(Service):
     ) -> Price:
         """Set what a model costs from a moment on, in dollars per million tokens; the model is made where it is new.
 
-        Without `effective_from` it holds from now on; a bare date means its midnight in UTC. A price of the same moment is
-        replaced. Messages that were written before keep their cost until `reprice`. At most 4,000 dollars, and nine
+        Without `effective_from` it holds from now on; a bare date means its midnight in UTC. A price of the same moment
+        is replaced. Messages that were written before keep their cost until `reprice`. At most 4,000 dollars, and nine
         decimals.
 
         Raises:
@@ -155,7 +155,9 @@ class Models(Service):
             "effective_from": effective_from,
         }  # fmt: skip
         price = validated(NewPrice, fields)
-        if not price.others and all(value is None for value in (price.input, price.output, price.cached_input, price.reasoning)):
+        if not price.others and all(
+            value is None for value in (price.input, price.output, price.cached_input, price.reasoning)
+        ):
             raise InvalidInput("input", "is missing: give at least one price")
         at = price.effective_from or self._work.now()
         registry.add(self._work, models, model_id, {})

@@ -50,7 +50,7 @@ def take(work: Work, rows: Iterable[Any], models: Table, *, dry_run: bool) -> Pr
     connection = work.connected()
     savepoint = connection.begin_nested() if dry_run else None
     try:
-        for count, row in enumerate(rows, 1):  # noqa: B007 - the count is told
+        for count, row in enumerate(rows, 1):
             place = str(row.get("place", count)) if isinstance(row, Mapping) else str(count)
             try:
                 model_id, fields, price = _parts(row)

@@ -71,7 +71,8 @@ def cost_expression(counts: Mapping[str, ColumnElement[Any]]) -> ColumnElement[A
         (written - reasoned, own["output"]),
         (reasoned, func.coalesce(own["reasoning"], own["output"], type_=Whole)),
     )
-    high, low = zero, zero
+    high: ColumnElement[int] = zero
+    low: ColumnElement[int] = zero
     for count, price in parts:
         high = high + count * func.coalesce(price // MILLION, zero, type_=Whole)
         low = low + count * func.coalesce(price % MILLION, zero, type_=Whole)
