@@ -2,6 +2,7 @@
 
 from chatledger.models.audit import AuditEntry
 from chatledger.models.base import Base
+from chatledger.models.batch import BatchItem, BatchJob
 from chatledger.models.message import Message
 from chatledger.models.metadata import SessionMetadata
 from chatledger.models.registry import Model, ModelPrice, Project
@@ -12,6 +13,8 @@ from chatledger.models.timeout import Timeout, TimeoutDefault
 __all__ = [
     "AuditEntry",
     "Base",
+    "BatchItem",
+    "BatchJob",
     "Message",
     "Model",
     "ModelPrice",
