@@ -4,12 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 from chatledger.errors import (
     AdoptionFailed,
+    BatchExists,
+    BatchItemNotFound,
+    BatchNotFound,
     Busy,
     ChatledgerError,
     Conflict,
     CorruptDatabase,
     InvalidInput,
     KeyReused,
+    LeaseLost,
     LedgerClosed,
     MessageNotFound,
     MetadataNotFound,
@@ -36,6 +40,10 @@ from chatledger.safekeeping.copying import copy_ledger
 from chatledger.schemas import (
     AuditEntry,
     BackupReport,
+    BatchItem,
+    BatchJob,
+    BatchProgress,
+    BatchResult,
     CopyReport,
     Due,
     ErasureReceipt,
@@ -44,6 +52,7 @@ from chatledger.schemas import (
     IntegrityReport,
     MaintenanceReport,
     Message,
+    NewBatchItem,
     NewMessage,
     Page,
     Problem,
@@ -66,7 +75,19 @@ from chatledger.schemas import (
 from chatledger.settings import Preset, Settings
 from chatledger.sweeper import Sweeper
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import LimitKind, Orphans, Outcome, Role, Scope, Severity, SnapshotKind, Status, SweepAction
+from chatledger.vocabulary import (
+    BatchStatus,
+    ItemStatus,
+    LimitKind,
+    Orphans,
+    Outcome,
+    Role,
+    Scope,
+    Severity,
+    SnapshotKind,
+    Status,
+    SweepAction,
+)
 
 if TYPE_CHECKING:
     from chatledger.async_ledger import AsyncLedger
@@ -78,6 +99,14 @@ __all__ = [
     "AsyncLedger",
     "AuditEntry",
     "BackupReport",
+    "BatchExists",
+    "BatchItem",
+    "BatchItemNotFound",
+    "BatchJob",
+    "BatchNotFound",
+    "BatchProgress",
+    "BatchResult",
+    "BatchStatus",
     "Busy",
     "ChatledgerError",
     "Conflict",
@@ -89,7 +118,9 @@ __all__ = [
     "Health",
     "IntegrityReport",
     "InvalidInput",
+    "ItemStatus",
     "KeyReused",
+    "LeaseLost",
     "Ledger",
     "LedgerClosed",
     "LimitKind",
@@ -98,6 +129,7 @@ __all__ = [
     "MessageNotFound",
     "MetadataNotFound",
     "MissingExtra",
+    "NewBatchItem",
     "NewMessage",
     "NotALedger",
     "NotFound",

@@ -1,6 +1,7 @@
 """What users hand in and hold: frozen Pydantic objects, usable after the transaction is over."""
 
 from chatledger.schemas.audit import AuditEntry
+from chatledger.schemas.batch import BatchItem, BatchJob, BatchProgress, BatchResult, NewBatch, NewBatchItem
 from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction, RepairReport
 from chatledger.schemas.message import Message, NewMessage
 from chatledger.schemas.page import Page
@@ -22,6 +23,10 @@ from chatledger.schemas.timeout import Due, SweepFailure, SweepReport, Timeout, 
 __all__ = [
     "AuditEntry",
     "BackupReport",
+    "BatchItem",
+    "BatchJob",
+    "BatchProgress",
+    "BatchResult",
     "CopyReport",
     "Due",
     "ErasureReceipt",
@@ -30,6 +35,8 @@ __all__ = [
     "IntegrityReport",
     "MaintenanceReport",
     "Message",
+    "NewBatch",
+    "NewBatchItem",
     "NewMessage",
     "NewSession",
     "Page",
