@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from chatledger.batch_course import GiveUp, Retry
 from chatledger.errors import (
     AdoptionFailed,
     BatchExists,
@@ -115,6 +116,7 @@ __all__ = [
     "Due",
     "ErasureReceipt",
     "Finding",
+    "GiveUp",
     "Health",
     "IntegrityReport",
     "InvalidInput",
@@ -144,6 +146,7 @@ __all__ = [
     "RepairAction",
     "RepairReport",
     "RestoreReport",
+    "Retry",
     "Role",
     "SchemaAhead",
     "SchemaBehind",

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from chatledger.batching import Batching
 from chatledger.schemas import Due, ErasureReceipt, PurgeReport, SweepReport
 from chatledger.schemas.fields import acting, moment
 from chatledger.services import erasing, purging, sweeping
 from chatledger.services.sweeping import Run
 from chatledger.services.work import Work
 from chatledger.sweeper import Sweeper
-from chatledger.transactions import Transactions
 from chatledger.vocabulary import Status
 
 R = TypeVar("R")
@@ -21,7 +21,7 @@ R = TypeVar("R")
 SWEEPER = "sweeper"
 
 
-class Housekeeping(Transactions):
+class Housekeeping(Batching):
     """Each works on what can be seen: on a whole ledger, or on what is one user's."""
 
     def sweep(

@@ -9,7 +9,7 @@ from sqlalchemy import Select, bindparam, func, literal, select, union_all
 
 from chatledger.dialects.types import Timestamp
 from chatledger.schemas import BatchProgress
-from chatledger.services.batch_rows import JOB_KEY, is_status, items, job_row
+from chatledger.services.batch_rows import COMING_BACK, JOB_KEY, is_status, items, job_row, listed_as
 from chatledger.services.work import Work
 from chatledger.vocabulary import ItemStatus
 
@@ -66,7 +66,7 @@ def _rate(recent: Any, now: datetime) -> float | None:
 
 def _count(status: ItemStatus) -> Select[str, int]:
     return select(literal(status.value).label("word"), func.count().label("number")).where(
-        items.c.job_id == JOB_KEY, is_status(status)
+        items.c.job_id == JOB_KEY, listed_as(status)
     )
 
 
@@ -74,7 +74,7 @@ _COUNTS = union_all(*map(_count, ItemStatus))
 _ERRORS = union_all(
     *(
         select(items.c.error_kind, func.count().label("number"))
-        .where(items.c.job_id == JOB_KEY, is_status(status), items.c.error_kind.is_not(None))
+        .where(items.c.job_id == JOB_KEY, listed_as(status), items.c.error_kind.is_not(None))
         .group_by(items.c.error_kind)
         for status in (ItemStatus.DELAYED, ItemStatus.FAILED)
     )
@@ -85,9 +85,6 @@ _RECENT = select(func.count().label("number"), func.min(items.c.finished_at).lab
     items.c.finished_at > bindparam("since", type_=Timestamp()),
 )
 _COMING = union_all(
-    *(
-        select(func.min(items.c.due_at)).where(items.c.job_id == JOB_KEY, is_status(status))
-        for status in (ItemStatus.DELAYED, ItemStatus.RUNNING)
-    )
+    *(select(func.min(items.c.due_at)).where(items.c.job_id == JOB_KEY, listed_as(status)) for status in COMING_BACK)
 )
 _ANY = select(items.c.item_number).where(items.c.job_id == JOB_KEY, is_status(ItemStatus.WAITING)).limit(1)

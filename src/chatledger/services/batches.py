@@ -156,8 +156,8 @@ class Batches(Service):
         """
         return claiming.extend(self._work, _claimed(item), _lease(lease))
 
-    def complete(self, item: BatchItem, result: Any = None, *, session_id: str | None = None) -> None:
-        """Record the result (any JSON) of a claimed item, and perhaps the session that holds it.
+    def complete(self, item: BatchItem, result: Any = None, *, session_id: str | None = None) -> bool:
+        """Record the result (any JSON) of a claimed item, and perhaps the session that holds it; whether it was new.
 
         What else is written in the same transaction is written once, as the result is. Completing it again under the
         same claim changes nothing. A late result is taken as long as nobody else has claimed the item.
@@ -172,7 +172,7 @@ class Batches(Service):
         _claimed(item)
         if session_id is not None:
             require_visible(self._work, identifier(session_id, "session_id"))
-        claiming.complete(self._work, item, written, session_id)
+        return claiming.complete(self._work, item, written, session_id)
 
     def fail(
         self,

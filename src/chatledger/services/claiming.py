@@ -16,7 +16,19 @@ from sqlalchemy import ColumnElement, Update, and_, bindparam, case, func, liter
 from chatledger.dialects.types import EncodedDocument, Identifier, Timestamp, Whole
 from chatledger.errors import BatchItemNotFound, LeaseLost
 from chatledger.schemas import BatchItem
-from chatledger.services.batch_rows import ITEM, ITEM_KEY, JOB_KEY, is_status, items, job_row, to_items
+from chatledger.schemas.fields import identifier
+from chatledger.services.batch_rows import (
+    COMING_BACK,
+    ITEM,
+    ITEM_KEY,
+    JOB_KEY,
+    is_status,
+    items,
+    job_row,
+    listed_as,
+    to_items,
+)
+from chatledger.services.ownership import require_visible
 from chatledger.services.work import Work
 from chatledger.vocabulary import BatchStatus, ItemStatus
 
@@ -55,14 +67,22 @@ def extend(work: Work, item: BatchItem, lease: timedelta) -> datetime:
     return end
 
 
-def complete(work: Work, item: BatchItem, result: str | None, session_id: str | None) -> None:
-    """Record the result of an item; again under the same lease changes nothing."""
+def complete(work: Work, item: BatchItem, result: str | None, session_id: str | None) -> bool:
+    """Record the result of an item; whether it was not recorded already under the same lease."""
     job_row(work, item.job_id)
     values = {"now": work.now(), "outcome": result, "session": session_id}
-    if not work.change(_COMPLETE, {**_place(item), **values}):
-        row = _item_row(work, item.job_id, item.item_number)
-        if row.status != ItemStatus.DONE or row.lease != item.lease:
-            raise LeaseLost(item.job_id, item.item_number)
+    if work.change(_COMPLETE, {**_place(item), **values}):
+        return True
+    row = _item_row(work, item.job_id, item.item_number)
+    if row.status != ItemStatus.DONE or row.lease != item.lease:
+        raise LeaseLost(item.job_id, item.item_number)
+    return False
+
+
+def attach(work: Work, item: BatchItem, session_id: str) -> None:
+    """Name the session that holds the result of an item that was completed just now."""
+    require_visible(work, identifier(session_id, "session_id"))
+    work.change(_ATTACH, {"job": item.job_id, "item": item.item_number, "session": session_id})
 
 
 def fail(
@@ -120,7 +140,7 @@ _STANDING = select(items.c.status, items.c.lease).where(items.c.job_id == JOB_KE
 # A common table expression that locks is run once; a subquery might be run again for each row that it is compared with.
 _COMING = (
     select(items.c.item_number)
-    .where(items.c.job_id == JOB_KEY, is_status(ItemStatus.DELAYED, ItemStatus.RUNNING), items.c.due_at <= _NOW)
+    .where(items.c.job_id == JOB_KEY, is_status(*COMING_BACK), items.c.due_at <= _NOW)
     .limit(bindparam("count", type_=Whole))
     .with_for_update(skip_locked=True)
     .cte("coming")
@@ -138,7 +158,7 @@ _RETURN = (
         due_at=null(),
     )
 )
-_RUNNING = select(func.count()).where(items.c.job_id == JOB_KEY, is_status(ItemStatus.RUNNING))
+_RUNNING = select(func.count()).where(items.c.job_id == JOB_KEY, listed_as(ItemStatus.RUNNING))
 _NEXT = (
     select(items.c.item_number)
     .where(items.c.job_id == JOB_KEY, is_status(ItemStatus.WAITING))
@@ -179,6 +199,11 @@ _COMPLETE = (
         error_kind=null(),
         error=null(),
     )
+)
+_ATTACH = (
+    update(items)
+    .where(items.c.job_id == JOB_KEY, items.c.item_number == ITEM_KEY)
+    .values(session_id=bindparam("session", type_=Identifier()))
 )
 _FAILURE = {
     "error_kind": bindparam("kind", type_=Identifier()),
