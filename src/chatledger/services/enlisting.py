@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Select, bindparam, column, select, update, values
 
 from chatledger.dialects.encoding import encode_json
-from chatledger.dialects.types import Timestamp, Whole
+from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.errors import BatchExists, InvalidInput
 from chatledger.ids import new_id
 from chatledger.schemas import NewBatch, NewBatchItem
@@ -51,8 +51,7 @@ def add(work: Work, job_id: str, given: Iterable[NewBatchItem | Mapping[str, Any
     job = job_row(work, job_id, lock=True)
     first = last = job.last_item
     for chunk in _chunks(given):
-        there = work.execute(_KEYS.where(items.c.key.in_(list(chunk))), {"job": job_id}).scalars()
-        for key in there:
+        for key in work.execute(_known(list(chunk)), {"job": job_id}).scalars():
             del chunk[key]
         rows = [{"job_id": job_id, "item_number": last + place, **row} for place, row in enumerate(chunk.values(), 1)]
         last += len(rows)
@@ -83,6 +82,17 @@ def _chunks(given: Iterable[NewBatchItem | Mapping[str, Any]]) -> Iterator[dict[
         yield chunk
 
 
+def _known(keys: list[str]) -> Select[str]:
+    """Those of some keys that a job has.
+
+    Each is looked up by itself: while a large job is being filled there are no statistics yet, and a planner that is
+    asked for all of them at once reads the whole job.
+    """
+    given = values(column("key", Identifier()), name="given").data([(key,) for key in keys]).cte("given")
+    number = select(items.c.item_number).where(items.c.job_id == JOB_KEY, items.c.key == given.c.key).scalar_subquery()
+    return select(given.c.key).where(number.is_not(None))
+
+
 def _iterated(given: Any) -> Iterator[Any]:
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise InvalidInput("items", "must be several items, each with a key and a payload")
@@ -93,7 +103,6 @@ def _milliseconds(length: timedelta) -> int:
     return round(length / timedelta(milliseconds=1))
 
 
-_KEYS = select(items.c.key).where(items.c.job_id == JOB_KEY)
 _COUNTED = (
     update(jobs)
     .where(jobs.c.job_id == JOB_KEY)
