@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, column, select, update, values
+from sqlalchemy import Text, bindparam, column, select, update
 
+from chatledger.dialects.constructs import json_texts
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.errors import BatchExists, InvalidInput
@@ -51,7 +52,7 @@ def add(work: Work, job_id: str, given: Iterable[NewBatchItem | Mapping[str, Any
     job = job_row(work, job_id, lock=True)
     first = last = job.last_item
     for chunk in _chunks(given):
-        for key in work.execute(_known(list(chunk)), {"job": job_id}).scalars():
+        for key in work.execute(_KNOWN, {"job": job_id, "keys": encode_json([*chunk], "key")}).scalars():
             del chunk[key]
         rows = [{"job_id": job_id, "item_number": last + place, **row} for place, row in enumerate(chunk.values(), 1)]
         last += len(rows)
@@ -82,17 +83,6 @@ def _chunks(given: Iterable[NewBatchItem | Mapping[str, Any]]) -> Iterator[dict[
         yield chunk
 
 
-def _known(keys: list[str]) -> Select[str]:
-    """Those of some keys that a job has.
-
-    Each is looked up by itself: while a large job is being filled there are no statistics yet, and a planner that is
-    asked for all of them at once reads the whole job.
-    """
-    given = values(column("key", Identifier()), name="given").data([(key,) for key in keys]).cte("given")
-    number = select(items.c.item_number).where(items.c.job_id == JOB_KEY, items.c.key == given.c.key).scalar_subquery()
-    return select(given.c.key).where(number.is_not(None))
-
-
 def _iterated(given: Any) -> Iterator[Any]:
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise InvalidInput("items", "must be several items, each with a key and a payload")
@@ -103,6 +93,11 @@ def _milliseconds(length: timedelta) -> int:
     return round(length / timedelta(milliseconds=1))
 
 
+# Each key is looked up by itself: while a large job is being filled there are no statistics yet, and a planner that is
+# asked for all of them at once reads the whole job.
+_GIVEN = json_texts(bindparam("keys", type_=Text())).table_valued(column("value", Identifier()), name="given")
+_NUMBER = select(items.c.item_number).where(items.c.job_id == JOB_KEY, items.c.key == _GIVEN.c.value).scalar_subquery()
+_KNOWN = select(_GIVEN.c.value).where(_NUMBER.is_not(None))
 _COUNTED = (
     update(jobs)
     .where(jobs.c.job_id == JOB_KEY)
