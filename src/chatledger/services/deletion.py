@@ -8,7 +8,7 @@ from sqlalchemy import delete
 
 from chatledger.models import Message, SessionMetadata, Snapshot, Timeout
 from chatledger.models.base import table_of
-from chatledger.services import audit
+from chatledger.services import audit, batch_forgetting
 from chatledger.services.rows import sessions
 from chatledger.services.work import Work
 
@@ -22,6 +22,7 @@ def delete_sessions(work: Work, names: Sequence[str], action: str, *, reason: st
     before = audit.newest(work)
     work.execute(delete(sessions).where(sessions.c.session_id.in_(list(names))))
     delete_children(work, names)
+    batch_forgetting.release_sessions(work, names)
     audit.attribute_many(work, names, before, action, reason=reason)
 
 
