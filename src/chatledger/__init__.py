@@ -2,19 +2,16 @@
 
 from typing import TYPE_CHECKING, Any
 
-from chatledger.batch_course import GiveUp, Retry
+from chatledger.batch_errors import BatchExists, BatchItemNotFound, BatchNotFound, LeaseLost
+from chatledger.batch_steps import GiveUp, Retry
 from chatledger.errors import (
     AdoptionFailed,
-    BatchExists,
-    BatchItemNotFound,
-    BatchNotFound,
     Busy,
     ChatledgerError,
     Conflict,
     CorruptDatabase,
     InvalidInput,
     KeyReused,
-    LeaseLost,
     LedgerClosed,
     MessageNotFound,
     MetadataNotFound,

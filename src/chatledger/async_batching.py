@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from chatledger.async_transactions import AsyncTransactions
-from chatledger.batch_course import Begin, Drop, Ended, Run, Step, Transact, Wait
+from chatledger.batch_course import Run
+from chatledger.batch_steps import Begin, Drop, Ended, Step, Transact, Wait
 from chatledger.batching import LEASE, asked, is_async
 from chatledger.schemas import BatchItem, BatchProgress
 

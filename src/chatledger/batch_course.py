@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from chatledger.errors import Busy, ChatledgerError, InvalidInput, LeaseLost, LedgerClosed, NotFound, Unavailable
-from chatledger.schemas import BatchItem, BatchProgress, BatchResult
-from chatledger.services import batch_progress, claiming
+from chatledger.batch_settling import settle, unless_lost
+from chatledger.batch_steps import Begin, Course, Drop, Ended, How, Step, Transact, Wait
+from chatledger.errors import Busy, LedgerClosed, Unavailable
+from chatledger.schemas import BatchItem, BatchProgress
+from chatledger.services import batch_progress
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import BatchStatus
 
@@ -26,73 +28,6 @@ _FIRST_LOOK, _LAST_LOOK = 0.05, 1.0
 _REPORT, _SHARE = 1.0, 20
 #: How long a database may be away before the run gives up, in seconds.
 _PATIENCE = 60.0
-
-
-class Retry(Exception):
-    """A worker raises it to have an item tried again later, where that is left; `delay` is how much later."""
-
-    def __init__(self, reason: str = "", *, delay: timedelta | float | None = None) -> None:
-        super().__init__(reason)
-        self.delay = delay
-
-
-class GiveUp(Exception):
-    """A worker raises it to have an item fail for good, whatever attempts are left."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """An item that a worker is through with."""
-
-    item: BatchItem
-    value: Any = None
-    error: BaseException | None = None
-
-
-@dataclass(frozen=True)
-class Transact:
-    """Do this in one transaction, and send back what it returned."""
-
-    act: Callable[[UnitOfWork], Any]
-    reading: bool = False
-
-
-@dataclass(frozen=True)
-class Begin:
-    """Let a worker begin with an item."""
-
-    item: BatchItem
-
-
-@dataclass(frozen=True)
-class Drop:
-    """Let a worker stop: what it brings is not wanted any more."""
-
-    item: BatchItem
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Wait for so many seconds at most; send back what has ended."""
-
-    seconds: float
-
-
-Step = Transact | Begin | Drop | Wait
-Course = Generator[Step, Any, BatchProgress]
-
-
-@dataclass(frozen=True)
-class How:
-    """What a run was asked for."""
-
-    job_id: str
-    worker: str
-    concurrency: int
-    lease: timedelta
-    grace: float
-    stopping: Callable[[], bool]
-    progress: Callable[[BatchProgress], object] | None
 
 
 @dataclass
@@ -177,10 +112,10 @@ class Run:
         """Record what has ended, and put back what was not finished."""
         ended = {one.item.item_number for one in self._ended}
         for one in self._ended:
-            _settle(uow, one)
+            settle(uow, one)
         for number, held in self.held.items():
             if number not in ended:
-                _unless_lost(lambda held=held: uow.batches.release(held.item))  # type: ignore[misc]
+                unless_lost(lambda held=held: uow.batches.release(held.item))  # type: ignore[misc]
 
     def _look(self) -> Generator[Step, Any, bool]:
         """Whether there may be something to take. Asked for nothing after a turn that took all that it could."""
@@ -237,14 +172,14 @@ class Run:
 
         def act(uow: UnitOfWork) -> _Turn:
             for one in ended:
-                _settle(uow, one)
+                settle(uow, one)
             for item in late:
                 text = f"took longer than {self._time_limit:g} seconds"
-                _unless_lost(lambda item=item, text=text: uow.batches.fail(item, text, kind=TIME_LIMIT))  # type: ignore[misc]
+                unless_lost(lambda item=item, text=text: uow.batches.fail(item, text, kind=TIME_LIMIT))  # type: ignore[misc]
             lost = [
                 item.item_number
                 for item in beats
-                if not _unless_lost(lambda item=item: uow.batches.heartbeat(item, lease=how.lease))  # type: ignore[misc]
+                if not unless_lost(lambda item=item: uow.batches.heartbeat(item, lease=how.lease))  # type: ignore[misc]
             ]
             taken: Sequence[BatchItem] = ()
             if free:
@@ -310,45 +245,3 @@ class Run:
         if self._trouble_since is not None:
             moments = [self._look_at]
         return min(max(min(moments, default=now + _LAST_LOOK) - now, 0.0), 0.2 if self._ended else _LAST_LOOK)
-
-
-def _settle(uow: UnitOfWork, ended: Ended) -> None:
-    """Record what became of an item, and what a worker wants recorded with it."""
-    item, error = ended.item, ended.error
-    if error is None:
-        result = ended.value if isinstance(ended.value, BatchResult) else BatchResult(ended.value)
-        try:
-            with uow.savepoint():
-                if uow.batches.complete(item, result.value) and result.record is not None:
-                    session_id = result.record(uow)
-                    if session_id is not None:
-                        claiming.attach(uow._work, item, session_id)
-            return
-        except (LeaseLost, NotFound) as lost:
-            if isinstance(lost, LeaseLost) or result.record is None:
-                return
-            error = lost
-        except ChatledgerError as failed:
-            if not isinstance(failed, InvalidInput) and isinstance(failed, Busy | Unavailable):
-                raise
-            error = failed
-        except Exception as failed:  # noqa: BLE001 - whatever the worker's own record raises is this item's failure
-            error = failed
-    _unless_lost(lambda: _fail(uow, item, error))
-
-
-def _fail(uow: UnitOfWork, item: BatchItem, error: BaseException) -> object:
-    cause = error.__cause__ or error if isinstance(error, Retry | GiveUp) else error
-    delay = error.delay if isinstance(error, Retry) else None
-    said = error if str(error) else cause
-    kind = type(cause).__name__[:255]
-    return uow.batches.fail(item, said, kind=kind, retry=not isinstance(error, GiveUp), delay=delay)
-
-
-def _unless_lost(act: Callable[[], object]) -> bool:
-    """Do something with an item that may be somebody else's by now, or gone; whether it was ours."""
-    try:
-        act()
-    except (LeaseLost, NotFound):
-        return False
-    return True

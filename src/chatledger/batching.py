@@ -14,7 +14,8 @@ from datetime import timedelta
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from chatledger.batch_course import Begin, Ended, How, Run, Step, Transact, Wait
+from chatledger.batch_course import Run
+from chatledger.batch_steps import Begin, Ended, How, Step, Transact, Wait
 from chatledger.errors import InvalidInput
 from chatledger.schemas import BatchItem, BatchProgress
 from chatledger.schemas.fields import called, identifier, whole

@@ -98,21 +98,6 @@ class SnapshotNotFound(NotFound):
         super().__init__(f"no snapshot {snapshot_id!r}", snapshot_id=snapshot_id)
 
 
-class BatchNotFound(NotFound):
-    job_id: str
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(f"no batch {job_id!r}", job_id=job_id)
-
-
-class BatchItemNotFound(NotFound):
-    job_id: str
-    key: str | int
-
-    def __init__(self, job_id: str, key: str | int) -> None:
-        super().__init__(f"no item {key!r} in batch {job_id!r}", job_id=job_id, key=key)
-
-
 class Conflict(ChatledgerError):
     """Somebody else was there first. Nothing was written."""
 
@@ -185,27 +170,6 @@ class TransitionRefused(Conflict):
             status=status,
             wanted=wanted,
             possible=possible,
-        )
-
-
-class BatchExists(Conflict):
-    job_id: str
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(f"batch {job_id!r} exists already: add items to it, or choose another id", job_id=job_id)
-
-
-class LeaseLost(Conflict):
-    """The worker came too late, and what it brings is not recorded."""
-
-    job_id: str
-    item_number: int
-
-    def __init__(self, job_id: str, item_number: int) -> None:
-        super().__init__(
-            f"the lease of item {item_number} of batch {job_id!r} is lost: the item was given back, or to somebody else",
-            job_id=job_id,
-            item_number=item_number,
         )
 
 

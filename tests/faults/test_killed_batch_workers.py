@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -22,7 +23,14 @@ from tests.support.raw import Raw
     ],
 )
 def test_every_item_is_done_exactly_once_whoever_is_killed(
-    nursery: Nursery, url: str, count: int, workers: int, kills: int, lease: float, pause: float
+    nursery: Nursery,
+    url: str,
+    count: int,
+    workers: int,
+    kills: int,
+    lease: float,
+    pause: float,
+    record_property: Callable[[str, object], None],
 ) -> None:
     with closing(Ledger(url)) as ledger:
         ledger.run(
@@ -44,7 +52,9 @@ def test_every_item_is_done_exactly_once_whoever_is_killed(
     took = time.monotonic() - began
 
     begun = Counter(number for child in everybody for number, _ in child.acknowledged())
-    print(f"{count} items, {workers} processes, {kills} killed: {took:.1f} s, {sum(begun.values())} begun")
+    record_property(
+        "figures", f"{count} items, {workers} processes, {kills} killed: {took:.1f} s, {sum(begun.values())} begun"
+    )
     assert set(range(1, count + 1)) == set(begun)
     with closing(Ledger(url)) as ledger, ledger.read() as uow:
         items = list(uow.batches.iterate("job", status="done"))

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import bindparam, delete, literal_column, select, tuple_, update
+from sqlalchemy import delete, literal_column, select, update
 
+from chatledger.batch_errors import BatchItemNotFound
 from chatledger.dialects.encoding import encode_json
-from chatledger.dialects.types import Identifier, Timestamp, Whole
-from chatledger.errors import BatchItemNotFound, InvalidInput
 from chatledger.schemas import BatchItem, BatchJob, BatchProgress, NewBatch, NewBatchItem, Page
 from chatledger.schemas.fields import called, identifier, validated, whole
-from chatledger.services import batch_progress, claiming, enlisting
+from chatledger.services import batch_listing, batch_progress, claiming, enlisting
+from chatledger.services.batch_arguments import claimed, duration, leased, said, word_of
 from chatledger.services.batch_rows import ITEM, JOB_KEY, is_status, items, job_row, jobs, to_items, to_job
-from chatledger.services.cursors import limited, pack, unpack, unpack_moment
+from chatledger.services.cursors import limited
 from chatledger.services.ownership import require_visible
 from chatledger.services.work import Service
 from chatledger.vocabulary import BatchStatus, ItemStatus
-
-#: Items that `iterate` reads at a time.
-_CHUNK = 500
-#: Characters of an error that are kept.
-MAX_ERROR = 2000
-_LONGEST_LEASE = timedelta(days=30)
 
 #: How long an item is a worker's own, where nothing is said.
 LEASE = timedelta(minutes=5)
@@ -110,25 +103,7 @@ class Batches(Service):
         Raises:
             InvalidInput: an unknown status, or a cursor of another list.
         """
-        limit = limited(limit)
-        statement = select(jobs)
-        for owner in (user_id, self._work.owner):
-            if owner is not None:
-                statement = statement.where(jobs.c.user_id == identifier(owner, "user_id"))
-        if status is not None:
-            statement = statement.where(jobs.c.status == _word(BatchStatus, status))
-        if cursor is not None:
-            at, last = unpack_moment("batches", cursor, str)
-            place = tuple_(bindparam("at", at, type_=Timestamp()), bindparam("last", last, type_=Identifier()))
-            statement = statement.where(tuple_(jobs.c.created_at, jobs.c.job_id) < place)
-        statement = statement.order_by(jobs.c.created_at.desc(), jobs.c.job_id.desc()).limit(limit + 1)
-        found = [to_job(row) for row in self._work.execute(statement)]
-        page = found[:limit]
-        more = len(found) > limit
-        return Page[BatchJob](
-            items=tuple(page),
-            next_cursor=pack("batches", page[-1].created_at.isoformat(), page[-1].job_id) if more else None,
-        )
+        return batch_listing.list_jobs(self._work, user_id, status, limited(limit), cursor)
 
     def claim(
         self, job_id: str, *, worker: str, limit: int = 1, lease: timedelta | float = LEASE
@@ -145,7 +120,7 @@ class Batches(Service):
         """
         identifier(job_id, "job_id")
         called(worker, "worker")
-        return claiming.claim(self._work, job_id, worker, whole(limit, "limit", 1, 1000), _lease(lease))
+        return claiming.claim(self._work, job_id, worker, whole(limit, "limit", 1, 1000), leased(lease))
 
     def heartbeat(self, item: BatchItem, *, lease: timedelta | float = LEASE) -> datetime:
         """Keep a claimed item for so long from now; until when.
@@ -154,7 +129,7 @@ class Batches(Service):
             LeaseLost: somebody else has it by now.
             BatchNotFound, BatchItemNotFound: it is gone, or belongs to another user.
         """
-        return claiming.extend(self._work, _claimed(item), _lease(lease))
+        return claiming.extend(self._work, claimed(item), leased(lease))
 
     def complete(self, item: BatchItem, result: Any = None, *, session_id: str | None = None) -> bool:
         """Record the result (any JSON) of a claimed item, and perhaps the session that holds it; whether it was new.
@@ -169,7 +144,7 @@ class Batches(Service):
             InvalidInput: a result with no JSON form.
         """
         written = encode_json(result, "result")
-        _claimed(item)
+        claimed(item)
         if session_id is not None:
             require_visible(self._work, identifier(session_id, "session_id"))
         return claiming.complete(self._work, item, written, session_id)
@@ -195,8 +170,8 @@ class Batches(Service):
             InvalidInput: a delay that is none.
         """
         named = kind or (type(error).__name__ if isinstance(error, BaseException) else "Failed")
-        wait = None if delay is None else _duration(delay, "delay", timedelta(0), timedelta(days=365))
-        return claiming.fail(self._work, _claimed(item), called(named, "kind"), _said(error), retry=retry, delay=wait)
+        wait = None if delay is None else duration(delay, "delay", timedelta(0), timedelta(days=365))
+        return claiming.fail(self._work, claimed(item), called(named, "kind"), said(error), retry=retry, delay=wait)
 
     def release(self, item: BatchItem) -> None:
         """Give a claimed item back, as if it had not been begun.
@@ -205,7 +180,7 @@ class Batches(Service):
             LeaseLost: somebody else has it by now.
             BatchNotFound, BatchItemNotFound: it is gone, or belongs to another user.
         """
-        claiming.release(self._work, _claimed(item))
+        claiming.release(self._work, claimed(item))
 
     def pause(self, job_id: str) -> BatchJob:
         """Hand out no more items. Those at work go on; workers wait. Pausing a paused job changes nothing.
@@ -281,13 +256,7 @@ class Batches(Service):
         """
         limit = limited(limit)
         job_row(self._work, identifier(job_id, "job_id"))
-        after = 0 if cursor is None else unpack("batch items", cursor, int)[0]
-        found = self._after(job_id, status, whole(after, "cursor"), limit + 1)
-        page = found[:limit]
-        more = len(found) > limit
-        return Page[BatchItem](
-            items=tuple(page), next_cursor=pack("batch items", page[-1].item_number) if more else None
-        )
+        return batch_listing.list_items(self._work, job_id, status, limit, cursor)
 
     def iterate(self, job_id: str, *, status: ItemStatus | str | None = None) -> Iterator[BatchItem]:
         """All items of a job, however many, a few hundred in memory at a time.
@@ -297,9 +266,7 @@ class Batches(Service):
             InvalidInput: an unknown status.
         """
         job_row(self._work, identifier(job_id, "job_id"))
-        if status is not None:
-            _word(ItemStatus, status)
-        return self._all(job_id, status)
+        return batch_listing.all_items(self._work, job_id, None if status is None else word_of(ItemStatus, status))
 
     def delete(self, job_id: str) -> int:
         """Delete a job with its items, in one transaction; how many they were. Sessions that were recorded stay.
@@ -317,58 +284,3 @@ class Batches(Service):
         statement = update(jobs).where(jobs.c.job_id == JOB_KEY, jobs.c.status != status)
         self._work.execute(statement.values(status=status, updated_at=self._work.now()), {"job": job_id})
         return self.get(job_id)
-
-    def _after(self, job_id: str, status: ItemStatus | str | None, after: int, limit: int) -> Sequence[BatchItem]:
-        statement = select(*ITEM).where(
-            items.c.job_id == JOB_KEY, items.c.item_number > bindparam("after", type_=Whole)
-        )
-        if status is not None:
-            statement = statement.where(is_status(_word(ItemStatus, status)))
-        statement = statement.order_by(items.c.item_number).limit(bindparam("count", type_=Whole))
-        return to_items(self._work.execute(statement, {"job": job_id, "after": after, "count": limit}).all())
-
-    def _all(self, job_id: str, status: ItemStatus | str | None) -> Iterator[BatchItem]:
-        after = 0
-        while found := self._after(job_id, status, after, _CHUNK):
-            yield from found
-            after = found[-1].item_number
-
-
-def _claimed(item: Any) -> BatchItem:
-    if not isinstance(item, BatchItem):
-        raise InvalidInput("item", "must be an item as `claim` gave it")
-    return item
-
-
-def _lease(given: timedelta | float) -> timedelta:
-    return _duration(given, "lease", timedelta(milliseconds=1), _LONGEST_LEASE)
-
-
-def _duration(given: Any, field: str, least: timedelta, most: timedelta) -> timedelta:
-    try:
-        length = given if isinstance(given, timedelta) else timedelta(seconds=given)
-        if least <= length <= most and not isinstance(given, bool):
-            return length
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise InvalidInput(field, f"must be a timedelta or a number of seconds, and at most {most.days} days")
-
-
-def _said(error: BaseException | str) -> str:
-    """The text of an error, cut, without what databases cannot keep. The text may be anything, and must stop nobody."""
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - an exception's own __str__ may raise
-        text = ""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")[:MAX_ERROR]
-
-
-Words = TypeVar("Words", bound=StrEnum)
-
-
-def _word(words: type[Words], given: Any) -> Words:
-    try:
-        return words(given)
-    except ValueError:
-        pass
-    raise InvalidInput("status", f"is not one of {', '.join(words)}")

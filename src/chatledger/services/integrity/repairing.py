@@ -8,7 +8,7 @@ from itertools import groupby
 from chatledger.dialects.integrity import Definition, Unreadable
 from chatledger.schemas import RepairAction
 from chatledger.services import audit, limits
-from chatledger.services.integrity import counters, orphans, schedules
+from chatledger.services.integrity import batches, counters, orphans, schedules
 from chatledger.services.integrity.findings import listed
 from chatledger.services.integrity.schema import make_anew
 from chatledger.services.integrity.setting_aside import SettingAside

@@ -21,8 +21,12 @@ from chatledger.services.work import Work
 from chatledger.vocabulary import BatchStatus, ItemStatus, Role, SnapshotKind, Status
 
 #: What stands in for a word that is none. A failed session can be read, and takes no messages until it is reopened.
-_WORDS = {("sessions", "status"): Status.FAILED.value, ("session_snapshots", "kind"): SnapshotKind.MANUAL.value,
-          ("batch_jobs", "status"): BatchStatus.PAUSED.value, ("batch_items", "status"): ItemStatus.FAILED.value}  # fmt: skip
+_WORDS = {
+    ("sessions", "status"): Status.FAILED.value,
+    ("session_snapshots", "kind"): SnapshotKind.MANUAL.value,
+    ("batch_jobs", "status"): BatchStatus.PAUSED.value,
+    ("batch_items", "status"): ItemStatus.FAILED.value,
+}
 
 
 class SettingAside:
