@@ -39,7 +39,8 @@ def _fail(uow: UnitOfWork, item: BatchItem, error: BaseException) -> object:
     cause = error.__cause__ or error if isinstance(error, Retry | GiveUp) else error
     delay = error.delay if isinstance(error, Retry) else None
     said = error if str(error) else cause
-    kind = type(cause).__name__[:255]
+    kind = error.kind if isinstance(error, Retry | GiveUp) else None
+    kind = (kind or type(cause).__name__)[:255]
     return uow.batches.fail(item, said, kind=kind, retry=not isinstance(error, GiveUp), delay=delay)
 
 

@@ -12,15 +12,23 @@ from chatledger.unit_of_work import UnitOfWork
 
 
 class Retry(Exception):
-    """A worker raises it to have an item tried again later, where that is left; `delay` is how much later."""
+    """A worker raises it to have an item tried again later, where attempts are left; `delay` is how much later.
 
-    def __init__(self, reason: str = "", *, delay: timedelta | float | None = None) -> None:
+    `kind` is what errors are counted by: by default the exception that this one was raised from.
+    """
+
+    def __init__(self, reason: str = "", *, delay: timedelta | float | None = None, kind: str | None = None) -> None:
         super().__init__(reason)
         self.delay = delay
+        self.kind = kind
 
 
 class GiveUp(Exception):
-    """A worker raises it to have an item fail for good, whatever attempts are left."""
+    """A worker raises it to have an item fail for good, whatever attempts are left. `kind` as in `Retry`."""
+
+    def __init__(self, reason: str = "", *, kind: str | None = None) -> None:
+        super().__init__(reason)
+        self.kind = kind
 
 
 @dataclass(frozen=True)
