@@ -129,9 +129,9 @@ def status(
             if not as_json:
                 show_progress(Screen(), now)
             elif watch:
-                write_line(now)
+                write_line({**dict(now), "finished": now.finished})
             else:
-                write_document(now)
+                write_document({**dict(now), "finished": now.finished})
             sys.stdout.flush()
             if not watch or now.finished:
                 return

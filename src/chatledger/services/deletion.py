@@ -22,12 +22,12 @@ def delete_sessions(work: Work, names: Sequence[str], action: str, *, reason: st
     before = audit.newest(work)
     work.execute(delete(sessions).where(sessions.c.session_id.in_(list(names))))
     delete_children(work, names)
-    batch_forgetting.release_sessions(work, names)
     audit.attribute_many(work, names, before, action, reason=reason)
 
 
 def delete_children(work: Work, names: Sequence[str]) -> None:
-    """What the foreign keys do, where an application's connection does not enforce them."""
+    """What the foreign keys do, where an application's connection does not enforce them, and what none could do."""
+    batch_forgetting.release_sessions(work, names)
     if not work.cascades():
         for table in _CHILDREN:
             work.execute(delete(table).where(table.c.session_id.in_(list(names))))
