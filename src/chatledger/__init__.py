@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from chatledger.batch_errors import BatchExists, BatchItemNotFound, BatchNotFound, LeaseLost
+from chatledger.batch_steps import GiveUp, Retry
 from chatledger.errors import (
     AdoptionFailed,
     Busy,
@@ -41,6 +43,10 @@ from chatledger.schemas import (
     Activity,
     AuditEntry,
     BackupReport,
+    BatchItem,
+    BatchJob,
+    BatchProgress,
+    BatchResult,
     ContextUse,
     CopyReport,
     Due,
@@ -54,6 +60,7 @@ from chatledger.schemas import (
     MaintenanceReport,
     Message,
     Model,
+    NewBatchItem,
     NewMessage,
     Page,
     Price,
@@ -85,7 +92,19 @@ from chatledger.schemas import (
 from chatledger.settings import Preset, Settings
 from chatledger.sweeper import Sweeper
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import LimitKind, Orphans, Outcome, Role, Scope, Severity, SnapshotKind, Status, SweepAction
+from chatledger.vocabulary import (
+    BatchStatus,
+    ItemStatus,
+    LimitKind,
+    Orphans,
+    Outcome,
+    Role,
+    Scope,
+    Severity,
+    SnapshotKind,
+    Status,
+    SweepAction,
+)
 
 if TYPE_CHECKING:
     from chatledger.async_ledger import AsyncLedger
@@ -99,6 +118,14 @@ __all__ = [
     "AsyncLedger",
     "AuditEntry",
     "BackupReport",
+    "BatchExists",
+    "BatchItem",
+    "BatchItemNotFound",
+    "BatchJob",
+    "BatchNotFound",
+    "BatchProgress",
+    "BatchResult",
+    "BatchStatus",
     "Busy",
     "ChatledgerError",
     "Conflict",
@@ -108,13 +135,16 @@ __all__ = [
     "Due",
     "ErasureReceipt",
     "Finding",
+    "GiveUp",
     "Health",
     "IntegrityReport",
     "InvalidInput",
+    "ItemStatus",
     "KeyReused",
     "Latency",
     "LatencyOf",
     "LatencyPeriod",
+    "LeaseLost",
     "Ledger",
     "LedgerClosed",
     "LimitKind",
@@ -125,6 +155,7 @@ __all__ = [
     "MissingExtra",
     "Model",
     "ModelNotFound",
+    "NewBatchItem",
     "NewMessage",
     "NotALedger",
     "NotFound",
@@ -148,6 +179,7 @@ __all__ = [
     "RepairReport",
     "RepriceReport",
     "RestoreReport",
+    "Retry",
     "Role",
     "SchemaAhead",
     "SchemaBehind",

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from chatledger.async_transactions import AsyncTransactions
+from chatledger.async_batching import AsyncBatching
 from chatledger.housekeeping import SWEEPER
 from chatledger.schemas import Due, ErasureReceipt, PurgeReport, RepriceReport, SweepReport
 from chatledger.sweeper import Sweeper
@@ -18,7 +18,7 @@ from chatledger.vocabulary import Status
 R = TypeVar("R")
 
 
-class AsyncHousekeeping(AsyncTransactions):
+class AsyncHousekeeping(AsyncBatching):
     """`Housekeeping`, awaited. A cancelled task waits for the transaction under way; the rest is left undone."""
 
     async def sweep(

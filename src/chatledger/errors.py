@@ -8,7 +8,9 @@
     │   ├── SnapshotNotFound
     │   ├── ProjectNotFound
     │   ├── ModelNotFound
-    │   └── PriceNotFound        no price of the model is in force then
+    │   ├── PriceNotFound        no price of the model is in force then
+    │   ├── BatchNotFound        no such job, or it belongs to another user
+    │   └── BatchItemNotFound
     ├── Conflict
     │   ├── SessionExists
     │   ├── SequenceConflict     somebody else appended first
@@ -16,7 +18,9 @@
     │   ├── ProjectInUse         sessions belong to it: archive it instead
     │   ├── KeyReused            the same key was used for other content
     │   ├── SessionHeld          a held session is not deleted: release it first
-    │   └── TransitionRefused    a session in this status cannot go to that one
+    │   ├── TransitionRefused    a session in this status cannot go to that one
+    │   ├── BatchExists
+    │   └── LeaseLost            somebody else has the item by now
     ├── SessionClosed            archived, expired or failed: it takes no more messages
     ├── InvalidInput             (also a ValueError) names the field
     ├── Busy                     waited as long as was allowed; try again

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from chatledger.batching import Batching
 from chatledger.schemas import Due, ErasureReceipt, PurgeReport, RepriceReport, SweepReport
 from chatledger.schemas.fields import acting, moment
 from chatledger.services.work import Work
 from chatledger.sweeper import Sweeper
-from chatledger.transactions import Transactions
 from chatledger.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ R = TypeVar("R")
 SWEEPER = "sweeper"
 
 
-class Housekeeping(Transactions):
+class Housekeeping(Batching):
     """Each works on what can be seen: on a whole ledger, or on what is one user's."""
 
     def sweep(

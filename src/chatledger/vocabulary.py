@@ -86,3 +86,21 @@ class Orphans(StrEnum):
 
     KEEP = "keep"
     DROP = "drop"
+
+
+class BatchStatus(StrEnum):
+    """Whether items of a job are handed out. Workers wait for a paused job, and leave a cancelled one."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+class ItemStatus(StrEnum):
+    """Where an item of a job stands. A delayed one waits for its next attempt; a failed one has had its last."""
+
+    WAITING = "waiting"
+    DELAYED = "delayed"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"

@@ -61,6 +61,14 @@ def lived(timed_book: Ledger, clock: StoppedClock) -> Ledger:
             uow.sessions.update(forked.session_id, user_id="bob", title="Bob's", system_prompt=None, context={})
         uow.sessions.delete("zqdeleted", reason="zqreason")
         uow.timeouts.configure_default(user_id=ADA)
+        job = uow.batches.create(
+            "zqjob", [{"key": "zqkey", "payload": "zqpayload"}], name="zqname", user_id=ADA, metadata={"zqmetakey": 1}
+        )
+        uow.batches.fail(uow.batches.claim(job.job_id, worker=ADA)[0], "zqreason")
+        uow.batches.create("bob's", [{"key": "zqkey", "payload": "zqprompt"}, {"key": "other"}], user_id="bob")
+        first, second = uow.batches.claim("bob's", worker=ADA, limit=2)
+        uow.batches.complete(first, "zqcontent", session_id="zqname 0")
+        uow.batches.complete(second, "otter")
         uow.snapshots.take("bob's", reason="zqreason")
         uow.sessions.hold("bob's", reason="zqreason")
         uow.sessions.release("bob's")
@@ -70,7 +78,8 @@ def lived(timed_book: Ledger, clock: StoppedClock) -> Ledger:
 
 def test_nothing_of_her_is_left_in_any_table(lived: Ledger, raw: Raw) -> None:
     everywhere = {table for table, _ in places_of(raw, WORDS)}
-    tables = {"sessions", "messages", "session_metadata", "session_timeouts", "session_snapshots", "timeout_defaults"}
+    tables = {"sessions", "messages", "session_metadata", "session_timeouts", "session_snapshots", "timeout_defaults",
+              "batch_jobs", "batch_items"}  # fmt: skip
     assert {*tables, "audit_log"} <= everywhere
     with lived.read() as uow:
         bobs = uow.sessions.get("bob's"), uow.messages.history("bob's"), uow.timeouts.get("bob's")
@@ -96,6 +105,8 @@ def test_nothing_of_her_is_left_in_any_table(lived: Ledger, raw: Raw) -> None:
         held = uow.audit.list(session_id="bob's", action="session.held").items[0]
         assert (None, None, "bob") == (held.actor, held.reason, held.user_id)
         assert "otter" in uow.search.messages("otter").items[0].snippet
+    with lived.read() as uow:  # that Bob's items are done is still known
+        assert [None, "otter"] == [item.result for item in uow.batches.iterate("bob's", status="done")]
     assert [] == raw(WRONG)
     again = lived.erase_user(ADA, scrub=False)
     assert (0, 0, 0, None) == (again.sessions, again.messages, again.audit_entries, again.scrubbed)

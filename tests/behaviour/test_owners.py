@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from chatledger import (
+    BatchExists,
+    BatchItem,
+    BatchNotFound,
     InvalidInput,
     Ledger,
     SessionExists,
@@ -74,6 +77,25 @@ NO_SNAPSHOT: dict[str, Callable[[UnitOfWork, str], object]] = {
     "snapshots.restore": lambda uow, snapshot: uow.snapshots.restore(snapshot, as_session_id="mine now"),
     "snapshots.delete": lambda uow, snapshot: uow.snapshots.delete(snapshot),
 }
+#: Every method that is about one job, called on another user's, with an item of it.
+NO_BATCH: dict[str, Callable[[UnitOfWork, BatchItem], object]] = {
+    "batches.add": lambda uow, item: uow.batches.add("bob's", [{"key": "x"}]),
+    "batches.get": lambda uow, item: uow.batches.get("bob's"),
+    "batches.claim": lambda uow, item: uow.batches.claim("bob's", worker="w"),
+    "batches.heartbeat": lambda uow, item: uow.batches.heartbeat(item),
+    "batches.complete": lambda uow, item: uow.batches.complete(item),
+    "batches.fail": lambda uow, item: uow.batches.fail(item, "x"),
+    "batches.release": lambda uow, item: uow.batches.release(item),
+    "batches.pause": lambda uow, item: uow.batches.pause("bob's"),
+    "batches.resume": lambda uow, item: uow.batches.resume("bob's"),
+    "batches.cancel": lambda uow, item: uow.batches.cancel("bob's"),
+    "batches.retry_failed": lambda uow, item: uow.batches.retry_failed("bob's"),
+    "batches.progress": lambda uow, item: uow.batches.progress("bob's"),
+    "batches.item": lambda uow, item: uow.batches.item("bob's", "k"),
+    "batches.items": lambda uow, item: uow.batches.items("bob's"),
+    "batches.iterate": lambda uow, item: list(uow.batches.iterate("bob's")),
+    "batches.delete": lambda uow, item: uow.batches.delete("bob's"),
+}
 #: The rest, with what another user's session is to them.
 NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.find": lambda uow: uow.sessions.find(THEIRS, include_expired=True),
@@ -93,12 +115,14 @@ NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "statistics.latency_by": lambda uow: uow.statistics.latency_by("user", user_id="bob"),
     "statistics.errors": lambda uow: uow.statistics.errors(user_id="bob"),
     "statistics.context_use": lambda uow: uow.statistics.context_use(user_id="bob"),
+    "batches.list": lambda uow: list(uow.batches.list()) + list(uow.batches.list(user_id="bob")),
     "audit.list": lambda uow: list(uow.audit.list(session_id=THEIRS)) + list(uow.audit.list(user_id="bob")),
 }
 #: Tested below in their own words.
 OTHERWISE = {
     "sessions.create", "sessions.expire_older_than", "sessions.erase_user", "timeouts.configure_default",
     "timeouts.clear_default", "timeouts.warn", "timeouts.sweep", "timeouts.report", "timeouts.purge",
+    "batches.create",
 }  # fmt: skip
 
 
@@ -113,12 +137,13 @@ def shared(book: Ledger) -> Ledger:
             uow.sessions.hold(name)
             uow.sessions.release(name)
         uow.timeouts.configure_default(user_id="bob")
+        uow.batches.create("bob's", [{"key": "k", "payload": "secret"}], user_id="bob")
     return book
 
 
 def test_every_method_of_every_service_has_a_case_here() -> None:
     every = {f"{name}.{method}" for name, service in services(UnitOfWork).items() for method in methods(service)}
-    assert every == NOT_FOUND.keys() | NO_SNAPSHOT.keys() | NOTHING.keys() | OTHERWISE
+    assert every == NOT_FOUND.keys() | NO_SNAPSHOT.keys() | NO_BATCH.keys() | NOTHING.keys() | OTHERWISE
 
 
 def test_another_users_session_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
@@ -138,6 +163,36 @@ def test_another_users_snapshot_is_not_found_and_not_touched(shared: Ledger, raw
                 act(uow, snapshot)
             assert (snapshot, f"no snapshot {snapshot!r}") == (caught.value.snapshot_id, str(caught.value)), name
     assert before == contents(raw)
+
+
+def test_another_users_batch_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
+    item = shared.run(lambda uow: uow.batches.claim("bob's", worker="w"))[0]
+    before = contents(raw)
+    for name, act in NO_BATCH.items():
+        with pytest.raises(BatchNotFound) as caught, shared.for_user("ada").begin() as uow:
+            act(uow, item)
+        assert ("bob's", 'no batch "bob\'s"') == (caught.value.job_id, str(caught.value)), name
+    with pytest.raises(BatchNotFound):
+        shared.for_user("ada").run_batch("bob's", lambda item: item.key)
+    assert before == contents(raw)
+
+
+def test_ones_batches_are_ones_own(shared: Ledger) -> None:
+    view = shared.for_user("ada")
+    with view.begin() as uow:
+        for user in ("bob", "nobody"):
+            with pytest.raises(InvalidInput) as caught:
+                uow.batches.create(user_id=user)
+            assert "user_id" == caught.value.field
+        with pytest.raises(BatchExists):  # a taken id is taken, whoever has it
+            uow.batches.create("bob's")
+        assert "ada" == uow.batches.create("hers", [{"key": "k"}]).user_id
+        assert ["hers"] == [job.job_id for job in uow.batches.list()]
+        item = uow.batches.claim("hers", worker="w")[0]
+        with pytest.raises(SessionNotFound):
+            uow.batches.complete(item, session_id=THEIRS)
+        uow.batches.release(item)
+    assert 1 == view.run_batch("hers", lambda item: item.key).done
 
 
 def test_another_users_session_is_as_one_that_never_was(shared: Ledger) -> None:

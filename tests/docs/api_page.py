@@ -62,10 +62,12 @@ _RECORDS = (
     "Usage", "UsageOf", "UsagePeriod", "Activity", "Latency", "LatencyOf", "LatencyPeriod",
     "ContextUse", "UsageComparison",
     "Project", "Model", "Price", "PriceListReport", "PriceProblem", "RepriceReport",
+    "UpkeepStep", "Health", "Problem", "BatchJob", "NewBatchItem", "BatchItem", "BatchProgress",
 )  # fmt: skip
 _WORDS = (
     chatledger.Role, chatledger.Outcome, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction,
     chatledger.Scope, chatledger.SnapshotKind, chatledger.Severity, chatledger.Orphans,
+    chatledger.BatchStatus, chatledger.ItemStatus,
 )  # fmt: skip
 _RECORDS_OF_ADOPTION = ("AdoptionReport", "SourceFinding", "TableAccount", "AdoptionProgress")
 _RECORDS_OF_EXCHANGE = ("ImportReport", "ExportReport", "Failure", "Progress")

@@ -18,7 +18,7 @@ import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite.pysqlite  # noqa: F401
 
 from chatledger import Ledger, Settings, copy_ledger
-from tests.faults import housekeepers
+from tests.faults import batch_workers, housekeepers
 from tests.faults.acknowledging import acknowledge
 
 
@@ -228,3 +228,5 @@ lock_file = housekeepers.lock_file
 sweep_after_fork = housekeepers.sweep_after_fork
 
 _ = (alembic.command, alembic.config)
+work_on = batch_workers.work_on
+claim_and_hang = batch_workers.claim_and_hang

@@ -9,19 +9,21 @@ import pytest
 
 from tests.house.source import PACKAGE, imports, module_name, source_files
 
-_LEAVES = {"errors", "settings", "vocabulary", "ids", "clock"}
+_LEAVES = {"errors", "batch_errors", "settings", "vocabulary", "ids", "clock"}
 _TABLES = _LEAVES | {"dialects", "models", "schemas"}
 _LEDGERS = {
     "migrate", "core", "observing", "unit_of_work", "async_unit_of_work", "transactions", "sweeper", "housekeeping",
     "inspection",
     "safekeeping", "ledger", "async_transactions", "async_housekeeping", "async_inspection", "async_safekeeping",
-    "async_ledger",
+    "async_ledger", "batch_steps", "batch_settling", "batch_course",
+    "batching", "async_batching",
 }  # fmt: skip
 
 # Each room, and what its files may import from the other rooms.
 ALLOWED: dict[str, set[str]] = {
     "vocabulary": set(),
     "errors": set(),
+    "batch_errors": {"errors"},
     "ids": {"errors"},
     "clock": {"errors"},
     "settings": {"errors", "vocabulary"},
@@ -37,8 +39,14 @@ ALLOWED: dict[str, set[str]] = {
     "observing": set(),
     "core": _LEAVES | {"dialects", "migrate", "observing"},
     "transactions": _TABLES | {"core", "unit_of_work"},
+    # What a run over a batch does next, and who does it.
+    "batch_steps": _TABLES | {"unit_of_work"},
+    "batch_settling": _TABLES | {"services", "unit_of_work", "batch_steps"},
+    "batch_course": _TABLES | {"services", "unit_of_work", "batch_steps", "batch_settling"},
+    "batching": _TABLES | {"transactions", "batch_steps", "batch_course"},
+    "async_batching": _TABLES | {"async_transactions", "batch_steps", "batch_course", "batching"},
     "sweeper": _LEAVES | {"schemas"},
-    "housekeeping": _TABLES | {"services", "unit_of_work", "transactions", "sweeper"},
+    "housekeeping": _TABLES | {"services", "unit_of_work", "transactions", "sweeper", "batching"},
     # Migrations, for what a freshly migrated database looks like.
     "inspection": _TABLES | {"services", "migrate", "housekeeping"},
     "safekeeping": _TABLES | {"services", "migrate", "core", "housekeeping"},
@@ -46,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "workers": {"errors"},
     "async_unit_of_work": _TABLES | {"services", "unit_of_work", "workers"},
     "async_transactions": _TABLES | {"async_unit_of_work", "housekeeping", "ledger", "unit_of_work", "workers"},
-    "async_housekeeping": _TABLES | {"services", "async_transactions", "housekeeping", "sweeper"},
+    "async_housekeeping": _TABLES | {"services", "async_transactions", "async_batching", "housekeeping", "sweeper"},
     "async_inspection": _TABLES | {"async_housekeeping", "inspection"},
     "async_safekeeping": _TABLES | {"async_housekeeping", "async_unit_of_work", "ledger", "safekeeping"},
     "async_ledger": _TABLES

@@ -35,6 +35,15 @@ def fill(url: str) -> None:
         for _ in range(3):
             uow.messages.pop("first")  # the last number stays above the count
         uow.snapshots.take("first", "manual")
+        uow.batches.create(
+            "job", [{"key": f"k{n}", "payload": {"n": n, "of": 1.5e16}, "priority": n % 3} for n in range(8)], name="Job",
+            user_id="ada", metadata={"a": [1]}, max_running=3, time_limit=90, backoff=0.25,
+        )  # fmt: skip
+        claimed = uow.batches.claim("job", worker="w", limit=3)
+        uow.batches.complete(claimed[0], {"answer": "Lisbon"}, session_id="first")
+        uow.batches.fail(claimed[1], ValueError("no"))
+        uow.batches.fail(claimed[2], KeyError("never"), retry=False)
+        uow.batches.claim("job", worker="w", limit=1)
     raw = Raw(url)
     moment = "'2026-05-01 10:00:00.000000'" if url.startswith("sqlite") else "'2026-05-01T10:00:00Z'"
     raw(

@@ -10,6 +10,7 @@ from chatledger import __version__
 from chatledger.cli import (
     adopting,
     audit,
+    batch,
     cleanup,
     database,
     demo,
@@ -122,6 +123,8 @@ app.command("import", rich_help_panel=_FILES)(importing.import_)
 app.command("adopt", rich_help_panel=_FILES)(adopting.adopt)
 app.command("export", rich_help_panel=_FILES)(exporting.export)
 app.command("report", rich_help_panel=_FILES)(reporting.report)
+
+app.add_typer(batch.app, name="batch", rich_help_panel=_TALK)
 
 # The names that scripts around older chat stores call.
 app.command("chat-init", hidden=True)(sessions.create)

@@ -32,7 +32,9 @@ _REASON = 300
 
 
 class ResponderFailed(Exception):
-    """There is no answer. The text says why."""
+    """There is no answer. The text says why, and `kind` what errors are counted by."""
+
+    kind = "CommandFailed"
 
 
 def responder_of(function: str | None, command: str | None, timeout: float | None) -> Responder:
@@ -65,9 +67,13 @@ def _call(module: str, name: str, conversation: list[Message], show: Show) -> Ne
             return _message_of(_settled(found(conversation), show))
     except ChatledgerError as error:
         reason = f"its answer cannot be stored: {error}" if isinstance(error, InvalidInput) else str(error)
+        kind = type(error).__name__
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's code: whatever it raises, the question is kept
         reason = type(error).__name__ + (f": {error}"[:_REASON] if str(error) else "")
-    raise ResponderFailed(reason)
+        kind = type(error).__name__
+    failure = ResponderFailed(reason)
+    failure.kind = kind
+    raise failure
 
 
 def _settled(result: Any, show: Show) -> Any:

@@ -99,7 +99,7 @@ def watch(
             serve_figures(whole, prometheus_port)
         if screen.is_terminal:
             Screen.errors().line((f"sweeping every {spelled(every)}, until Ctrl-C", "dim"))
-        with _warnings_told(), _until_told(sweeper.stop) as told:
+        with _warnings_told(), until_told(sweeper.stop) as told:
             sweeper.run()
     if signal.SIGINT in told:
         raise typer.Exit(INTERRUPTED)
@@ -151,7 +151,7 @@ def _warnings_told() -> Iterator[None]:
 
 
 @contextmanager
-def _until_told(stop: Callable[[], Any]) -> Iterator[list[int]]:
+def until_told(stop: Callable[[], Any]) -> Iterator[list[int]]:
     """Call `stop` at SIGTERM or SIGINT; a second Ctrl-C does what it always does. Gives those that came.
 
     SIGTERM often comes twice, once for the process and once for its group.

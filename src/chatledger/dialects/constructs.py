@@ -105,3 +105,19 @@ def _greatest(element: greatest, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(greatest, "postgresql")
 def _greatest_postgresql(element: greatest, compiler: SQLCompiler, **kw: Any) -> str:
     return f"greatest({compiler.process(element.clauses, **kw)})"
+
+
+class json_texts(FunctionElement[Any]):  # noqa: N801
+    """The texts of a JSON array as rows with one column, `value`: many values in one parameter."""
+
+    inherit_cache = True
+
+
+@compiles(json_texts)
+def _json_texts(element: json_texts, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(json_texts, "postgresql")
+def _json_texts_postgresql(element: json_texts, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_array_elements_text(CAST({compiler.process(element.clauses, **kw)} AS JSON))"

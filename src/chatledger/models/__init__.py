@@ -2,6 +2,7 @@
 
 from chatledger.models.audit import AuditEntry
 from chatledger.models.base import Base
+from chatledger.models.batch import BatchItem, BatchJob
 from chatledger.models.message import Message
 from chatledger.models.metadata import SessionMetadata
 from chatledger.models.registry import Model, ModelPrice, Project
@@ -13,6 +14,8 @@ from chatledger.models.usage import SessionUsage
 __all__ = [
     "AuditEntry",
     "Base",
+    "BatchItem",
+    "BatchJob",
     "Message",
     "Model",
     "ModelPrice",

@@ -1,6 +1,7 @@
 """What users hand in and hold: frozen Pydantic objects, usable after the transaction is over."""
 
 from chatledger.schemas.audit import AuditEntry
+from chatledger.schemas.batch import BatchItem, BatchJob, BatchProgress, BatchResult, NewBatch, NewBatchItem
 from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction, RepairReport
 from chatledger.schemas.message import Message, NewMessage
 from chatledger.schemas.page import Page
@@ -35,6 +36,10 @@ __all__ = [
     "Activity",
     "AuditEntry",
     "BackupReport",
+    "BatchItem",
+    "BatchJob",
+    "BatchProgress",
+    "BatchResult",
     "ContextUse",
     "CopyReport",
     "Due",
@@ -48,6 +53,8 @@ __all__ = [
     "MaintenanceReport",
     "Message",
     "Model",
+    "NewBatch",
+    "NewBatchItem",
     "NewMessage",
     "NewSession",
     "Page",

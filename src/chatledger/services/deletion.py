@@ -8,7 +8,7 @@ from sqlalchemy import delete
 
 from chatledger.models import Message, SessionMetadata, SessionUsage, Snapshot, Timeout
 from chatledger.models.base import table_of
-from chatledger.services import audit
+from chatledger.services import audit, batch_forgetting
 from chatledger.services.rows import sessions
 from chatledger.services.work import Work
 
@@ -26,7 +26,8 @@ def delete_sessions(work: Work, names: Sequence[str], action: str, *, reason: st
 
 
 def delete_children(work: Work, names: Sequence[str]) -> None:
-    """What the foreign keys do, where an application's connection does not enforce them."""
+    """What the foreign keys do, where an application's connection does not enforce them, and what none could do."""
+    batch_forgetting.release_sessions(work, names)
     if not work.cascades():
         for table in _CHILDREN:
             work.execute(delete(table).where(table.c.session_id.in_(list(names))))

@@ -16,7 +16,7 @@ from chatledger.errors import InvalidInput, SessionHeld
 from chatledger.ids import new_id
 from chatledger.schemas import ErasureReceipt
 from chatledger.schemas.fields import identifier, stated
-from chatledger.services import audit
+from chatledger.services import audit, batch_forgetting
 from chatledger.services.audit import audit_log
 from chatledger.services.deletion import delete_sessions
 from chatledger.services.limits import defaults
@@ -147,6 +147,7 @@ def _batch(work: Work, wanted: Wanted, last: str | None, *, dry_run: bool) -> tu
         if wanted.keep_totals:
             for name in names:
                 _keep_totals(work, name)
+        batch_forgetting.forget_words(work, names)
         delete_sessions(work, names, ERASED, reason=wanted.reason)
     return rows, kept_snapshots
 
@@ -176,6 +177,7 @@ def _forget(work: Work, wanted: Wanted, sums: _Sums, *, dry_run: bool) -> tuple[
     forked = update(sessions).where(sessions.c.forked_from.in_(ended))
     work.execute(forked.values(forked_from=None, forked_at=None))
     work.execute(delete(defaults).where(defaults.c.scope == Scope.USER, defaults.c.scope_id == user))
+    batch_forgetting.forget_jobs(work, user)
     work.execute(update(snapshots).where(snapshots.c.actor == user).values(actor=None, reason=None))
     work.execute(update(audit_log).where(strays).values(session_id=None, reason=None))
     nobody = {"user_id": None, "session_id": None, "reason": None}

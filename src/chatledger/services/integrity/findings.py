@@ -38,6 +38,7 @@ KINDS = {
     "unchecked": Kind("mend what else is found, then check again"),
     "foreign_keys": Kind(_REPAIR),
     "orphans": Kind(f"{_REPAIR} (they become sessions of their own; --orphans drop deletes them)"),
+    "batches": Kind(f"{_REPAIR} (items without a job get one, paused)"),
     "counters": Kind(_REPAIR),
     "usage": Kind(_REPAIR),
     "sequence": Kind(_REPAIR),
@@ -54,6 +55,7 @@ KINDS = {
     "timeouts": Kind(_REPAIR),
     "unused": Kind("`VACUUM` gives the room back (`chatledger db maintain`)", Severity.NOTE),
     "no_digest": Kind("nothing: they were written without one, as the totals of erased users are", Severity.NOTE),
+    "results": Kind("nothing: the session that an item was recorded as has been deleted", Severity.NOTE),
     "forks": Kind("nothing: the session that they were copied from has been deleted", Severity.NOTE),
 }
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from chatledger.dialects.integrity import Definition, Unreadable
 from chatledger.schemas import RepairAction
 from chatledger.services import audit, limits
-from chatledger.services.integrity import counters, orphans, schedules, usage
+from chatledger.services.integrity import batches, counters, orphans, schedules, usage
 from chatledger.services.integrity.findings import listed
 from chatledger.services.integrity.schema import make_anew
 from chatledger.services.integrity.setting_aside import SettingAside
@@ -38,6 +38,7 @@ class Repair:
         self._mend_full_text()
         self._mend_names()
         self._mend_orphans()
+        self._mend_batches()
         self._mend_numbers()
         self._mend_values()
         self._mend_counters()
@@ -83,6 +84,12 @@ class Repair:
         for session_id, group in groupby(found, key=lambda orphan: orphan.session_id):
             said.append(f"{session_id!r} into {orphans.recover(self._work, session_id, list(group))!r}")
         self._note("orphans", "moved into sessions of their own", said, rows)
+
+    def _mend_batches(self) -> None:
+        found = list(batches.wrong(self._work))
+        for job in found:
+            batches.mend(self._work, job)
+        self._note("batches", "jobs made anew or counted", [job.said for job in found])
 
     def _mend_numbers(self) -> None:
         found = list(counters.below_one(self._work))

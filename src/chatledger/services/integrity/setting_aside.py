@@ -19,10 +19,15 @@ from chatledger.services.integrity.orphans import free_key, make_recovery
 from chatledger.services.integrity.stored import Defect, matches, moment_of, wants_object
 from chatledger.services.rows import messages, metadata
 from chatledger.services.work import Work
-from chatledger.vocabulary import Outcome, Role, SnapshotKind, Status
+from chatledger.vocabulary import BatchStatus, ItemStatus, Outcome, Role, SnapshotKind, Status
 
 #: What stands in for a word that is none. A failed session can be read, and takes no messages until it is reopened.
-_WORDS = {("sessions", "status"): Status.FAILED.value, ("session_snapshots", "kind"): SnapshotKind.MANUAL.value}
+_WORDS = {
+    ("sessions", "status"): Status.FAILED.value,
+    ("session_snapshots", "kind"): SnapshotKind.MANUAL.value,
+    ("batch_jobs", "status"): BatchStatus.PAUSED.value,
+    ("batch_items", "status"): ItemStatus.FAILED.value,
+}
 
 #: Words of a message that its digest guards.
 _GUARDED: dict[str, type[StrEnum]] = {"role": Role, "outcome": Outcome}

@@ -1,0 +1,53 @@
+"""What becomes of an item that a worker is through with: all in the transaction of the turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chatledger.batch_errors import LeaseLost
+from chatledger.batch_steps import Ended, GiveUp, Retry
+from chatledger.errors import Busy, NotFound, Unavailable
+from chatledger.schemas import BatchItem, BatchResult
+from chatledger.services import claiming
+from chatledger.unit_of_work import UnitOfWork
+
+
+def settle(uow: UnitOfWork, ended: Ended) -> None:
+    """Record what became of an item, and what a worker wants recorded with it."""
+    item, error = ended.item, ended.error
+    if error is None:
+        result = ended.value if isinstance(ended.value, BatchResult) else BatchResult(ended.value)
+        try:
+            with uow.savepoint():
+                if uow.batches.complete(item, result.value) and result.record is not None:
+                    session_id = result.record(uow)
+                    if session_id is not None:
+                        claiming.attach(uow._work, item, session_id)
+            return
+        except (LeaseLost, NotFound) as lost:
+            if isinstance(lost, LeaseLost) or result.record is None:
+                return
+            error = lost
+        except (Busy, Unavailable):
+            raise
+        except Exception as failed:  # noqa: BLE001 - whatever the worker's own record raises is this item's failure
+            error = failed
+    unless_lost(lambda: _fail(uow, item, error))
+
+
+def _fail(uow: UnitOfWork, item: BatchItem, error: BaseException) -> object:
+    cause = error.__cause__ or error if isinstance(error, Retry | GiveUp) else error
+    delay = error.delay if isinstance(error, Retry) else None
+    said = error if str(error) else cause
+    kind = error.kind if isinstance(error, Retry | GiveUp) else None
+    kind = (kind or type(cause).__name__)[:255]
+    return uow.batches.fail(item, said, kind=kind, retry=not isinstance(error, GiveUp), delay=delay)
+
+
+def unless_lost(act: Callable[[], object]) -> bool:
+    """Do something with an item that may be somebody else's by now, or gone; whether it was ours."""
+    try:
+        act()
+    except (LeaseLost, NotFound):
+        return False
+    return True

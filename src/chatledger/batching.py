@@ -1,0 +1,212 @@
+"""Running a batch: workers in threads, as long as there is something to do."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from chatledger.batch_course import Run
+from chatledger.batch_steps import Begin, Ended, How, Step, Transact, Wait
+from chatledger.errors import InvalidInput
+from chatledger.schemas import BatchItem, BatchProgress
+from chatledger.schemas.fields import called, identifier, whole
+from chatledger.transactions import Transactions
+
+#: How long a worker's items are its own, unless it says anew that it is there (three times as often).
+LEASE = timedelta(minutes=1)
+_MOST = 1000
+
+
+class Batching(Transactions):
+    """Runs batches, on top of `uow.batches`."""
+
+    def run_batch(
+        self,
+        job_id: str,
+        worker: Callable[[BatchItem], Any],
+        *,
+        concurrency: int = 4,
+        lease: timedelta | float = LEASE,
+        name: str | None = None,
+        grace: float = 10.0,
+        progress: Callable[[BatchProgress], object] | None = None,
+        stopping: Callable[[], bool] | None = None,
+    ) -> BatchProgress:
+        """Work on a job until nothing is left to do, with so many items at once, each in a thread.
+
+        `worker` is given a claimed item, outside of any transaction, and returns its result: any JSON, or a
+        `BatchResult`, which also records something in the transaction that completes the item. An exception is a failed
+        attempt; `Retry` chooses when the next one is, `GiveUp` that there is none. Any number of runs may work on one
+        job, in threads, processes and machines. It waits while the job is paused, while other runs work on what may come
+        back, and for a minute when the database is away.
+
+        Leases are renewed meanwhile. A thread cannot be stopped: an attempt that takes longer than the job's time limit
+        has failed, and what its thread brings later is not recorded.
+
+        `stopping` is asked about once a second; then, as after Ctrl-C in the main thread, nothing more is begun, items
+        at work have `grace` seconds, and the rest is given back. Ctrl-C is raised on in the end; a second one raises at
+        once. `progress` is told about once a second.
+
+        Raises:
+            BatchNotFound: no such job, or it belongs to another user.
+            Busy, Unavailable: the database was away for a minute. Items at work come back when their lease ends.
+            InvalidInput: an argument that is none, or an async worker (that is for `AsyncLedger`).
+        """
+        if is_async(worker):
+            raise InvalidInput("worker", "is async: run it with AsyncLedger")
+        with _interrupts() as told:
+            how = asked(job_id, worker, concurrency, lease, name, grace, progress, lambda: told.now or _asks(stopping))
+            done = _Threads(self, worker, told).run(Run(how))
+        if told.now:
+            raise KeyboardInterrupt
+        return done
+
+
+def asked(
+    job_id: str,
+    worker: Callable[..., Any],
+    concurrency: int,
+    lease: timedelta | float,
+    name: str | None,
+    grace: float,
+    progress: Callable[[BatchProgress], object] | None,
+    stopping: Callable[[], bool],
+) -> How:
+    """What a run is asked for.
+
+    Raises:
+        InvalidInput: an argument that is none.
+    """
+    if not callable(worker):
+        raise InvalidInput("worker", "must be a function that takes an item")
+    return How(
+        job_id=identifier(job_id, "job_id"),
+        worker=called(name, "name") if name is not None else own_name(),
+        concurrency=whole(concurrency, "concurrency", 1, _MOST),
+        lease=_seconds(lease, "lease", least=0.05),
+        grace=_seconds(grace, "grace", least=0.0).total_seconds(),
+        stopping=stopping,
+        progress=progress,
+    )
+
+
+def own_name() -> str:
+    """Who works, for people who look at an item: the machine, the process, and which run in it."""
+    return f"{socket.gethostname()[:200]}:{os.getpid()}:{secrets.token_hex(2)}"
+
+
+def is_async(worker: Any) -> bool:
+    """Whether a worker is to be awaited."""
+    return inspect.iscoroutinefunction(worker) or inspect.iscoroutinefunction(getattr(worker, "__call__", None))  # noqa: B004 - it is asked what it is, not whether
+
+
+class _Told:
+    """Whether somebody has pressed Ctrl-C."""
+
+    def __init__(self) -> None:
+        self.now = False
+        # What waits on it is woken. A signal handler may put to this kind of queue.
+        self.ended: SimpleQueue[Ended | None] = SimpleQueue()
+
+
+@contextmanager
+def _interrupts() -> Iterator[_Told]:
+    """Take note of the first Ctrl-C in place of raising it anywhere, where Python's own handler is in place."""
+    told = _Told()
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or handler is not signal.default_int_handler:
+        yield told
+        return
+
+    def note(number: int, frame: Any) -> None:
+        if told.now:
+            signal.default_int_handler(number, frame)
+        told.now = True
+        told.ended.put(None)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+class _Threads:
+    """Does what a run's course says, with a thread for each item."""
+
+    def __init__(self, ledger: Transactions, worker: Callable[[BatchItem], Any], told: _Told) -> None:
+        self._ledger = ledger
+        self._worker = worker
+        self._told = told
+
+    def run(self, run: Run) -> BatchProgress:
+        course = run.course()
+        answer: Any = None
+        failure: Exception | None = None
+        try:
+            while True:
+                try:
+                    step = course.send(answer) if failure is None else course.throw(failure)
+                except StopIteration as end:
+                    done: BatchProgress = end.value
+                    return done
+                answer = failure = None
+                try:
+                    answer = self._do(step)
+                except Exception as error:  # noqa: BLE001 - the course says what is to become of it
+                    failure = error
+        except BaseException:
+            if run.held:
+                with suppress(Exception):  # they come back when their lease ends
+                    self._ledger.run(run.give_back)
+            raise
+
+    def _do(self, step: Step) -> Any:
+        if isinstance(step, Transact):
+            if not step.reading:
+                return self._ledger.run(step.act)
+            with self._ledger.read() as uow:
+                return step.act(uow)
+        if isinstance(step, Begin):
+            # A daemon: a worker that never returns does not keep the process alive.
+            threading.Thread(target=self._work, args=(step.item,), name="chatledger batch", daemon=True).start()
+        elif isinstance(step, Wait):
+            return self._wait(step.seconds)
+        return None
+
+    def _work(self, item: BatchItem) -> None:
+        try:
+            ended = Ended(item, self._worker(item))
+        except BaseException as error:  # noqa: BLE001 - whatever a worker raises is the failure of its item
+            ended = Ended(item, error=error)
+        self._told.ended.put(ended)
+
+    def _wait(self, seconds: float) -> list[Ended]:
+        found: list[Ended] = []
+        with suppress(Empty):
+            one = self._told.ended.get(timeout=seconds) if seconds > 0 else self._told.ended.get_nowait()
+            while True:
+                if one is not None:
+                    found.append(one)
+                one = self._told.ended.get_nowait()
+        return found
+
+
+def _asks(stopping: Callable[[], bool] | None) -> bool:
+    return stopping is not None and stopping()
+
+
+def _seconds(given: Any, field: str, *, least: float) -> timedelta:
+    seconds = given.total_seconds() if isinstance(given, timedelta) else given
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not least <= seconds <= 86400 * 30:
+        raise InvalidInput(field, f"must be a timedelta or a number of seconds, from {least:g} to 30 days")
+    return timedelta(seconds=seconds)

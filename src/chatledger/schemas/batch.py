@@ -1,0 +1,141 @@
+"""Batches as users hand them in and hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from chatledger.schemas.fields import Duration, Identifier, Input, Name, Record, Text
+from chatledger.vocabulary import BatchStatus, ItemStatus
+
+if TYPE_CHECKING:
+    from chatledger.unit_of_work import UnitOfWork
+
+#: Bounds of a priority; the negation of each fits as well.
+MOST_URGENT = 1_000_000_000
+Wait = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=365))]
+
+
+class NewBatch(Input):
+    """A job to create. Without an id it is given a UUIDv7."""
+
+    job_id: Identifier | None = None
+    user_id: Identifier | None = None
+    name: Text | None = None
+    metadata: dict[Name, Any] | None = None
+    max_attempts: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 5
+    backoff: Wait = timedelta(seconds=1)
+    backoff_limit: Wait = timedelta(minutes=5)
+    max_running: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = None
+    time_limit: Duration | None = None
+
+
+class NewBatchItem(Input):
+    """An item to add to a job."""
+
+    #: What tells it from the others: adding it again adds nothing.
+    key: Identifier
+    #: Any JSON: what the worker is given.
+    payload: Any = None
+    #: Higher ones are claimed first, equal ones in the order in which they were added.
+    priority: Annotated[int, Field(strict=True, ge=-MOST_URGENT, le=MOST_URGENT)] = 0
+
+
+class BatchJob(Record):
+    """A job, as it stood when it was read."""
+
+    job_id: str
+    user_id: str | None
+    name: str | None
+    status: BatchStatus
+    metadata: dict[str, Any]
+    #: How often an item is begun before its failure is final.
+    max_attempts: int
+    #: The wait before the second attempt is up to so long, and doubles with each, up to `backoff_limit`.
+    backoff: timedelta
+    backoff_limit: timedelta
+    #: How many items may be worked on at once, by all workers together.
+    max_running: int | None
+    #: How long one attempt may take.
+    time_limit: timedelta | None
+    #: The number of the newest item.
+    last_item: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class BatchItem(Record):
+    """One item of a job, as it stood when it was read. A claimed one is also the right to write what became of it."""
+
+    job_id: str
+    #: From 1, in the order in which they were added.
+    item_number: int
+    key: str
+    payload: Any
+    priority: int
+    status: ItemStatus
+    #: How often it was begun.
+    attempts: int
+    #: The token of a claim. Each claim has a higher one, and only the highest may write.
+    lease: int
+    #: Who has it, or had it last.
+    worker: str | None
+    #: When the lease ends, or the next attempt may begin.
+    due_at: datetime | None
+    claimed_at: datetime | None
+    finished_at: datetime | None
+    created_at: datetime
+    result: Any
+    #: The session that the result was recorded as.
+    session_id: str | None
+    #: What the last attempt failed with: the name of the error, and its text.
+    error_kind: str | None
+    error: str | None
+
+
+class BatchProgress(Record):
+    """How far a job is, at a moment."""
+
+    job_id: str
+    at: datetime
+    status: BatchStatus
+    total: int
+    waiting: int
+    #: Failed, and waiting for another attempt.
+    delayed: int
+    running: int
+    done: int
+    #: Failed for good; `retry_failed` brings them back.
+    failed: int
+    #: By the name of the error: those that failed for good, and those that are to be tried again.
+    errors: dict[str, int]
+    #: Items done a second, over the last minute; None where none was.
+    rate: float | None
+    #: How long the rest takes at that rate.
+    time_left: timedelta | None
+
+    @property
+    def left(self) -> int:
+        """Items that are neither done nor failed for good."""
+        return self.waiting + self.delayed + self.running
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do. A cancelled job is finished when no item is being worked on."""
+        return self.running == 0 if self.status is BatchStatus.CANCELLED else self.left == 0
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What a worker may return in place of a bare JSON value, to record more than that.
+
+    `record` is called with the unit of work in which the item is completed: what it writes is committed with the result,
+    once, or not at all. It may be called again when the database was busy. It returns the id of a session, or None.
+    """
+
+    value: Any = None
+    record: Callable[[UnitOfWork], str | None] | None = None
