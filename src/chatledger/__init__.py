@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatledger.errors import (
     AdoptionFailed,
+    AnnotationNotFound,
     Busy,
     ChatledgerError,
     Conflict,
@@ -34,6 +35,9 @@ from chatledger.errors import (
 from chatledger.ledger import Ledger
 from chatledger.safekeeping.copying import copy_ledger
 from chatledger.schemas import (
+    Annotation,
+    AnnotationHit,
+    AnnotationSummary,
     AuditEntry,
     BackupReport,
     CopyReport,
@@ -42,9 +46,15 @@ from chatledger.schemas import (
     Finding,
     Health,
     IntegrityReport,
+    LabelSummary,
     MaintenanceReport,
     Message,
+    Metric,
+    MetricPoint,
+    MetricSummary,
+    NewAnnotation,
     NewMessage,
+    NewMetric,
     Page,
     Problem,
     PurgeReport,
@@ -75,6 +85,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AdoptionFailed",
+    "Annotation",
+    "AnnotationHit",
+    "AnnotationNotFound",
+    "AnnotationSummary",
     "AsyncLedger",
     "AuditEntry",
     "BackupReport",
@@ -90,6 +104,7 @@ __all__ = [
     "IntegrityReport",
     "InvalidInput",
     "KeyReused",
+    "LabelSummary",
     "Ledger",
     "LedgerClosed",
     "LimitKind",
@@ -97,8 +112,13 @@ __all__ = [
     "Message",
     "MessageNotFound",
     "MetadataNotFound",
+    "Metric",
+    "MetricPoint",
+    "MetricSummary",
     "MissingExtra",
+    "NewAnnotation",
     "NewMessage",
+    "NewMetric",
     "NotALedger",
     "NotFound",
     "Orphans",

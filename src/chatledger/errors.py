@@ -3,6 +3,7 @@
     ChatledgerError
     ├── NotFound
     │   ├── SessionNotFound      no such session, or it belongs to another user
+    │   ├── AnnotationNotFound
     │   ├── MessageNotFound
     │   ├── MetadataNotFound
     │   └── SnapshotNotFound
@@ -92,6 +93,13 @@ class SnapshotNotFound(NotFound):
 
     def __init__(self, snapshot_id: str) -> None:
         super().__init__(f"no snapshot {snapshot_id!r}", snapshot_id=snapshot_id)
+
+
+class AnnotationNotFound(NotFound):
+    annotation_id: str
+
+    def __init__(self, annotation_id: str) -> None:
+        super().__init__(f"no annotation {annotation_id!r}", annotation_id=annotation_id)
 
 
 class Conflict(ChatledgerError):

@@ -57,6 +57,8 @@ _RECORDS = (
     "AuditEntry", "IntegrityReport", "Finding", "RepairReport", "RepairAction",
     "BackupReport", "RestoreReport", "CopyReport", "MaintenanceReport",
     "UpkeepStep", "Health", "Problem",
+    "Annotation", "NewAnnotation", "AnnotationHit", "AnnotationSummary", "LabelSummary",
+    "Metric", "NewMetric", "MetricPoint", "MetricSummary",
 )  # fmt: skip
 _WORDS = (
     chatledger.Role, chatledger.Outcome, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction,

@@ -35,6 +35,10 @@ def fill(url: str) -> None:
         for _ in range(3):
             uow.messages.pop("first")  # the last number stays above the count
         uow.snapshots.take("first", "manual")
+        uow.annotations.add("first", label="good", score=0.1, text="clear", author="bob", metadata={"v": [1]})
+        uow.annotations.add("first", sequence_number=2, score=-1e-7)
+        uow.metrics.record("latency", 1 / 3, "s", session_id="second", model_id="m-1", metadata={"p": 0.5})
+        uow.metrics.record("queue", 12)
     raw = Raw(url)
     moment = "'2026-05-01 10:00:00.000000'" if url.startswith("sqlite") else "'2026-05-01T10:00:00Z'"
     raw(

@@ -1,18 +1,22 @@
 """The declared tables, for those who write their own queries. They hold no queries and load nothing lazily."""
 
+from chatledger.models.annotation import Annotation
 from chatledger.models.audit import AuditEntry
 from chatledger.models.base import Base
 from chatledger.models.message import Message
 from chatledger.models.metadata import SessionMetadata
+from chatledger.models.metric import Metric
 from chatledger.models.registry import Model, ModelPrice, Project
 from chatledger.models.session import Session
 from chatledger.models.snapshot import Snapshot
 from chatledger.models.timeout import Timeout, TimeoutDefault
 
 __all__ = [
+    "Annotation",
     "AuditEntry",
     "Base",
     "Message",
+    "Metric",
     "Model",
     "ModelPrice",
     "Project",

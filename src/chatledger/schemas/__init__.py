@@ -3,6 +3,17 @@
 from chatledger.schemas.audit import AuditEntry
 from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction, RepairReport
 from chatledger.schemas.message import Message, NewMessage
+from chatledger.schemas.observations import (
+    Annotation,
+    AnnotationHit,
+    AnnotationSummary,
+    LabelSummary,
+    Metric,
+    MetricPoint,
+    MetricSummary,
+    NewAnnotation,
+    NewMetric,
+)
 from chatledger.schemas.page import Page
 from chatledger.schemas.retention import ErasureReceipt, PurgeReport
 from chatledger.schemas.safekeeping import (
@@ -20,6 +31,9 @@ from chatledger.schemas.snapshot import Snapshot, SnapshotDiff
 from chatledger.schemas.timeout import Due, SweepFailure, SweepReport, Timeout, TimeoutDefault, TimeoutReport
 
 __all__ = [
+    "Annotation",
+    "AnnotationHit",
+    "AnnotationSummary",
     "AuditEntry",
     "BackupReport",
     "CopyReport",
@@ -28,9 +42,15 @@ __all__ = [
     "Finding",
     "Health",
     "IntegrityReport",
+    "LabelSummary",
     "MaintenanceReport",
     "Message",
+    "Metric",
+    "MetricPoint",
+    "MetricSummary",
+    "NewAnnotation",
     "NewMessage",
+    "NewMetric",
     "NewSession",
     "Page",
     "Problem",

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete
 
-from chatledger.models import Message, SessionMetadata, Snapshot, Timeout
+from chatledger.models import Annotation, Message, SessionMetadata, Snapshot, Timeout
 from chatledger.models.base import table_of
 from chatledger.services import audit
 from chatledger.services.rows import sessions
 from chatledger.services.work import Work
 
-_CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot)))
+_CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot, Annotation)))
 
 
 def delete_sessions(work: Work, names: Sequence[str], action: str, *, reason: str | None) -> None:
