@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import (
+    AnnotationNotFound,
     InvalidInput,
     Ledger,
     SessionExists,
@@ -59,6 +60,10 @@ NOT_FOUND: dict[str, Callable[[UnitOfWork], object]] = {
     "timeouts.get": lambda uow: uow.timeouts.get(THEIRS),
     "snapshots.take": lambda uow: uow.snapshots.take(THEIRS),
     "snapshots.list": lambda uow: uow.snapshots.list(THEIRS),
+    "annotations.add": lambda uow: uow.annotations.add(THEIRS, label="bad"),
+    "annotations.add_many": lambda uow: uow.annotations.add_many(THEIRS, [{"label": "bad"}]),
+    "metrics.record": lambda uow: uow.metrics.record("n", 1, session_id=THEIRS),
+    "metrics.record_many": lambda uow: uow.metrics.record_many([{"name": "n", "value": 1, "session_id": THEIRS}]),
 }
 #: Every method that is about one snapshot.
 NO_SNAPSHOT: dict[str, Callable[[UnitOfWork, str], object]] = {
@@ -68,6 +73,12 @@ NO_SNAPSHOT: dict[str, Callable[[UnitOfWork, str], object]] = {
     "snapshots.restore": lambda uow, snapshot: uow.snapshots.restore(snapshot, as_session_id="mine now"),
     "snapshots.delete": lambda uow, snapshot: uow.snapshots.delete(snapshot),
 }
+#: Every method that is about one annotation.
+NO_ANNOTATION: dict[str, Callable[[UnitOfWork, str], object]] = {
+    "annotations.get": lambda uow, annotation: uow.annotations.get(annotation),
+    "annotations.update": lambda uow, annotation: uow.annotations.update(annotation, score=1),
+    "annotations.remove": lambda uow, annotation: uow.annotations.remove(annotation),
+}
 #: The rest, with what another user's session is to them.
 NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.find": lambda uow: uow.sessions.find(THEIRS, include_expired=True),
@@ -76,6 +87,14 @@ NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "search.sessions": lambda uow: list(uow.search.sessions("secret", user_id="bob")),
     "timeouts.defaults": lambda uow: uow.timeouts.defaults(),
     "timeouts.due": lambda uow: [due.session_id for due in uow.timeouts.due(LATER) if due.user_id != "ada"],
+    "annotations.list": lambda uow: [each for each in uow.annotations.list() if each.session_id != "of ada"],
+    "annotations.search": lambda uow: [hit for hit in uow.annotations.search("secret") if hit.session_id != "of ada"],
+    "annotations.summary": lambda uow: uow.annotations.summary().count - 1,
+    "metrics.list": lambda uow: list(uow.metrics.list(session_id=THEIRS)) + list(uow.metrics.list(user_id="bob")),
+    "metrics.series": lambda uow: uow.metrics.series("of bob"),
+    "metrics.summary": lambda uow: uow.metrics.summary("of bob"),
+    "metrics.names": lambda uow: [name for name in uow.metrics.names() if name == "of bob"],
+    "metrics.purge": lambda uow: uow.metrics.purge(older_than=0, name="of bob", dry_run=True),
     "audit.list": lambda uow: list(uow.audit.list(session_id=THEIRS)) + list(uow.audit.list(user_id="bob")),
 }
 #: Tested below in their own words.
@@ -93,6 +112,8 @@ def shared(book: Ledger) -> Ledger:
             uow.messages.append(name, "user", "a secret word", key="k")
             uow.messages.append(name, "user", "and more", key="l")
             uow.snapshots.take(name)
+            uow.annotations.add(name, label="bad", text="secret")
+            uow.metrics.record(name, 1, session_id=name)
             uow.sessions.hold(name)
             uow.sessions.release(name)
         uow.timeouts.configure_default(user_id="bob")
@@ -101,7 +122,7 @@ def shared(book: Ledger) -> Ledger:
 
 def test_every_method_of_every_service_has_a_case_here() -> None:
     every = {f"{name}.{method}" for name, service in services(UnitOfWork).items() for method in methods(service)}
-    assert every == NOT_FOUND.keys() | NO_SNAPSHOT.keys() | NOTHING.keys() | OTHERWISE
+    assert every == NOT_FOUND.keys() | NO_SNAPSHOT.keys() | NO_ANNOTATION.keys() | NOTHING.keys() | OTHERWISE
 
 
 def test_another_users_session_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
@@ -120,6 +141,16 @@ def test_another_users_snapshot_is_not_found_and_not_touched(shared: Ledger, raw
             with pytest.raises(SnapshotNotFound) as caught, shared.for_user("ada").begin() as uow:
                 act(uow, snapshot)
             assert (snapshot, f"no snapshot {snapshot!r}") == (caught.value.snapshot_id, str(caught.value)), name
+    assert before == contents(raw)
+
+
+def test_another_users_annotation_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
+    before = contents(raw)
+    for name, act in NO_ANNOTATION.items():
+        for annotation in (f"{THEIRS}:1", f"{THEIRS}:2", "nobody:1"):
+            with pytest.raises(AnnotationNotFound) as caught, shared.for_user("ada").begin() as uow:
+                act(uow, annotation)
+            assert f"no annotation {annotation!r}" == str(caught.value), name
     assert before == contents(raw)
 
 

@@ -34,7 +34,7 @@ _NANO_EXPONENT = Decimal(1).scaleb(-9)
 Whole = BigInteger().with_variant(Integer(), "sqlite")
 
 #: 64-bit floating point, which is what REAL is in a STRICT table of SQLite.
-Real = Double().with_variant(REAL(), "sqlite")
+Real: Double[float] = Double().with_variant(REAL(), "sqlite")
 
 Binary = LargeBinary()
 

@@ -8,15 +8,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, or_, select, tuple_, update
 
+from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import Identifier, Timestamp, Whole
-from chatledger.errors import InvalidInput
+from chatledger.errors import InvalidInput, MessageNotFound
 from chatledger.models import Annotation as AnnotationRow
 from chatledger.models.base import table_of
-from chatledger.schemas import Annotation
+from chatledger.schemas import Annotation, NewAnnotation
 from chatledger.schemas.fields import identifier, moment, whole
 from chatledger.services.cursors import NOT_A_CURSOR, unpack_moment
 from chatledger.services.ownership import require_visible
-from chatledger.services.rows import sessions
+from chatledger.services.rows import messages, sessions
 from chatledger.services.work import Work
 from chatledger.vocabulary import Status
 

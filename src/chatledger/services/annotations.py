@@ -81,7 +81,7 @@ class Annotations(Service):
         return self._add(session_id, [checked(validated(NewAnnotation, fields))])[0]
 
     def add_many(self, session_id: str, annotations: Iterable[NewAnnotation | Mapping[str, Any]]) -> _Many:
-        """Say several things of a session and its messages, all or none, in one statement for all of them.
+        """Say several things of a session and its messages, all or none, in one statement.
 
         Raises:
             SessionNotFound, MessageNotFound: as `add`.
