@@ -9,6 +9,7 @@ import typer
 from chatledger import __version__
 from chatledger.cli import (
     adopting,
+    annotating,
     audit,
     cleanup,
     database,
@@ -18,6 +19,7 @@ from chatledger.cli import (
     lifecycle,
     messages,
     metadata,
+    metrics,
     query,
     retention,
     safekeeping,
@@ -32,6 +34,7 @@ from chatledger.cli.failures import Commands
 
 _TALK = "Conversations"
 _LIFE = "Lifecycle"
+_SAID = "Observations"
 _FILES = "Files"
 _SYSTEM = "The database"
 
@@ -92,6 +95,10 @@ app.command("search", rich_help_panel=_TALK)(search.search)
 app.command("fork", rich_help_panel=_TALK)(sessions.fork)
 app.command("delete", rich_help_panel=_TALK)(sessions.delete)
 app.add_typer(metadata.app, name="metadata", rich_help_panel=_TALK)
+
+app.command("annotate", rich_help_panel=_SAID)(annotating.annotate)
+app.add_typer(annotating.app, name="annotation", rich_help_panel=_SAID)
+app.add_typer(metrics.app, name="metric", rich_help_panel=_SAID)
 
 app.command("pause", rich_help_panel=_LIFE)(lifecycle.pause)
 app.command("resume", rich_help_panel=_LIFE)(lifecycle.resume)
