@@ -3,6 +3,7 @@
     ChatledgerError
     ├── NotFound
     │   ├── SessionNotFound      no such session, or it belongs to another user
+    │   ├── AnnotationNotFound
     │   ├── MessageNotFound
     │   ├── MetadataNotFound
     │   ├── SnapshotNotFound
@@ -122,6 +123,13 @@ class PriceNotFound(NotFound):
 
     def __init__(self, model_id: str) -> None:
         super().__init__(f"model {model_id!r} has no such price", model_id=model_id)
+
+
+class AnnotationNotFound(NotFound):
+    annotation_id: str
+
+    def __init__(self, annotation_id: str) -> None:
+        super().__init__(f"no annotation {annotation_id!r}", annotation_id=annotation_id)
 
 
 class Conflict(ChatledgerError):

@@ -19,7 +19,7 @@ from tests.support.raw import Raw
 ADA = "zqada"
 WORDS = [
     ADA, "zqname", "zqtitle", "zqprompt", "zqcontext", "zqmetakey", "zqmetavalue", "zqcontent", "zqpayload", "zqspeaker",
-    "zqcall", "zqkey", "zqpopped", "zqredacted", "zqrewritten", "zqreason", "zqdeleted", "zq漢字",
+    "zqcall", "zqkey", "zqpopped", "zqredacted", "zqrewritten", "zqreason", "zqdeleted", "zq漢字", "zqsaid",
 ]  # fmt: skip
 
 
@@ -50,6 +50,10 @@ def lived(timed_book: Ledger, clock: StoppedClock) -> Ledger:
         uow.snapshots.take("zqname 0", reason="zqreason")
         uow.messages.redact("zqname 0", 3, replacement="zqrewritten")
         uow.messages.pop("zqname 0")
+        uow.annotations.add("zqname 0", sequence_number=1, label="zqsaid", text="zqsaid", author="bob")
+        uow.annotations.add("bob's", label="good", text="zqsaid", author=ADA, metadata={"zqmetakey": 1})
+        uow.metrics.record("zqsaid", 1, session_id="zqname 0")
+        uow.metrics.record("zqsaid", 1, user_id=ADA)
         uow.sessions.archive("zqname 1", reason="zqreason")
         uow.sessions.expire("zqname 2", reason="zqreason")
         uow.sessions.update("zqname given", user_id=ADA, title="zqtitle")
@@ -79,7 +83,7 @@ def lived(timed_book: Ledger, clock: StoppedClock) -> Ledger:
 def test_nothing_of_her_is_left_in_any_table(lived: Ledger, raw: Raw) -> None:
     everywhere = {table for table, _ in places_of(raw, WORDS)}
     tables = {"sessions", "messages", "session_metadata", "session_timeouts", "session_snapshots", "timeout_defaults",
-              "batch_jobs", "batch_items"}  # fmt: skip
+              "batch_jobs", "batch_items", "annotations", "performance_metrics"}  # fmt: skip
     assert {*tables, "audit_log"} <= everywhere
     with lived.read() as uow:
         bobs = uow.sessions.get("bob's"), uow.messages.history("bob's"), uow.timeouts.get("bob's")

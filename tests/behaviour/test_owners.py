@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import (
+    AnnotationNotFound,
     BatchExists,
     BatchItem,
     BatchNotFound,
@@ -68,6 +69,10 @@ NOT_FOUND: dict[str, Callable[[UnitOfWork], object]] = {
     "statistics.by_hour": lambda uow: uow.statistics.by_hour(session_id=THEIRS),
     "statistics.activity": lambda uow: uow.statistics.activity(session_id=THEIRS),
     "statistics.compare": lambda uow: uow.statistics.compare(session_id=THEIRS, since=LATER, until=LATER),
+    "annotations.add": lambda uow: uow.annotations.add(THEIRS, label="bad"),
+    "annotations.add_many": lambda uow: uow.annotations.add_many(THEIRS, [{"label": "bad"}]),
+    "metrics.record": lambda uow: uow.metrics.record("n", 1, session_id=THEIRS),
+    "metrics.record_many": lambda uow: uow.metrics.record_many([{"name": "n", "value": 1, "session_id": THEIRS}]),
 }
 #: Every method that is about one snapshot.
 NO_SNAPSHOT: dict[str, Callable[[UnitOfWork, str], object]] = {
@@ -96,6 +101,12 @@ NO_BATCH: dict[str, Callable[[UnitOfWork, BatchItem], object]] = {
     "batches.iterate": lambda uow, item: list(uow.batches.iterate("bob's")),
     "batches.delete": lambda uow, item: uow.batches.delete("bob's"),
 }
+#: Every method that is about one annotation.
+NO_ANNOTATION: dict[str, Callable[[UnitOfWork, str], object]] = {
+    "annotations.get": lambda uow, annotation: uow.annotations.get(annotation),
+    "annotations.update": lambda uow, annotation: uow.annotations.update(annotation, score=1),
+    "annotations.remove": lambda uow, annotation: uow.annotations.remove(annotation),
+}
 #: The rest, with what another user's session is to them.
 NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.find": lambda uow: uow.sessions.find(THEIRS, include_expired=True),
@@ -116,6 +127,14 @@ NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "statistics.errors": lambda uow: uow.statistics.errors(user_id="bob"),
     "statistics.context_use": lambda uow: uow.statistics.context_use(user_id="bob"),
     "batches.list": lambda uow: list(uow.batches.list()) + list(uow.batches.list(user_id="bob")),
+    "annotations.list": lambda uow: [each for each in uow.annotations.list() if each.session_id != "of ada"],
+    "annotations.search": lambda uow: [hit for hit in uow.annotations.search("secret") if hit.session_id != "of ada"],
+    "annotations.summary": lambda uow: uow.annotations.summary().count - 1,
+    "metrics.list": lambda uow: list(uow.metrics.list(session_id=THEIRS)) + list(uow.metrics.list(user_id="bob")),
+    "metrics.series": lambda uow: uow.metrics.series("of bob"),
+    "metrics.summary": lambda uow: uow.metrics.summary("of bob"),
+    "metrics.names": lambda uow: [name for name in uow.metrics.names() if name == "of bob"],
+    "metrics.purge": lambda uow: uow.metrics.purge(older_than=0, name="of bob", dry_run=True),
     "audit.list": lambda uow: list(uow.audit.list(session_id=THEIRS)) + list(uow.audit.list(user_id="bob")),
 }
 #: Tested below in their own words.
@@ -134,6 +153,8 @@ def shared(book: Ledger) -> Ledger:
             uow.messages.append(name, "user", "a secret word", key="k")
             uow.messages.append(name, "user", "and more", key="l")
             uow.snapshots.take(name)
+            uow.annotations.add(name, label="bad", text="secret")
+            uow.metrics.record(name, 1, session_id=name)
             uow.sessions.hold(name)
             uow.sessions.release(name)
         uow.timeouts.configure_default(user_id="bob")
@@ -143,7 +164,8 @@ def shared(book: Ledger) -> Ledger:
 
 def test_every_method_of_every_service_has_a_case_here() -> None:
     every = {f"{name}.{method}" for name, service in services(UnitOfWork).items() for method in methods(service)}
-    assert every == NOT_FOUND.keys() | NO_SNAPSHOT.keys() | NO_BATCH.keys() | NOTHING.keys() | OTHERWISE
+    refused = (NOT_FOUND, NO_SNAPSHOT, NO_BATCH, NO_ANNOTATION)
+    assert every == {name for cases in refused for name in cases} | NOTHING.keys() | OTHERWISE
 
 
 def test_another_users_session_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
@@ -193,6 +215,16 @@ def test_ones_batches_are_ones_own(shared: Ledger) -> None:
             uow.batches.complete(item, session_id=THEIRS)
         uow.batches.release(item)
     assert 1 == view.run_batch("hers", lambda item: item.key).done
+
+
+def test_another_users_annotation_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
+    before = contents(raw)
+    for name, act in NO_ANNOTATION.items():
+        for annotation in (f"{THEIRS}:1", f"{THEIRS}:2", "nobody:1"):
+            with pytest.raises(AnnotationNotFound) as caught, shared.for_user("ada").begin() as uow:
+                act(uow, annotation)
+            assert f"no annotation {annotation!r}" == str(caught.value), name
+    assert before == contents(raw)
 
 
 def test_another_users_session_is_as_one_that_never_was(shared: Ledger) -> None:

@@ -63,6 +63,8 @@ _RECORDS = (
     "ContextUse", "UsageComparison",
     "Project", "Model", "Price", "PriceListReport", "PriceProblem", "RepriceReport",
     "UpkeepStep", "Health", "Problem", "BatchJob", "NewBatchItem", "BatchItem", "BatchProgress",
+    "Annotation", "NewAnnotation", "AnnotationHit", "AnnotationSummary", "LabelSummary",
+    "Metric", "NewMetric", "MetricPoint", "MetricSummary",
 )  # fmt: skip
 _WORDS = (
     chatledger.Role, chatledger.Outcome, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction,

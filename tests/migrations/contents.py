@@ -44,6 +44,10 @@ def fill(url: str) -> None:
         uow.batches.fail(claimed[1], ValueError("no"))
         uow.batches.fail(claimed[2], KeyError("never"), retry=False)
         uow.batches.claim("job", worker="w", limit=1)
+        uow.annotations.add("first", label="good", score=0.1, text="clear", author="bob", metadata={"v": [1]})
+        uow.annotations.add("first", sequence_number=2, score=-1e-7)
+        uow.metrics.record("latency", 1 / 3, "s", session_id="second", model_id="m-1", metadata={"p": 0.5})
+        uow.metrics.record("queue", 12)
     raw = Raw(url)
     moment = "'2026-05-01 10:00:00.000000'" if url.startswith("sqlite") else "'2026-05-01T10:00:00Z'"
     raw(

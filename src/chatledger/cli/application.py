@@ -9,6 +9,7 @@ import typer
 from chatledger import __version__
 from chatledger.cli import (
     adopting,
+    annotating,
     audit,
     batch,
     cleanup,
@@ -19,6 +20,7 @@ from chatledger.cli import (
     lifecycle,
     messages,
     metadata,
+    metrics,
     models,
     projects,
     query,
@@ -37,6 +39,7 @@ from chatledger.cli.failures import Commands
 
 _TALK = "Conversations"
 _LIFE = "Lifecycle"
+_SAID = "Observations"
 _FILES = "Files"
 _SYSTEM = "The database"
 
@@ -101,6 +104,9 @@ app.add_typer(metadata.app, name="metadata", rich_help_panel=_TALK)
 
 app.add_typer(projects.app, name="project", rich_help_panel=_SYSTEM)
 app.add_typer(models.app, name="model", rich_help_panel=_SYSTEM)
+app.command("annotate", rich_help_panel=_SAID)(annotating.annotate)
+app.add_typer(annotating.app, name="annotation", rich_help_panel=_SAID)
+app.add_typer(metrics.app, name="metric", rich_help_panel=_SAID)
 
 app.command("pause", rich_help_panel=_LIFE)(lifecycle.pause)
 app.command("resume", rich_help_panel=_LIFE)(lifecycle.resume)

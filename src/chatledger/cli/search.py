@@ -65,7 +65,7 @@ def show_hit(screen: Screen, hit: SearchHit, marks: tuple[str, str]) -> None:
         facts.append(counted(hit.hits, "hit"))
     place = f"{hit.session_id} #{hit.sequence_number}"
     screen.line((place, "bold"), ("".join(f" · {fact}" for fact in facts if fact), "dim"))
-    screen.line("  ", *_highlighted(hit.snippet, marks))
+    screen.line("  ", *highlighted(hit.snippet, marks))
 
 
 def marks_for(screen: Screen) -> tuple[str, str]:
@@ -73,7 +73,8 @@ def marks_for(screen: Screen) -> tuple[str, str]:
     return (secrets.token_hex(8), secrets.token_hex(8)) if screen.is_terminal else ("", "")
 
 
-def _highlighted(snippet: str, marks: tuple[str, str]) -> list[Part]:
+def highlighted(snippet: str, marks: tuple[str, str]) -> list[Part]:
+    """A snippet in parts: what stands between the marks has a style."""
     if not marks[0]:
         return [snippet]
     first, *rest = snippet.split(marks[0])

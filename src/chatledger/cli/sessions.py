@@ -75,6 +75,9 @@ def list_(
     status: Annotated[
         list[Status] | None, typer.Option("--status", help="May be repeated. Without it: all but expired ones.")
     ] = None,
+    annotated: Annotated[
+        str | None, typer.Option("--annotated", metavar="LABEL", help="Only those with such an annotation.")
+    ] = None,
     since: Since = None,
     until: Until = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most 1,000.")] = 20,
@@ -88,8 +91,8 @@ def list_(
     with opened_for(db, user) as ledger, ledger.read() as uow:
         while True:
             page = uow.sessions.list(
-                project_id=project, model_id=model, status=status or None, since=since, until=until,
-                limit=_PAGE if everything else limit, cursor=cursor,
+                project_id=project, model_id=model, status=status or None, annotated=annotated, since=since,
+                until=until, limit=_PAGE if everything else limit, cursor=cursor,
             )  # fmt: skip
             found += page.items
             cursor = page.next_cursor

@@ -121,3 +121,28 @@ def _json_texts(element: json_texts, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(json_texts, "postgresql")
 def _json_texts_postgresql(element: json_texts, compiler: SQLCompiler, **kw: Any) -> str:
     return f"json_array_elements_text(CAST({compiler.process(element.clauses, **kw)} AS JSON))"
+
+
+class period_of(FunctionElement[str]):  # noqa: N801
+    """The beginning of the hour, day or month of a moment in UTC, as text: `2026-05-01 12`, `2026-05-01`, `2026-05`.
+
+    The period is a part of the statement and not bound: a statement is grouped by the very same expression.
+    """
+
+    type = Text()
+    inherit_cache = True
+    #: What is kept of the text of a moment, and how the other database writes it.
+    periods = {"hour": (13, "YYYY-MM-DD HH24"), "day": (10, "YYYY-MM-DD"), "month": (7, "YYYY-MM")}  # noqa: RUF012 - shared
+
+
+@compiles(period_of)
+def _period_of(element: period_of, compiler: SQLCompiler, **kw: Any) -> str:
+    moment, period = element.clauses
+    return f"substr({compiler.process(moment, **kw)}, 1, {period_of.periods[str(period)][0]})"
+
+
+@compiles(period_of, "postgresql")
+def _period_of_postgresql(element: period_of, compiler: SQLCompiler, **kw: Any) -> str:
+    moment, period = element.clauses
+    pattern = period_of.periods[str(period)][1]
+    return f"to_char(({compiler.process(moment, **kw)}) AT TIME ZONE 'UTC', '{pattern}')"

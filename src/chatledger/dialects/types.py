@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import TIMESTAMP, BigInteger, ColumnElement, Dialect, Integer, LargeBinary, Text
+from sqlalchemy import REAL, TIMESTAMP, BigInteger, ColumnElement, Dialect, Double, Integer, LargeBinary, Text
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
@@ -32,6 +32,9 @@ _NANO_EXPONENT = Decimal(1).scaleb(-9)
 
 #: 64-bit integers. A STRICT table of SQLite knows INTEGER only, which is 64 bits wide there.
 Whole = BigInteger().with_variant(Integer(), "sqlite")
+
+#: 64-bit floating point, which is what REAL is in a STRICT table of SQLite.
+Real: Double[float] = Double().with_variant(REAL(), "sqlite")
 
 Binary = LargeBinary()
 

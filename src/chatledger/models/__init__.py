@@ -1,10 +1,12 @@
 """The declared tables, for those who write their own queries. They hold no queries and load nothing lazily."""
 
+from chatledger.models.annotation import Annotation
 from chatledger.models.audit import AuditEntry
 from chatledger.models.base import Base
 from chatledger.models.batch import BatchItem, BatchJob
 from chatledger.models.message import Message
 from chatledger.models.metadata import SessionMetadata
+from chatledger.models.metric import Metric
 from chatledger.models.registry import Model, ModelPrice, Project
 from chatledger.models.session import Session
 from chatledger.models.snapshot import Snapshot
@@ -12,11 +14,13 @@ from chatledger.models.timeout import Timeout, TimeoutDefault
 from chatledger.models.usage import SessionUsage
 
 __all__ = [
+    "Annotation",
     "AuditEntry",
     "Base",
     "BatchItem",
     "BatchJob",
     "Message",
+    "Metric",
     "Model",
     "ModelPrice",
     "Project",

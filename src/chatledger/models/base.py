@@ -23,6 +23,7 @@ NAMING = {
 
 Key = Annotated[str, mapped_column(types.Identifier)]
 Whole = Annotated[int, mapped_column(types.Whole)]
+Real = Annotated[float, mapped_column(types.Real)]
 Counter = Annotated[int, mapped_column(types.Whole, server_default=text("0"))]
 Timestamp = Annotated[datetime, mapped_column(types.Timestamp)]
 #: A time that the database fills in where raw SQL leaves it out; services always give one.

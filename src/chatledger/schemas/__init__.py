@@ -4,6 +4,17 @@ from chatledger.schemas.audit import AuditEntry
 from chatledger.schemas.batch import BatchItem, BatchJob, BatchProgress, BatchResult, NewBatch, NewBatchItem
 from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction, RepairReport
 from chatledger.schemas.message import Message, NewMessage
+from chatledger.schemas.observations import (
+    Annotation,
+    AnnotationHit,
+    AnnotationSummary,
+    LabelSummary,
+    Metric,
+    MetricPoint,
+    MetricSummary,
+    NewAnnotation,
+    NewMetric,
+)
 from chatledger.schemas.page import Page
 from chatledger.schemas.registry import Model, Price, PriceListReport, PriceProblem, Project, RepriceReport
 from chatledger.schemas.retention import ErasureReceipt, PurgeReport
@@ -34,6 +45,9 @@ from chatledger.schemas.timeout import Due, SweepFailure, SweepReport, Timeout, 
 
 __all__ = [
     "Activity",
+    "Annotation",
+    "AnnotationHit",
+    "AnnotationSummary",
     "AuditEntry",
     "BackupReport",
     "BatchItem",
@@ -47,15 +61,21 @@ __all__ = [
     "Finding",
     "Health",
     "IntegrityReport",
+    "LabelSummary",
     "Latency",
     "LatencyOf",
     "LatencyPeriod",
     "MaintenanceReport",
     "Message",
+    "Metric",
+    "MetricPoint",
+    "MetricSummary",
     "Model",
+    "NewAnnotation",
     "NewBatch",
     "NewBatchItem",
     "NewMessage",
+    "NewMetric",
     "NewSession",
     "Page",
     "Price",

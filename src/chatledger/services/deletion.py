@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete
 
-from chatledger.models import Message, SessionMetadata, SessionUsage, Snapshot, Timeout
+from chatledger.models import Annotation, Message, SessionMetadata, SessionUsage, Snapshot, Timeout
 from chatledger.models.base import table_of
 from chatledger.services import audit, batch_forgetting
 from chatledger.services.rows import sessions
 from chatledger.services.work import Work
 
-_CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot, SessionUsage)))
+_CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot, SessionUsage, Annotation)))
 
 
 def delete_sessions(work: Work, names: Sequence[str], action: str, *, reason: str | None) -> None:

@@ -16,10 +16,11 @@ from chatledger.errors import InvalidInput, SessionHeld
 from chatledger.ids import new_id
 from chatledger.schemas import ErasureReceipt
 from chatledger.schemas.fields import identifier, stated
-from chatledger.services import audit, batch_forgetting
+from chatledger.services import annotating, audit, batch_forgetting
 from chatledger.services.audit import audit_log
 from chatledger.services.deletion import delete_sessions
 from chatledger.services.limits import defaults
+from chatledger.services.measuring import metrics
 from chatledger.services.purging import BATCH, batch_of
 from chatledger.services.rows import messages, sessions
 from chatledger.services.snapshotting import snapshots
@@ -178,6 +179,8 @@ def _forget(work: Work, wanted: Wanted, sums: _Sums, *, dry_run: bool) -> tuple[
     work.execute(forked.values(forked_from=None, forked_at=None))
     work.execute(delete(defaults).where(defaults.c.scope == Scope.USER, defaults.c.scope_id == user))
     batch_forgetting.forget_jobs(work, user)
+    annotating.forget_author(work, user)
+    work.execute(delete(metrics).where(metrics.c.user_id == user))
     work.execute(update(snapshots).where(snapshots.c.actor == user).values(actor=None, reason=None))
     work.execute(update(audit_log).where(strays).values(session_id=None, reason=None))
     nobody = {"user_id": None, "session_id": None, "reason": None}

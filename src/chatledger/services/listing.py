@@ -15,6 +15,7 @@ from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Page, Session
 from chatledger.schemas.fields import identifier, moment
+from chatledger.services.annotating import notes
 from chatledger.services.cursors import limited, pack, unpack_moment
 from chatledger.services.prepared import Prepared
 from chatledger.services.rows import SESSION, sessions, to_sessions
@@ -29,6 +30,7 @@ class Filters:
     user_id: str | None = None
     project_id: str | None = None
     model_id: str | None = None
+    annotated: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -44,7 +46,7 @@ def list_sessions(
     """A page of sessions. The minute of activity is what the indexes hold; within it the exact time decides."""
     limit = limited(limit)
     bound: dict[str, Any] = {"owner": work.owner}
-    for field in _IDS:
+    for field in (*_IDS, "annotated"):
         value = getattr(filters, field)
         bound[field] = None if value is None else identifier(value, field)
     bound["since"] = None if filters.since is None else moment(filters.since, "since")
@@ -73,6 +75,9 @@ def _statement(given: frozenset[str], statuses: tuple[Status, ...]) -> Prepared:
         if name in given:
             column = sessions.c["user_id" if name == "owner" else name]
             statement = statement.where(column == bindparam(name, type_=Identifier()))
+    if "annotated" in given:
+        label = bindparam("annotated", type_=Identifier())
+        statement = statement.where(sessions.c.session_id.in_(select(notes.c.session_id).where(notes.c.label == label)))
     # None stands for all but the expired.
     if statuses:
         statement = statement.where(has_status(*statuses))

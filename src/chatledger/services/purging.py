@@ -49,7 +49,7 @@ def wanted(
     Raises:
         InvalidInput: an unknown status, or an age that is none.
     """
-    return Wanted(_before(older_than, now), statuses_of(status), stated(reason))
+    return Wanted(boundary(older_than, now), statuses_of(status), stated(reason))
 
 
 def purge(
@@ -161,7 +161,8 @@ def batch_of(rows: Sequence[Any]) -> Sequence[Any]:
     return rows
 
 
-def _before(older_than: timedelta | datetime | float, now: datetime) -> datetime:
+def boundary(older_than: timedelta | datetime | float, now: datetime) -> datetime:
+    """The moment before which everything is older. Raises InvalidInput where the age is none."""
     if isinstance(older_than, datetime):
         return moment(older_than, "older_than")
     try:

@@ -8,7 +8,7 @@ from chatledger.dialects.types import Whole
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import validated
-from chatledger.services import audit
+from chatledger.services import annotating, audit
 from chatledger.services.ownership import in_visible_session, place
 from chatledger.services.rows import from_row, messages, to_row
 from chatledger.services.snapshot_body import COLUMNS, line_of
@@ -37,6 +37,7 @@ def redact(work: Work, old: Message, replacement: str) -> Message:
     parameters = {**place(work, session_id), "number": number}
     work.execute(_REDACT, {**parameters, **{name: row[name] for name in _REDACTED}})
     replace_message(work, session_id, number, line_of(work.execute(_LINE, parameters).one()))
+    annotating.redact(work, session_id, number)
     audit.record_for(work, session_id, "message.redacted", details={"message": number})
     logger.info("message redacted", extra={"session_id": session_id, "sequence_number": number})
     return from_row(session_id, number, {**row, "priced_from": old.priced_from})

@@ -110,7 +110,7 @@ class Search(Service):
         offset = unpack(kind, cursor, int)[0] if cursor is not None else 0
         if not 0 <= offset <= CANDIDATES:
             raise InvalidInput("cursor", NOT_A_CURSOR)
-        marks = _marks(highlight)
+        marks = marks_of(highlight)
         hit = SessionHit if by_session else SearchHit
         if not isinstance(typed, str):
             raise InvalidInput("query", f"must be text, not {type(typed).__name__}")
@@ -193,7 +193,8 @@ def _filters(
     return found
 
 
-def _marks(given: Any) -> tuple[str, str]:
+def marks_of(given: Any) -> tuple[str, str]:
+    """What stands before and after a match. Raises InvalidInput where that is not two texts."""
     if isinstance(given, tuple | list) and len(given) == 2 and all(isinstance(mark, str) for mark in given):
         return given[0], given[1]
     raise InvalidInput("highlight", "must be two texts: what stands before a match and what after it")

@@ -95,6 +95,7 @@ class Sessions(Lifecycle):
         project_id: str | None = None,
         model_id: str | None = None,
         status: Status | str | Iterable[Status | str] | None = None,
+        annotated: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int = 50,
@@ -102,6 +103,7 @@ class Sessions(Lifecycle):
     ) -> Page[Session]:
         """Sessions by their last activity, newest first. Expired ones only when `status` names them.
 
+        `annotated` is a label: those that it is put on, themselves or by a message.
         `since` is the earliest activity wanted, `until` the first not wanted. At most 1,000 a page. A session whose
         activity changes between two pages may be met twice or not at all; one that does not change is met once.
 
@@ -110,7 +112,9 @@ class Sessions(Lifecycle):
         """
         return listing.list_sessions(
             self._work,
-            listing.Filters(user_id=user_id, project_id=project_id, model_id=model_id, since=since, until=until),
+            listing.Filters(
+                user_id=user_id, project_id=project_id, model_id=model_id, annotated=annotated, since=since, until=until
+            ),
             status=status,
             limit=limit,
             cursor=cursor,

@@ -49,6 +49,10 @@ class Highlighter:
         body = " ".join("".join(pieces).split())
         return f"{'…' if begin else ''}{body}{'…' if end < len(text) else ''}"
 
+    def found_in(self, folded: str) -> bool:
+        """Whether any of the terms stands in a folded text."""
+        return bool(self._spans(folded))
+
     def _spans(self, folded: str) -> list[tuple[int, int]]:
         """Where the terms stand in a folded text, which has the length of the text itself."""
         found = []
@@ -58,6 +62,25 @@ class Highlighter:
                 continue
             found += [(begin, end) for term in self._terms if (end := _end_of(term, folded, begin))]
         return _merged(sorted(found))
+
+
+class Matcher:
+    """Tells whether a text is what a query asks for, where there is no index to ask."""
+
+    def __init__(self, query: Query) -> None:
+        self._groups = [[_finder(term) for term in group] for group in query.groups]
+        self._excluded = [_finder(term) for term in query.excluded]
+
+    def matches(self, text: str) -> bool:
+        """All of the groups, any term of a group, none of the excluded."""
+        folded = text.translate(_FOLDING)
+        return all(any(term.found_in(folded) for term in group) for group in self._groups) and not any(
+            term.found_in(folded) for term in self._excluded
+        )
+
+
+def _finder(term: Term) -> Highlighter:
+    return Highlighter(Query(((term,),), ()), ("", ""))
 
 
 class _Word:

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from chatledger.dialects.types import Identifier
-from chatledger.models import Message, Model, Project, SessionMetadata, Snapshot, Timeout
+from chatledger.models import Annotation, Message, Model, Project, SessionMetadata, Snapshot, Timeout
 from chatledger.models.base import table_of
 from chatledger.services import audit, creation
 from chatledger.services.rows import messages, metadata, sessions
 from chatledger.services.work import Work
 from chatledger.vocabulary import Status
 
-CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot)))
+CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot, Annotation)))
 _REFERRED = (("project_id", table_of(Project)), ("model_id", table_of(Model)))
 _TIMEOUTS = table_of(Timeout)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Column, Integer, LargeBinary, Table
+from sqlalchemy import Column, Float, Integer, LargeBinary, Table
 
 from chatledger.dialects.integrity import Unreadable
 from chatledger.dialects.segmentation import segment
@@ -28,7 +29,7 @@ Progress = Callable[[str, int, int], object]
 TABLES = tuple(Base.metadata.sorted_tables)
 #: Documents that are objects; of the others any JSON value will do.
 _OBJECTS = {("sessions", "context"), ("messages", "metadata"), ("projects", "metadata"), ("models", "metadata"),
-            ("batch_jobs", "metadata"),
+            ("batch_jobs", "metadata"), ("annotations", "metadata"), ("performance_metrics", "metadata"),
             ("audit_log", "details")}  # fmt: skip
 _TOLD_EVERY = 1000
 _LENGTH = len("2026-05-01 12:00:00.000000")
@@ -132,6 +133,8 @@ def _check_of(column: Column[Any]) -> tuple[str, Callable[[Any], bool]]:
         return "values", lambda value: isinstance(value, bytes | memoryview)
     if column.name == "activity_minute":  # made from last_activity by the database, and compared with it elsewhere
         return "values", lambda value: value is not None
+    if isinstance(kind, Float):
+        return "values", lambda value: type(value) is float and isfinite(value)
     wanted = int if isinstance(kind, Integer | Money) else str
     return "values", lambda value: type(value) is wanted
 

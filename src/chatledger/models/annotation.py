@@ -1,0 +1,39 @@
+"""Annotations: what somebody says of a session, or of one of its messages."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chatledger.dialects import types
+from chatledger.models.base import Base, Json, OfSession, Real, Stamped, Whole
+
+
+class Annotation(Base):
+    """A label, a score, a text, or several of them. Numbered within its session.
+
+    One on a message goes with the message, by a trigger: nothing refers to a message by foreign key.
+    """
+
+    __tablename__ = "annotations"
+    __table_args__ = (
+        CheckConstraint("sequence_number >= 1", name="sequence_number"),
+        CheckConstraint("label IS NOT NULL OR score IS NOT NULL OR text IS NOT NULL", name="says"),
+        Index("ix_annotations_message", "session_id", "sequence_number"),
+        Index("ix_annotations_created_at", "created_at", "session_id", "annotation_number"),
+        Index("ix_annotations_label", "label", "session_id"),
+        {"info": {"distribution": "session"}},
+    )
+
+    session_id: Mapped[OfSession]
+    annotation_number: Mapped[int] = mapped_column(types.Whole, primary_key=True, autoincrement=False)
+    #: The message that it is about; NULL for the session.
+    sequence_number: Mapped[Whole | None]
+    label: Mapped[str | None] = mapped_column(types.Identifier)
+    score: Mapped[Real | None]
+    text: Mapped[str | None]
+    #: Who says so: a person, or the name of a judge.
+    author: Mapped[str | None] = mapped_column(types.Identifier)
+    metadata_: Mapped[Json | None] = mapped_column("metadata")
+    created_at: Mapped[Stamped]
+    updated_at: Mapped[Stamped]

@@ -1,0 +1,34 @@
+"""Metrics: named numbers, as they were measured."""
+
+from __future__ import annotations
+
+from sqlalchemy import Identity, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chatledger.dialects import types
+from chatledger.models.base import Base, Json, Real, Stamped
+
+
+class Metric(Base):
+    """One measurement. What it is tied to it names only; one that names a session goes with it, by a trigger."""
+
+    __tablename__ = "performance_metrics"
+    __table_args__ = (
+        Index("ix_performance_metrics_name_at", "name", "at"),
+        Index("ix_performance_metrics_at", "at"),
+        Index("ix_performance_metrics_session_id", "session_id", info={"where": "session_id IS NOT NULL"}),
+        Index("ix_performance_metrics_user_id", "user_id", info={"where": "user_id IS NOT NULL"}),
+        {"info": {"distribution": "root"}},
+    )
+
+    metric_id: Mapped[int] = mapped_column(types.Whole, Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(types.Identifier)
+    value: Mapped[Real]
+    unit: Mapped[str | None] = mapped_column(types.Identifier)
+    session_id: Mapped[str | None] = mapped_column(types.Identifier)
+    #: Whose it is, where no session says so.
+    user_id: Mapped[str | None] = mapped_column(types.Identifier)
+    model_id: Mapped[str | None] = mapped_column(types.Identifier)
+    project_id: Mapped[str | None] = mapped_column(types.Identifier)
+    metadata_: Mapped[Json | None] = mapped_column("metadata")
+    at: Mapped[Stamped]

@@ -1,0 +1,146 @@
+"""Annotations and metrics, as users hand them in and hold them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from chatledger.schemas.fields import Identifier, Input, Moment, Name, Record, Text
+
+#: Keeps the sum of any number of them finite.
+MAX_NUMBER = 1e300
+
+
+def _number(value: float) -> float:
+    # Zero has one sign on one of the databases.
+    return value + 0.0
+
+
+#: A finite number. It is kept as 64-bit floating point and comes back unchanged; minus zero comes back as zero.
+Number = Annotated[
+    float, Field(strict=True, ge=-MAX_NUMBER, le=MAX_NUMBER, allow_inf_nan=False), AfterValidator(_number)
+]
+#: The number of a message.
+Place = Annotated[int, Field(strict=True, ge=1, le=10**12)]
+
+
+class NewAnnotation(Input):
+    """An annotation to add. It has a label, a score or a text, or several of them."""
+
+    #: The message that it is about; None for the session.
+    sequence_number: Place | None = None
+    label: Identifier | None = None
+    score: Number | None = None
+    text: Text | None = None
+    author: Identifier | None = None
+    metadata: dict[Name, Any] | None = None
+
+
+class Annotation(Record):
+    """What somebody says of a session, or of one of its messages."""
+
+    #: The session's id, a colon and the number.
+    annotation_id: str
+    session_id: str
+    annotation_number: int
+    #: The message that it is about; None for the session.
+    sequence_number: int | None
+    label: str | None
+    score: float | None
+    text: str | None
+    author: str | None
+    metadata: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+class AnnotationHit(Annotation):
+    """An annotation whose text matches."""
+
+    #: The place of the match, with the words found between the marks that were asked for. Plain text: escape it.
+    snippet: str
+
+
+class LabelSummary(Record):
+    """The annotations of one label."""
+
+    #: None for those without one.
+    label: str | None
+    count: int
+    #: How many of them have a score; the next three are of these, and None where there is none.
+    scored: int
+    mean_score: float | None
+    least_score: float | None
+    greatest_score: float | None
+
+
+class AnnotationSummary(Record):
+    """Annotations, counted."""
+
+    count: int
+    #: How many sessions they are about.
+    sessions: int
+    scored: int
+    mean_score: float | None
+    #: The most frequent label first.
+    labels: tuple[LabelSummary, ...]
+
+
+class NewMetric(Input):
+    """A number to record."""
+
+    name: Identifier
+    value: Number
+    unit: Identifier | None = None
+    session_id: Identifier | None = None
+    #: Whose it is, where no session says so.
+    user_id: Identifier | None = None
+    model_id: Identifier | None = None
+    project_id: Identifier | None = None
+    metadata: dict[Name, Any] | None = None
+    #: When it was measured; now, where it is left out.
+    at: Moment | None = None
+
+
+class Metric(Record):
+    """A number as it was measured."""
+
+    metric_id: int
+    name: str
+    value: float
+    unit: str | None
+    session_id: str | None
+    user_id: str | None
+    model_id: str | None
+    project_id: str | None
+    metadata: dict[str, Any]
+    at: datetime
+
+
+class MetricPoint(Record):
+    """The numbers of one period, in one unit."""
+
+    #: The beginning of the period, in UTC.
+    start: datetime
+    unit: str | None
+    count: int
+    sum: float
+    min: float
+    max: float
+    avg: float
+
+
+class MetricSummary(Record):
+    """All numbers of one name in one unit."""
+
+    name: str
+    unit: str | None
+    count: int
+    sum: float
+    min: float
+    max: float
+    avg: float
+    first_at: datetime
+    last_at: datetime
