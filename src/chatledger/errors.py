@@ -5,13 +5,16 @@
     │   ├── SessionNotFound      no such session, or it belongs to another user
     │   ├── MessageNotFound
     │   ├── MetadataNotFound
-    │   └── SnapshotNotFound
+    │   ├── SnapshotNotFound
+    │   └── ComparisonNotFound   no such group, or it belongs to another user
     ├── Conflict
     │   ├── SessionExists
     │   ├── SequenceConflict     somebody else appended first
     │   ├── KeyReused            the same key was used for other content
     │   ├── SessionHeld          a held session is not deleted: release it first
-    │   └── TransitionRefused    a session in this status cannot go to that one
+    │   ├── TransitionRefused    a session in this status cannot go to that one
+    │   ├── ComparisonExists
+    │   └── ResultExists         this judge has judged this prompt already: say replace=True
     ├── SessionClosed            archived, expired or failed: it takes no more messages
     ├── InvalidInput             (also a ValueError) names the field
     ├── Busy                     waited as long as was allowed; try again
@@ -94,6 +97,13 @@ class SnapshotNotFound(NotFound):
         super().__init__(f"no snapshot {snapshot_id!r}", snapshot_id=snapshot_id)
 
 
+class ComparisonNotFound(NotFound):
+    group_id: str
+
+    def __init__(self, group_id: str) -> None:
+        super().__init__(f"no comparison {group_id!r}", group_id=group_id)
+
+
 class Conflict(ChatledgerError):
     """Somebody else was there first. Nothing was written."""
 
@@ -166,6 +176,28 @@ class TransitionRefused(Conflict):
             status=status,
             wanted=wanted,
             possible=possible,
+        )
+
+
+class ComparisonExists(Conflict):
+    group_id: str
+
+    def __init__(self, group_id: str) -> None:
+        super().__init__(f"comparison {group_id!r} exists already", group_id=group_id)
+
+
+class ResultExists(Conflict):
+    group_id: str
+    prompt_key: str
+    judge: str
+
+    def __init__(self, group_id: str, prompt_key: str, judge: str) -> None:
+        super().__init__(
+            f"judge {judge!r} has a result for prompt {prompt_key!r} of comparison {group_id!r} already: "
+            "record it with replace=True",
+            group_id=group_id,
+            prompt_key=prompt_key,
+            judge=judge,
         )
 
 

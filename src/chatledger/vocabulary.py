@@ -86,3 +86,19 @@ class Orphans(StrEnum):
 
     KEEP = "keep"
     DROP = "drop"
+
+
+class ComparisonKind(StrEnum):
+    """In what the variants of a comparison differ."""
+
+    MODEL = "model"
+    PROMPT = "prompt"
+    PARAMETERS = "parameters"
+
+
+class JudgeKind(StrEnum):
+    """Who judges: somebody, a model, or a number that was measured."""
+
+    PERSON = "person"
+    MODEL = "model"
+    METRIC = "metric"

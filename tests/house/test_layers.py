@@ -28,7 +28,8 @@ ALLOWED: dict[str, set[str]] = {
     "models": _LEAVES | {"dialects"},
     # The digest and the JSON rules are asked of dialects; what a row looks like, of models.
     "schemas": _LEAVES | {"dialects", "models"},
-    "services": _TABLES,
+    "analysis": _TABLES,
+    "services": _TABLES | {"analysis"},
     # Settings for what env.py needs of them: the default URL and the variable that replaces it.
     "migrate": {"errors", "settings", "dialects", "models"},
     "unit_of_work": _TABLES | {"services"},
@@ -52,7 +53,9 @@ ALLOWED: dict[str, set[str]] = {
     "adoption": _TABLES | _LEDGERS | {"services"},
     # The two front doors. They may come in through `chatledger` itself, as users do.
     "interop": _TABLES | _LEDGERS | {"services", "exchange", "chatledger"},
-    "cli": _TABLES | _LEDGERS | {"services", "exchange", "adoption", "chatledger"},
+    # Pages to look at; they share the style of the exports.
+    "pages": _TABLES | {"exchange"},
+    "cli": _TABLES | _LEDGERS | {"services", "exchange", "adoption", "pages", "chatledger"},
     # `chatledger/__init__.py` and `__main__.py`.
     "chatledger": _LEAVES | _LEDGERS | {"models", "schemas"},
     "__main__": {"cli"},

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import TIMESTAMP, BigInteger, ColumnElement, Dialect, Integer, LargeBinary, Text
+from sqlalchemy import REAL, TIMESTAMP, BigInteger, ColumnElement, Dialect, Double, Integer, LargeBinary, Text
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
@@ -34,6 +34,9 @@ _NANO_EXPONENT = Decimal(1).scaleb(-9)
 Whole = BigInteger().with_variant(Integer(), "sqlite")
 
 Binary = LargeBinary()
+
+#: Numbers that are measured and not counted: 64 bits on both.
+Real = Double().with_variant(REAL(), "sqlite")
 
 
 @lru_cache(maxsize=64)  # one moment is written down for the digest and for the row, and by a thousand rows of one call

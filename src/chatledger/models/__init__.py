@@ -2,6 +2,7 @@
 
 from chatledger.models.audit import AuditEntry
 from chatledger.models.base import Base
+from chatledger.models.comparison import ComparisonGroup, ComparisonResult, ComparisonSession
 from chatledger.models.message import Message
 from chatledger.models.metadata import SessionMetadata
 from chatledger.models.registry import Model, ModelPrice, Project
@@ -12,6 +13,9 @@ from chatledger.models.timeout import Timeout, TimeoutDefault
 __all__ = [
     "AuditEntry",
     "Base",
+    "ComparisonGroup",
+    "ComparisonResult",
+    "ComparisonSession",
     "Message",
     "Model",
     "ModelPrice",

@@ -1,6 +1,16 @@
 """What users hand in and hold: frozen Pydantic objects, usable after the transaction is over."""
 
 from chatledger.schemas.audit import AuditEntry
+from chatledger.schemas.comparison import ComparisonGroup, ComparisonResult, ComparisonSession, NewComparisonResult
+from chatledger.schemas.comparison_summary import (
+    Agreement,
+    ComparisonSummary,
+    Difference,
+    Interval,
+    PairSummary,
+    PositionBias,
+    VariantSummary,
+)
 from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction, RepairReport
 from chatledger.schemas.message import Message, NewMessage
 from chatledger.schemas.page import Page
@@ -20,19 +30,29 @@ from chatledger.schemas.snapshot import Snapshot, SnapshotDiff
 from chatledger.schemas.timeout import Due, SweepFailure, SweepReport, Timeout, TimeoutDefault, TimeoutReport
 
 __all__ = [
+    "Agreement",
     "AuditEntry",
     "BackupReport",
+    "ComparisonGroup",
+    "ComparisonResult",
+    "ComparisonSession",
+    "ComparisonSummary",
     "CopyReport",
+    "Difference",
     "Due",
     "ErasureReceipt",
     "Finding",
     "Health",
     "IntegrityReport",
+    "Interval",
     "MaintenanceReport",
     "Message",
+    "NewComparisonResult",
     "NewMessage",
     "NewSession",
     "Page",
+    "PairSummary",
+    "PositionBias",
     "Problem",
     "PurgeReport",
     "RepairAction",
@@ -49,4 +69,5 @@ __all__ = [
     "TimeoutDefault",
     "TimeoutReport",
     "UpkeepStep",
+    "VariantSummary",
 ]

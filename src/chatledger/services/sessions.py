@@ -15,7 +15,7 @@ from chatledger.ids import new_id
 from chatledger.schemas import ErasureReceipt, NewSession, Page, Session
 from chatledger.schemas.fields import identifier, stated, validated, whole
 from chatledger.schemas.session import KEEP, Keep, SessionChanges
-from chatledger.services import audit, creation, erasing, forking, limits, listing
+from chatledger.services import audit, comparing, creation, erasing, forking, limits, listing
 from chatledger.services.deletion import delete_children
 from chatledger.services.lifecycle import GET, Lifecycle
 from chatledger.services.ownership import place, require_visible, this_session
@@ -186,6 +186,7 @@ class Sessions(Lifecycle):
             raise SessionHeld((session_id,))
         audit.attribute(self._work, session_id, audit.SESSION_DELETED, reason=why)
         delete_children(self._work, [session_id])
+        comparing.sessions_deleted(self._work, [session_id])
         logger.info("session deleted", extra={"session_id": session_id})
 
     def erase_user(

@@ -38,6 +38,7 @@ KINDS = {
     "unchecked": Kind("mend what else is found, then check again"),
     "foreign_keys": Kind(_REPAIR),
     "orphans": Kind(f"{_REPAIR} (they become sessions of their own; --orphans drop deletes them)"),
+    "groupless": Kind("restore the comparison from a backup, or delete these rows by SQL"),
     "counters": Kind(_REPAIR),
     "sequence": Kind(_REPAIR),
     "constraints": Kind("run `chatledger db check` without --quick, which says which rows"),
@@ -53,6 +54,7 @@ KINDS = {
     "timeouts": Kind(_REPAIR),
     "unused": Kind("`VACUUM` gives the room back (`chatledger db maintain`)", Severity.NOTE),
     "no_digest": Kind("nothing: they were written without one, as the totals of erased users are", Severity.NOTE),
+    "comparisons": Kind("nothing: a session of the comparison was deleted by SQL; its results stay", Severity.NOTE),
     "forks": Kind("nothing: the session that they were copied from has been deleted", Severity.NOTE),
 }
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Column, Integer, LargeBinary, Table
+from sqlalchemy import Column, Float, Integer, LargeBinary, Table
 
 from chatledger.dialects.integrity import Unreadable
 from chatledger.dialects.segmentation import segment
@@ -131,6 +131,8 @@ def _check_of(column: Column[Any]) -> tuple[str, Callable[[Any], bool]]:
         return "values", lambda value: isinstance(value, bytes | memoryview)
     if column.name == "activity_minute":  # made from last_activity by the database, and compared with it elsewhere
         return "values", lambda value: value is not None
+    if isinstance(kind, Float):
+        return "values", lambda value: type(value) is float
     wanted = int if isinstance(kind, Integer | Money) else str
     return "values", lambda value: type(value) is wanted
 
