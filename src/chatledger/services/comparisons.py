@@ -64,7 +64,7 @@ class Comparisons(Service):
             "created_at": self._work.now(),
         }
         statement = self._work.dialect.insert(groups).on_conflict_do_nothing(index_elements=[groups.c.group_id])
-        if self._work.change(statement, values) == 0:
+        if self._work.execute(statement.returning(groups.c.group_id), values).scalar_one_or_none() is None:
             raise ComparisonExists(str(values["group_id"]))
         return ComparisonGroup.model_validate(values)
 

@@ -1,0 +1,1 @@
+"""Pages to look at: one HTML file that needs nothing else and runs nothing."""
