@@ -20,9 +20,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("model", "judge"), CASES)
-def test_published_rows_give_the_published_figures(
-    shared_data: Path, book: Ledger, model: str, judge: str
-) -> None:
+def test_published_rows_give_the_published_figures(shared_data: Path, book: Ledger, model: str, judge: str) -> None:
     folder = shared_data / "alpaca_eval"
     rows = json.loads((folder / model / judge / "annotations.json").read_text("utf-8"))
     with (folder / f"{judge}_leaderboard.csv").open(encoding="utf-8", newline="") as file:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import (
+    ComparisonNotFound,
     InvalidInput,
     Ledger,
     SessionExists,
@@ -68,6 +69,17 @@ NO_SNAPSHOT: dict[str, Callable[[UnitOfWork, str], object]] = {
     "snapshots.restore": lambda uow, snapshot: uow.snapshots.restore(snapshot, as_session_id="mine now"),
     "snapshots.delete": lambda uow, snapshot: uow.snapshots.delete(snapshot),
 }
+#: Every method that is about one comparison.
+NO_COMPARISON: dict[str, Callable[[UnitOfWork, str], object]] = {
+    "comparisons.get": lambda uow, group: uow.comparisons.get(group),
+    "comparisons.add": lambda uow, group: uow.comparisons.add(group, "a", "of ada"),
+    "comparisons.sessions": lambda uow, group: uow.comparisons.sessions(group),
+    "comparisons.record": lambda uow, group: uow.comparisons.record(group, "p", "a", "b", judge="j", replace=True),
+    "comparisons.record_many": lambda uow, group: uow.comparisons.record_many(group, []),
+    "comparisons.results": lambda uow, group: list(uow.comparisons.results(group)),
+    "comparisons.summary": lambda uow, group: uow.comparisons.summary(group),
+    "comparisons.delete": lambda uow, group: uow.comparisons.delete(group),
+}
 #: The rest, with what another user's session is to them.
 NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.find": lambda uow: uow.sessions.find(THEIRS, include_expired=True),
@@ -76,12 +88,14 @@ NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "search.sessions": lambda uow: list(uow.search.sessions("secret", user_id="bob")),
     "timeouts.defaults": lambda uow: uow.timeouts.defaults(),
     "timeouts.due": lambda uow: [due.session_id for due in uow.timeouts.due(LATER) if due.user_id != "ada"],
+    "comparisons.list": lambda uow: list(uow.comparisons.list()),
     "audit.list": lambda uow: list(uow.audit.list(session_id=THEIRS)) + list(uow.audit.list(user_id="bob")),
 }
 #: Tested below in their own words.
 OTHERWISE = {
     "sessions.create", "sessions.expire_older_than", "sessions.erase_user", "timeouts.configure_default",
     "timeouts.clear_default", "timeouts.warn", "timeouts.sweep", "timeouts.report", "timeouts.purge",
+    "comparisons.create",
 }  # fmt: skip
 
 
@@ -96,12 +110,15 @@ def shared(book: Ledger) -> Ledger:
             uow.sessions.hold(name)
             uow.sessions.release(name)
         uow.timeouts.configure_default(user_id="bob")
+        uow.comparisons.create("bob's", variants=["a", "b"], user_id="bob")
+        uow.comparisons.create("nobody's", variants=["a", "b"])
+        uow.comparisons.record("bob's", "p", "a", "b", judge="j", preference=1)
     return book
 
 
 def test_every_method_of_every_service_has_a_case_here() -> None:
     every = {f"{name}.{method}" for name, service in services(UnitOfWork).items() for method in methods(service)}
-    assert every == NOT_FOUND.keys() | NO_SNAPSHOT.keys() | NOTHING.keys() | OTHERWISE
+    assert every == NOT_FOUND.keys() | NO_SNAPSHOT.keys() | NO_COMPARISON.keys() | NOTHING.keys() | OTHERWISE
 
 
 def test_another_users_session_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
@@ -165,6 +182,28 @@ def test_what_is_ones_own_can_be_used(shared: Ledger) -> None:
         assert 4 == uow.messages.pop("of ada").sequence_number
         uow.sessions.delete("of ada")
         assert ["fork"] == [session.session_id for session in uow.sessions.list()]
+
+
+def test_another_users_comparison_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
+    before = contents(raw)
+    for name, act in NO_COMPARISON.items():
+        for group in ("bob's", "nobody's", "nowhere"):
+            with pytest.raises(ComparisonNotFound) as caught, shared.for_user("ada").begin() as uow:
+                act(uow, group)
+            assert f"no comparison {group!r}" == str(caught.value), name
+    assert before == contents(raw)
+
+
+def test_ones_comparison_is_ones_own_and_takes_no_session_of_another(shared: Ledger) -> None:
+    with shared.for_user("ada").begin() as uow:
+        assert "ada" == uow.comparisons.create("hers", variants=["a"]).user_id
+        with pytest.raises(InvalidInput, match="user_id"):
+            uow.comparisons.create(user_id="bob")
+        with pytest.raises(SessionNotFound):
+            uow.comparisons.add("hers", "a", THEIRS)
+        uow.comparisons.add("hers", "a", "of ada")
+    with shared.begin() as uow, pytest.raises(SessionNotFound):
+        uow.comparisons.add("hers", "a", THEIRS)
 
 
 def test_time_passes_for_ones_own_sessions_only(shared: Ledger) -> None:

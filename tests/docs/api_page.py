@@ -57,10 +57,13 @@ _RECORDS = (
     "AuditEntry", "IntegrityReport", "Finding", "RepairReport", "RepairAction",
     "BackupReport", "RestoreReport", "CopyReport", "MaintenanceReport",
     "UpkeepStep", "Health", "Problem",
+    "ComparisonGroup", "ComparisonSession", "NewComparisonResult", "ComparisonResult", "ComparisonSummary",
+    "VariantSummary", "PairSummary", "PositionBias", "Difference", "Interval", "Agreement",
 )  # fmt: skip
 _WORDS = (
     chatledger.Role, chatledger.Outcome, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction,
     chatledger.Scope, chatledger.SnapshotKind, chatledger.Severity, chatledger.Orphans,
+    chatledger.ComparisonKind, chatledger.JudgeKind,
 )  # fmt: skip
 _RECORDS_OF_ADOPTION = ("AdoptionReport", "SourceFinding", "TableAccount", "AdoptionProgress")
 _RECORDS_OF_EXCHANGE = ("ImportReport", "ExportReport", "Failure", "Progress")

@@ -39,8 +39,18 @@ def fill(url: str) -> None:
         uow.comparisons.add("which", "m-1", "second", prompt_key="p1")
         scores = {"scores_a": {"depth": 0.1}, "scores_b": {"depth": 0.30000000000000004}}
         uow.comparisons.record(
-            "which", "p1", "m-1", "m-2", judge="ada", preference=1 / 3, first="m-2", cost_a="0.001", prompt="A harbour?",
-            duration_b_ms=9, notes="calm", **scores,
+            "which",
+            "p1",
+            "m-1",
+            "m-2",
+            judge="ada",
+            preference=1 / 3,
+            first="m-2",
+            cost_a="0.001",
+            prompt="A harbour?",
+            duration_b_ms=9,
+            notes="calm",
+            **scores,
         )
         uow.comparisons.record("which", "p1", "m-1", judge="clock", judge_kind="metric", duration_a_ms=7)
     raw = Raw(url)

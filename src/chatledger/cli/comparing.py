@@ -24,7 +24,9 @@ GroupId = Annotated[str, typer.Argument(metavar="GROUP_ID", show_default=False)]
 
 @app.command()
 def new(
-    variants: Annotated[list[str], typer.Argument(metavar="VARIANT…", show_default=False, help="The first is the base.")],
+    variants: Annotated[
+        list[str], typer.Argument(metavar="VARIANT…", show_default=False, help="The first is the base.")
+    ],
     group_id: Annotated[str | None, typer.Option("--id", metavar="GROUP_ID", help="Else one is made.")] = None,
     kind: Annotated[ComparisonKind, typer.Option(help="In what they differ.")] = ComparisonKind.MODEL,
     title: Annotated[str | None, typer.Option(metavar="TEXT")] = None,
@@ -70,7 +72,13 @@ def list_(user: Owner = None, db: Database = None, as_json: AsJson = False) -> N
     if as_json:
         write_document({"items": found})
         return
-    columns = (Column("comparison"), Column("kind"), Column("begun"), Column("variants", flexible=True), Column("title"))
+    columns = (
+        Column("comparison"),
+        Column("kind"),
+        Column("begun"),
+        Column("variants", flexible=True),
+        Column("title"),
+    )
     rows = [[g.group_id, g.kind.value, when(g.created_at), ", ".join(g.variants), g.title or ""] for g in found]
     Screen().table(columns, rows)
 

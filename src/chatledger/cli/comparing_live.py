@@ -66,7 +66,9 @@ def run(
             group = uow.comparisons.get(group_id)
         for name in responders:
             if name not in group.variants:
-                raise InvalidInput("variant", f"{name!r} is none of this comparison: run `chatledger compare add` first")
+                raise InvalidInput(
+                    "variant", f"{name!r} is none of this comparison: run `chatledger compare add` first"
+                )
         trial = Trial(ledger, group, {*trial_done(ledger, group_id)})
         for place, prompt in enumerate(asked, 1):
             order = list(responders)
@@ -207,7 +209,9 @@ def _responders(
             is_function = option == "--responder"
             yield (
                 variant,
-                responder_of(what if is_function else None, None if is_function else what, None if is_function else timeout),
+                responder_of(
+                    what if is_function else None, None if is_function else what, None if is_function else timeout
+                ),
             )
     if len(seen) < 2:
         raise typer.BadParameter("give two or more of --responder and --exec", param_hint="responder")

@@ -20,7 +20,17 @@ from chatledger.schemas import (
 )
 from chatledger.schemas.fields import called, identifier, stated, validated
 from chatledger.services.audit import audit_log
-from chatledger.services.comparing import MAX_VARIANTS, find, groups, members, results, store, to_group, to_result, visible
+from chatledger.services.comparing import (
+    MAX_VARIANTS,
+    find,
+    groups,
+    members,
+    results,
+    store,
+    to_group,
+    to_result,
+    visible,
+)
 from chatledger.services.cursors import limited, pack, unpack_moment
 from chatledger.services.rows import sessions
 from chatledger.services.work import Service, logger
