@@ -180,7 +180,8 @@ def _show(screen: Screen, found: ComparisonSummary) -> None:
     screen.line(f"{counted(found.results, 'result')} of {', '.join(found.judges) or 'no judge'}")
     rows = [
         [
-            v.variant, str(v.wins), str(v.losses), str(v.draws), _percent(v.win_rate), _number(v.cost), _number(v.duration),
+            v.variant, str(v.wins), str(v.losses), str(v.draws),
+            _percent(v.win_rate), _number(v.cost), _number(v.duration),
             "" if v.rating is None else f"{v.rating:.0f}", _interval(v.rating_interval, "{:.0f}"),
             " ".join(f"{name}={score:.3g}" for name, score in v.scores.items()),
         ]

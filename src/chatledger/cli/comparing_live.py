@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +19,11 @@ from chatledger.cli.options import Actor, AsJson, Database, Owner
 from chatledger.cli.progress import counting
 from chatledger.cli.responder import Responder, responder_of
 from chatledger.cli.screen import Screen, counted
-from chatledger.cli.trials import RUN, Asked, Trial, prompts_of
+from chatledger.cli.trials import RUN, Trial, prompts_of
 from chatledger.errors import InvalidInput
+from chatledger.schemas import ComparisonResult
 from chatledger.transactions import Transactions
+from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Role
 
 _KEYS = {"a": "the first", "b": "the second", "t": "a draw", "s": "skip", "q": "end"}
@@ -129,18 +131,21 @@ def vote(
                 continue
             preference = {"a": 0.0, "b": 1.0, "t": 0.5}[key]
             one, two = sides
-
-            def record(uow, prompt_key=prompt_key, one=one, two=two, preference=preference) -> None:  # type: ignore[no-untyped-def]
-                uow.comparisons.record(
-                    group_id, prompt_key, one, two, judge=judge, preference=preference, first=one, replace=True
-                )
-
-            ledger.run(record)
+            ledger.run(_verdict(group_id, prompt_key, judge, one, two, preference))
             votes += 1
     if as_json:
         write_document({"judge": judge, "votes": votes})
     else:
         screen.line(f"{counted(votes, 'vote')} by {judge}")
+
+
+def _verdict(
+    group_id: str, prompt_key: str, judge: str, one: str, two: str, preference: float
+) -> Callable[[UnitOfWork], ComparisonResult]:
+    """Record what was pressed; `one` stood first."""
+    return lambda uow: uow.comparisons.record(
+        group_id, prompt_key, one, two, judge=judge, preference=preference, first=one, replace=True
+    )
 
 
 def _open_pairs(ledger: Transactions, group_id: str, judge: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -215,6 +220,3 @@ def _responders(
             )
     if len(seen) < 2:
         raise typer.BadParameter("give two or more of --responder and --exec", param_hint="responder")
-
-
-__all__ = ["Asked", "run", "vote"]

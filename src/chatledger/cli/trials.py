@@ -85,7 +85,7 @@ class Trial:
         question = self.ledger.run(lambda uow: self._question(uow, asked, variant, place))
         began = time.perf_counter()
         try:
-            answer = responder(_prompted(question, asked), lambda piece: None)
+            answer = responder(_prompted(question, asked), _unseen)
         except ResponderFailed as failure:
             return str(failure)
         took = round((time.perf_counter() - began) * 1000)
@@ -121,6 +121,10 @@ class Trial:
             duration_a_ms=stored.duration_ms,
             replace=True,
         )
+
+
+def _unseen(_: str) -> None:
+    """Pieces of an answer are not shown: several variants are asked."""
 
 
 def _prompted(question: Message, asked: Asked) -> list[Message]:
