@@ -12,6 +12,7 @@
     │   ├── PriceNotFound        no price of the model is in force then
     │   ├── BatchNotFound        no such job, or it belongs to another user
     │   └── BatchItemNotFound
+    │   └── ComparisonNotFound   no such group, or it belongs to another user
     ├── Conflict
     │   ├── SessionExists
     │   ├── SequenceConflict     somebody else appended first
@@ -22,6 +23,8 @@
     │   ├── TransitionRefused    a session in this status cannot go to that one
     │   ├── BatchExists
     │   └── LeaseLost            somebody else has the item by now
+    │   ├── ComparisonExists
+    │   └── ResultExists         this judge has judged this prompt already: say replace=True
     ├── SessionClosed            archived, expired or failed: it takes no more messages
     ├── InvalidInput             (also a ValueError) names the field
     ├── Busy                     waited as long as was allowed; try again
@@ -132,6 +135,13 @@ class AnnotationNotFound(NotFound):
         super().__init__(f"no annotation {annotation_id!r}", annotation_id=annotation_id)
 
 
+class ComparisonNotFound(NotFound):
+    group_id: str
+
+    def __init__(self, group_id: str) -> None:
+        super().__init__(f"no comparison {group_id!r}", group_id=group_id)
+
+
 class Conflict(ChatledgerError):
     """Somebody else was there first. Nothing was written."""
 
@@ -218,6 +228,28 @@ class TransitionRefused(Conflict):
             status=status,
             wanted=wanted,
             possible=possible,
+        )
+
+
+class ComparisonExists(Conflict):
+    group_id: str
+
+    def __init__(self, group_id: str) -> None:
+        super().__init__(f"comparison {group_id!r} exists already", group_id=group_id)
+
+
+class ResultExists(Conflict):
+    group_id: str
+    prompt_key: str
+    judge: str
+
+    def __init__(self, group_id: str, prompt_key: str, judge: str) -> None:
+        super().__init__(
+            f"judge {judge!r} has a result for prompt {prompt_key!r} of comparison {group_id!r} already: "
+            "record it with replace=True",
+            group_id=group_id,
+            prompt_key=prompt_key,
+            judge=judge,
         )
 
 

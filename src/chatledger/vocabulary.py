@@ -104,3 +104,19 @@ class ItemStatus(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+
+
+class ComparisonKind(StrEnum):
+    """In what the variants of a comparison differ."""
+
+    MODEL = "model"
+    PROMPT = "prompt"
+    PARAMETERS = "parameters"
+
+
+class JudgeKind(StrEnum):
+    """Who judges: somebody, a model, or a number that was measured."""
+
+    PERSON = "person"
+    MODEL = "model"
+    METRIC = "metric"

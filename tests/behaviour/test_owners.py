@@ -13,6 +13,7 @@ from chatledger import (
     BatchExists,
     BatchItem,
     BatchNotFound,
+    ComparisonNotFound,
     InvalidInput,
     Ledger,
     SessionExists,
@@ -107,6 +108,17 @@ NO_ANNOTATION: dict[str, Callable[[UnitOfWork, str], object]] = {
     "annotations.update": lambda uow, annotation: uow.annotations.update(annotation, score=1),
     "annotations.remove": lambda uow, annotation: uow.annotations.remove(annotation),
 }
+#: Every method that is about one comparison.
+NO_COMPARISON: dict[str, Callable[[UnitOfWork, str], object]] = {
+    "comparisons.get": lambda uow, group: uow.comparisons.get(group),
+    "comparisons.add": lambda uow, group: uow.comparisons.add(group, "a", "of ada"),
+    "comparisons.sessions": lambda uow, group: uow.comparisons.sessions(group),
+    "comparisons.record": lambda uow, group: uow.comparisons.record(group, "p", "a", "b", judge="j", replace=True),
+    "comparisons.record_many": lambda uow, group: uow.comparisons.record_many(group, []),
+    "comparisons.results": lambda uow, group: list(uow.comparisons.results(group)),
+    "comparisons.summary": lambda uow, group: uow.comparisons.summary(group),
+    "comparisons.delete": lambda uow, group: uow.comparisons.delete(group),
+}
 #: The rest, with what another user's session is to them.
 NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.find": lambda uow: uow.sessions.find(THEIRS, include_expired=True),
@@ -135,6 +147,7 @@ NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "metrics.summary": lambda uow: uow.metrics.summary("of bob"),
     "metrics.names": lambda uow: [name for name in uow.metrics.names() if name == "of bob"],
     "metrics.purge": lambda uow: uow.metrics.purge(older_than=0, name="of bob", dry_run=True),
+    "comparisons.list": lambda uow: list(uow.comparisons.list()),
     "audit.list": lambda uow: list(uow.audit.list(session_id=THEIRS)) + list(uow.audit.list(user_id="bob")),
 }
 #: Tested below in their own words.
@@ -142,6 +155,7 @@ OTHERWISE = {
     "sessions.create", "sessions.expire_older_than", "sessions.erase_user", "timeouts.configure_default",
     "timeouts.clear_default", "timeouts.warn", "timeouts.sweep", "timeouts.report", "timeouts.purge",
     "batches.create",
+    "comparisons.create",
 }  # fmt: skip
 
 
@@ -159,12 +173,15 @@ def shared(book: Ledger) -> Ledger:
             uow.sessions.release(name)
         uow.timeouts.configure_default(user_id="bob")
         uow.batches.create("bob's", [{"key": "k", "payload": "secret"}], user_id="bob")
+        uow.comparisons.create("bob's", variants=["a", "b"], user_id="bob")
+        uow.comparisons.create("nobody's", variants=["a", "b"])
+        uow.comparisons.record("bob's", "p", "a", "b", judge="j", preference=1)
     return book
 
 
 def test_every_method_of_every_service_has_a_case_here() -> None:
     every = {f"{name}.{method}" for name, service in services(UnitOfWork).items() for method in methods(service)}
-    refused = (NOT_FOUND, NO_SNAPSHOT, NO_BATCH, NO_ANNOTATION)
+    refused = (NOT_FOUND, NO_SNAPSHOT, NO_BATCH, NO_ANNOTATION, NO_COMPARISON)
     assert every == {name for cases in refused for name in cases} | NOTHING.keys() | OTHERWISE
 
 
@@ -269,6 +286,28 @@ def test_what_is_ones_own_can_be_used(shared: Ledger) -> None:
         assert 4 == uow.messages.pop("of ada").sequence_number
         uow.sessions.delete("of ada")
         assert ["fork"] == [session.session_id for session in uow.sessions.list()]
+
+
+def test_another_users_comparison_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
+    before = contents(raw)
+    for name, act in NO_COMPARISON.items():
+        for group in ("bob's", "nobody's", "nowhere"):
+            with pytest.raises(ComparisonNotFound) as caught, shared.for_user("ada").begin() as uow:
+                act(uow, group)
+            assert f"no comparison {group!r}" == str(caught.value), name
+    assert before == contents(raw)
+
+
+def test_ones_comparison_is_ones_own_and_takes_no_session_of_another(shared: Ledger) -> None:
+    with shared.for_user("ada").begin() as uow:
+        assert "ada" == uow.comparisons.create("hers", variants=["a"]).user_id
+        with pytest.raises(InvalidInput, match="user_id"):
+            uow.comparisons.create(user_id="bob")
+        with pytest.raises(SessionNotFound):
+            uow.comparisons.add("hers", "a", THEIRS)
+        uow.comparisons.add("hers", "a", "of ada")
+    with shared.begin() as uow, pytest.raises(SessionNotFound):
+        uow.comparisons.add("hers", "a", THEIRS)
 
 
 def test_time_passes_for_ones_own_sessions_only(shared: Ledger) -> None:

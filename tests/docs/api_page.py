@@ -65,11 +65,14 @@ _RECORDS = (
     "UpkeepStep", "Health", "Problem", "BatchJob", "NewBatchItem", "BatchItem", "BatchProgress",
     "Annotation", "NewAnnotation", "AnnotationHit", "AnnotationSummary", "LabelSummary",
     "Metric", "NewMetric", "MetricPoint", "MetricSummary",
+    "ComparisonGroup", "ComparisonSession", "NewComparisonResult", "ComparisonResult", "ComparisonSummary",
+    "VariantSummary", "PairSummary", "PositionBias", "Difference", "Interval", "Agreement",
 )  # fmt: skip
 _WORDS = (
     chatledger.Role, chatledger.Outcome, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction,
     chatledger.Scope, chatledger.SnapshotKind, chatledger.Severity, chatledger.Orphans,
     chatledger.BatchStatus, chatledger.ItemStatus,
+    chatledger.ComparisonKind, chatledger.JudgeKind,
 )  # fmt: skip
 _RECORDS_OF_ADOPTION = ("AdoptionReport", "SourceFinding", "TableAccount", "AdoptionProgress")
 _RECORDS_OF_EXCHANGE = ("ImportReport", "ExportReport", "Failure", "Progress")

@@ -31,7 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "models": _LEAVES | {"dialects"},
     # The digest and the JSON rules are asked of dialects; what a row looks like, of models.
     "schemas": _LEAVES | {"dialects", "models"},
-    "services": _TABLES,
+    "analysis": _TABLES,
+    "services": _TABLES | {"analysis"},
     # Settings for what env.py needs of them: the default URL and the variable that replaces it.
     "migrate": {"errors", "settings", "dialects", "models"},
     "unit_of_work": _TABLES | {"services"},

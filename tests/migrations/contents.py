@@ -48,6 +48,24 @@ def fill(url: str) -> None:
         uow.annotations.add("first", sequence_number=2, score=-1e-7)
         uow.metrics.record("latency", 1 / 3, "s", session_id="second", model_id="m-1", metadata={"p": 0.5})
         uow.metrics.record("queue", 12)
+        uow.comparisons.create("which", variants=["m-1", "m-2"], user_id="ada", title="Which harbour")
+        uow.comparisons.add("which", "m-1", "second", prompt_key="p1")
+        scores = {"scores_a": {"depth": 0.1}, "scores_b": {"depth": 0.30000000000000004}}
+        uow.comparisons.record(
+            "which",
+            "p1",
+            "m-1",
+            "m-2",
+            judge="ada",
+            preference=1 / 3,
+            first="m-2",
+            cost_a="0.001",
+            prompt="A harbour?",
+            duration_b_ms=9,
+            notes="calm",
+            **scores,
+        )
+        uow.comparisons.record("which", "p1", "m-1", judge="clock", judge_kind="metric", duration_a_ms=7)
     raw = Raw(url)
     moment = "'2026-05-01 10:00:00.000000'" if url.startswith("sqlite") else "'2026-05-01T10:00:00Z'"
     raw(

@@ -13,6 +13,8 @@ from chatledger.cli import (
     audit,
     batch,
     cleanup,
+    comparing,
+    comparing_live,
     database,
     demo,
     exporting,
@@ -41,6 +43,7 @@ _TALK = "Conversations"
 _LIFE = "Lifecycle"
 _SAID = "Observations"
 _FILES = "Files"
+_TRIALS = "Experiments"
 _SYSTEM = "The database"
 
 app = typer.Typer(
@@ -124,6 +127,10 @@ app.command("purge", rich_help_panel=_LIFE)(retention.purge)
 app.command("erase-user", rich_help_panel=_LIFE)(retention.erase_user)
 app.command("cleanup", rich_help_panel=_LIFE)(cleanup.cleanup)
 app.command("audit", rich_help_panel=_LIFE)(audit.audit)
+
+comparing.app.command("run")(comparing_live.run)
+comparing.app.command("vote")(comparing_live.vote)
+app.add_typer(comparing.app, name="compare", rich_help_panel=_TRIALS)
 
 app.command("import", rich_help_panel=_FILES)(importing.import_)
 app.command("adopt", rich_help_panel=_FILES)(adopting.adopt)

@@ -4,6 +4,7 @@ from chatledger.models.annotation import Annotation
 from chatledger.models.audit import AuditEntry
 from chatledger.models.base import Base
 from chatledger.models.batch import BatchItem, BatchJob
+from chatledger.models.comparison import ComparisonGroup, ComparisonResult, ComparisonSession
 from chatledger.models.message import Message
 from chatledger.models.metadata import SessionMetadata
 from chatledger.models.metric import Metric
@@ -19,6 +20,9 @@ __all__ = [
     "Base",
     "BatchItem",
     "BatchJob",
+    "ComparisonGroup",
+    "ComparisonResult",
+    "ComparisonSession",
     "Message",
     "Metric",
     "Model",

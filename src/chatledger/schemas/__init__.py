@@ -2,6 +2,16 @@
 
 from chatledger.schemas.audit import AuditEntry
 from chatledger.schemas.batch import BatchItem, BatchJob, BatchProgress, BatchResult, NewBatch, NewBatchItem
+from chatledger.schemas.comparison import ComparisonGroup, ComparisonResult, ComparisonSession, NewComparisonResult
+from chatledger.schemas.comparison_summary import (
+    Agreement,
+    ComparisonSummary,
+    Difference,
+    Interval,
+    PairSummary,
+    PositionBias,
+    VariantSummary,
+)
 from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction, RepairReport
 from chatledger.schemas.message import Message, NewMessage
 from chatledger.schemas.observations import (
@@ -45,6 +55,7 @@ from chatledger.schemas.timeout import Due, SweepFailure, SweepReport, Timeout, 
 
 __all__ = [
     "Activity",
+    "Agreement",
     "Annotation",
     "AnnotationHit",
     "AnnotationSummary",
@@ -54,13 +65,19 @@ __all__ = [
     "BatchJob",
     "BatchProgress",
     "BatchResult",
+    "ComparisonGroup",
+    "ComparisonResult",
+    "ComparisonSession",
+    "ComparisonSummary",
     "ContextUse",
     "CopyReport",
+    "Difference",
     "Due",
     "ErasureReceipt",
     "Finding",
     "Health",
     "IntegrityReport",
+    "Interval",
     "LabelSummary",
     "Latency",
     "LatencyOf",
@@ -74,10 +91,13 @@ __all__ = [
     "NewAnnotation",
     "NewBatch",
     "NewBatchItem",
+    "NewComparisonResult",
     "NewMessage",
     "NewMetric",
     "NewSession",
     "Page",
+    "PairSummary",
+    "PositionBias",
     "Price",
     "PriceListReport",
     "PriceProblem",
@@ -103,4 +123,5 @@ __all__ = [
     "UsageComparison",
     "UsageOf",
     "UsagePeriod",
+    "VariantSummary",
 ]

@@ -8,7 +8,7 @@ from sqlalchemy import delete
 
 from chatledger.models import Annotation, Message, SessionMetadata, SessionUsage, Snapshot, Timeout
 from chatledger.models.base import table_of
-from chatledger.services import audit, batch_forgetting
+from chatledger.services import audit, batch_forgetting, comparing
 from chatledger.services.rows import sessions
 from chatledger.services.work import Work
 
@@ -23,6 +23,7 @@ def delete_sessions(work: Work, names: Sequence[str], action: str, *, reason: st
     work.execute(delete(sessions).where(sessions.c.session_id.in_(list(names))))
     delete_children(work, names)
     audit.attribute_many(work, names, before, action, reason=reason)
+    comparing.sessions_deleted(work, names)
 
 
 def delete_children(work: Work, names: Sequence[str]) -> None:

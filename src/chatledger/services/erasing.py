@@ -16,7 +16,7 @@ from chatledger.errors import InvalidInput, SessionHeld
 from chatledger.ids import new_id
 from chatledger.schemas import ErasureReceipt
 from chatledger.schemas.fields import identifier, stated
-from chatledger.services import annotating, audit, batch_forgetting
+from chatledger.services import annotating, audit, batch_forgetting, comparing
 from chatledger.services.audit import audit_log
 from chatledger.services.deletion import delete_sessions
 from chatledger.services.limits import defaults
@@ -149,6 +149,7 @@ def _batch(work: Work, wanted: Wanted, last: str | None, *, dry_run: bool) -> tu
             for name in names:
                 _keep_totals(work, name)
         batch_forgetting.forget_words(work, names)
+        comparing.forget_texts(work, names)
         delete_sessions(work, names, ERASED, reason=wanted.reason)
     return rows, kept_snapshots
 
@@ -175,6 +176,8 @@ def _forget(work: Work, wanted: Wanted, sums: _Sums, *, dry_run: bool) -> tuple[
     if dry_run:
         return work.now(), entries
     entries -= sums.sessions  # each deletion has just left one of its own
+    comparing.erase(work, user, ended)
+    comparing.forget_judge(work, user, f"erased {new_id()}")
     forked = update(sessions).where(sessions.c.forked_from.in_(ended))
     work.execute(forked.values(forked_from=None, forked_at=None))
     work.execute(delete(defaults).where(defaults.c.scope == Scope.USER, defaults.c.scope_id == user))

@@ -15,7 +15,7 @@ from chatledger.ids import new_id
 from chatledger.schemas import ErasureReceipt, NewSession, Page, Session
 from chatledger.schemas.fields import identifier, stated, validated, whole
 from chatledger.schemas.session import KEEP, Keep, SessionChanges
-from chatledger.services import audit, creation, forking, limits, listing
+from chatledger.services import audit, comparing, creation, erasing, forking, limits, listing
 from chatledger.services.deletion import delete_children
 from chatledger.services.lifecycle import GET, Lifecycle
 from chatledger.services.ownership import place, require_visible, this_session
@@ -190,6 +190,7 @@ class Sessions(Lifecycle):
             raise SessionHeld((session_id,))
         audit.attribute(self._work, session_id, audit.SESSION_DELETED, reason=why)
         delete_children(self._work, [session_id])
+        comparing.sessions_deleted(self._work, [session_id])
         logger.info("session deleted", extra={"session_id": session_id})
 
     def erase_user(
@@ -212,7 +213,6 @@ class Sessions(Lifecycle):
             SessionHeld: a session of the user is held, and that was not asked for.
             InvalidInput: another user than the one that this ledger is limited to.
         """
-        from chatledger.services import erasing  # noqa: PLC0415 - few programs erase, and it looks at everything
 
         wanted = erasing.wanted(self._work.owner, user_id, keep_totals, include_held, reason)
         return erasing.erase(lambda act: act(self._work), wanted, dry_run=dry_run)

@@ -39,6 +39,7 @@ KINDS = {
     "foreign_keys": Kind(_REPAIR),
     "orphans": Kind(f"{_REPAIR} (they become sessions of their own; --orphans drop deletes them)"),
     "batches": Kind(f"{_REPAIR} (items without a job get one, paused)"),
+    "groupless": Kind("restore the comparison from a backup, or delete these rows by SQL"),
     "counters": Kind(_REPAIR),
     "usage": Kind(_REPAIR),
     "sequence": Kind(_REPAIR),
@@ -56,6 +57,7 @@ KINDS = {
     "unused": Kind("`VACUUM` gives the room back (`chatledger db maintain`)", Severity.NOTE),
     "no_digest": Kind("nothing: they were written without one, as the totals of erased users are", Severity.NOTE),
     "results": Kind("nothing: the session that an item was recorded as has been deleted", Severity.NOTE),
+    "comparisons": Kind("nothing: a session of the comparison was deleted by SQL; its results stay", Severity.NOTE),
     "forks": Kind("nothing: the session that they were copied from has been deleted", Severity.NOTE),
 }
 

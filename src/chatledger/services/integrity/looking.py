@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import func, select
 
 from chatledger.dialects.integrity import Unreadable
-from chatledger.services.integrity import batches, counters, orphans, schedules, usage
+from chatledger.services.integrity import batches, comparisons, counters, orphans, schedules, usage
 from chatledger.services.integrity.findings import NAMED, Findings
 from chatledger.services.integrity.stored import TABLES, Progress, scan
 from chatledger.services.rows import sessions
@@ -30,6 +30,9 @@ def look(work: Work, findings: Findings, *, full: bool, progress: Progress | Non
     with findings.probing(work, "batches"):
         for job in batches.wrong(work):
             findings.add("batches", job.said)
+    with findings.probing(work, "comparisons"):
+        for table, group_id, number in comparisons.groupless(work):
+            findings.add("groupless", f"{table}: {number} of missing comparison {group_id!r}", count=number)
     with findings.probing(work, "counters"):
         for wrong in counters.wrong(work):
             findings.add("sequence" if wrong.behind else "counters", f"{wrong.session_id!r}: {wrong.said}")
@@ -46,6 +49,9 @@ def look(work: Work, findings: Findings, *, full: bool, progress: Progress | Non
         with findings.probing(work, "results"):
             for job_id, number in batches.unheld(work):
                 findings.add("results", f"{job_id!r} item {number}")
+        with findings.probing(work, "sessions of comparisons"):
+            for group_id, session_id in comparisons.without_session(work):
+                findings.add("comparisons", f"{session_id!r} of comparison {group_id!r}")
         with findings.probing(work, "forks"):
             for session_id in schedules.rootless(work):
                 findings.add("forks", repr(session_id))

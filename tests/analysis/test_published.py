@@ -1,0 +1,58 @@
+"""The published rows of AlpacaEval give its published leaderboard."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatledger import Ledger
+
+CASES = [
+    ("text_davinci_001", "alpaca_eval_gpt4"),
+    ("phi-2", "alpaca_eval_gpt4"),
+    ("gpt4_gamed", "weighted_alpaca_eval_gpt4_turbo"),
+]
+
+
+@pytest.mark.parametrize(("model", "judge"), CASES)
+def test_published_rows_give_the_published_figures(shared_data: Path, book: Ledger, model: str, judge: str) -> None:
+    folder = shared_data / "alpaca_eval"
+    rows = json.loads((folder / model / judge / "annotations.json").read_text("utf-8"))
+    with (folder / f"{judge}_leaderboard.csv").open(encoding="utf-8", newline="") as file:
+        published = next(row for row in csv.DictReader(file) if row[""] == model)
+    with book.begin() as uow:
+        group = uow.comparisons.create(variants=[rows[0]["generator_1"], rows[0]["generator_2"]])
+        uow.comparisons.record_many(group.group_id, [_result(at, row) for at, row in enumerate(rows)])
+    with book.read() as uow:
+        (pair,) = uow.comparisons.summary(group.group_id).pairs
+    assert [int(published[name]) for name in ("n_wins", "n_wins_base", "n_draws", "n_total")] == [
+        pair.wins, pair.losses, pair.draws, pair.n_total,
+    ]  # fmt: skip
+    assert len(rows) - pair.n_total == pair.missing
+    assert pair.win_rate is not None
+    assert pair.standard_error is not None
+    assert float(published["standard_error"]) == pair.standard_error * 100
+    if model != "gpt4_gamed":
+        assert float(published["win_rate"]) == pair.win_rate * 100
+    # Its grades were rounded to ten decimals when they were published, so that the last bit of their sum is not to be
+    # had from them: it is the same to all the digits that a double keeps.
+    digits = f".{sys.float_info.dig}g"
+    assert format(float(published["win_rate"]), digits) == format(pair.win_rate * 100, digits)
+
+
+def _result(at: int, row: dict[str, Any]) -> dict[str, Any]:
+    said = row["preference"]
+    return {
+        "prompt_key": f"{at:04}",
+        "variant_a": row["generator_1"],
+        "variant_b": row["generator_2"],
+        "judge": row["annotator"],
+        "judge_kind": "model",
+        # 1 the baseline, 2 the model, 0 a draw, null no verdict.
+        "preference": None if said is None else (0.5 if said == 0 else said - 1),
+    }
