@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chatledger.errors import MissingExtra
 from chatledger.schemas import Difference, Interval
@@ -66,7 +67,7 @@ def difference(a: dict[str, float], b: dict[str, float], confidence: float) -> D
         mean, n, test = float(gaps.mean()), len(shared), "paired t"
         if n < 2 or not gaps.std():
             return Difference(n=n, mean=mean, interval=None, test=test, p_value=None)
-        result = stats.ttest_1samp(gaps, 0.0)
+        result: Any = stats.ttest_1samp(gaps, 0.0)
     elif a and b:
         one, two = np.array([a[key] for key in sorted(a)]), np.array([b[key] for key in sorted(b)])
         mean, n, test = float(two.mean() - one.mean()), min(len(one), len(two)), "Welch's t"

@@ -19,7 +19,8 @@ _XLINK = "http://www.w3.org/1999/xlink"
 _INK = "#010203"
 #: Legible on light and dark paper.
 ACCENT = "#3b82c4"
-_RULES: dict[str, Any] = {
+_RULES: Any = {  # the keys have a type of their own in new releases only
+
     "svg.fonttype": "none", "svg.hashsalt": "chatledger", "font.family": "sans-serif", "text.parse_math": False,
     "axes.spines.top": False, "axes.spines.right": False,
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK),
