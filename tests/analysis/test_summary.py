@@ -104,6 +104,13 @@ def test_costs_times_and_scores_are_paired_where_prompts_are_shared() -> None:
     assert (1.0, None) == (found.scores["k"].mean, found.scores["k"].interval)
 
 
+def test_a_difference_that_is_the_same_everywhere_has_no_interval() -> None:
+    found = pair(*(said(at, cost_a=f"0.{at}", cost_b=f"0.{at + 1}") for at in range(1, 6))).cost
+    assert found is not None
+    assert (5, None, None) == (found.n, found.interval, found.p_value)
+    assert pytest.approx(0.1) == found.mean
+
+
 def test_measurements_of_different_prompts_are_compared_by_welch() -> None:
     one = [said(f"a{at}", variant_b=None, duration_a_ms=1000 * at) for at in range(1, 5)]
     two = [said(f"b{at}", variant_a="b", variant_b=None, duration_a_ms=2000 * at) for at in range(1, 6)]
