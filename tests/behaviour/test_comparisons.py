@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ def test_the_order_in_which_a_pair_is_named_changes_nothing(compared: Ledger) ->
         turned = uow.comparisons.record(
             "g", "p2", "new", "base", judge="ada", preference=0.25, cost_a=1, duration_b_ms=3, scores_a={"k": 1}
         )
-        assert ("base", "new", 0.75, None, 1, 3, {"k": 1.0}) == (
+        assert ("base", "new", 0.75, None, Decimal(1), 3, {"k": 1.0}) == (
             turned.variant_a, turned.variant_b, turned.preference, turned.cost_a, turned.cost_b, turned.duration_a_ms,
             turned.scores_b,
         )  # fmt: skip

@@ -50,7 +50,7 @@ def fill(url: str) -> None:
         uow.metrics.record("queue", 12)
         uow.comparisons.create("which", variants=["m-1", "m-2"], user_id="ada", title="Which harbour")
         uow.comparisons.add("which", "m-1", "second", prompt_key="p1")
-        scores = {"scores_a": {"depth": 0.1}, "scores_b": {"depth": 0.30000000000000004}}
+        scores: dict[str, Any] = {"scores_a": {"depth": 0.1}, "scores_b": {"depth": 0.30000000000000004}}
         uow.comparisons.record(
             "which",
             "p1",

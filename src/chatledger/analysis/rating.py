@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -52,5 +53,6 @@ def _fitted(wins: Numbers) -> Numbers:
         pull = 2 * _PULL * (special.expit(strengths) - 0.5)
         return value, lost.sum(axis=0) - lost.sum(axis=1) + pull
 
-    found = optimize.minimize(loss, np.zeros(len(wins)), jac=True, method="L-BFGS-B").x
-    return (found - found.mean()) * _TEN_TO_ONE / np.log(10) + _MIDDLE
+    found: Numbers = optimize.minimize(loss, np.zeros(len(wins)), jac=True, method="L-BFGS-B").x
+    rated: Numbers = (found - found.mean()) * (_TEN_TO_ONE / math.log(10)) + _MIDDLE
+    return rated

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from statistics import fmean
+from typing import Any
 
 from chatledger.analysis.testing import difference, share, tau, verdict
 from chatledger.errors import InvalidInput
@@ -15,6 +16,7 @@ from chatledger.schemas import (
     ComparisonResult,
     ComparisonSummary,
     Difference,
+    Interval,
     PairSummary,
     PositionBias,
     VariantSummary,
@@ -26,7 +28,7 @@ Measured = dict[str, float]
 
 
 def summarise(
-    group: ComparisonGroup, results: Sequence[ComparisonResult], *, confidence: float = 0.95
+    group: ComparisonGroup, results: Sequence[ComparisonResult], *, confidence: Any = 0.95
 ) -> ComparisonSummary:
     """The whole of a comparison.
 
@@ -113,13 +115,13 @@ def _pair(pair: Pair, results: Sequence[ComparisonResult], measures: _Measures, 
         variant_b=b,
         **_counts(values),
         missing=len({result.prompt_key for result in results if result.preference is None} - preferences.keys()),
-        win_rate=found and found.mean,
-        standard_error=found and found.standard_error,
-        interval=found and found.interval,
+        win_rate=found.mean if found else None,
+        standard_error=found.standard_error if found else None,
+        interval=found.interval if found else None,
         test=found.test if found else "none",
-        p_value=found and found.p_value,
+        p_value=found.p_value if found else None,
         told=told,
-        needed=found and found.needed,
+        needed=found.needed if found else None,
         cost=measures.difference(pair, confidence, "cost"),
         duration=measures.difference(pair, confidence, "duration"),
         scores={name: gap for name, gap in scores.items() if gap is not None},
@@ -181,7 +183,7 @@ def _variants(
         )
 
 
-def _rated(preferences: dict[Pair, Measured], confidence: float) -> dict[str, tuple[float | None, object]]:
+def _rated(preferences: dict[Pair, Measured], confidence: float) -> dict[str, tuple[float, Interval | None]]:
     from chatledger.analysis.rating import ratings  # noqa: PLC0415 - two variants need none
 
     prompts: dict[str, dict[Pair, float]] = defaultdict(dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chatledger.errors import MissingExtra
 from chatledger.schemas import Difference, Interval
@@ -64,13 +65,13 @@ def difference(a: dict[str, float], b: dict[str, float], confidence: float) -> D
     if shared:
         gaps = np.array([b[key] - a[key] for key in shared])
         mean, n, test = float(gaps.mean()), len(shared), "paired t"
-        if n < 2 or not gaps.std():
+        if n < 2 or not _varies(gaps):
             return Difference(n=n, mean=mean, interval=None, test=test, p_value=None)
-        result = stats.ttest_1samp(gaps, 0.0)
+        result: Any = stats.ttest_1samp(gaps, 0.0)
     elif a and b:
         one, two = np.array([a[key] for key in sorted(a)]), np.array([b[key] for key in sorted(b)])
         mean, n, test = float(two.mean() - one.mean()), min(len(one), len(two)), "Welch's t"
-        if n < 2 or not (one.std() or two.std()):
+        if n < 2 or not (_varies(one) and _varies(two)):
             return Difference(n=n, mean=mean, interval=None, test=test, p_value=None)
         result = stats.ttest_ind(two, one, equal_var=False)
     else:
@@ -78,6 +79,11 @@ def difference(a: dict[str, float], b: dict[str, float], confidence: float) -> D
     found = result.confidence_interval(confidence)
     interval = Interval(low=float(found.low), high=float(found.high))
     return Difference(n=n, mean=mean, interval=interval, test=test, p_value=float(result.pvalue))
+
+
+def _varies(array: NDArray[np.float64]) -> bool:
+    """Whether numbers differ by more than they were rounded."""
+    return bool(np.ptp(array) > 1e-9 * np.abs(array).max())
 
 
 def share(hits: int, n: int, confidence: float) -> Interval:

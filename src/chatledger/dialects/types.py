@@ -39,7 +39,7 @@ Real: Double[float] = Double().with_variant(REAL(), "sqlite")
 Binary = LargeBinary()
 
 #: Numbers that are measured and not counted: 64 bits on both.
-Real = Double().with_variant(REAL(), "sqlite")
+Real: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
 
 
 @lru_cache(maxsize=64)  # one moment is written down for the digest and for the row, and by a thousand rows of one call

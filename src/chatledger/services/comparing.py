@@ -82,9 +82,9 @@ def store(work: Work, group: ComparisonGroup, given: Iterable[NewComparisonResul
         there = select(*(results.c[name] for name in _KEY)).where(
             results.c.group_id == group.group_id, results.c.judge.in_(judges)
         )
-        for row in work.execute(there):
-            if tuple(row) in rows:
-                raise ResultExists(group.group_id, row.prompt_key, row.judge)
+        for found in work.execute(there):
+            if tuple(found) in rows:
+                raise ResultExists(group.group_id, found.prompt_key, found.judge)
     written = list(rows.values())
     work.execute(statement, written)
     return written
@@ -97,7 +97,7 @@ def sessions_deleted(work: Work, names: Sequence[str]) -> None:
     if not rows:
         return
     whose = select(groups.c.group_id, groups.c.user_id).where(groups.c.group_id.in_({row.group_id for row in rows}))
-    owners = {group_id: user_id for group_id, user_id in work.execute(whose)}  # noqa: C416 - rows are no pairs to mypy
+    owners = {row.group_id: row.user_id for row in work.execute(whose)}
     shared = {"at": work.now(), "actor": work.actor, "action": "comparison.session_deleted", "count": 1}
     entries = [
         {
@@ -130,10 +130,10 @@ def erase(work: Work, user_id: str, sessions_of_user: Any) -> None:
 def forget_texts(work: Work, names: Sequence[str]) -> None:
     """Before sessions are erased: the texts that results of others repeat of the same prompts."""
     of_them = select(members.c.group_id, members.c.prompt_key).where(members.c.session_id.in_(list(names)))
-    for group_id, prompt_key in work.execute(of_them).all():
-        statement = update(results).where(results.c.group_id == group_id)
-        if prompt_key is not None:
-            statement = statement.where(results.c.prompt_key == prompt_key)
+    for row in work.execute(of_them).all():
+        statement = update(results).where(results.c.group_id == row.group_id)
+        if row.prompt_key is not None:
+            statement = statement.where(results.c.prompt_key == row.prompt_key)
         work.execute(statement.values(prompt=None, notes=None))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
@@ -137,7 +138,7 @@ class Comparisons(Service):
             self._add_session(group, variant, session_id, prompt_key)
         return group
 
-    def sessions(self, group_id: str) -> list[ComparisonSession]:
+    def sessions(self, group_id: str) -> Sequence[ComparisonSession]:
         """The sessions of a comparison, by prompt and in the order in which they were added.
 
         Raises:
@@ -278,7 +279,7 @@ class Comparisons(Service):
         )
 
 
-def _word(words: type[Any], given: Any, field: str) -> Any:
+def _word(words: type[StrEnum], given: Any, field: str) -> StrEnum:
     try:
         return words(given)
     except ValueError:
