@@ -16,6 +16,7 @@ from chatledger import (
     ComparisonNotFound,
     InvalidInput,
     Ledger,
+    ProjectNotFound,
     SessionExists,
     SessionNotFound,
     SnapshotNotFound,
@@ -62,6 +63,7 @@ NOT_FOUND: dict[str, Callable[[UnitOfWork], object]] = {
     "timeouts.configure": lambda uow: uow.timeouts.configure(THEIRS, idle_timeout=1),
     "timeouts.clear": lambda uow: uow.timeouts.clear(THEIRS),
     "timeouts.get": lambda uow: uow.timeouts.get(THEIRS),
+    "models.reprice": lambda uow: uow.models.reprice(session_id=THEIRS),
     "snapshots.take": lambda uow: uow.snapshots.take(THEIRS),
     "snapshots.list": lambda uow: uow.snapshots.list(THEIRS),
     "statistics.overview": lambda uow: uow.statistics.overview(session_id=THEIRS),
@@ -156,7 +158,29 @@ OTHERWISE = {
     "timeouts.clear_default", "timeouts.warn", "timeouts.sweep", "timeouts.report", "timeouts.purge",
     "batches.create",
     "comparisons.create",
+    "models.get", "models.find", "models.list", "models.prices", "models.price_at",
 }  # fmt: skip
+#: What changes that which all users share, with the argument that a refusal names.
+SHARED: dict[str, tuple[str, Callable[[UnitOfWork], object]]] = {
+    "projects.create": ("project_id", lambda uow: uow.projects.create("new")),
+    "projects.update": ("project_id", lambda uow: uow.projects.update("p", name="x")),
+    "projects.archive": ("project_id", lambda uow: uow.projects.archive("p")),
+    "projects.unarchive": ("project_id", lambda uow: uow.projects.unarchive("p")),
+    "projects.delete": ("project_id", lambda uow: uow.projects.delete("p")),
+    "models.register": ("model_id", lambda uow: uow.models.register("m", notes="x")),
+    "models.update": ("model_id", lambda uow: uow.models.update("m", notes="x")),
+    "models.archive": ("model_id", lambda uow: uow.models.archive("m")),
+    "models.unarchive": ("model_id", lambda uow: uow.models.unarchive("m")),
+    "models.price": ("model_id", lambda uow: uow.models.price("m", input=1)),
+    "models.remove_price": ("model_id", lambda uow: uow.models.remove_price("m", LATER)),
+    "models.import_prices": ("rows", lambda uow: uow.models.import_prices([])),
+}
+#: Projects are seen by those whose sessions are in them.
+PROJECTS: dict[str, Callable[[UnitOfWork], object]] = {
+    "projects.get": lambda uow: uow.projects.get("p").project_id,
+    "projects.find": lambda uow: (found := uow.projects.find("p")) and found.project_id,
+    "projects.list": lambda uow: "".join(project.project_id for project in uow.projects.list()),
+}
 
 
 @pytest.fixture
@@ -182,7 +206,8 @@ def shared(book: Ledger) -> Ledger:
 def test_every_method_of_every_service_has_a_case_here() -> None:
     every = {f"{name}.{method}" for name, service in services(UnitOfWork).items() for method in methods(service)}
     refused = (NOT_FOUND, NO_SNAPSHOT, NO_BATCH, NO_ANNOTATION, NO_COMPARISON)
-    assert every == {name for cases in refused for name in cases} | NOTHING.keys() | OTHERWISE
+    seen = NOTHING.keys() | OTHERWISE | SHARED.keys() | PROJECTS.keys()
+    assert every == {name for cases in refused for name in cases} | seen
 
 
 def test_another_users_session_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
@@ -192,6 +217,45 @@ def test_another_users_session_is_not_found_and_not_touched(shared: Ledger, raw:
             act(uow)
         assert (THEIRS, "no session 'of bob'") == (caught.value.session_id, str(caught.value)), name
     assert before == contents(raw)
+
+
+def test_nobody_changes_what_all_share_through_a_ledger_of_ones_own(shared: Ledger, raw: Raw) -> None:
+    with shared.begin() as uow:
+        uow.projects.create("p")
+        uow.models.price("m", input=1, effective_from=LATER)
+    before = contents(raw)
+    for name, (field, act) in SHARED.items():
+        with pytest.raises(InvalidInput) as caught, shared.for_user("ada").begin() as uow:
+            act(uow)
+        assert field == caught.value.field, name
+    assert before == contents(raw)
+    with shared.for_user("ada").read() as uow:
+        assert ["m"] == [model.model_id for model in uow.models.list()]
+        assert [uow.models.price_at("m", LATER)] == uow.models.prices("m")
+
+
+def test_a_project_is_seen_by_those_whose_sessions_are_in_it(shared: Ledger) -> None:
+    with shared.begin() as uow:
+        uow.sessions.update(THEIRS, project_id="p")
+    for name, look in PROJECTS.items():
+        with shared.for_user("bob").read() as uow:
+            assert "p" == look(uow), name
+        with shared.for_user("ada").read() as uow:
+            if name == "projects.get":
+                with pytest.raises(ProjectNotFound):
+                    look(uow)
+            else:
+                assert not look(uow), name
+
+
+def test_one_prices_ones_own_messages_and_no_others(shared: Ledger) -> None:
+    with shared.begin() as uow:
+        for name in ("of ada", THEIRS):
+            uow.messages.append(name, "assistant", model_id="m", input_tokens=1_000_000)
+        uow.models.price("m", input=1, effective_from="2020-01-01")
+    assert 1 == shared.for_user("ada").reprice().filled
+    with shared.read() as uow:
+        assert (1, 0) == (uow.sessions.get("of ada").total_cost, uow.sessions.get(THEIRS).total_cost)
 
 
 def test_another_users_snapshot_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:

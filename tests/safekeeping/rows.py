@@ -27,6 +27,7 @@ def fill(ledger: Ledger) -> None:
     with ledger.begin(actor="the maker") as uow:
         uow.timeouts.configure_default(user_id="ada", idle_timeout=600, hard_timeout=86_400)
         uow.timeouts.configure_default(idle_timeout=3600)
+        uow.models.price("gpt-5", input="1.25", output=10, others={"audio": "0.5"}, effective_from="2025-08-07")
         uow.sessions.create(
             "trip", user_id="ada", project_id="travel", model_id="gpt-5", title="Trip \"'", system_prompt="Be brief.",
             context={"z": 1, "a": 1.0, "big": 1e16, "nested": {"b": [None, True, 2**60]}}, idle_timeout=60,
@@ -38,6 +39,7 @@ def fill(ledger: Ledger) -> None:
                 payload={"n": number, "f": 1e16, "z": None, "a": [1.0]} if number % 5 == 0 else None,
                 metadata={"m": number} if number % 7 == 0 else None,
             )  # fmt: skip
+        uow.messages.append("trip", "assistant", "priced", input_tokens=7, reasoning_tokens=0, outcome="error")
         uow.messages.append("trip", "tool", "{}", name="get_weather", tool_call_id="c1", created_at=EDGE)
         for _ in range(3):
             uow.messages.pop("trip")

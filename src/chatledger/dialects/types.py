@@ -33,12 +33,9 @@ _NANO_EXPONENT = Decimal(1).scaleb(-9)
 #: 64-bit integers. A STRICT table of SQLite knows INTEGER only, which is 64 bits wide there.
 Whole = BigInteger().with_variant(Integer(), "sqlite")
 
-#: 64-bit floating point, which is what REAL is in a STRICT table of SQLite.
-Real: Double[float] = Double().with_variant(REAL(), "sqlite")
-
 Binary = LargeBinary()
 
-#: Numbers that are measured and not counted: 64 bits on both.
+#: Numbers that are measured and not counted: 64 bits on both. REAL is what a STRICT table of SQLite knows.
 Real: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
 
 

@@ -12,8 +12,9 @@ from sqlalchemy.sql import Select
 
 from chatledger.dialects.base import Dialect
 from chatledger.dialects.types import Identifier, Whole, wire
-from chatledger.errors import KeyReused, SequenceConflict, SessionClosed, SessionNotFound
-from chatledger.schemas import Message
+from chatledger.errors import InvalidInput, KeyReused, SequenceConflict, SessionClosed, SessionNotFound
+from chatledger.schemas import Message, NewMessage
+from chatledger.schemas.message import new_message
 from chatledger.services.digest import digest_of
 from chatledger.services.ownership import in_visible_session, owned, place, this_session
 from chatledger.services.prepared import Prepared
@@ -143,3 +144,17 @@ def explain_refusal(work: Work, session_id: str, row: dict[str, Any], expected: 
             return stored.require_same(row, timed=timed)
     last = lock_session(work, session_id)
     raise SequenceConflict(session_id, expected if expected is not None else last + 1, last)
+
+
+def at_place(place: int, given: Any) -> NewMessage:
+    """A message of a list. What is wrong with it is told with its place."""
+    try:
+        return new_message(given)
+    except InvalidInput as error:
+        wrong = placed(place, error)
+    raise wrong
+
+
+def placed(place: int, error: InvalidInput) -> InvalidInput:
+    """The error of a message, with its place in the list."""
+    return InvalidInput(f"messages[{place}].{error.field}", error.reason)

@@ -18,8 +18,15 @@ from chatledger.models import Message as MessageRow
 from chatledger.models.base import table_of
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import MAX_COUNT, identifier, validated, whole
-from chatledger.schemas.message import new_message
-from chatledger.services.appending import Stored, append_statement, explain_refusal, lock_session, with_keys
+from chatledger.services.appending import (
+    Stored,
+    append_statement,
+    at_place,
+    explain_refusal,
+    lock_session,
+    placed,
+    with_keys,
+)
 from chatledger.services.audit import MESSAGES_DELETED, attribute
 from chatledger.services.ownership import in_visible_session, place, require_visible
 from chatledger.services.prepared import Prepared
@@ -121,7 +128,7 @@ class Messages(Service):
         identifier(session_id, "session_id")
         if not isinstance(messages, Iterable):
             raise InvalidInput("messages", f"must be a list of messages, not {type(messages).__name__}")
-        given = [_at_place(place, message) for place, message in enumerate(messages)]
+        given = [at_place(place, message) for place, message in enumerate(messages)]
         last = lock_session(self._work, session_id)
         now = self._work.now()
         keys = [message.key for message in given if message.key is not None]
@@ -137,7 +144,7 @@ class Messages(Service):
             try:
                 row = to_row(message, now)
             except InvalidInput as error:
-                raise _placed(index, error) from None
+                raise placed(index, error) from None
             if message.key is not None and message.key in known:
                 result.append(known[message.key].require_same(row, timed=message.created_at is not None))
                 continue
@@ -271,18 +278,6 @@ class Messages(Service):
             CorruptDatabase: a snapshot of the session is damaged.
         """
         return redact(self._work, self.get(session_id, sequence_number), replacement)
-
-
-def _at_place(place: int, given: Any) -> NewMessage:
-    try:
-        return new_message(given)
-    except InvalidInput as error:
-        wrong = _placed(place, error)
-    raise wrong
-
-
-def _placed(place: int, error: InvalidInput) -> InvalidInput:
-    return InvalidInput(f"messages[{place}].{error.field}", error.reason)
 
 
 _TABLE = table_of(MessageRow)

@@ -1,0 +1,76 @@
+"""Price lists are read exactly, and what is wrong with a row is told with its place."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatledger import InvalidInput, Ledger
+from chatledger.exchange import read_prices
+
+
+def written(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "prices"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_csv(tmp_path: Path, ledger: Ledger) -> None:
+    text = (
+        "\ufeffmodel_id, input,output,cached_input,effective_from,context_window\r\n"
+        "gpt-5,1.25,10,0.125,2025-08-07,400000\r\n"
+        '"o, 1",15,60,,,\r\n'
+        "short,1\r\n"
+        "odd,1,x,,,\r\n"
+    )
+    rows = read_prices(written(tmp_path, text))
+    report = ledger.run(lambda uow: uow.models.import_prices(rows))
+    assert [("line 4", "row: has more or fewer cells than the header"), ("line 5", "output: is not a price")] == [
+        (problem.place, problem.reason) for problem in report.problems
+    ]
+    with ledger.read() as uow:
+        (price,) = uow.models.prices("gpt-5")
+        assert (Decimal("1.25"), Decimal(10), Decimal("0.125")) == (price.input, price.output, price.cached_input)
+        assert ("2025-08-07", 400_000) == (
+            price.effective_from.date().isoformat(), uow.models.get("gpt-5").context_window,
+        )  # fmt: skip
+        assert "1970-01-01" == uow.models.prices("o, 1")[0].effective_from.date().isoformat()
+
+
+def test_a_json_list_keeps_every_digit(tmp_path: Path, ledger: Ledger) -> None:
+    rows = read_prices(written(tmp_path, '[{"model_id": "m", "input": 0.100000001, "others": {"audio": 1e-9}}, 7]'))
+    report = ledger.run(lambda uow: uow.models.import_prices(rows))
+    assert ["item 2"] == [problem.place for problem in report.problems]
+    with ledger.read() as uow:
+        (price,) = uow.models.prices("m")
+    assert (Decimal("0.100000001"), {"audio": Decimal("1E-9")}) == (price.input, price.others)
+
+
+def test_prices_for_one_token_become_prices_for_a_million(tmp_path: Path, ledger: Ledger) -> None:
+    text = """{"gpt-4o": {"input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05, "mode": "chat",
+        "cache_read_input_token_cost": 1.2500000000000001e-06, "max_input_tokens": 128000, "litellm_provider": "openai"},
+        "pictures": {"output_cost_per_image": 0.04}, "odd": {"input_cost_per_token": "free"}, "none": 3}"""
+    rows = read_prices(written(tmp_path, text))
+    report = ledger.run(lambda uow: uow.models.import_prices(rows))
+    assert ["pictures", "odd", "none"] == [problem.place for problem in report.problems]
+    with ledger.read() as uow:
+        (price,) = uow.models.prices("gpt-4o")
+        assert (Decimal("2.5"), Decimal(10), Decimal("1.25")) == (price.input, price.output, price.cached_input)
+        assert ("openai", 128_000) == ((model := uow.models.get("gpt-4o")).provider, model.context_window)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "name,price\n", "model_id,model_id\n", "model_id,input,tax\n", "{", '{"m": NaN}', b"\xff\xfe",
+        'model_id,input\n"m,1\n', "[" * 100_000,
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_what_is_no_price_list_is_refused(tmp_path: Path, text: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_prices(written(tmp_path, text))
+    assert "file" == caught.value.field
