@@ -19,14 +19,9 @@ from chatledger.errors import (
     MessageNotFound,
     MetadataNotFound,
     MissingExtra,
-    ModelNotFound,
     NotALedger,
     NotFound,
     OutOfSpace,
-    PriceNotFound,
-    ProjectExists,
-    ProjectInUse,
-    ProjectNotFound,
     ReadOnly,
     ResultExists,
     SchemaAhead,
@@ -43,6 +38,7 @@ from chatledger.errors import (
     UnitOfWorkEnded,
 )
 from chatledger.ledger import Ledger
+from chatledger.registry_errors import ModelNotFound, PriceNotFound, ProjectExists, ProjectInUse, ProjectNotFound
 from chatledger.schemas import (
     Activity,
     Agreement,

@@ -107,27 +107,6 @@ class SnapshotNotFound(NotFound):
         super().__init__(f"no snapshot {snapshot_id!r}", snapshot_id=snapshot_id)
 
 
-class ProjectNotFound(NotFound):
-    project_id: str
-
-    def __init__(self, project_id: str) -> None:
-        super().__init__(f"no project {project_id!r}", project_id=project_id)
-
-
-class ModelNotFound(NotFound):
-    model_id: str
-
-    def __init__(self, model_id: str) -> None:
-        super().__init__(f"no model {model_id!r}", model_id=model_id)
-
-
-class PriceNotFound(NotFound):
-    model_id: str
-
-    def __init__(self, model_id: str) -> None:
-        super().__init__(f"model {model_id!r} has no such price", model_id=model_id)
-
-
 class AnnotationNotFound(NotFound):
     annotation_id: str
 
@@ -151,20 +130,6 @@ class SessionExists(Conflict):
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"session {session_id!r} exists already", session_id=session_id)
-
-
-class ProjectExists(Conflict):
-    project_id: str
-
-    def __init__(self, project_id: str) -> None:
-        super().__init__(f"project {project_id!r} exists already", project_id=project_id)
-
-
-class ProjectInUse(Conflict):
-    project_id: str
-
-    def __init__(self, project_id: str) -> None:
-        super().__init__(f"sessions belong to project {project_id!r}: archive it instead", project_id=project_id)
 
 
 class SequenceConflict(Conflict):

@@ -17,7 +17,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def told(book: Ledger) -> Ledger:
-    """Messages of a million tokens each: two that are priced with a price that was wrong, one that has none, one given."""
+    """Messages of a million tokens each: two with a price, one that has none yet, one given."""
     with book.begin() as uow:
         uow.sessions.create("s", model_id="m", project_id="p")
         uow.sessions.create("t", model_id="n")
@@ -61,9 +61,10 @@ def test_what_can_be_known_is_filled_in_and_what_changed_is_corrected(told: Ledg
 def test_a_price_that_is_gone_takes_its_costs_along(told: Ledger) -> None:
     with told.begin() as uow:
         uow.models.remove_price("m", T0)
-        assert 2 == uow.models.reprice().withdrawn
+        done = uow.models.reprice()
+        assert (1, 1, Decimal(1)) == (done.withdrawn, done.corrected, done.difference)
         assert [(None, None)] * 2 == [(one.cost, one.priced_from) for one in uow.messages.history("s", before=3)]
-    assert [None, None, None, 9, None] == costs(told)
+    assert [None, None, 3, 9, None] == costs(told)
 
 
 def test_given_costs_are_overwritten_where_that_is_asked_for(told: Ledger) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.house.source import PACKAGE, imports, module_name, source_files
 
-_LEAVES = {"errors", "batch_errors", "settings", "vocabulary", "ids", "clock"}
+_LEAVES = {"errors", "batch_errors", "registry_errors", "settings", "vocabulary", "ids", "clock"}
 _TABLES = _LEAVES | {"dialects", "models", "schemas"}
 _LEDGERS = {
     "migrate", "core", "observing", "unit_of_work", "async_unit_of_work", "transactions", "sweeper", "housekeeping",
@@ -24,6 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "vocabulary": set(),
     "errors": set(),
     "batch_errors": {"errors"},
+    "registry_errors": {"errors"},
     "ids": {"errors"},
     "clock": {"errors"},
     "settings": {"errors", "vocabulary"},
