@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -255,7 +256,7 @@ def test_one_prices_ones_own_messages_and_no_others(shared: Ledger) -> None:
         uow.models.price("m", input=1, effective_from="2020-01-01")
     assert 1 == shared.for_user("ada").reprice().filled
     with shared.read() as uow:
-        assert (1, 0) == (uow.sessions.get("of ada").total_cost, uow.sessions.get(THEIRS).total_cost)
+        assert (Decimal(1), Decimal(0)) == (uow.sessions.get("of ada").total_cost, uow.sessions.get(THEIRS).total_cost)
 
 
 def test_another_users_snapshot_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:

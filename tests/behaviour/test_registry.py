@@ -130,9 +130,16 @@ def test_what_is_not_there_is_said_by_name(book: Ledger) -> None:
         for act in (uow.projects.get, uow.projects.update, uow.projects.archive, uow.projects.unarchive):
             with pytest.raises(ProjectNotFound, match="no project 'x'"):
                 act("x")
-        for act in (uow.models.get, uow.models.update, uow.models.archive, uow.models.unarchive, uow.models.prices):
+        asked: list[Any] = [
+            uow.models.get,
+            uow.models.update,
+            uow.models.archive,
+            uow.models.unarchive,
+            uow.models.prices,
+        ]
+        for ask in asked:
             with pytest.raises(ModelNotFound, match="no model 'x'"):
-                act("x")
+                ask("x")
         with pytest.raises(InvalidInput, match="at least one price"):
             uow.models.price("m")
 

@@ -39,7 +39,7 @@ def test_models_and_what_they_cost(run: Command) -> None:
     assert ("2.5", "10", None, "2026-01-01T00:00:00+00:00") == (
         set_["input"], set_["output"], set_["reasoning"], set_["effective_from"],
     )  # fmt: skip
-    assert "2026-01-01 00:00Z  $2.5     $10" in run.text("model", "prices", "m")
+    assert "2026-01-01 00:00Z   $2.5     $10" in run.text("model", "prices", "m")
     assert run.json("model", "archive", "m")["archived_at"]
     assert not run.json("model", "unarchive", "m")["archived_at"]
     assert [set_] == run.json("model", "prices", "m")["items"]

@@ -74,7 +74,7 @@ def list_(
     ]
     Screen().table(columns, rows)
     if page.next_cursor:
-        Screen().line((f"more: --cursor {page.next_cursor}", "dim"))
+        Screen.errors().line((f"more with --cursor {page.next_cursor}", "dim"))
 
 
 @app.command()

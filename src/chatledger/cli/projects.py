@@ -39,7 +39,7 @@ def list_(
     rows = [(one.project_id, one.name or "", when(one.created_at), dated(one)) for one in page]
     Screen().table(columns, rows)
     if page.next_cursor:
-        Screen().line((f"more: --cursor {page.next_cursor}", "dim"))
+        Screen.errors().line((f"more with --cursor {page.next_cursor}", "dim"))
 
 
 def dated(one: Any) -> str:
