@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, case, literal
 
@@ -67,6 +66,8 @@ def zone(name: str | tzinfo) -> tzinfo:
         return name
     if name == "UTC":
         return UTC  # known everywhere, even where the system has no names of zones
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - for those who ask for a zone
+
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, LookupError, TypeError):
