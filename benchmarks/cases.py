@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from benchmarks import appending, growth, memory, processes, reading, searching, starting, threads
+from benchmarks import appending, growth, memory, processes, reading, searching, starting, statistics, threads
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure
 
@@ -20,6 +20,7 @@ CASES: dict[str, Case] = {
     "last": reading.last,
     "sessions": reading.sessions,
     "search": searching.search,
+    "statistics": statistics.statistics,
     "start": starting.start,
     "memory": memory.memory,
     "growth": growth.growth,

@@ -23,7 +23,7 @@ _USERS = 100
 def growth(bench: Bench) -> Iterator[Figure]:
     """Ours against ours: the large store against the small one."""
     with ExitStack() as stack:
-        small, large = (stack.enter_context(Ledger(_filled(bench, size))) for size in (SMALL, LARGE))
+        small, large = (stack.enter_context(Ledger(filled(bench, size))) for size in (SMALL, LARGE))
         turns = Conversation(seed=5).turns(1000)
 
         def append(uow: UnitOfWork, number: int) -> None:
@@ -69,7 +69,8 @@ def _batch(ledger: Ledger, work: Callable[[UnitOfWork, int], None], calls: int, 
     return batch
 
 
-def _filled(bench: Bench, messages: int) -> str:
+def filled(bench: Bench, messages: int) -> str:
+    """The URL of a new ledger with so many messages, a hundred in each session."""
     url = bench.database.fresh()
     with closing(bench.database.raw(url)) as raw:
         sessions = range(messages // _SESSION)

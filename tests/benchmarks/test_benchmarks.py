@@ -74,7 +74,9 @@ def test_raw_finds_what_the_ledger_finds(backend: str, url: str, query: str) -> 
         assert len(found) == len(raw.search(query, 20)) > 0
 
 
-@pytest.mark.parametrize("name", ["append", "async", "threads", "append-many", "history", "last", "sessions", "search"])
+@pytest.mark.parametrize(
+    "name", ["append", "async", "threads", "append-many", "history", "last", "sessions", "search", "statistics"]
+)
 def test_a_case_runs(name: str, tmp_path: Path) -> None:
     with closing(Bench(SQLite(tmp_path), _TINY, quick=True)) as bench:
         figures = list(CASES[name](bench))

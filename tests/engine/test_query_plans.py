@@ -195,3 +195,26 @@ def _no_scan(found: str) -> None:
         if re.match(r"\W*SCAN (messages|sessions|m|s)\b", line):
             assert "USING INDEX ix_sessions" in line or "USING COVERING INDEX" in line, found
         assert "TEMP B-TREE FOR ORDER BY" not in line, found
+
+
+_STATISTICS: dict[str, tuple[Callable[[UnitOfWork], object], str]] = {
+    "a time": (
+        lambda uow: uow.statistics.overview(since=_DAY - timedelta(days=15), until=_DAY - timedelta(days=14.99)),
+        "ix_session_usage_quarter",
+    ),
+    "the first and the last moment": (lambda uow: uow.statistics.by_day(until=_DAY), "ix_session_usage_quarter"),
+}
+
+
+@pytest.mark.parametrize("name", _STATISTICS)
+def test_statistics_of_little_read_little(large: Ledger, name: str) -> None:
+    work, index = _STATISTICS[name]
+    assert index in plan(large, work)
+
+
+def test_percentiles_read_no_message(large: Ledger) -> None:
+    found = plan(large, lambda uow: uow.statistics.latency())
+    one = plan(large, lambda uow: uow.statistics.overview(user_id="u7"))
+    if large.engine.dialect.name == "sqlite":  # PostgreSQL weighs it: there is little usage here, and no duration
+        assert "ix_sessions_user_activity" in one
+        assert "COVERING INDEX ix_messages_durations" in found
