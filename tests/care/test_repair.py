@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from chatledger import InvalidInput, Ledger, RepairReport, Status
-from tests.care.damage import CASES, DAMAGES, dump, unguarded
+from tests.care.damage import CASES, DAMAGES, dump, fill, unguarded
 from tests.faults.truth import require_sound
 from tests.support.colours import open_book
 from tests.support.raw import Raw
@@ -274,3 +274,17 @@ def test_both_colours_check_and_repair(url: str, colour: str) -> None:
 def test_what_is_asked_for_must_be_something(ledger: Ledger) -> None:
     with pytest.raises(InvalidInput, match="orphans"):
         ledger.repair(orphans="burn")
+
+
+def test_a_view_that_is_missing_or_changed_is_made_anew(url: str) -> None:
+    fill(url)
+    raw = Raw(url)
+    raw("DROP VIEW user_usage")
+    raw("DROP VIEW recent_sessions")
+    raw("CREATE VIEW recent_sessions AS SELECT session_id FROM sessions")
+    with closing(Ledger(url)) as ledger:
+        (finding,) = [one for one in ledger.check(full=False).findings if one.kind == "schema"]
+        assert {"changed: view recent_sessions", "missing: view user_usage"} == set(finding.examples)
+        ledger.repair(backup=False)
+        assert [] == [one for one in ledger.check(full=False).findings if one.kind == "schema"]
+    assert "ada" in [row.user_id for row in raw("SELECT user_id, cost_usd FROM user_usage")]
