@@ -109,6 +109,16 @@ def is_async(worker: Any) -> bool:
     return inspect.iscoroutinefunction(worker) or inspect.iscoroutinefunction(getattr(worker, "__call__", None))  # noqa: B004 - it is asked what it is, not whether
 
 
+def worked(worker: Callable[[BatchItem], Any], item: BatchItem) -> Ended:
+    """What a worker makes of an item. Whatever it raises is the failure of that item, and of nothing else."""
+    try:
+        return Ended(item, worker(item))
+    except StopIteration as error:  # which no future can hold
+        return Ended(item, error=RuntimeError(f"StopIteration: {error}"))
+    except BaseException as error:  # noqa: BLE001 - as above
+        return Ended(item, error=error)
+
+
 class _Told:
     """Whether somebody has pressed Ctrl-C."""
 
@@ -184,11 +194,7 @@ class _Threads:
         return None
 
     def _work(self, item: BatchItem) -> None:
-        try:
-            ended = Ended(item, self._worker(item))
-        except BaseException as error:  # noqa: BLE001 - whatever a worker raises is the failure of its item
-            ended = Ended(item, error=error)
-        self._told.ended.put(ended)
+        self._told.ended.put(worked(self._worker, item))
 
     def _wait(self, seconds: float) -> list[Ended]:
         found: list[Ended] = []
