@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import secrets
 import signal
 import socket
 import threading
@@ -17,6 +16,7 @@ from typing import Any
 from chatledger.batch_course import Run
 from chatledger.batch_steps import Begin, Ended, How, Step, Transact, Wait
 from chatledger.errors import InvalidInput
+from chatledger.ids import new_id
 from chatledger.schemas import BatchItem, BatchProgress
 from chatledger.schemas.fields import called, identifier, whole
 from chatledger.transactions import Transactions
@@ -101,7 +101,7 @@ def asked(
 
 def own_name() -> str:
     """Who works, for people who look at an item: the machine, the process, and which run in it."""
-    return f"{socket.gethostname()[:200]}:{os.getpid()}:{secrets.token_hex(2)}"
+    return f"{socket.gethostname()[:200]}:{os.getpid()}:{new_id()[-6:]}"
 
 
 def is_async(worker: Any) -> bool:
