@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from chatledger.async_transactions import AsyncTransactions
 from chatledger.batch_course import Run
 from chatledger.batch_steps import Begin, Drop, Ended, Step, Transact, Wait
-from chatledger.batching import LEASE, asked, is_async
+from chatledger.batching import LEASE, asked, is_async, worked
 from chatledger.schemas import BatchItem, BatchProgress
 
 
@@ -40,21 +40,16 @@ class AsyncBatching(AsyncTransactions):
         how = asked(
             job_id, worker, concurrency, lease, name, grace, progress, lambda: stopping is not None and stopping()
         )
-        pool = None if is_async(worker) else ThreadPoolExecutor(how.concurrency, "chatledger batch")
-        try:
-            return await _Tasks(self, worker, pool).run(Run(how))
-        finally:
-            if pool is not None:
-                pool.shutdown(wait=False, cancel_futures=True)
+        return await _Tasks(self, worker).run(Run(how))
 
 
 class _Tasks:
     """Does what a run's course says, with a task for each item."""
 
-    def __init__(self, ledger: AsyncTransactions, worker: Callable[..., Any], pool: ThreadPoolExecutor | None) -> None:
+    def __init__(self, ledger: AsyncTransactions, worker: Callable[..., Any]) -> None:
         self._ledger = ledger
         self._worker = worker
-        self._pool = pool
+        self._awaits = is_async(worker)
         self._tasks: dict[asyncio.Task[Any], BatchItem] = {}
 
     async def run(self, run: Run) -> BatchProgress:
@@ -98,9 +93,19 @@ class _Tasks:
             return step.act(uow)
 
     async def _work(self, item: BatchItem) -> Any:
-        if self._pool is None:
+        if self._awaits:
             return await self._worker(item)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._worker, item)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+
+        def work() -> None:
+            ended = worked(self._worker, item)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_tell, answer, ended)
+
+        # A thread for each, and none of a pool: one that hangs must not keep the next item from being begun.
+        threading.Thread(target=work, name="chatledger batch", daemon=True).start()
+        return await answer
 
     async def _wait(self, seconds: float) -> list[Ended]:
         if not self._tasks:
@@ -116,6 +121,15 @@ class _Tasks:
             self._tasks.pop(task, None)
         if tasks:
             await asyncio.wait(tasks, timeout=1.0)
+
+
+def _tell(answer: asyncio.Future[Any], ended: Ended) -> None:
+    if answer.done():
+        return
+    if ended.error is None:
+        answer.set_result(ended.value)
+    else:
+        answer.set_exception(ended.error)
 
 
 def _ended(item: BatchItem, task: asyncio.Task[Any]) -> Ended:

@@ -96,17 +96,24 @@ class Run:
         while (self.held or self._ended) and time.monotonic() < deadline:
             if self._ended or self._due(time.monotonic()):
                 yield from self._turn(0)
-            if self.held:
+            if self.held or self._ended:
                 self._ended += yield Wait(min(self._seconds(), 0.2))
         if self.held:
-            yield Transact(self.give_back)
+            yield from self._insisting(Transact(self.give_back_all))
             for held in self.held.values():
                 yield Drop(held.item)
             self.held.clear()
-        last: BatchProgress = yield Transact(lambda uow: uow.batches.progress(self.how.job_id), reading=True)
+        last: BatchProgress = yield from self._insisting(
+            Transact(lambda uow: uow.batches.progress(self.how.job_id), reading=True)
+        )
         if self.how.progress is not None:
             self.how.progress(last)
         return last
+
+    def give_back_all(self, uow: UnitOfWork) -> bool:
+        """`give_back`; True, for that it was done."""
+        self.give_back(uow)
+        return True
 
     def give_back(self, uow: UnitOfWork) -> None:
         """Record what has ended, and put back what was not finished."""
@@ -222,6 +229,12 @@ class Run:
             self._put_off(_LAST_LOOK)
             return None
         self._trouble_since = None
+        return result
+
+    def _insisting(self, step: Transact) -> Generator[Step, Any, Any]:
+        """What the transaction returned, in the end."""
+        while (result := (yield from self._trying(step))) is None:
+            self._ended += yield Wait(0.2)
         return result
 
     def _put_off(self, seconds: float) -> None:

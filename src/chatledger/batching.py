@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import secrets
 import signal
 import socket
 import threading
@@ -17,6 +16,7 @@ from typing import Any
 from chatledger.batch_course import Run
 from chatledger.batch_steps import Begin, Ended, How, Step, Transact, Wait
 from chatledger.errors import InvalidInput
+from chatledger.ids import new_id
 from chatledger.schemas import BatchItem, BatchProgress
 from chatledger.schemas.fields import called, identifier, whole
 from chatledger.transactions import Transactions
@@ -101,12 +101,22 @@ def asked(
 
 def own_name() -> str:
     """Who works, for people who look at an item: the machine, the process, and which run in it."""
-    return f"{socket.gethostname()[:200]}:{os.getpid()}:{secrets.token_hex(2)}"
+    return f"{socket.gethostname()[:200]}:{os.getpid()}:{new_id()[-6:]}"
 
 
 def is_async(worker: Any) -> bool:
     """Whether a worker is to be awaited."""
     return inspect.iscoroutinefunction(worker) or inspect.iscoroutinefunction(getattr(worker, "__call__", None))  # noqa: B004 - it is asked what it is, not whether
+
+
+def worked(worker: Callable[[BatchItem], Any], item: BatchItem) -> Ended:
+    """What a worker makes of an item. Whatever it raises is the failure of that item, and of nothing else."""
+    try:
+        return Ended(item, worker(item))
+    except StopIteration as error:  # which no future can hold
+        return Ended(item, error=RuntimeError(f"StopIteration: {error}"))
+    except BaseException as error:  # noqa: BLE001 - as above
+        return Ended(item, error=error)
 
 
 class _Told:
@@ -184,11 +194,7 @@ class _Threads:
         return None
 
     def _work(self, item: BatchItem) -> None:
-        try:
-            ended = Ended(item, self._worker(item))
-        except BaseException as error:  # noqa: BLE001 - whatever a worker raises is the failure of its item
-            ended = Ended(item, error=error)
-        self._told.ended.put(ended)
+        self._told.ended.put(worked(self._worker, item))
 
     def _wait(self, seconds: float) -> list[Ended]:
         found: list[Ended] = []
