@@ -70,7 +70,7 @@ class Annotations(Service):
         `score` is any finite number within ±1e300, on a scale of your own.
 
         Raises:
-            SessionNotFound: no such session, or it belongs to another user.
+            SessionNotFound: not there, or another user's.
             MessageNotFound: the session has no message of this number.
             InvalidInput: a value that cannot be stored, or neither a label nor a score nor a text.
         """
@@ -213,8 +213,7 @@ class Annotations(Service):
         matcher, highlighter = Matcher(asked), Highlighter(asked, marks)
         hits: _Hits = []
         last = None
-        statement = newest_first(conditions).limit(_READ)
-        for number, row in enumerate(self._work.execute(statement, None), 1):
+        for number, row in enumerate(self._work.execute(newest_first(conditions).limit(_READ)), 1):
             if len(hits) < limit:
                 last = to_annotation(row)
             said = row.text[:_LOOKED_AT]
@@ -224,10 +223,8 @@ class Annotations(Service):
                 assert last is not None
                 hits.append(AnnotationHit(**last.model_dump(), snippet=highlighter.snippet(said)))
             if number == _READ and last is not None:
-                place = last if len(hits) < limit else hits[-1]
-                return Page[AnnotationHit](
-                    items=tuple(hits), next_cursor=_next([place], "found annotations"), truncated=True
-                )
+                cursor = _next([last if len(hits) < limit else hits[-1]], "found annotations")
+                return Page[AnnotationHit](items=tuple(hits), next_cursor=cursor, truncated=True)
         return Page[AnnotationHit](items=tuple(hits))
 
     def summary(
