@@ -5,12 +5,15 @@
     │   ├── SessionNotFound      no such session, or it belongs to another user
     │   ├── MessageNotFound
     │   ├── MetadataNotFound
-    │   └── SnapshotNotFound
+    │   ├── SnapshotNotFound
+    │   ├── WorkflowNotFound
+    │   └── ExecutionNotFound
     ├── Conflict
     │   ├── SessionExists
     │   ├── SequenceConflict     somebody else appended first
     │   ├── KeyReused            the same key was used for other content
     │   ├── SessionHeld          a held session is not deleted: release it first
+    │   ├── ExecutionBusy        another runner holds the lease of this execution, or has taken it over
     │   └── TransitionRefused    a session in this status cannot go to that one
     ├── SessionClosed            archived, expired or failed: it takes no more messages
     ├── InvalidInput             (also a ValueError) names the field
@@ -35,6 +38,7 @@ the text of a message.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 
@@ -94,6 +98,22 @@ class SnapshotNotFound(NotFound):
         super().__init__(f"no snapshot {snapshot_id!r}", snapshot_id=snapshot_id)
 
 
+class WorkflowNotFound(NotFound):
+    name: str
+    version: int | None
+
+    def __init__(self, name: str, version: int | None = None) -> None:
+        which = f"no workflow {name!r}" if version is None else f"no version {version} of workflow {name!r}"
+        super().__init__(which, name=name, version=version)
+
+
+class ExecutionNotFound(NotFound):
+    execution_id: str
+
+    def __init__(self, execution_id: str) -> None:
+        super().__init__(f"no execution {execution_id!r}", execution_id=execution_id)
+
+
 class Conflict(ChatledgerError):
     """Somebody else was there first. Nothing was written."""
 
@@ -148,6 +168,22 @@ class SessionHeld(Conflict):
         names = ", ".join(map(repr, session_ids))
         which = f"session {names} is held" if len(session_ids) == 1 else f"sessions {names} are held"
         super().__init__(f"{which} and not deleted: release first", session_ids=session_ids)
+
+
+class ExecutionBusy(Conflict):
+    """`lease_until` is when another runner's lease ends unless it is moved on, as far as that is known."""
+
+    execution_id: str
+    lease_until: datetime | None
+
+    def __init__(self, execution_id: str, lease_until: datetime | None = None) -> None:
+        until = f" until {lease_until.isoformat(timespec='seconds')}" if lease_until else ""
+        super().__init__(
+            f"execution {execution_id!r} is in the hands of another runner{until}: "
+            "wait for its lease to end, or take it over if you know that it is dead",
+            execution_id=execution_id,
+            lease_until=lease_until,
+        )
 
 
 class TransitionRefused(Conflict):

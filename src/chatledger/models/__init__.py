@@ -8,6 +8,7 @@ from chatledger.models.registry import Model, ModelPrice, Project
 from chatledger.models.session import Session
 from chatledger.models.snapshot import Snapshot
 from chatledger.models.timeout import Timeout, TimeoutDefault
+from chatledger.models.workflow import Workflow, WorkflowExecution, WorkflowStep
 
 __all__ = [
     "AuditEntry",
@@ -21,4 +22,7 @@ __all__ = [
     "Snapshot",
     "Timeout",
     "TimeoutDefault",
+    "Workflow",
+    "WorkflowExecution",
+    "WorkflowStep",
 ]
