@@ -50,9 +50,10 @@ ALLOWED: dict[str, set[str]] = {
     | {"async_housekeeping", "async_inspection", "async_safekeeping", "async_transactions", "ledger"},
     "exchange": _TABLES | _LEDGERS | {"services"},
     "adoption": _TABLES | _LEDGERS | {"services"},
+    "workflows": _TABLES | {"services", "unit_of_work", "transactions", "async_transactions"},
     # The two front doors. They may come in through `chatledger` itself, as users do.
     "interop": _TABLES | _LEDGERS | {"services", "exchange", "chatledger"},
-    "cli": _TABLES | _LEDGERS | {"services", "exchange", "adoption", "chatledger"},
+    "cli": _TABLES | _LEDGERS | {"services", "exchange", "adoption", "workflows", "chatledger"},
     # `chatledger/__init__.py` and `__main__.py`.
     "chatledger": _LEAVES | _LEDGERS | {"models", "schemas"},
     "__main__": {"cli"},

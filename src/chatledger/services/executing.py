@@ -57,10 +57,17 @@ def find(work: Work, execution_id: str, *, lock: bool = False) -> WorkflowExecut
     return WorkflowExecution.model_validate(dict(row._mapping))
 
 
-def steps_of(work: Work, execution_id: str) -> list[WorkflowStep]:
-    """The steps and items of an execution."""
+def steps_of(work: Work, execution_id: str, step: str | None = None) -> list[WorkflowStep]:
+    """The steps and items of an execution, or one step and its items."""
     statement = select(*steps.c).where(steps.c.execution_id == execution_id).order_by(steps.c.step, steps.c.item)
+    if step is not None:
+        statement = statement.where(steps.c.step == step)
     return [to_step(row) for row in work.execute(statement)]
+
+
+def step_at(work: Work, execution_id: str, step: str, item: int) -> WorkflowStep:
+    """One step or item."""
+    return to_step(work.execute(select(*steps.c).where(_this(execution_id, step, item))).one())
 
 
 def to_step(row: Any) -> WorkflowStep:
@@ -102,7 +109,7 @@ def take(
 def give_back(work: Work, hold: Hold) -> None:
     """What was begun and not ended is pending again."""
     for step in steps_of(work, hold.execution_id):
-        if step.state is StepState.RUNNING and step.items is None:
+        if step.state is StepState.RUNNING and (step.items is None or step.item != WHOLE):
             reset(work, step, "interrupted")
 
 
