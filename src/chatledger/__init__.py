@@ -8,6 +8,8 @@ from chatledger.errors import (
     ChatledgerError,
     Conflict,
     CorruptDatabase,
+    ExecutionBusy,
+    ExecutionNotFound,
     InvalidInput,
     KeyReused,
     LedgerClosed,
@@ -30,6 +32,7 @@ from chatledger.errors import (
     TransitionRefused,
     Unavailable,
     UnitOfWorkEnded,
+    WorkflowNotFound,
 )
 from chatledger.ledger import Ledger
 from chatledger.safekeeping.copying import copy_ledger
@@ -62,11 +65,26 @@ from chatledger.schemas import (
     TimeoutDefault,
     TimeoutReport,
     UpkeepStep,
+    WorkflowExecution,
+    WorkflowStep,
+    WorkflowVersion,
 )
 from chatledger.settings import Preset, Settings
 from chatledger.sweeper import Sweeper
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import LimitKind, Orphans, Outcome, Role, Scope, Severity, SnapshotKind, Status, SweepAction
+from chatledger.vocabulary import (
+    ExecutionState,
+    LimitKind,
+    Orphans,
+    Outcome,
+    Role,
+    Scope,
+    Severity,
+    SnapshotKind,
+    Status,
+    StepState,
+    SweepAction,
+)
 
 if TYPE_CHECKING:
     from chatledger.async_ledger import AsyncLedger
@@ -85,6 +103,9 @@ __all__ = [
     "CorruptDatabase",
     "Due",
     "ErasureReceipt",
+    "ExecutionBusy",
+    "ExecutionNotFound",
+    "ExecutionState",
     "Finding",
     "Health",
     "IntegrityReport",
@@ -132,6 +153,7 @@ __all__ = [
     "SnapshotKind",
     "SnapshotNotFound",
     "Status",
+    "StepState",
     "SweepAction",
     "SweepFailure",
     "SweepReport",
@@ -144,6 +166,10 @@ __all__ = [
     "UnitOfWork",
     "UnitOfWorkEnded",
     "UpkeepStep",
+    "WorkflowExecution",
+    "WorkflowNotFound",
+    "WorkflowStep",
+    "WorkflowVersion",
     "__version__",
     "copy_ledger",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import (
+    ExecutionNotFound,
     InvalidInput,
     Ledger,
     SessionExists,
@@ -16,12 +17,14 @@ from chatledger import (
     SnapshotNotFound,
     Status,
     UnitOfWork,
+    WorkflowNotFound,
 )
 from tests.house.test_async_twins import methods, services
 from tests.support.contents import contents
 from tests.support.raw import Raw
 
 THEIRS = "of bob"
+FLOW = {"name": "flow", "steps": {"one": {"uses": "f"}}}
 #: When every session of `shared` is past its limits.
 LATER = datetime.now(UTC) + timedelta(days=2)
 
@@ -68,6 +71,19 @@ NO_SNAPSHOT: dict[str, Callable[[UnitOfWork, str], object]] = {
     "snapshots.restore": lambda uow, snapshot: uow.snapshots.restore(snapshot, as_session_id="mine now"),
     "snapshots.delete": lambda uow, snapshot: uow.snapshots.delete(snapshot),
 }
+#: Every method that is about one workflow or execution.
+NO_WORKFLOW: dict[str, Callable[[UnitOfWork], object]] = {
+    "workflows.get": lambda uow: uow.workflows.get("flow"),
+    "workflows.start": lambda uow: uow.workflows.start("flow"),
+}
+NO_EXECUTION: dict[str, Callable[[UnitOfWork], object]] = {
+    "workflows.execution": lambda uow: uow.workflows.execution("run"),
+    "workflows.steps": lambda uow: uow.workflows.steps("run"),
+    "workflows.output": lambda uow: uow.workflows.output("run", "one"),
+    "workflows.cancel": lambda uow: uow.workflows.cancel("run"),
+    "workflows.retry": lambda uow: uow.workflows.retry("run"),
+    "workflows.delete": lambda uow: uow.workflows.delete("run"),
+}
 #: The rest, with what another user's session is to them.
 NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.find": lambda uow: uow.sessions.find(THEIRS, include_expired=True),
@@ -77,11 +93,14 @@ NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "timeouts.defaults": lambda uow: uow.timeouts.defaults(),
     "timeouts.due": lambda uow: [due.session_id for due in uow.timeouts.due(LATER) if due.user_id != "ada"],
     "audit.list": lambda uow: list(uow.audit.list(session_id=THEIRS)) + list(uow.audit.list(user_id="bob")),
+    "workflows.list": lambda uow: uow.workflows.list(),
+    "workflows.executions": lambda uow: list(uow.workflows.executions()),
 }
 #: Tested below in their own words.
 OTHERWISE = {
     "sessions.create", "sessions.expire_older_than", "sessions.erase_user", "timeouts.configure_default",
     "timeouts.clear_default", "timeouts.warn", "timeouts.sweep", "timeouts.report", "timeouts.purge",
+    "workflows.define",
 }  # fmt: skip
 
 
@@ -96,12 +115,34 @@ def shared(book: Ledger) -> Ledger:
             uow.sessions.hold(name)
             uow.sessions.release(name)
         uow.timeouts.configure_default(user_id="bob")
+        uow.workflows.define(FLOW, user_id="bob")
+        uow.workflows.start("flow", user_id="bob", execution_id="run")
     return book
 
 
 def test_every_method_of_every_service_has_a_case_here() -> None:
     every = {f"{name}.{method}" for name, service in services(UnitOfWork).items() for method in methods(service)}
-    assert every == NOT_FOUND.keys() | NO_SNAPSHOT.keys() | NOTHING.keys() | OTHERWISE
+    assert every == (
+        NOT_FOUND.keys() | NO_SNAPSHOT.keys() | NO_WORKFLOW.keys() | NO_EXECUTION.keys() | NOTHING.keys() | OTHERWISE
+    )
+
+
+def test_another_users_workflow_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
+    before = contents(raw)
+    for cases, error in ((NO_WORKFLOW, WorkflowNotFound), (NO_EXECUTION, ExecutionNotFound)):
+        for act in cases.values():
+            with pytest.raises(error), shared.for_user("ada").begin() as uow:
+                act(uow)
+    with pytest.raises(InvalidInput, match="user_id"), shared.for_user("ada").begin() as uow:
+        uow.workflows.define(FLOW, user_id="bob")
+    assert before == contents(raw)
+
+
+def test_ones_workflows_are_ones_own(shared: Ledger) -> None:
+    with shared.for_user("ada").begin() as uow:
+        assert ("ada", 1) == ((mine := uow.workflows.define(FLOW)).user_id, mine.version)
+        assert "ada" == uow.workflows.start("flow", execution_id="mine").user_id
+        assert ["mine"] == [one.execution_id for one in uow.workflows.executions()]
 
 
 def test_another_users_session_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:

@@ -56,11 +56,12 @@ _RECORDS = (
     "SweepReport", "SweepFailure", "TimeoutReport", "Snapshot", "SnapshotDiff", "PurgeReport", "ErasureReceipt",
     "AuditEntry", "IntegrityReport", "Finding", "RepairReport", "RepairAction",
     "BackupReport", "RestoreReport", "CopyReport", "MaintenanceReport",
-    "UpkeepStep", "Health", "Problem",
+    "UpkeepStep", "Health", "Problem", "WorkflowVersion", "WorkflowExecution", "WorkflowStep",
 )  # fmt: skip
 _WORDS = (
     chatledger.Role, chatledger.Outcome, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction,
     chatledger.Scope, chatledger.SnapshotKind, chatledger.Severity, chatledger.Orphans,
+    chatledger.ExecutionState, chatledger.StepState,
 )  # fmt: skip
 _RECORDS_OF_ADOPTION = ("AdoptionReport", "SourceFinding", "TableAccount", "AdoptionProgress")
 _RECORDS_OF_EXCHANGE = ("ImportReport", "ExportReport", "Failure", "Progress")

@@ -27,11 +27,13 @@ from chatledger.cli import (
     sweeping,
     timeouts,
     upkeep,
+    workflows,
 )
 from chatledger.cli.failures import Commands
 
 _TALK = "Conversations"
 _LIFE = "Lifecycle"
+_WORK = "Work"
 _FILES = "Files"
 _SYSTEM = "The database"
 
@@ -109,6 +111,8 @@ app.command("purge", rich_help_panel=_LIFE)(retention.purge)
 app.command("erase-user", rich_help_panel=_LIFE)(retention.erase_user)
 app.command("cleanup", rich_help_panel=_LIFE)(cleanup.cleanup)
 app.command("audit", rich_help_panel=_LIFE)(audit.audit)
+
+app.add_typer(workflows.app, name="workflow", rich_help_panel=_WORK)
 
 app.command("import", rich_help_panel=_FILES)(importing.import_)
 app.command("adopt", rich_help_panel=_FILES)(adopting.adopt)

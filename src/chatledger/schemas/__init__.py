@@ -1,6 +1,7 @@
 """What users hand in and hold: frozen Pydantic objects, usable after the transaction is over."""
 
 from chatledger.schemas.audit import AuditEntry
+from chatledger.schemas.execution import WorkflowExecution, WorkflowStep, WorkflowVersion
 from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction, RepairReport
 from chatledger.schemas.message import Message, NewMessage
 from chatledger.schemas.page import Page
@@ -49,4 +50,7 @@ __all__ = [
     "TimeoutDefault",
     "TimeoutReport",
     "UpkeepStep",
+    "WorkflowExecution",
+    "WorkflowStep",
+    "WorkflowVersion",
 ]

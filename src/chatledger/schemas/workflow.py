@@ -135,7 +135,12 @@ def conditions(condition: Condition | None) -> Iterator[Condition]:
 
 
 def _referred(step: StepDefinition, field: str) -> Iterator[tuple[Reference, str]]:
-    for name, value in (("with", step.with_), ("prompt", step.prompt), ("exec", step.exec), ("for_each", step.for_each)):
+    for name, value in (
+        ("with", step.with_),
+        ("prompt", step.prompt),
+        ("exec", step.exec),
+        ("for_each", step.for_each),
+    ):
         for reference in references(value, f"{field}.{name}"):
             yield reference, f"{field}.{name}"
     for condition in conditions(step.when):
@@ -184,6 +189,8 @@ def _check_condition(condition: Condition, place: str) -> None:
         part is not None for part in (condition.all, condition.any, condition.not_)
     )
     if forms != 1 or len(tests) != (condition.ref is not None):
-        raise InvalidInput(place, "needs `ref` with one of `equals`, `one_of` and `truthy`, or one of `all`, `any`, `not`")
+        raise InvalidInput(
+            place, "needs `ref` with one of `equals`, `one_of` and `truthy`, or one of `all`, `any`, `not`"
+        )
     if condition.ref is not None and not list(references(condition.ref, place)):
         raise InvalidInput(place, "`ref` is a reference such as ${step.output.label}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,12 +48,13 @@ class Workflows(Service):
         document = checked.document()
         if newest is not None and newest.definition.document() == document:
             return newest
+        version = 1 if newest is None else newest.version + 1
         row = {
-            "user_id": owner, "name": checked.name, "version": 1 if newest is None else newest.version + 1,
+            "user_id": owner, "name": checked.name, "version": version,
             "definition": document, "created_at": self._work.now(),
         }  # fmt: skip
         self._work.execute(insert(workflows), row)
-        return self.get(checked.name, row["version"], user_id=user_id)
+        return self.get(checked.name, version, user_id=user_id)
 
     def get(self, name: str, version: int | None = None, *, user_id: str | None = None) -> WorkflowVersion:
         """A version of a workflow, by default the newest: the user's, else, on a whole ledger, nobody's.
@@ -86,7 +88,7 @@ class Workflows(Service):
     def start(
         self,
         name: str,
-        input: Mapping[str, Any] | None = None,  # noqa: A002 - what everybody calls it
+        input: Mapping[str, Any] | None = None,
         *,
         version: int | None = None,
         user_id: str | None = None,
@@ -110,9 +112,7 @@ class Workflows(Service):
             "state": ExecutionState.PENDING, "created_at": self._work.now(),
         }  # fmt: skip
         self._work.execute(insert(executions), row)
-        self._work.execute(
-            insert(steps), [executing.pending(chosen, step, WHOLE) for step in found.definition.steps]
-        )
+        self._work.execute(insert(steps), [executing.pending(chosen, step, WHOLE) for step in found.definition.steps])
         return self.execution(chosen)
 
     def execution(self, execution_id: str) -> WorkflowExecution:
@@ -161,7 +161,7 @@ class Workflows(Service):
             next_cursor=pack("executions", items[-1].created_at.isoformat(), items[-1].execution_id) if more else None,
         )
 
-    def steps(self, execution_id: str) -> list[WorkflowStep]:  # type: ignore[valid-type]  # `list` is the method above
+    def steps(self, execution_id: str) -> builtins.list[WorkflowStep]:
         """The steps of an execution and the items of their lists, by name and item.
 
         Raises:
@@ -208,8 +208,8 @@ class Workflows(Service):
     def retry(self, execution_id: str, step: str | None = None) -> WorkflowExecution:
         """Make an execution ready to go on: what failed or was cancelled, or a step and all that follows from it.
 
-        Of a list, the items that succeeded stay done unless the step is named. Attempts are kept in the history, and so is
-        what they wrote into sessions. A runner's `resume` then executes it.
+        Of a list, the items that succeeded stay done unless the step is named. Attempts are kept in the history, and what
+        they wrote into sessions stays. A runner's `resume` then executes it.
 
         Raises:
             ExecutionNotFound: no such one, or it belongs to another user.

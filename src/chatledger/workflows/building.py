@@ -17,9 +17,7 @@ class Workflow:
     flow.step("classify", classify, with_={"text": "${input.text}"})
     """
 
-    def __init__(
-        self, name: str, *, inputs: Mapping[str, Any] | None = None, description: str | None = None
-    ) -> None:
+    def __init__(self, name: str, *, inputs: Mapping[str, Any] | None = None, description: str | None = None) -> None:
         self.name = name
         self.functions: dict[str, Callable[..., Any]] = {}
         self._document: dict[str, Any] = {"name": name, "steps": {}}

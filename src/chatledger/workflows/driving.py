@@ -128,7 +128,7 @@ class Drive:
         """Settle steps that need nothing to be done: skipped ones, ends of lists, and those that were done before."""
         changed = True
         while changed and not self._cancelling:
-            changed = any([self._settle(name) for name in list(self._plan.ready)])
+            changed = any(self._settle(name) for name in list(self._plan.ready))
 
     def _settle(self, name: str) -> bool:
         plan, row = self._plan, self._plan.step(name)

@@ -54,7 +54,7 @@ class Runner:
         stopping: Callable[[], bool] = lambda: False,
         wait: Await = awaited,
     ) -> None:
-        if isinstance(lease, bool) or not isinstance(lease, int | float) or not 0 < lease <= 86400:
+        if not 0 < lease <= 86400:
             raise InvalidInput("lease", "must be a number of seconds, up to a day")
         self._ledger = ledger
         self._functions = functions.functions if isinstance(functions, Workflow) else dict(functions or {})
@@ -69,7 +69,7 @@ class Runner:
     def run(
         self,
         workflow: Workflow | WorkflowDefinition | str,
-        input: Mapping[str, Any] | None = None,  # noqa: A002 - what everybody calls it
+        input: Mapping[str, Any] | None = None,
         *,
         version: int | None = None,
         user_id: str | None = None,
@@ -161,7 +161,7 @@ class AsyncRunner:
     async def run(
         self,
         workflow: Workflow | WorkflowDefinition | str,
-        input: Mapping[str, Any] | None = None,  # noqa: A002 - what everybody calls it
+        input: Mapping[str, Any] | None = None,
         *,
         version: int | None = None,
         user_id: str | None = None,
