@@ -177,9 +177,8 @@ class ExecutionBusy(Conflict):
     lease_until: datetime | None
 
     def __init__(self, execution_id: str, lease_until: datetime | None = None) -> None:
-        until = f" until {lease_until.isoformat(timespec='seconds')}" if lease_until else ""
         super().__init__(
-            f"execution {execution_id!r} is in the hands of another runner{until}: "
+            f"execution {execution_id!r} is in the hands of another runner: "
             "wait for its lease to end, or take it over if you know that it is dead",
             execution_id=execution_id,
             lease_until=lease_until,

@@ -20,8 +20,8 @@ def test_each_steps_effect_is_there_once(nursery: Nursery, url: str) -> None:
 
 @pytest.mark.soak
 def test_so_it_is_with_fifty_real_conversations(nursery: Nursery, url: str, shared_data: Path) -> None:
-    export = json.loads((shared_data / "mt_bench" / "question.json").read_text("utf-8"))
-    require_once(nursery, url, [json.dumps(one) for one in export[:50]], kills=5)
+    lines = (shared_data / "mt_bench" / "question.jsonl").read_text("utf-8").splitlines()
+    require_once(nursery, url, ["\n".join(json.loads(line)["turns"]) for line in lines[:50]], kills=5)
 
 
 def require_once(nursery: Nursery, url: str, conversations: list[str], kills: int) -> None:

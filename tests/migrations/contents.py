@@ -49,7 +49,8 @@ def fill(url: str) -> None:
         f" VALUES ('m-1', {moment}, 1250000000, 10000000000, '{{\"audio\": \"40\"}}')"
     )
     raw(
-        f"UPDATE workflow_executions SET lease_until = {moment}, started_at = {moment}, runner = 'r', fence = 2, error = 'e'"
+        f"UPDATE workflow_executions SET lease_until = {moment}, started_at = {moment}, runner = 'r', fence = 2,"
+        " error = 'e'"
     )
     raw(
         f"UPDATE workflow_steps SET output = '[1.0, null]', input = '{{}}', history = '[]', not_before = {moment},"

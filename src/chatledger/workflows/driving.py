@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import queue
-import random
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from chatledger.dialects.encoding import encode_json
-from chatledger.errors import ChatledgerError, ExecutionBusy, InvalidInput
+from chatledger.errors import ExecutionBusy, InvalidInput
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.services import executing
 from chatledger.services.executing import WHOLE, Hold
 from chatledger.transactions import Transactions
-from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import ExecutionState, StepState
 from chatledger.workflows.actions import Actions
+from chatledger.workflows.attempting import GivenUp, keep, note_failure, said
 from chatledger.workflows.context import StepCancelled, StepContext
 from chatledger.workflows.plan import Place, Plan
 
@@ -30,14 +29,6 @@ Progress = Callable[[WorkflowStep], object]
 _LOOK = 0.25
 #: Seconds between two looks at whether the execution was cancelled.
 _ASK = 2.0
-#: The longest pause between two attempts, in seconds.
-_LONGEST = 3600.0
-#: Characters of an error that are kept.
-_ERROR = 500
-
-
-class _GivenUp(Exception):
-    """The attempt was given up before it ended: nothing of it is kept."""
 
 
 @dataclass
@@ -147,7 +138,7 @@ class Drive:
                     self._expand(row, len(plan.listed(name)))
                     return True
         except InvalidInput as error:
-            self._finish(row, StepState.FAILED, error=_said(error))
+            self._finish(row, StepState.FAILED, error=said(error))
             return True
         if row.state is StepState.RUNNING and row.items is not None:
             states = {item.state for item in plan.items(name)}
@@ -175,7 +166,7 @@ class Drive:
             try:
                 given, told = self._plan.given(row)
             except InvalidInput as error:
-                self._finish(row, StepState.FAILED, error=_said(error))
+                self._finish(row, StepState.FAILED, error=said(error))
                 waiting = True
                 continue
             begun.append((row, given, told))
@@ -223,8 +214,8 @@ class Drive:
             try:
                 output = self._actions.do(self._plan.about(row.step), told, context)
                 encode_json(output, "output")
-                self._keep(row, context, output)
-            except _GivenUp:
+                keep(self._ledger, self._hold, row, context, output)
+            except GivenUp:
                 pass
             except ExecutionBusy:
                 raise
@@ -234,31 +225,10 @@ class Drive:
             lost = error
         self._heard.put((place, row.attempt, lost))
 
-    def _keep(self, row: WorkflowStep, context: StepContext, output: Any) -> None:
-        """The step's success and what it writes, in one transaction."""
-        session_id = context.session_id if context.wrote_session else None
-
-        def write(uow: UnitOfWork) -> None:
-            done = {"output": output, "session_id": session_id, "error": None}
-            if not executing.finish(uow._work, self._hold, row, StepState.SUCCEEDED, **done):
-                raise _GivenUp
-            for effect in context.effects:
-                effect(uow)
-
-        self._ledger.run(write)
-
     def _failed(self, row: WorkflowStep, error: BaseException, *, given_up: bool) -> None:
-        about = self._plan.about(row.step)
-        said = _said(error)
         if given_up and (self._cancelling or self._stopping() or isinstance(error, StepCancelled)):
             return  # what becomes of it is the runner's to say
-        used = sum(1 for one in row.history if one.get("state") == "failed")
-        if used < about.retries and not isinstance(error, InvalidInput):
-            pause = min(_LONGEST, about.backoff * 2**used) * (0.5 + random.random() / 2)
-            at = self._now() + timedelta(seconds=pause)
-            self._ledger.run(lambda uow: executing.try_again(uow._work, self._hold, row, said, at))
-        else:
-            self._ledger.run(lambda uow: executing.finish(uow._work, self._hold, row, StepState.FAILED, error=said))
+        note_failure(self._ledger, self._hold, self._plan.about(row.step), row, error, self._now())
 
     # What the runner's thread hears.
 
@@ -326,11 +296,3 @@ class Drive:
 
 
 _DONE = (StepState.SUCCEEDED, StepState.SKIPPED)
-
-
-def _said(error: BaseException) -> str:
-    """An error as it is kept: the ledger's own without its class, another with it."""
-    if isinstance(error, ChatledgerError):
-        return str(error)[:_ERROR]
-    text = str(error).replace("\x00", "").encode("utf-8", "replace").decode()
-    return (type(error).__name__ + (f": {text}" if text else ""))[:_ERROR]
