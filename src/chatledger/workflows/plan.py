@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from graphlib import TopologicalSorter
 from typing import Any
 
+from chatledger.dialects.encoding import encode_json
 from chatledger.errors import InvalidInput
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.schemas.references import resolved
@@ -95,7 +96,7 @@ class Plan:
         field = f"steps.{row.step}"
         told = resolved(about.exec if about.exec is not None else about.prompt, scope, field)
         if isinstance(told, list):
-            told = [part if isinstance(part, str) else str(part) for part in told]
+            told = [part if isinstance(part, str) else encode_json(part, field) for part in told]
         elif told is not None and not isinstance(told, str):
             raise InvalidInput(f"{field}.prompt", "is not text")
         return resolved(about.with_, scope, f"{field}.with"), told
