@@ -2,26 +2,36 @@
 
 from typing import TYPE_CHECKING, Any
 
-from chatledger.batch_errors import BatchExists, BatchItemNotFound, BatchNotFound, LeaseLost
 from chatledger.batch_steps import GiveUp, Retry
 from chatledger.errors import (
     AdoptionFailed,
     AnnotationNotFound,
+    BatchExists,
+    BatchItemNotFound,
+    BatchNotFound,
     Busy,
     ChatledgerError,
     ComparisonExists,
     ComparisonNotFound,
     Conflict,
     CorruptDatabase,
+    ExecutionBusy,
+    ExecutionNotFound,
     InvalidInput,
     KeyReused,
+    LeaseLost,
     LedgerClosed,
     MessageNotFound,
     MetadataNotFound,
     MissingExtra,
+    ModelNotFound,
     NotALedger,
     NotFound,
     OutOfSpace,
+    PriceNotFound,
+    ProjectExists,
+    ProjectInUse,
+    ProjectNotFound,
     ReadOnly,
     ResultExists,
     SchemaAhead,
@@ -36,9 +46,9 @@ from chatledger.errors import (
     TransitionRefused,
     Unavailable,
     UnitOfWorkEnded,
+    WorkflowNotFound,
 )
 from chatledger.ledger import Ledger
-from chatledger.registry_errors import ModelNotFound, PriceNotFound, ProjectExists, ProjectInUse, ProjectNotFound
 from chatledger.schemas import (
     Activity,
     Agreement,
@@ -108,6 +118,9 @@ from chatledger.schemas import (
     UsageOf,
     UsagePeriod,
     VariantSummary,
+    WorkflowExecution,
+    WorkflowStep,
+    WorkflowVersion,
 )
 from chatledger.settings import Preset, Settings
 from chatledger.sweeper import Sweeper
@@ -115,6 +128,7 @@ from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import (
     BatchStatus,
     ComparisonKind,
+    ExecutionState,
     ItemStatus,
     JudgeKind,
     LimitKind,
@@ -125,6 +139,7 @@ from chatledger.vocabulary import (
     Severity,
     SnapshotKind,
     Status,
+    StepState,
     SweepAction,
 )
 
@@ -169,6 +184,9 @@ __all__ = [
     "Difference",
     "Due",
     "ErasureReceipt",
+    "ExecutionBusy",
+    "ExecutionNotFound",
+    "ExecutionState",
     "Finding",
     "GiveUp",
     "Health",
@@ -247,6 +265,7 @@ __all__ = [
     "SnapshotKind",
     "SnapshotNotFound",
     "Status",
+    "StepState",
     "SweepAction",
     "SweepFailure",
     "SweepReport",
@@ -264,6 +283,10 @@ __all__ = [
     "UsageOf",
     "UsagePeriod",
     "VariantSummary",
+    "WorkflowExecution",
+    "WorkflowNotFound",
+    "WorkflowStep",
+    "WorkflowVersion",
     "__version__",
     "copy_ledger",
 ]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatledger.batch_errors import LeaseLost
 from chatledger.batch_steps import Ended, GiveUp, Retry
-from chatledger.errors import Busy, NotFound, Unavailable
+from chatledger.errors import Busy, LeaseLost, NotFound, Unavailable
 from chatledger.schemas import BatchItem, BatchResult
 from chatledger.services import claiming
 from chatledger.unit_of_work import UnitOfWork

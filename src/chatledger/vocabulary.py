@@ -120,3 +120,24 @@ class JudgeKind(StrEnum):
     PERSON = "person"
     MODEL = "model"
     METRIC = "metric"
+
+
+class ExecutionState(StrEnum):
+    """Where an execution of a workflow stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class StepState(StrEnum):
+    """Where a step of an execution stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"

@@ -15,6 +15,7 @@ from chatledger import (
     BatchItem,
     BatchNotFound,
     ComparisonNotFound,
+    ExecutionNotFound,
     InvalidInput,
     Ledger,
     ProjectNotFound,
@@ -23,12 +24,14 @@ from chatledger import (
     SnapshotNotFound,
     Status,
     UnitOfWork,
+    WorkflowNotFound,
 )
 from tests.house.test_async_twins import methods, services
 from tests.support.contents import contents
 from tests.support.raw import Raw
 
 THEIRS = "of bob"
+FLOW = {"name": "flow", "steps": {"one": {"uses": "f"}}}
 #: When every session of `shared` is past its limits.
 LATER = datetime.now(UTC) + timedelta(days=2)
 
@@ -122,6 +125,19 @@ NO_COMPARISON: dict[str, Callable[[UnitOfWork, str], object]] = {
     "comparisons.summary": lambda uow, group: uow.comparisons.summary(group),
     "comparisons.delete": lambda uow, group: uow.comparisons.delete(group),
 }
+#: Every method that is about one workflow or execution.
+NO_WORKFLOW: dict[str, Callable[[UnitOfWork], object]] = {
+    "workflows.get": lambda uow: uow.workflows.get("flow"),
+    "workflows.start": lambda uow: uow.workflows.start("flow"),
+}
+NO_EXECUTION: dict[str, Callable[[UnitOfWork], object]] = {
+    "workflows.execution": lambda uow: uow.workflows.execution("run"),
+    "workflows.steps": lambda uow: uow.workflows.steps("run"),
+    "workflows.output": lambda uow: uow.workflows.output("run", "one"),
+    "workflows.cancel": lambda uow: uow.workflows.cancel("run"),
+    "workflows.retry": lambda uow: uow.workflows.retry("run"),
+    "workflows.delete": lambda uow: uow.workflows.delete("run"),
+}
 #: The rest, with what another user's session is to them.
 NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.find": lambda uow: uow.sessions.find(THEIRS, include_expired=True),
@@ -152,6 +168,8 @@ NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "metrics.purge": lambda uow: uow.metrics.purge(older_than=0, name="of bob", dry_run=True),
     "comparisons.list": lambda uow: list(uow.comparisons.list()),
     "audit.list": lambda uow: list(uow.audit.list(session_id=THEIRS)) + list(uow.audit.list(user_id="bob")),
+    "workflows.list": lambda uow: uow.workflows.list(),
+    "workflows.executions": lambda uow: list(uow.workflows.executions()),
 }
 #: Tested below in their own words.
 OTHERWISE = {
@@ -160,6 +178,7 @@ OTHERWISE = {
     "batches.create",
     "comparisons.create",
     "models.get", "models.find", "models.list", "models.prices", "models.price_at",
+    "workflows.define",
 }  # fmt: skip
 #: What changes that which all users share, with the argument that a refusal names.
 SHARED: dict[str, tuple[str, Callable[[UnitOfWork], object]]] = {
@@ -201,14 +220,34 @@ def shared(book: Ledger) -> Ledger:
         uow.comparisons.create("bob's", variants=["a", "b"], user_id="bob")
         uow.comparisons.create("nobody's", variants=["a", "b"])
         uow.comparisons.record("bob's", "p", "a", "b", judge="j", preference=1)
+        uow.workflows.define(FLOW, user_id="bob")
+        uow.workflows.start("flow", user_id="bob", execution_id="run")
     return book
 
 
 def test_every_method_of_every_service_has_a_case_here() -> None:
     every = {f"{name}.{method}" for name, service in services(UnitOfWork).items() for method in methods(service)}
-    refused = (NOT_FOUND, NO_SNAPSHOT, NO_BATCH, NO_ANNOTATION, NO_COMPARISON)
+    refused = (NOT_FOUND, NO_SNAPSHOT, NO_BATCH, NO_ANNOTATION, NO_COMPARISON, NO_WORKFLOW, NO_EXECUTION)
     seen = NOTHING.keys() | OTHERWISE | SHARED.keys() | PROJECTS.keys()
     assert every == {name for cases in refused for name in cases} | seen
+
+
+def test_another_users_workflow_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
+    before = contents(raw)
+    for cases, error in ((NO_WORKFLOW, WorkflowNotFound), (NO_EXECUTION, ExecutionNotFound)):
+        for act in cases.values():
+            with pytest.raises(error), shared.for_user("ada").begin() as uow:
+                act(uow)
+    with pytest.raises(InvalidInput, match="user_id"), shared.for_user("ada").begin() as uow:
+        uow.workflows.define(FLOW, user_id="bob")
+    assert before == contents(raw)
+
+
+def test_ones_workflows_are_ones_own(shared: Ledger) -> None:
+    with shared.for_user("ada").begin() as uow:
+        assert ("ada", 1) == ((mine := uow.workflows.define(FLOW)).user_id, mine.version)
+        assert "ada" == uow.workflows.start("flow", execution_id="mine").user_id
+        assert ["mine"] == [one.execution_id for one in uow.workflows.executions()]
 
 
 def test_another_users_session_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:

@@ -67,12 +67,14 @@ _RECORDS = (
     "Metric", "NewMetric", "MetricPoint", "MetricSummary",
     "ComparisonGroup", "ComparisonSession", "NewComparisonResult", "ComparisonResult", "ComparisonSummary",
     "VariantSummary", "PairSummary", "PositionBias", "Difference", "Interval", "Agreement",
+    "UpkeepStep", "Health", "Problem", "WorkflowVersion", "WorkflowExecution", "WorkflowStep",
 )  # fmt: skip
 _WORDS = (
     chatledger.Role, chatledger.Outcome, chatledger.Status, chatledger.LimitKind, chatledger.SweepAction,
     chatledger.Scope, chatledger.SnapshotKind, chatledger.Severity, chatledger.Orphans,
     chatledger.BatchStatus, chatledger.ItemStatus,
     chatledger.ComparisonKind, chatledger.JudgeKind,
+    chatledger.ExecutionState, chatledger.StepState,
 )  # fmt: skip
 _RECORDS_OF_ADOPTION = ("AdoptionReport", "SourceFinding", "TableAccount", "AdoptionProgress")
 _RECORDS_OF_EXCHANGE = ("ImportReport", "ExportReport", "Failure", "Progress")

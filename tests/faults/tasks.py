@@ -18,7 +18,7 @@ import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite.pysqlite  # noqa: F401
 
 from chatledger import Ledger, Settings, copy_ledger
-from tests.faults import batch_workers, housekeepers
+from tests.faults import batch_workers, housekeepers, workflow_tasks
 from tests.faults.acknowledging import acknowledge
 
 
@@ -218,6 +218,8 @@ def adopt_slowly(side: int, url: str, source: str) -> None:
     acknowledge(side, "done")
 
 
+execute_diamond = workflow_tasks.execute_diamond
+resume_diamond = workflow_tasks.resume_diamond
 sweep_for = housekeepers.sweep_for
 purge_for = housekeepers.purge_for
 converse_for = housekeepers.converse_for

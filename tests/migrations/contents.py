@@ -66,6 +66,9 @@ def fill(url: str) -> None:
             **scores,
         )
         uow.comparisons.record("which", "p1", "m-1", judge="clock", judge_kind="metric", duration_a_ms=7)
+        steps = {"split": {"uses": "f"}, "say": {"prompt": "${item}", "for_each": "${split.output}", "timeout": 1.5}}
+        uow.workflows.define({"name": "flow", "inputs": {"a": {"default": [1, 1e16]}}, "steps": steps}, user_id="ada")
+        uow.workflows.start("flow", {"a": "数据"}, user_id="ada", execution_id="run")
     raw = Raw(url)
     moment = "'2026-05-01 10:00:00.000000'" if url.startswith("sqlite") else "'2026-05-01T10:00:00Z'"
     raw(
@@ -75,6 +78,14 @@ def fill(url: str) -> None:
     raw(
         "INSERT INTO model_prices (model_id, effective_from, input, output, others)"
         f" VALUES ('m-1', {moment}, 1250000000, 10000000000, '{{\"audio\": \"40\"}}')"
+    )
+    raw(
+        f"UPDATE workflow_executions SET lease_until = {moment}, started_at = {moment}, runner = 'r', fence = 2,"
+        " error = 'e'"
+    )
+    raw(
+        f"UPDATE workflow_steps SET output = '[1.0, null]', input = '{{}}', history = '[]', not_before = {moment},"
+        " session_id = 'first' WHERE step = 'split'"
     )
     raw(f"UPDATE messages SET priced_from = {moment} WHERE session_id = 'second'")
     raw(f"UPDATE sessions SET held_at = {moment} WHERE session_id = 'second'")

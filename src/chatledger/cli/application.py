@@ -36,12 +36,14 @@ from chatledger.cli import (
     sweeping,
     timeouts,
     upkeep,
+    workflows,
 )
 from chatledger.cli.failures import Commands
 
 _TALK = "Conversations"
 _LIFE = "Lifecycle"
 _SAID = "Observations"
+_WORK = "Work"
 _FILES = "Files"
 _TRIALS = "Experiments"
 _SYSTEM = "The database"
@@ -131,6 +133,7 @@ app.command("audit", rich_help_panel=_LIFE)(audit.audit)
 comparing.app.command("run")(comparing_live.run)
 comparing.app.command("vote")(comparing_live.vote)
 app.add_typer(comparing.app, name="compare", rich_help_panel=_TRIALS)
+app.add_typer(workflows.app, name="workflow", rich_help_panel=_WORK)
 
 app.command("import", rich_help_panel=_FILES)(importing.import_)
 app.command("adopt", rich_help_panel=_FILES)(adopting.adopt)

@@ -13,6 +13,7 @@ from chatledger.models.session import Session
 from chatledger.models.snapshot import Snapshot
 from chatledger.models.timeout import Timeout, TimeoutDefault
 from chatledger.models.usage import SessionUsage
+from chatledger.models.workflow import Workflow, WorkflowExecution, WorkflowStep
 
 __all__ = [
     "Annotation",
@@ -34,4 +35,7 @@ __all__ = [
     "Snapshot",
     "Timeout",
     "TimeoutDefault",
+    "Workflow",
+    "WorkflowExecution",
+    "WorkflowStep",
 ]

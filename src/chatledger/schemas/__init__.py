@@ -12,6 +12,7 @@ from chatledger.schemas.comparison_summary import (
     PositionBias,
     VariantSummary,
 )
+from chatledger.schemas.execution import WorkflowExecution, WorkflowStep, WorkflowVersion
 from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction, RepairReport
 from chatledger.schemas.message import Message, NewMessage
 from chatledger.schemas.observations import (
@@ -124,4 +125,7 @@ __all__ = [
     "UsageOf",
     "UsagePeriod",
     "VariantSummary",
+    "WorkflowExecution",
+    "WorkflowStep",
+    "WorkflowVersion",
 ]

@@ -10,10 +10,9 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Text, and_, bindparam, literal_column, or_, select, type_coerce
 
-from chatledger.batch_errors import BatchNotFound
 from chatledger.dialects.constructs import json_text
 from chatledger.dialects.types import Identifier, Whole, to_moment
-from chatledger.errors import CorruptDatabase
+from chatledger.errors import BatchNotFound, CorruptDatabase
 from chatledger.models import BatchItem as ItemRow
 from chatledger.models import BatchJob as JobRow
 from chatledger.models.base import table_of

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import delete, literal_column, select, update
 
-from chatledger.batch_errors import BatchItemNotFound
 from chatledger.dialects.encoding import encode_json
+from chatledger.errors import BatchItemNotFound
 from chatledger.schemas import BatchItem, BatchJob, BatchProgress, NewBatch, NewBatchItem, Page
 from chatledger.schemas.fields import called, identifier, validated, whole
 from chatledger.services import batch_listing, batch_progress, claiming, enlisting

@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Update, and_, bindparam, case, func, literal_column, null, select, update
 
-from chatledger.batch_errors import BatchItemNotFound, LeaseLost
 from chatledger.dialects.types import EncodedDocument, Identifier, Timestamp, Whole
+from chatledger.errors import BatchItemNotFound, LeaseLost
 from chatledger.schemas import BatchItem
 from chatledger.schemas.fields import identifier
 from chatledger.services.batch_rows import (

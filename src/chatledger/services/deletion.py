@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
-from chatledger.models import Annotation, Message, SessionMetadata, SessionUsage, Snapshot, Timeout
+from chatledger.models import Annotation, Message, SessionMetadata, SessionUsage, Snapshot, Timeout, WorkflowStep
 from chatledger.models.base import table_of
 from chatledger.services import audit, batch_forgetting, comparing
 from chatledger.services.rows import sessions
 from chatledger.services.work import Work
 
 _CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot, SessionUsage, Annotation)))
+_STEPS = table_of(WorkflowStep)
 
 
 def delete_sessions(work: Work, names: Sequence[str], action: str, *, reason: str | None) -> None:
@@ -22,6 +23,8 @@ def delete_sessions(work: Work, names: Sequence[str], action: str, *, reason: st
     before = audit.newest(work)
     work.execute(delete(sessions).where(sessions.c.session_id.in_(list(names))))
     delete_children(work, names)
+    # Steps of workflows outlive the sessions that they wrote.
+    work.execute(update(_STEPS).where(_STEPS.c.session_id.in_(list(names))).values(session_id=None))
     audit.attribute_many(work, names, before, action, reason=reason)
     comparing.sessions_deleted(work, names)
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from sqlalchemy import Text, bindparam, column, select, update
 
-from chatledger.batch_errors import BatchExists
 from chatledger.dialects.constructs import json_texts
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import Identifier, Timestamp, Whole
-from chatledger.errors import InvalidInput
+from chatledger.errors import BatchExists, InvalidInput
 from chatledger.ids import new_id
 from chatledger.schemas import NewBatch, NewBatchItem
 from chatledger.schemas.fields import MAX_COUNT, validated

@@ -14,6 +14,8 @@ from sqlalchemy import and_, bindparam, delete, func, insert, literal, or_, sele
 from chatledger.dialects.types import Identifier, Timestamp
 from chatledger.errors import InvalidInput, SessionHeld
 from chatledger.ids import new_id
+from chatledger.models import Workflow, WorkflowExecution, WorkflowStep
+from chatledger.models.base import table_of
 from chatledger.schemas import ErasureReceipt
 from chatledger.schemas.fields import identifier, stated
 from chatledger.services import annotating, audit, batch_forgetting, comparing
@@ -37,6 +39,7 @@ _KEPT = (
     "sequence_number", "role", "model_id", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
     "tokens_used", "duration_ms", "cost", "priced_from", "outcome", "created_at",
 )  # fmt: skip
+_WORKFLOWS, _EXECUTIONS, _STEPS = map(table_of, (Workflow, WorkflowExecution, WorkflowStep))
 #: Held sessions that an error names.
 _NAMED = 10
 
@@ -150,6 +153,7 @@ def _batch(work: Work, wanted: Wanted, last: str | None, *, dry_run: bool) -> tu
                 _keep_totals(work, name)
         batch_forgetting.forget_words(work, names)
         comparing.forget_texts(work, names)
+        _forget_executions(work, _EXECUTIONS.c.execution_id.in_(_wrote(names)))
         delete_sessions(work, names, ERASED, reason=wanted.reason)
     return rows, kept_snapshots
 
@@ -184,6 +188,8 @@ def _forget(work: Work, wanted: Wanted, sums: _Sums, *, dry_run: bool) -> tuple[
     batch_forgetting.forget_jobs(work, user)
     annotating.forget_author(work, user)
     work.execute(delete(metrics).where(metrics.c.user_id == user))
+    work.execute(delete(_WORKFLOWS).where(_WORKFLOWS.c.user_id == user))
+    _forget_executions(work, _EXECUTIONS.c.user_id == user)
     work.execute(update(snapshots).where(snapshots.c.actor == user).values(actor=None, reason=None))
     work.execute(update(audit_log).where(strays).values(session_id=None, reason=None))
     nobody = {"user_id": None, "session_id": None, "reason": None}
@@ -195,6 +201,19 @@ def _forget(work: Work, wanted: Wanted, sums: _Sums, *, dry_run: bool) -> tuple[
     }  # fmt: skip
     audit.record(work, "user.erased", reason=wanted.reason, count=sums.sessions, details=details)
     return work.now(), entries
+
+
+def _wrote(session_ids: Sequence[str]) -> Any:
+    """The executions of which a step wrote one of these sessions: their inputs and outputs may repeat what it holds."""
+    return select(_STEPS.c.execution_id).where(_STEPS.c.session_id.in_(list(session_ids)))
+
+
+def _forget_executions(work: Work, which: Any) -> None:
+    """Delete executions with their steps, also where foreign keys are not enforced."""
+    found = work.execute(select(_EXECUTIONS.c.execution_id).where(which)).scalars().all()
+    for table in (_STEPS, _EXECUTIONS):
+        if found:
+            work.execute(delete(table).where(table.c.execution_id.in_(found)))
 
 
 _USER, _NEW = bindparam("user", type_=Identifier()), bindparam("new", type_=Identifier())

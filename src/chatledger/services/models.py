@@ -10,10 +10,9 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
-from chatledger.errors import InvalidInput
+from chatledger.errors import InvalidInput, ModelNotFound, PriceNotFound
 from chatledger.models import Model as ModelRow
 from chatledger.models.base import table_of
-from chatledger.registry_errors import ModelNotFound, PriceNotFound
 from chatledger.schemas import Model, Page, Price, PriceListReport, RepriceReport
 from chatledger.schemas.fields import called, moment, validated
 from chatledger.schemas.registry import ModelFields, NewPrice

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import delete, exists, select
 
+from chatledger.errors import ProjectExists, ProjectInUse, ProjectNotFound
 from chatledger.models import Project as ProjectRow
 from chatledger.models.base import table_of
-from chatledger.registry_errors import ProjectExists, ProjectInUse, ProjectNotFound
 from chatledger.schemas import Page, Project
 from chatledger.schemas.fields import called, validated
 from chatledger.schemas.registry import ProjectFields

@@ -30,7 +30,7 @@ TABLES = tuple(Base.metadata.sorted_tables)
 #: Documents that are objects; of the others any JSON value will do.
 _OBJECTS = {("sessions", "context"), ("messages", "metadata"), ("projects", "metadata"), ("models", "metadata"),
             ("batch_jobs", "metadata"), ("annotations", "metadata"), ("performance_metrics", "metadata"),
-            ("audit_log", "details")}  # fmt: skip
+            ("audit_log", "details"), ("workflows", "definition"), ("workflow_executions", "definition")}  # fmt: skip
 _TOLD_EVERY = 1000
 _LENGTH = len("2026-05-01 12:00:00.000000")
 

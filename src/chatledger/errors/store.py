@@ -1,50 +1,4 @@
-"""The errors of chatledger: a short tree, each carrying what a caller acts on.
-
-    ChatledgerError
-    ├── NotFound
-    │   ├── SessionNotFound      no such session, or it belongs to another user
-    │   ├── AnnotationNotFound
-    │   ├── MessageNotFound
-    │   ├── MetadataNotFound
-    │   ├── SnapshotNotFound
-    │   ├── ProjectNotFound
-    │   ├── ModelNotFound
-    │   ├── PriceNotFound        no price of the model is in force then
-    │   ├── BatchNotFound        no such job, or it belongs to another user
-    │   └── BatchItemNotFound
-    │   └── ComparisonNotFound   no such group, or it belongs to another user
-    ├── Conflict
-    │   ├── SessionExists
-    │   ├── SequenceConflict     somebody else appended first
-    │   ├── ProjectExists
-    │   ├── ProjectInUse         sessions belong to it: archive it instead
-    │   ├── KeyReused            the same key was used for other content
-    │   ├── SessionHeld          a held session is not deleted: release it first
-    │   ├── TransitionRefused    a session in this status cannot go to that one
-    │   ├── BatchExists
-    │   └── LeaseLost            somebody else has the item by now
-    │   ├── ComparisonExists
-    │   └── ResultExists         this judge has judged this prompt already: say replace=True
-    ├── SessionClosed            archived, expired or failed: it takes no more messages
-    ├── InvalidInput             (also a ValueError) names the field
-    ├── Busy                     waited as long as was allowed; try again
-    ├── Unavailable              the database cannot be reached or cannot be written
-    │   ├── LedgerClosed
-    │   │   └── UnitOfWorkEnded  used after its block
-    │   └── OutOfSpace
-    ├── SchemaError
-    │   ├── SchemaBehind         run `chatledger db upgrade`
-    │   ├── SchemaAhead          install a newer chatledger
-    │   └── NotALedger           the database is something else
-    ├── CorruptDatabase
-    ├── ReadOnly
-    ├── AdoptionFailed           a copy of an older database does not equal it
-    └── MissingExtra             an optional dependency is not installed
-
-Messages never contain what a user stored (message text, metadata, passwords): only ids, sequence numbers and names of
-fields. Driver errors become one of these in one place, `dialects.base.Dialect.translate`, by error code and never by
-the text of a message.
-"""
+"""The errors of the store itself, and the roots of all others."""
 
 from __future__ import annotations
 
@@ -112,13 +66,6 @@ class AnnotationNotFound(NotFound):
 
     def __init__(self, annotation_id: str) -> None:
         super().__init__(f"no annotation {annotation_id!r}", annotation_id=annotation_id)
-
-
-class ComparisonNotFound(NotFound):
-    group_id: str
-
-    def __init__(self, group_id: str) -> None:
-        super().__init__(f"no comparison {group_id!r}", group_id=group_id)
 
 
 class Conflict(ChatledgerError):
@@ -193,28 +140,6 @@ class TransitionRefused(Conflict):
             status=status,
             wanted=wanted,
             possible=possible,
-        )
-
-
-class ComparisonExists(Conflict):
-    group_id: str
-
-    def __init__(self, group_id: str) -> None:
-        super().__init__(f"comparison {group_id!r} exists already", group_id=group_id)
-
-
-class ResultExists(Conflict):
-    group_id: str
-    prompt_key: str
-    judge: str
-
-    def __init__(self, group_id: str, prompt_key: str, judge: str) -> None:
-        super().__init__(
-            f"judge {judge!r} has a result for prompt {prompt_key!r} of comparison {group_id!r} already: "
-            "record it with replace=True",
-            group_id=group_id,
-            prompt_key=prompt_key,
-            judge=judge,
         )
 
 

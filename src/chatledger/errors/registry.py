@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatledger.errors import Conflict, NotFound
+from chatledger.errors.store import Conflict, NotFound
 
 
 class ProjectNotFound(NotFound):

@@ -1,0 +1,67 @@
+"""Workflows and their executions as users hold them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from chatledger.schemas.fields import Record
+from chatledger.schemas.workflow import WorkflowDefinition
+from chatledger.vocabulary import ExecutionState, StepState
+
+
+class WorkflowVersion(Record):
+    """One version of a workflow."""
+
+    name: str
+    version: int
+    user_id: str | None
+    definition: WorkflowDefinition
+    created_at: datetime
+
+
+class WorkflowExecution(Record):
+    """An execution, with the definition that it began with."""
+
+    execution_id: str
+    user_id: str | None
+    name: str
+    version: int
+    definition: WorkflowDefinition
+    input: Any
+    state: ExecutionState
+    #: Which steps failed.
+    error: str | None
+    runner: str | None
+    #: How often a runner has taken it up.
+    fence: int
+    lease_until: datetime | None
+    cancel_requested_at: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class WorkflowStep(Record):
+    """A step of an execution, or what it does for one item of its list."""
+
+    execution_id: str
+    step: str
+    #: The place in the list; -1 for the step itself.
+    item: int
+    state: StepState
+    #: How often it was begun.
+    attempt: int
+    #: How many items its list has.
+    items: int | None
+    input: Any
+    #: What it gave. Of a step with a list, read the outputs of its items, or `uow.workflows.output`.
+    output: Any
+    error: str | None
+    #: The session that it wrote, if it did.
+    session_id: str | None
+    #: Earlier attempts: number, state, error, times and session of each, oldest first.
+    history: tuple[dict[str, Any], ...]
+    not_before: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
