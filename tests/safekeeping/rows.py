@@ -39,7 +39,6 @@ def fill(ledger: Ledger) -> None:
                 payload={"n": number, "f": 1e16, "z": None, "a": [1.0]} if number % 5 == 0 else None,
                 metadata={"m": number} if number % 7 == 0 else None,
             )  # fmt: skip
-        uow.messages.append("trip", "assistant", "priced", input_tokens=7, reasoning_tokens=0, outcome="error")
         uow.messages.append("trip", "tool", "{}", name="get_weather", tool_call_id="c1", created_at=EDGE)
         for _ in range(3):
             uow.messages.pop("trip")
@@ -50,7 +49,10 @@ def fill(ledger: Ledger) -> None:
         uow.sessions.create("idle one", user_id="bob")
         uow.messages.append("idle one", "user", "zzz")
         uow.sessions.mark_idle("idle one")
-        uow.sessions.create("held", user_id="bob")
+        uow.sessions.create("held", user_id="bob", model_id="gpt-5")
+        uow.messages.append(
+            "held", "assistant", "p", input_tokens=7, output_tokens=3, reasoning_tokens=1, outcome="error"
+        )
         uow.sessions.hold("held", reason="the law")
         uow.sessions.create("emptied", user_id="lin")
         uow.messages.append_many("emptied", [{"role": "user", "content": f"gone {n}"} for n in range(9)])
