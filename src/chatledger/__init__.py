@@ -1,8 +1,8 @@
 """chatledger keeps the conversations of LLM chats and agents in a relational database."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from chatledger.batch_steps import GiveUp, Retry
+from chatledger.deferred import deferred
 from chatledger.errors import (
     AdoptionFailed,
     AnnotationNotFound,
@@ -49,79 +49,6 @@ from chatledger.errors import (
     WorkflowNotFound,
 )
 from chatledger.ledger import Ledger
-from chatledger.schemas import (
-    Activity,
-    Agreement,
-    Annotation,
-    AnnotationHit,
-    AnnotationSummary,
-    AuditEntry,
-    BackupReport,
-    BatchItem,
-    BatchJob,
-    BatchProgress,
-    BatchResult,
-    ComparisonGroup,
-    ComparisonResult,
-    ComparisonSession,
-    ComparisonSummary,
-    ContextUse,
-    CopyReport,
-    Difference,
-    Due,
-    ErasureReceipt,
-    Finding,
-    Health,
-    IntegrityReport,
-    Interval,
-    LabelSummary,
-    Latency,
-    LatencyOf,
-    LatencyPeriod,
-    MaintenanceReport,
-    Message,
-    Metric,
-    MetricPoint,
-    MetricSummary,
-    Model,
-    NewAnnotation,
-    NewBatchItem,
-    NewComparisonResult,
-    NewMessage,
-    NewMetric,
-    Page,
-    PairSummary,
-    PositionBias,
-    Price,
-    PriceListReport,
-    PriceProblem,
-    Problem,
-    Project,
-    PurgeReport,
-    RepairAction,
-    RepairReport,
-    RepriceReport,
-    RestoreReport,
-    SearchHit,
-    Session,
-    SessionHit,
-    Snapshot,
-    SnapshotDiff,
-    SweepFailure,
-    SweepReport,
-    Timeout,
-    TimeoutDefault,
-    TimeoutReport,
-    UpkeepStep,
-    Usage,
-    UsageComparison,
-    UsageOf,
-    UsagePeriod,
-    VariantSummary,
-    WorkflowExecution,
-    WorkflowStep,
-    WorkflowVersion,
-)
 from chatledger.settings import Preset, Settings
 from chatledger.sweeper import Sweeper
 from chatledger.unit_of_work import UnitOfWork
@@ -145,7 +72,81 @@ from chatledger.vocabulary import (
 
 if TYPE_CHECKING:
     from chatledger.async_ledger import AsyncLedger
+    from chatledger.batch_steps import GiveUp, Retry
     from chatledger.safekeeping.copying import copy_ledger
+    from chatledger.schemas import (
+        Activity,
+        Agreement,
+        Annotation,
+        AnnotationHit,
+        AnnotationSummary,
+        AuditEntry,
+        BackupReport,
+        BatchItem,
+        BatchJob,
+        BatchProgress,
+        BatchResult,
+        ComparisonGroup,
+        ComparisonResult,
+        ComparisonSession,
+        ComparisonSummary,
+        ContextUse,
+        CopyReport,
+        Difference,
+        Due,
+        ErasureReceipt,
+        Finding,
+        Health,
+        IntegrityReport,
+        Interval,
+        LabelSummary,
+        Latency,
+        LatencyOf,
+        LatencyPeriod,
+        MaintenanceReport,
+        Message,
+        Metric,
+        MetricPoint,
+        MetricSummary,
+        Model,
+        NewAnnotation,
+        NewBatchItem,
+        NewComparisonResult,
+        NewMessage,
+        NewMetric,
+        Page,
+        PairSummary,
+        PositionBias,
+        Price,
+        PriceListReport,
+        PriceProblem,
+        Problem,
+        Project,
+        PurgeReport,
+        RepairAction,
+        RepairReport,
+        RepriceReport,
+        RestoreReport,
+        SearchHit,
+        Session,
+        SessionHit,
+        Snapshot,
+        SnapshotDiff,
+        SweepFailure,
+        SweepReport,
+        Timeout,
+        TimeoutDefault,
+        TimeoutReport,
+        UpkeepStep,
+        Usage,
+        UsageComparison,
+        UsageOf,
+        UsagePeriod,
+        VariantSummary,
+        WorkflowExecution,
+        WorkflowStep,
+        WorkflowVersion,
+    )
 
 __version__ = "0.1.0"
 
@@ -291,15 +292,9 @@ __all__ = [
     "copy_ledger",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # asyncio takes as long to import as the rest of this package: it waits for those who await.
-    if name == "AsyncLedger":
-        from chatledger.async_ledger import AsyncLedger  # noqa: PLC0415
-
-        return AsyncLedger
-    if name == "copy_ledger":
-        from chatledger.safekeeping.copying import copy_ledger  # noqa: PLC0415 - few programs copy
-
-        return copy_ledger
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+_LATER = {"async_ledger": ["AsyncLedger"], "batch_steps": ["GiveUp", "Retry"], "safekeeping.copying": ["copy_ledger"]}
+# asyncio takes as long to import as the rest of this package, and records are built when they are imported.
+__getattr__ = deferred(
+    __name__,
+    {**_LATER, "schemas": sorted(set(__all__) - {*globals()} - {name for names in _LATER.values() for name in names})},
+)

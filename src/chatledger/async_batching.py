@@ -12,7 +12,8 @@ from typing import Any
 from chatledger.async_transactions import AsyncTransactions
 from chatledger.batch_course import Run
 from chatledger.batch_steps import Begin, Drop, Ended, Step, Transact, Wait
-from chatledger.batching import LEASE, asked, is_async, worked
+from chatledger.batch_threads import asked, is_async, worked
+from chatledger.batching import LEASE
 from chatledger.schemas import BatchItem, BatchProgress
 
 

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
-import os
-import signal
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from datetime import timedelta
-from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chatledger.batch_course import Run
-from chatledger.batch_steps import Begin, Ended, How, Step, Transact, Wait
-from chatledger.errors import InvalidInput
-from chatledger.ids import new_id
-from chatledger.schemas import BatchItem, BatchProgress
-from chatledger.schemas.fields import called, identifier, whole
 from chatledger.transactions import Transactions
+
+if TYPE_CHECKING:
+    from chatledger.schemas import BatchItem, BatchProgress
 
 #: How long a worker's items are its own, unless it says anew that it is there (three times as often).
 LEASE = timedelta(minutes=1)
-_MOST = 1000
 
 
 class Batching(Transactions):
@@ -61,158 +50,9 @@ class Batching(Transactions):
             Busy, Unavailable: the database was away for a minute. Items at work come back when their lease ends.
             InvalidInput: an argument that is none, or an async worker (that is for `AsyncLedger`).
         """
-        if is_async(worker):
-            raise InvalidInput("worker", "is async: run it with AsyncLedger")
-        with _interrupts() as told:
-            how = asked(job_id, worker, concurrency, lease, name, grace, progress, lambda: told.now or _asks(stopping))
-            done = _Threads(self, worker, told).run(Run(how))
-        if told.now:
-            raise KeyboardInterrupt
-        return done
+        from chatledger.batch_threads import run_in_threads  # noqa: PLC0415 - few programs run batches
 
-
-def asked(
-    job_id: str,
-    worker: Callable[..., Any],
-    concurrency: int,
-    lease: timedelta | float,
-    name: str | None,
-    grace: float,
-    progress: Callable[[BatchProgress], object] | None,
-    stopping: Callable[[], bool],
-) -> How:
-    """What a run is asked for.
-
-    Raises:
-        InvalidInput: an argument that is none.
-    """
-    if not callable(worker):
-        raise InvalidInput("worker", "must be a function that takes an item")
-    return How(
-        job_id=identifier(job_id, "job_id"),
-        worker=called(name, "name") if name is not None else own_name(),
-        concurrency=whole(concurrency, "concurrency", 1, _MOST),
-        lease=_seconds(lease, "lease", least=0.05),
-        grace=_seconds(grace, "grace", least=0.0).total_seconds(),
-        stopping=stopping,
-        progress=progress,
-    )
-
-
-def own_name() -> str:
-    """Who works, for people who look at an item: the machine, the process, and which run in it."""
-    return f"{socket.gethostname()[:200]}:{os.getpid()}:{new_id()[-6:]}"
-
-
-def is_async(worker: Any) -> bool:
-    """Whether a worker is to be awaited."""
-    return inspect.iscoroutinefunction(worker) or inspect.iscoroutinefunction(getattr(worker, "__call__", None))  # noqa: B004 - it is asked what it is, not whether
-
-
-def worked(worker: Callable[[BatchItem], Any], item: BatchItem) -> Ended:
-    """What a worker makes of an item. Whatever it raises is the failure of that item, and of nothing else."""
-    try:
-        return Ended(item, worker(item))
-    except StopIteration as error:  # which no future can hold
-        return Ended(item, error=RuntimeError(f"StopIteration: {error}"))
-    except BaseException as error:  # noqa: BLE001 - as above
-        return Ended(item, error=error)
-
-
-class _Told:
-    """Whether somebody has pressed Ctrl-C."""
-
-    def __init__(self) -> None:
-        self.now = False
-        # What waits on it is woken. A signal handler may put to this kind of queue.
-        self.ended: SimpleQueue[Ended | None] = SimpleQueue()
-
-
-@contextmanager
-def _interrupts() -> Iterator[_Told]:
-    """Take note of the first Ctrl-C in place of raising it anywhere, where Python's own handler is in place."""
-    told = _Told()
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or handler is not signal.default_int_handler:
-        yield told
-        return
-
-    def note(number: int, frame: Any) -> None:
-        if told.now:
-            signal.default_int_handler(number, frame)
-        told.now = True
-        told.ended.put(None)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield told
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-class _Threads:
-    """Does what a run's course says, with a thread for each item."""
-
-    def __init__(self, ledger: Transactions, worker: Callable[[BatchItem], Any], told: _Told) -> None:
-        self._ledger = ledger
-        self._worker = worker
-        self._told = told
-
-    def run(self, run: Run) -> BatchProgress:
-        course = run.course()
-        answer: Any = None
-        failure: Exception | None = None
-        try:
-            while True:
-                try:
-                    step = course.send(answer) if failure is None else course.throw(failure)
-                except StopIteration as end:
-                    done: BatchProgress = end.value
-                    return done
-                answer = failure = None
-                try:
-                    answer = self._do(step)
-                except Exception as error:  # noqa: BLE001 - the course says what is to become of it
-                    failure = error
-        except BaseException:
-            if run.held:
-                with suppress(Exception):  # they come back when their lease ends
-                    self._ledger.run(run.give_back)
-            raise
-
-    def _do(self, step: Step) -> Any:
-        if isinstance(step, Transact):
-            if not step.reading:
-                return self._ledger.run(step.act)
-            with self._ledger.read() as uow:
-                return step.act(uow)
-        if isinstance(step, Begin):
-            # A daemon: a worker that never returns does not keep the process alive.
-            threading.Thread(target=self._work, args=(step.item,), name="chatledger batch", daemon=True).start()
-        elif isinstance(step, Wait):
-            return self._wait(step.seconds)
-        return None
-
-    def _work(self, item: BatchItem) -> None:
-        self._told.ended.put(worked(self._worker, item))
-
-    def _wait(self, seconds: float) -> list[Ended]:
-        found: list[Ended] = []
-        with suppress(Empty):
-            one = self._told.ended.get(timeout=seconds) if seconds > 0 else self._told.ended.get_nowait()
-            while True:
-                if one is not None:
-                    found.append(one)
-                one = self._told.ended.get_nowait()
-        return found
-
-
-def _asks(stopping: Callable[[], bool] | None) -> bool:
-    return stopping is not None and stopping()
-
-
-def _seconds(given: Any, field: str, *, least: float) -> timedelta:
-    seconds = given.total_seconds() if isinstance(given, timedelta) else given
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not least <= seconds <= 86400 * 30:
-        raise InvalidInput(field, f"must be a timedelta or a number of seconds, from {least:g} to 30 days")
-    return timedelta(seconds=seconds)
+        return run_in_threads(
+            self, worker, stopping, job_id=job_id, concurrency=concurrency, lease=lease, name=name, grace=grace,
+            progress=progress,
+        )  # fmt: skip

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatledger.batching import Batching
-from chatledger.schemas import Due, ErasureReceipt, PurgeReport, RepriceReport, SweepReport
 from chatledger.schemas.fields import acting, moment
 from chatledger.services.work import Work
 from chatledger.sweeper import Sweeper
 from chatledger.vocabulary import Status
 
 if TYPE_CHECKING:
+    from chatledger.schemas import Due, ErasureReceipt, PurgeReport, RepriceReport, SweepReport
     from chatledger.services.sweeping import Run
 
 R = TypeVar("R")

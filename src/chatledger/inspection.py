@@ -11,12 +11,12 @@ from sqlalchemy import Connection
 from chatledger import migrate as migrations
 from chatledger.errors import InvalidInput
 from chatledger.housekeeping import Housekeeping
-from chatledger.schemas import IntegrityReport, RepairAction, RepairReport
 from chatledger.schemas.fields import acting
 from chatledger.services.work import Work
 from chatledger.vocabulary import Orphans
 
 if TYPE_CHECKING:
+    from chatledger.schemas import IntegrityReport, RepairAction, RepairReport
     from chatledger.services.integrity.findings import Findings
 
 #: Who a repair is in the audit log, where nobody else is named.
@@ -42,6 +42,7 @@ class Inspection(Housekeeping):
             CorruptDatabase: nothing of it can be read.
             Busy, Unavailable, ReadOnly: it cannot be looked at now, or by this user.
         """
+        from chatledger.schemas import IntegrityReport  # noqa: PLC0415 - as the next two
         from chatledger.services.integrity import looking  # noqa: PLC0415 - most programs do without, here and below
         from chatledger.services.integrity.findings import Findings  # noqa: PLC0415
 
@@ -86,6 +87,7 @@ class Inspection(Housekeeping):
             SchemaBehind, SchemaAhead, NotALedger, CorruptDatabase, Busy, Unavailable, ReadOnly: as `check`.
             InvalidInput: the place of the backup is taken, or on a server.
         """
+        from chatledger.schemas import IntegrityReport, RepairReport  # noqa: PLC0415
         from chatledger.services.integrity import looking  # noqa: PLC0415
         from chatledger.services.integrity.findings import Findings  # noqa: PLC0415
         from chatledger.services.integrity.repairing import NAMES, Repair  # noqa: PLC0415

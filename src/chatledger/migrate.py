@@ -15,14 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import TEXT, Connection, Engine
+from sqlalchemy import TEXT, Connection, Engine, MetaData
 
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.dialects.base import VERSION_TABLE, Dialect, State
 from chatledger.dialects.integrity import Definition
 from chatledger.dialects.types import Identifier
 from chatledger.errors import InvalidInput, NotALedger, SchemaAhead, SchemaBehind
-from chatledger.models import Base
 from chatledger.models.usage import VIEWS
 from chatledger.settings import DEFAULT_URL, ENVIRONMENT_URL, Settings
 
@@ -38,10 +37,6 @@ _alembic = threading.RLock()
 
 #: Seconds that a migration waits for writers, or for another migration.
 _WAIT = 60.0
-
-_OURS = frozenset(Base.metadata.tables)
-#: Tables and views.
-_NAMES = _OURS | VIEWS
 
 
 def upgrade(engine: Engine, revision: str = "head", *, dialect: Dialect | None = None) -> None:
@@ -121,7 +116,7 @@ def expected(connection: Connection, dialect: Dialect) -> Expected:
     """Migrate from nothing beside the ledger, look at what that makes, and throw it away."""
     with dialect.scratch(connection) as scratch:
         _migrate_on(scratch, lambda config, command: command.upgrade(config, "head"))
-        return Expected(dialect.fingerprint(scratch, _NAMES), dialect.integrity.definitions(scratch, _NAMES))
+        return Expected(dialect.fingerprint(scratch, _names()), dialect.integrity.definitions(scratch, _names()))
 
 
 def differences(connection: Connection, dialect: Dialect, wanted: Expected) -> list[str]:
@@ -129,7 +124,7 @@ def differences(connection: Connection, dialect: Dialect, wanted: Expected) -> l
 
     Columns, constraints, indexes, triggers, functions, views and full text are compared. Foreign tables are left alone.
     """
-    actual, fresh = dialect.fingerprint(connection, _NAMES), wanted.fingerprint
+    actual, fresh = dialect.fingerprint(connection, _names()), wanted.fingerprint
     found = [f"missing: {name}" for name in fresh if name not in actual]
     found += [f"changed: {name}" for name in fresh if name in actual and actual[name] != fresh[name]]
     # An index that somebody added is theirs to keep; a trigger on our tables may undo what we promise.
@@ -147,7 +142,7 @@ def include_object(thing: Any, name: str | None, type_: str, reflected: bool, co
     if not reflected or compare_to is not None:
         return True
     table = name if type_ == "table" else getattr(getattr(thing, "table", None), "name", None)
-    return table not in _NAMES and table != VERSION_TABLE and not (table or "").startswith("messages_fts")
+    return table not in _names() and table != VERSION_TABLE and not (table or "").startswith("messages_fts")
 
 
 def run_environment() -> None:
@@ -198,7 +193,7 @@ def _run(engine: Engine, dialect: Dialect | None, work: Callable[[Config, Any], 
         state = dialect.state(connection)
         if state.revision is not None and state.revision not in REVISIONS:
             raise SchemaAhead(state.revision, HEAD)
-        taken = sorted(state.tables & _NAMES)
+        taken = sorted(state.tables & _names())
         if state.revision is None and taken:
             raise NotALedger(
                 f"the database has tables of its own by the names of {', '.join(taken)}: "
@@ -259,10 +254,10 @@ def _configure(dialect: Dialect, **how: Any) -> None:
 
     def include(thing: Any, name: str | None, type_: str, _reflected: bool, _compare_to: Any) -> bool:
         table = name if type_ == "table" else getattr(getattr(thing, "table", None), "name", None)
-        return table in _OURS and dialect.is_ours(name)
+        return table in _ours() and dialect.is_ours(name)
 
     context.configure(
-        target_metadata=Base.metadata,
+        target_metadata=_declared(),
         version_table=VERSION_TABLE,
         transactional_ddl=True,
         transaction_per_migration=False,
@@ -279,3 +274,18 @@ def _type_differs(
     if isinstance(declared_type, Identifier):
         return not isinstance(inspected_type, TEXT)
     return None
+
+
+def _declared() -> MetaData:
+    from chatledger.models import Base  # noqa: PLC0415 - all the tables, which an opening of a ledger at head needs not
+
+    return Base.metadata
+
+
+def _ours() -> frozenset[str]:
+    return frozenset(_declared().tables)
+
+
+def _names() -> frozenset[str]:
+    """Tables and views."""
+    return _ours() | VIEWS

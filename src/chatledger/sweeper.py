@@ -10,11 +10,13 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from chatledger.clock import Clock, utc_now
 from chatledger.errors import ChatledgerError, InvalidInput, LedgerClosed
-from chatledger.schemas import SweepReport
+
+if TYPE_CHECKING:
+    from chatledger.schemas import SweepReport
 
 logger = logging.getLogger("chatledger")
 

@@ -16,7 +16,7 @@ _LEDGERS = {
     "inspection",
     "safekeeping", "ledger", "async_transactions", "async_housekeeping", "async_inspection", "async_safekeeping",
     "async_ledger", "batch_steps", "batch_settling", "batch_course",
-    "batching", "async_batching",
+    "batch_threads", "batching", "async_batching",
 }  # fmt: skip
 
 # Each room, and what its files may import from the other rooms.
@@ -43,8 +43,9 @@ ALLOWED: dict[str, set[str]] = {
     "batch_steps": _TABLES | {"unit_of_work"},
     "batch_settling": _TABLES | {"services", "unit_of_work", "batch_steps"},
     "batch_course": _TABLES | {"services", "unit_of_work", "batch_steps", "batch_settling"},
-    "batching": _TABLES | {"transactions", "batch_steps", "batch_course"},
-    "async_batching": _TABLES | {"async_transactions", "batch_steps", "batch_course", "batching"},
+    "batch_threads": _TABLES | {"transactions", "batch_steps", "batch_course"},
+    "batching": _TABLES | {"transactions", "batch_threads"},
+    "async_batching": _TABLES | {"async_transactions", "batch_steps", "batch_course", "batch_threads", "batching"},
     "sweeper": _LEAVES | {"schemas"},
     "housekeeping": _TABLES | {"services", "unit_of_work", "transactions", "sweeper", "batching"},
     # Migrations, for what a freshly migrated database looks like.

@@ -12,10 +12,10 @@ from chatledger.clock import utc_now
 from chatledger.housekeeping import Housekeeping
 from chatledger.safekeeping import health
 from chatledger.safekeeping.progress import Progress, heard
-from chatledger.schemas import BackupReport, CopyReport, Health, MaintenanceReport, RestoreReport
 
 if TYPE_CHECKING:
     from chatledger.safekeeping.upkeep import Vacuum
+    from chatledger.schemas import BackupReport, CopyReport, Health, MaintenanceReport, RestoreReport
 
 
 class Safekeeping(Housekeeping):

@@ -1,58 +1,123 @@
-"""What users hand in and hold: frozen Pydantic objects, usable after the transaction is over."""
+"""What users hand in and hold: frozen Pydantic objects, usable after the transaction is over.
 
-from chatledger.schemas.audit import AuditEntry
-from chatledger.schemas.batch import BatchItem, BatchJob, BatchProgress, BatchResult, NewBatch, NewBatchItem
-from chatledger.schemas.comparison import ComparisonGroup, ComparisonResult, ComparisonSession, NewComparisonResult
-from chatledger.schemas.comparison_summary import (
-    Agreement,
-    ComparisonSummary,
-    Difference,
-    Interval,
-    PairSummary,
-    PositionBias,
-    VariantSummary,
-)
-from chatledger.schemas.execution import WorkflowExecution, WorkflowStep, WorkflowVersion
-from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction, RepairReport
-from chatledger.schemas.message import Message, NewMessage
-from chatledger.schemas.observations import (
-    Annotation,
-    AnnotationHit,
-    AnnotationSummary,
-    LabelSummary,
-    Metric,
-    MetricPoint,
-    MetricSummary,
-    NewAnnotation,
-    NewMetric,
-)
-from chatledger.schemas.page import Page
-from chatledger.schemas.registry import Model, Price, PriceListReport, PriceProblem, Project, RepriceReport
-from chatledger.schemas.retention import ErasureReceipt, PurgeReport
-from chatledger.schemas.safekeeping import (
-    BackupReport,
-    CopyReport,
-    Health,
-    MaintenanceReport,
-    Problem,
-    RestoreReport,
-    UpkeepStep,
-)
-from chatledger.schemas.search import SearchHit, SessionHit
-from chatledger.schemas.session import NewSession, Session
-from chatledger.schemas.snapshot import Snapshot, SnapshotDiff
-from chatledger.schemas.statistics import (
-    Activity,
-    ContextUse,
-    Latency,
-    LatencyOf,
-    LatencyPeriod,
-    Usage,
-    UsageComparison,
-    UsageOf,
-    UsagePeriod,
-)
-from chatledger.schemas.timeout import Due, SweepFailure, SweepReport, Timeout, TimeoutDefault, TimeoutReport
+Each is imported when it is first named.
+"""
+
+from typing import TYPE_CHECKING
+
+from chatledger.deferred import deferred
+
+if TYPE_CHECKING:
+    from chatledger.schemas.audit import AuditEntry
+    from chatledger.schemas.batch import BatchItem, BatchJob, BatchProgress, BatchResult, NewBatch, NewBatchItem
+    from chatledger.schemas.comparison import ComparisonGroup, ComparisonResult, ComparisonSession, NewComparisonResult
+    from chatledger.schemas.comparison_summary import (
+        Agreement,
+        ComparisonSummary,
+        Difference,
+        Interval,
+        PairSummary,
+        PositionBias,
+        VariantSummary,
+    )
+    from chatledger.schemas.execution import WorkflowExecution, WorkflowStep, WorkflowVersion
+    from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction, RepairReport
+    from chatledger.schemas.message import Message, NewMessage
+    from chatledger.schemas.observations import (
+        Annotation,
+        AnnotationHit,
+        AnnotationSummary,
+        LabelSummary,
+        Metric,
+        MetricPoint,
+        MetricSummary,
+        NewAnnotation,
+        NewMetric,
+    )
+    from chatledger.schemas.page import Page
+    from chatledger.schemas.registry import Model, Price, PriceListReport, PriceProblem, Project, RepriceReport
+    from chatledger.schemas.retention import ErasureReceipt, PurgeReport
+    from chatledger.schemas.safekeeping import (
+        BackupReport,
+        CopyReport,
+        Health,
+        MaintenanceReport,
+        Problem,
+        RestoreReport,
+        UpkeepStep,
+    )
+    from chatledger.schemas.search import SearchHit, SessionHit
+    from chatledger.schemas.session import NewSession, Session
+    from chatledger.schemas.snapshot import Snapshot, SnapshotDiff
+    from chatledger.schemas.statistics import (
+        Activity,
+        ContextUse,
+        Latency,
+        LatencyOf,
+        LatencyPeriod,
+        Usage,
+        UsageComparison,
+        UsageOf,
+        UsagePeriod,
+    )
+    from chatledger.schemas.timeout import Due, SweepFailure, SweepReport, Timeout, TimeoutDefault, TimeoutReport
+
+#: The modules, and what each of them has.
+_HOMES = {
+    "audit": ("AuditEntry",),
+    "batch": ("BatchItem", "BatchJob", "BatchProgress", "BatchResult", "NewBatch", "NewBatchItem"),
+    "comparison": ("ComparisonGroup", "ComparisonResult", "ComparisonSession", "NewComparisonResult"),
+    "comparison_summary": (
+        "Agreement",
+        "ComparisonSummary",
+        "Difference",
+        "Interval",
+        "PairSummary",
+        "PositionBias",
+        "VariantSummary",
+    ),
+    "execution": ("WorkflowExecution", "WorkflowStep", "WorkflowVersion"),
+    "integrity": ("Finding", "IntegrityReport", "RepairAction", "RepairReport"),
+    "message": ("Message", "NewMessage"),
+    "observations": (
+        "Annotation",
+        "AnnotationHit",
+        "AnnotationSummary",
+        "LabelSummary",
+        "Metric",
+        "MetricPoint",
+        "MetricSummary",
+        "NewAnnotation",
+        "NewMetric",
+    ),
+    "page": ("Page",),
+    "registry": ("Model", "Price", "PriceListReport", "PriceProblem", "Project", "RepriceReport"),
+    "retention": ("ErasureReceipt", "PurgeReport"),
+    "safekeeping": (
+        "BackupReport",
+        "CopyReport",
+        "Health",
+        "MaintenanceReport",
+        "Problem",
+        "RestoreReport",
+        "UpkeepStep",
+    ),
+    "search": ("SearchHit", "SessionHit"),
+    "session": ("NewSession", "Session"),
+    "snapshot": ("Snapshot", "SnapshotDiff"),
+    "statistics": (
+        "Activity",
+        "ContextUse",
+        "Latency",
+        "LatencyOf",
+        "LatencyPeriod",
+        "Usage",
+        "UsageComparison",
+        "UsageOf",
+        "UsagePeriod",
+    ),
+    "timeout": ("Due", "SweepFailure", "SweepReport", "Timeout", "TimeoutDefault", "TimeoutReport"),
+}
 
 __all__ = [
     "Activity",
@@ -129,3 +194,5 @@ __all__ = [
     "WorkflowStep",
     "WorkflowVersion",
 ]
+
+__getattr__ = deferred(__name__, _HOMES)

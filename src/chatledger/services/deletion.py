@@ -23,15 +23,19 @@ def delete_sessions(work: Work, names: Sequence[str], action: str, *, reason: st
     before = audit.newest(work)
     work.execute(delete(sessions).where(sessions.c.session_id.in_(list(names))))
     delete_children(work, names)
-    # Steps of workflows outlive the sessions that they wrote.
-    work.execute(update(_STEPS).where(_STEPS.c.session_id.in_(list(names))).values(session_id=None))
     audit.attribute_many(work, names, before, action, reason=reason)
-    comparing.sessions_deleted(work, names)
+    let_go(work, names)
 
 
 def delete_children(work: Work, names: Sequence[str]) -> None:
-    """What the foreign keys do, where an application's connection does not enforce them, and what none could do."""
-    batch_forgetting.release_sessions(work, names)
+    """What the foreign keys do, where an application's connection does not enforce them."""
     if not work.cascades():
         for table in _CHILDREN:
             work.execute(delete(table).where(table.c.session_id.in_(list(names))))
+
+
+def let_go(work: Work, names: Sequence[str]) -> None:
+    """What no foreign key could do: items, steps and comparisons outlive the sessions that they name."""
+    batch_forgetting.release_sessions(work, names)
+    work.execute(update(_STEPS).where(_STEPS.c.session_id.in_(list(names))).values(session_id=None))
+    comparing.sessions_deleted(work, names)

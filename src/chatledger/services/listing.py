@@ -15,7 +15,6 @@ from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Page, Session
 from chatledger.schemas.fields import identifier, moment
-from chatledger.services.annotating import notes
 from chatledger.services.cursors import limited, pack, unpack_moment
 from chatledger.services.prepared import Prepared
 from chatledger.services.rows import SESSION, sessions, to_sessions
@@ -77,6 +76,8 @@ def _statement(given: frozenset[str], statuses: tuple[Status, ...]) -> Prepared:
             statement = statement.where(column == bindparam(name, type_=Identifier()))
     if "annotated" in given:
         label = bindparam("annotated", type_=Identifier())
+        from chatledger.services.annotating import notes  # noqa: PLC0415 - where somebody asks for it
+
         statement = statement.where(sessions.c.session_id.in_(select(notes.c.session_id).where(notes.c.label == label)))
     # None stands for all but the expired.
     if statuses:

@@ -7,12 +7,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete
 
-from chatledger.dialects.types import Identifier, Whole, dollars, to_moment
+from chatledger.dialects.types import Whole, dollars, to_moment
 from chatledger.errors import InvalidInput, MessageNotFound
 from chatledger.models import Message as MessageRow
 from chatledger.models.base import table_of
@@ -28,14 +27,15 @@ from chatledger.services.appending import (
     with_keys,
 )
 from chatledger.services.audit import MESSAGES_DELETED, attribute
+from chatledger.services.history import history_statement
 from chatledger.services.ownership import in_visible_session, place, require_visible
-from chatledger.services.prepared import Prepared
 from chatledger.services.pricing import PriceList, is_countable, price_list
-from chatledger.services.redaction import REDACTED, redact
-from chatledger.services.rows import MESSAGE, from_row, messages, to_messages, to_row
+from chatledger.services.rows import from_row, messages, to_messages, to_row
 from chatledger.services.work import Service, logger
 from chatledger.vocabulary import Outcome, Role
 
+#: What stands in the place of a redacted text.
+REDACTED = "[redacted]"
 #: Messages that `iterate` holds in memory at a time.
 _BATCH = 500
 
@@ -185,7 +185,7 @@ class Messages(Service):
         for field, value in (("after", after), ("before", before), ("last", last), ("limit", limit)):
             if value is not None:
                 whole(value, field)
-        statement = _history(
+        statement = history_statement(
             owned=self._work.owner is not None,
             backwards=last is not None,
             bounds=tuple(name for name, value in bounds.items() if value is not None),
@@ -277,6 +277,8 @@ class Messages(Service):
             InvalidInput: the replacement cannot be stored.
             CorruptDatabase: a snapshot of the session is damaged.
         """
+        from chatledger.services.redaction import redact  # noqa: PLC0415 - few messages are redacted
+
         return redact(self._work, self.get(session_id, sequence_number), replacement)
 
 
@@ -285,17 +287,3 @@ _NUMBER = bindparam("number", type_=Whole)
 
 _DELETE_ALL = delete(messages).where(in_visible_session())
 _DELETE_ONE = _DELETE_ALL.where(messages.c.sequence_number == _NUMBER)
-
-
-@cache
-def _history(*, owned: bool, backwards: bool, bounds: tuple[str, ...]) -> Prepared:
-    number = messages.c.sequence_number
-    statement = select(*MESSAGE).where(
-        in_visible_session() if owned else messages.c.session_id == bindparam("session", type_=Identifier())
-    )
-    if "after" in bounds:
-        statement = statement.where(number > bindparam("after", type_=Whole))
-    if "before" in bounds:
-        statement = statement.where(number < bindparam("before", type_=Whole))
-    statement = statement.order_by(number.desc() if backwards else number)
-    return Prepared(statement.limit(bindparam("count", type_=Whole)) if "count" in bounds else statement)

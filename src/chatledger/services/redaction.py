@@ -15,9 +15,6 @@ from chatledger.services.snapshot_body import COLUMNS, line_of
 from chatledger.services.snapshotting import lock, replace_message
 from chatledger.services.work import Work, logger
 
-#: What stands in place of redacted text.
-REDACTED = "[redacted]"
-
 
 def redact(work: Work, old: Message, replacement: str) -> Message:
     """Replace the text of a message, in the snapshots of its session too, and drop what else it says.

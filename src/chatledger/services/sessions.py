@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, select, update
 
@@ -12,16 +12,18 @@ from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import EncodedDocument, Timestamp
 from chatledger.errors import InvalidInput, SessionHeld, SessionNotFound
 from chatledger.ids import new_id
-from chatledger.schemas import ErasureReceipt, NewSession, Page, Session
+from chatledger.schemas import NewSession, Page, Session
 from chatledger.schemas.fields import identifier, stated, validated, whole
 from chatledger.schemas.session import KEEP, Keep, SessionChanges
-from chatledger.services import audit, comparing, creation, erasing, forking, limits, listing
-from chatledger.services.deletion import delete_children
+from chatledger.services import audit, creation, forking, limits, listing
 from chatledger.services.lifecycle import GET, Lifecycle
 from chatledger.services.ownership import place, require_visible, this_session
 from chatledger.services.rows import sessions, to_sessions
 from chatledger.services.work import logger
 from chatledger.vocabulary import Status
+
+if TYPE_CHECKING:
+    from chatledger.schemas import ErasureReceipt
 
 
 class Sessions(Lifecycle):
@@ -183,6 +185,8 @@ class Sessions(Lifecycle):
             SessionNotFound: no such session, or it belongs to another user.
             SessionHeld: it is held.
         """
+        from chatledger.services.deletion import delete_children, let_go  # noqa: PLC0415 - it knows every table
+
         why = stated(reason)
         identifier(session_id, "session_id")
         if self._work.change(_DELETE, place(self._work, session_id)) == 0:
@@ -190,7 +194,7 @@ class Sessions(Lifecycle):
             raise SessionHeld((session_id,))
         audit.attribute(self._work, session_id, audit.SESSION_DELETED, reason=why)
         delete_children(self._work, [session_id])
-        comparing.sessions_deleted(self._work, [session_id])
+        let_go(self._work, [session_id])
         logger.info("session deleted", extra={"session_id": session_id})
 
     def erase_user(
@@ -213,6 +217,7 @@ class Sessions(Lifecycle):
             SessionHeld: a session of the user is held, and that was not asked for.
             InvalidInput: another user than the one that this ledger is limited to.
         """
+        from chatledger.services import erasing  # noqa: PLC0415 - few programs erase, and it looks at everything
 
         wanted = erasing.wanted(self._work.owner, user_id, keep_totals, include_held, reason)
         return erasing.erase(lambda act: act(self._work), wanted, dry_run=dry_run)
