@@ -31,6 +31,8 @@ def test_every_block_says_whether_it_is_run(page: Path) -> None:
     assert [] == [str(block) for block in blocks(page) if block.language not in LANGUAGES]
 
 
+# The handbook of the command line has some two hundred commands, each a process.
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     "page", [page for page in pages() if name_of(page) not in {*ON_POSTGRESQL, QUERIES}], ids=name_of
 )
