@@ -57,6 +57,8 @@ def test_a_digest_is_sixteen_bytes_of_what_is_stored(three: Ledger, raw: Raw) ->
 def test_a_byte_that_changed_is_noticed(book: Ledger, three: Ledger, raw: Raw, field: str) -> None:
     if field == "role":
         raw("UPDATE messages SET role = 'user' WHERE sequence_number = 2")
+    elif field == "outcome":
+        raw("UPDATE messages SET outcome = 'complete' WHERE sequence_number = 2")
     elif field in ("payload", "metadata"):
         raw(f"UPDATE messages SET {field} = '[2]' WHERE sequence_number = 2")
     elif isinstance(FULL[field], int):

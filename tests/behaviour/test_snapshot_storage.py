@@ -108,7 +108,7 @@ def test_damage_of_any_kind_is_told_and_changes_nothing(long: Ledger, raw: Raw) 
 
 def test_a_header_of_a_newer_release_is_refused(ledger: Ledger, raw: Raw) -> None:
     ledger.run(lambda uow: (uow.sessions.create("s"), uow.snapshots.take("s")))
-    for line in (b'{"chatledger":"snapshot","version":2}', b'{"version":1}', b"[]", b"7", b"null", b"{}", b""):
+    for line in (b'{"chatledger":"snapshot","version":3}', b'{"version":1}', b"[]", b"7", b"null", b"{}", b""):
         text = line + b"\n"
         replace(raw, **forged(text), digest=blake2b(text, digest_size=16).digest())
         for name in ("diff", "restore", "restore as new"):

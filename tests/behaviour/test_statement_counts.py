@@ -51,8 +51,8 @@ COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
     "metadata": (1, lambda uow: uow.metadata.all("s")),
     "set": (1, lambda uow: uow.metadata.set("s", "k", 2)),
     # With a line in the audit log each, into which the actor is written.
-    # The session, its batch items, its comparisons.
-    "delete": (4, lambda uow: uow.sessions.delete("s")),
+    # The session, and what lets go of it: batch items, workflow steps, comparisons.
+    "delete": (5, lambda uow: uow.sessions.delete("s")),
     "clear": (3, lambda uow: uow.messages.clear("s")),
     # Sessions, messages, metadata, limits; and the new one is read.
     "fork": (5, lambda uow: uow.sessions.fork("s")),

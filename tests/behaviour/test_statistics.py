@@ -255,15 +255,6 @@ def test_a_session_that_changes_its_model_or_owner_takes_its_messages_along(ledg
         assert {"m2": 1, "m7": 1} == {one.key: one.messages for one in uow.statistics.by_model()}
 
 
-def test_what_replaces_a_message_is_counted_once(migrated_sqlite_url: str) -> None:
-    raw = Raw(migrated_sqlite_url)
-    raw("INSERT INTO sessions (session_id) VALUES ('s')")
-    for cost in (3, 4):
-        raw(f"INSERT OR REPLACE INTO messages (session_id, sequence_number, role, content, cost)"
-            f" VALUES ('s', 1, 'user', 'x', {cost})")  # fmt: skip
-    assert [(1, 4)] == [tuple(row) for row in raw("SELECT messages, cost FROM session_usage")]
-
-
 def test_a_period_is_compared_with_the_one_before(filled: Ledger) -> None:
     with filled.read() as uow:
         found = uow.statistics.compare(since=_SINCE, until=_UNTIL)

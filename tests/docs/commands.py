@@ -23,7 +23,7 @@ _QUOTED = re.compile(r"""'[^']*'|"[^"$`]*\"""")
 _SHELL_CHARACTERS = frozenset("|<>;&$`*?~")
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["pytest", "tests.docs.everything"])
+_forks.set_forkserver_preload(["pytest", "tests.support.everything"])
 
 _SHIMS = {
     "chatledger": f'exec {shlex.quote(sys.executable)} -m chatledger "$@"',

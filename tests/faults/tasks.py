@@ -17,6 +17,7 @@ import psycopg  # noqa: F401
 import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite.pysqlite  # noqa: F401
 
+import tests.support.everything  # noqa: F401
 from chatledger import Ledger, Settings, copy_ledger
 from tests.faults import batch_workers, housekeepers, workflow_tasks
 from tests.faults.acknowledging import acknowledge
