@@ -37,8 +37,8 @@ def large(ledger: Ledger, raw: Raw) -> Ledger:
                   "text": "word " * 20} for place in range(20)],
             )  # fmt: skip
         uow.metrics.record_many(
-            {"name": "rare" if number % 500 == 0 else f"common {number % 40}", "value": number, "session_id": f"s{number % 300}",
-             "at": NOON + timedelta(seconds=number)} for number in range(8000)
+            {"name": "rare" if number % 500 == 0 else f"common {number % 40}", "value": number,
+             "session_id": f"s{number % 300}", "at": NOON + timedelta(seconds=number)} for number in range(8000)
         )  # fmt: skip
     raw("ANALYZE")
     return ledger
