@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,31 @@ def test_sessions_come_back_equal(ledger: Ledger, other: Ledger, tmp_path: Path,
         assert list(map(repr, before)) == list(map(repr, after))
 
 
+@pytest.mark.parametrize("form", [ExportFormat.JSONL, ExportFormat.JSON])
+def test_costs_come_back_as_they_were_counted_given_or_not_known(
+    ledger: Ledger, other: Ledger, tmp_path: Path, form: ExportFormat
+) -> None:
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    with ledger.begin() as uow:
+        uow.sessions.create("s", model_id="m")
+        uow.messages.append("s", "assistant", "unknown", input_tokens=10**6)
+        uow.models.price("m", input=2, effective_from=since)
+        uow.messages.append("s", "assistant", "counted", input_tokens=10**6)
+        uow.messages.append("s", "assistant", "given", input_tokens=10**6, cost=7)
+    path = tmp_path / "export"
+    path.write_text(exported(ledger, form), "utf-8", newline="")
+    with other.begin() as uow:  # of which none is counted with
+        uow.models.price("m", input=9, effective_from="1970-01-01")
+    assert 3 == import_file(other, path).messages
+    expected: list[tuple[Any, Any]] = [(None, None), (2, since), (7, None)]
+    assert expected == [(one.cost, one.priced_from) for one in messages_of(other, "s")]
+    assert messages_of(ledger, "s") == messages_of(other, "s")
+    # What was counted is still a counted one: it follows the prices of its ledger when that is asked for.
+    done = other.reprice()
+    assert (1, 1, 0) == (done.filled, done.corrected, done.withdrawn)
+    assert [9, 9, 7] == [one.cost for one in messages_of(other, "s")]
+
+
 def test_gaps_in_the_numbers_close(ledger: Ledger, other: Ledger, tmp_path: Path) -> None:
     with ledger.begin() as uow:
         uow.sessions.create("s")
@@ -122,6 +147,16 @@ def _bad_money(lines: Lines) -> Lines:
     return lines
 
 
+def _priced_for_nothing(lines: Lines) -> Lines:
+    lines[2]["priced_from"] = "2026-01-01T00:00:00+00:00"
+    return lines
+
+
+def _priced_at_no_time(lines: Lines) -> Lines:
+    lines[3]["priced_from"] = "soon"
+    return lines
+
+
 def _bad_status(lines: Lines) -> Lines:
     lines[1]["status"] = "secret"
     return lines
@@ -136,6 +171,8 @@ def _bad_status(lines: Lines) -> Lines:
         (_unknown_field, "does not know"),
         (_stranger, "not that of the session"),
         (_bad_money, "cost"),
+        (_priced_for_nothing, "priced_from: belongs to a cost"),
+        (_priced_at_no_time, "priced_from: is not a time"),
         (_bad_status, "status: is not one of"),
     ],
 )

@@ -9,8 +9,8 @@ from chatledger.adoption.findings import Notes
 from chatledger.adoption.layouts import Layout
 from chatledger.adoption.notation import cleaned, is_clean, storable
 from chatledger.adoption.records import OldMessage, OldSession
-from chatledger.schemas import NewMessage
 from chatledger.schemas.fields import MAX_IDENTIFIER
+from chatledger.schemas.message import SettledMessage
 
 #: Under this name the metadata of an adopted session or message says where it comes from, and what had no other place.
 MARK = "adopted"
@@ -22,8 +22,11 @@ def message_key(message: OldMessage) -> str:
     return key if is_clean(key) and len(key) <= MAX_IDENTIFIER else f"row:{digest(key)}{message.part}"
 
 
-def new_message(message: OldMessage, notes: Notes) -> NewMessage:
-    """The message as `append_many` takes it. Its key names the row; what cannot be stored is escaped."""
+def new_message(message: OldMessage, notes: Notes) -> SettledMessage:
+    """The message as `append_many` takes it. Its key names the row; what cannot be stored is escaped.
+
+    Its cost is the source's. Where the source has none, none is counted: prices of today are not those of then.
+    """
     metadata = _entries(message.metadata, message.as_found, message.row, notes)
     if message.as_found:
         metadata[MARK] = {"as_found": message.as_found}
@@ -32,7 +35,7 @@ def new_message(message: OldMessage, notes: Notes) -> NewMessage:
     if stored is not payload:
         notes.add("cannot_be_stored", message.row.table, message.row.rowid)
     fields = {**message.fields, "payload": stored, "metadata": metadata or None, "key": message_key(message)}
-    return NewMessage(**fields)
+    return SettledMessage(**fields)
 
 
 def session_fields(session: OldSession, notes: Notes) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Our own export, read back: a header line, then each session's line followed by its messages' lines.
 
 What comes back: id, owner, project, model, title, system prompt, context, metadata and time of creation of a session; of
-its messages everything, in order. Messages are numbered anew from 1: where messages had been deleted, the gaps close.
+its messages everything, in order. A cost stays what it was: given, counted with its price, or not known; `reprice` fills
+it in. Messages are numbered anew from 1: where messages had been deleted, the gaps close.
 A session becomes archived, expired, failed, paused or idle again, at the time of the import. What the ledger alone
 decides does not come back: `updated_at`, and where it was forked from. A session whose line says more or fewer messages
 than follow is a failure: the file was cut off.
@@ -19,7 +20,8 @@ from chatledger.exchange.conversation import Conversation, Turn, Unreadable
 from chatledger.exchange.pieces import Piece
 from chatledger.exchange.report import Failure
 from chatledger.schemas import NewMessage, Session
-from chatledger.schemas.message import new_message
+from chatledger.schemas.fields import validated
+from chatledger.schemas.message import SettledMessage
 from chatledger.schemas.session import NewSession
 from chatledger.vocabulary import Status
 
@@ -29,7 +31,7 @@ VERSION = 1
 
 _TAKEN = set(NewSession.model_fields) & set(Session.model_fields)
 _OF_SESSION = set(Session.model_fields) | {"type", "messages"}
-_OF_MESSAGE = set(NewMessage.model_fields) | {"type", "session_id", "sequence_number", "priced_from"}
+_OF_MESSAGE = set(SettledMessage.model_fields) | {"type", "session_id", "sequence_number"}
 
 
 def holds(value: Any) -> bool:
@@ -146,7 +148,8 @@ def _message(value: Any, session: dict[str, Any], last: int) -> tuple[NewMessage
     if value.get("session_id", session.get("session_id")) != session.get("session_id"):
         raise InvalidInput("session_id", "is not that of the session above")
     _require_known(value, _OF_MESSAGE)
-    return new_message({name: value[name] for name in NewMessage.model_fields if name in value}), number
+    given = {name: value[name] for name in SettledMessage.model_fields if name in value}
+    return validated(SettledMessage, given), number
 
 
 def _session(line: _Line, value: dict[str, Any], messages: Iterator[Turn]) -> Conversation:

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar, overload
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import Count, Identifier, Input, Moment, Money, Name, Record, Text, refuse, validated
@@ -45,6 +45,23 @@ class NewMessage(Input):
     #: Makes the append idempotent: the same key and content give back the first message.
     key: Identifier | None = None
     created_at: Moment | None = None
+
+
+class SettledMessage(NewMessage):
+    """A message whose cost was settled before, in another ledger or program: none is counted where it has none.
+
+    `priced_from` says which price the cost was counted with; without it the cost was given.
+    """
+
+    priced_from: Moment | None = None
+
+    @field_validator("priced_from")
+    @classmethod
+    def _belongs_to_a_cost(cls, value: datetime | None, info: ValidationInfo) -> datetime | None:
+        # A cost that was refused is not in the data, and has its own error.
+        if value is not None and "cost" in info.data and info.data["cost"] is None:
+            raise ValueError("belongs to a cost, and there is none")
+        return value
 
 
 class Message(Record):
@@ -114,4 +131,4 @@ def new_message(given: NewMessage | Any) -> NewMessage:
     Raises:
         InvalidInput: naming the field.
     """
-    return given if type(given) is NewMessage else validated(NewMessage, given)
+    return given if type(given) in (NewMessage, SettledMessage) else validated(NewMessage, given)

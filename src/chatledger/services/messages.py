@@ -17,6 +17,7 @@ from chatledger.models import Message as MessageRow
 from chatledger.models.base import table_of
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import MAX_COUNT, identifier, validated, whole
+from chatledger.schemas.message import SettledMessage
 from chatledger.services.appending import (
     Stored,
     append_statement,
@@ -133,9 +134,10 @@ class Messages(Service):
         now = self._work.now()
         keys = [message.key for message in given if message.key is not None]
         known = with_keys(self._work, session_id, keys) if keys else {}
+        unsettled = [one for one in given if not isinstance(one, SettledMessage)]
         listed = (
-            price_list(self._work, session_id, {one.model_id for one in given if one.model_id})
-            if any(map(is_countable, map(vars, given)))
+            price_list(self._work, session_id, {one.model_id for one in unsettled if one.model_id})
+            if any(map(is_countable, map(vars, unsettled)))
             else PriceList()
         )
         added: list[dict[str, Any]] = []
@@ -149,7 +151,10 @@ class Messages(Service):
                 result.append(known[message.key].require_same(row, timed=message.created_at is not None))
                 continue
             last += 1
-            listed.price(row)
+            if isinstance(message, SettledMessage):
+                row["priced_from"] = message.priced_from
+            else:
+                listed.price(row)
             added.append({"session_id": session_id, "sequence_number": last, **row})
             result.append(from_row(session_id, last, row))
             if message.key is not None:
