@@ -109,9 +109,7 @@ def test_what_hangs_on_sessions_and_messages_is_kept_with_them(path: Path, ledge
     assert [{"id": 2, "content": "good"}] == chat.metadata["annotations"]
     assert [{"id": 1, "metric_name": "quality", "metric_value": 7.5}] == chat.metadata["comparison_results"]
     assert [{"id": 1, "batch_job_id": 1, "status": "completed"}] == chat.metadata["batch_items"]
-    assert [
-        ("projects", 1), ("models", 3), ("batch_items", 2), ("batch_items", 3), ("annotations", 3), ("annotations", 4)
-    ] == rows  # fmt: skip
+    assert [("batch_items", 2), ("batch_items", 3), ("annotations", 3), ("annotations", 4)] == rows
     dangling, orphans = report.finding("dangling_annotations"), report.finding("orphan_rows")
     assert dangling is not None
     assert orphans is not None

@@ -16,6 +16,7 @@ from chatledger.adoption.findings import Notes
 from chatledger.adoption.layouts import Layout
 from chatledger.adoption.proof import require_every_row
 from chatledger.adoption.reader import Reader
+from chatledger.adoption.registering import Registering
 from chatledger.adoption.report import AdoptionReport, TableAccount
 from chatledger.adoption.source import Source
 from chatledger.dialects.sqlite_foreign import ForeignFile, unreadable
@@ -39,7 +40,8 @@ def adopt(
 
     It is gone through twice. First for the report, which is all that a `dry_run` does. Then everything is copied in one
     transaction, and before that commits each session is read back and compared, and each row of the source is accounted
-    for. An error, or the end of the process, leaves the ledger as it was.
+    for. Projects, models and prices fill the registry where it does not know better. No cost is counted: what the source
+    does not say stays unknown. An error, or the end of the process, leaves the ledger as it was.
 
     Run again, it adds what came since to sessions that are open, and nothing twice. What changed in the source since is
     reported, and the ledger keeps what it has.
@@ -104,6 +106,11 @@ class _Adoption:
             if table in source.tables:
                 for row in source.rows(table):
                     source.settle(row, "derived")
+        registry = Registering(
+            uow, source, reader.layout, notes, writing=writing, whole=self._ledger.user_id is None
+        )  # fmt: skip
+        for name in reader.names():
+            registry.take(name)
         passage = Passage(
             uow, source, reader.layout, notes, writing=writing, total=self._total, progress=self._progress
         )  # fmt: skip

@@ -8,12 +8,13 @@ from typing import Any
 
 from chatledger.adoption.asides import Aside, remaining
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.notation import kept
+from chatledger.adoption.notation import is_clean, kept
 from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.reading import Reading
-from chatledger.adoption.records import OldMessage, OldSession
+from chatledger.adoption.records import OldMessage, OldName, OldSession
 from chatledger.adoption.sequences import oddities
 from chatledger.adoption.source import Row, Source
+from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.vocabulary import Status
 
 _KEY = "t.session_id"
@@ -37,6 +38,16 @@ class AiRouter(Reader):
 
     def tables(self) -> tuple[str, ...]:
         return ("sessions", "messages", _METADATA, _TIMEOUTS.table, _SNAPSHOTS.table)
+
+    def names(self) -> Iterator[OldName]:
+        """Models by the name that the newest session gives them. Each session keeps the name that it gives."""
+        if not self.source.has("sessions", "model_name"):
+            return
+        newest = f"max({self.source.rowid_of('sessions')})"
+        sql = f"SELECT model_id, model_name, {newest} FROM sessions WHERE model_name <> '' GROUP BY model_id"
+        for model_id, name, _ in self.source.query(sql):
+            if isinstance(name, str) and _is_name(model_id) and is_clean(name):
+                yield OldName("model", model_id, {"name": name})
 
     def sessions(self) -> Iterator[OldSession]:
         for table in self.present():
@@ -211,3 +222,7 @@ class AiRouter(Reader):
         rows = self.source.found("messages", _KEY, session_id, "t.sequence_number, t.message_id")
         for expected, row in enumerate(rows, 1):
             yield self._message(row, kept(row["message_id"]), expected)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_IDENTIFIER and is_clean(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,11 +51,14 @@ class Aside:
             owner.kept.extend(rows)
 
 
-def remaining(reader: Reader, tables: Iterable[str], dangling: dict[str, str]) -> Iterator[OldSession]:
+def remaining(
+    reader: Reader, tables: Iterable[str], dangling: dict[str, str], *, known_by: Container[str] = ()
+) -> Iterator[OldSession]:
     """One session with every row of these tables that no other session took, a message for each. It stays open.
 
     `dangling` says for a table which of its rows hang on something that is not there: they are left out when orphans
-    are dropped.
+    are dropped. The session is known again by the first of its rows; of the tables `known_by` by their first row,
+    whether it is in the session or was taken into the registry, which may be otherwise in the next source.
     """
     source, layout = reader.source, reader.layout
     taken = [table for table in tables if table in source.tables]
@@ -63,9 +66,10 @@ def remaining(reader: Reader, tables: Iterable[str], dangling: dict[str, str]) -
         for table in taken:
             if table in dangling:
                 reader.drop(source.rows(table, dangling[table]))
-    first = next((row for table in taken for row in source.unsettled(table)), None)
-    if first is None:
+    if not any(True for table in taken for _ in source.unsettled(table)):
         return
+    rows = (source.rows(table) if table in known_by else source.unsettled(table) for table in taken)
+    first = next(row for found in rows for row in found)
     yield OldSession(
         source_id=f"{layout.value} rows without a session",
         origin=f"{first.table} {[first[name] for name in _LASTING]}",

@@ -8,7 +8,7 @@ from typing import Any
 from chatledger.adoption.findings import Notes
 from chatledger.adoption.layouts import Layout
 from chatledger.adoption.notation import cleaned, is_clean, storable
-from chatledger.adoption.records import OldMessage, OldSession
+from chatledger.adoption.records import OldMessage, OldName, OldSession
 from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.schemas.message import SettledMessage
 
@@ -61,6 +61,11 @@ def session_metadata(session: OldSession, layout: Layout, notes: Notes) -> dict[
         mark["as_found"] = session.as_found
     metadata[MARK] = mark
     return metadata
+
+
+def name_metadata(old: OldName, notes: Notes) -> dict[str, Any]:
+    """The metadata of a project or model, without our mark. What cannot be stored is escaped."""
+    return _entries(old.metadata, old.as_found, old.row, notes)
 
 
 def origin(session: OldSession) -> str:

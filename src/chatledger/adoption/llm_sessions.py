@@ -7,13 +7,13 @@ from typing import Any
 
 from chatledger.adoption.asides import Aside, remaining
 from chatledger.adoption.layouts import Layout
+from chatledger.adoption.llm_sessions_registry import NAMES, is_name, model_name, project_name, registry
 from chatledger.adoption.llm_sessions_survey import survey
-from chatledger.adoption.notation import is_clean, kept
+from chatledger.adoption.notation import kept
 from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.reading import Reading
-from chatledger.adoption.records import OldMessage, OldSession
+from chatledger.adoption.records import OldMessage, OldName, OldSession
 from chatledger.adoption.source import Row, Source
-from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.vocabulary import Status
 
 _KEY = "t.session_id"
@@ -83,7 +83,10 @@ class LlmSessions(Reader):
             yield self._session(row)
         yield from self._orphans()
         dangling = {aside.table: _NO_SESSION for aside in _OF_SESSION if aside.key == _KEY}
-        yield from remaining(self, self.tables()[2:], {**dangling, "annotations": DANGLING_ANNOTATIONS})
+        yield from remaining(self, self.tables()[2:], {**dangling, "annotations": DANGLING_ANNOTATIONS}, known_by=NAMES)
+
+    def names(self) -> Iterator[OldName]:
+        return registry(self)
 
     def _session(self, row: Row) -> OldSession:
         uuid = row["session_uuid"]
@@ -181,7 +184,7 @@ class LlmSessions(Reader):
     def _name(self, reading: Reading, column: str, name: str | None) -> str | None:
         """A project or model by its name. One that is not there, or has none that can be stored, is kept as found."""
         reading.raw(column)
-        if name is not None and is_clean(name) and len(name) <= MAX_IDENTIFIER:
+        if is_name(name):
             return name
         reading.keep(column)
         return None
@@ -190,17 +193,13 @@ class LlmSessions(Reader):
         if key is None or not self.source.has("projects", "id", "name"):
             return None
         row = self.source.one("SELECT name FROM projects WHERE id = ?", (key,))
-        return str(row[0]) if row and row[0] else None
+        return project_name(*row) if row else None
 
     def _model(self, key: Any) -> str | None:
-        """As the layout's own views name a model, with its version behind."""
         if key is None or not self.source.has("models", "id", "provider", "model_name", "model_version"):
             return None
         row = self.source.one("SELECT provider, model_name, model_version FROM models WHERE id = ?", (key,))
-        if row is None:
-            return None
-        provider, name, version = row
-        return f"{provider}/{name}@{version}" if version else f"{provider}/{name}"
+        return model_name(*row) if row else None
 
     def _uuid(self, key: Any) -> str | None:
         row = self.source.one("SELECT session_uuid FROM sessions WHERE id = ?", (key,)) if key is not None else None

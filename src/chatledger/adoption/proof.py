@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
+from chatledger.adoption.records import OldName
 from chatledger.adoption.source import Source
 from chatledger.errors import AdoptionFailed
-from chatledger.schemas import Message
+from chatledger.schemas import Message, Model, Price, Project
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Status
 
@@ -59,6 +60,21 @@ def require_session(
 
 
 _COMPARED = frozenset({"user_id", "project_id", "model_id", "title", "system_prompt", "context", "created_at"})
+
+
+def require_name(
+    old: OldName, stored: Project | Model | None, written: Mapping[str, Any], prices: Sequence[Price] | None
+) -> None:
+    """Compare a project or model that was read back with what was written; `prices` where a price was.
+
+    Raises:
+        AdoptionFailed: it is not there, or differs, or its price does.
+    """
+    same = stored is not None and all(getattr(stored, name) == value for name, value in written.items())
+    if prices is not None:
+        same = same and [old.price] == [{kind: getattr(price, kind) for kind in old.price} for price in prices]
+    if not same:
+        raise AdoptionFailed(f"{old.kind} {old.name!r} does not equal its source: nothing was written")
 
 
 def require_every_row(source: Source, tables: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ from chatledger.adoption.layouts import Layout
 from chatledger.adoption.moments import read_time
 from chatledger.adoption.notation import kept
 from chatledger.adoption.reading import Reading
-from chatledger.adoption.records import OldMessage, OldSession
+from chatledger.adoption.records import OldMessage, OldName, OldSession
 from chatledger.adoption.source import Row, Source
 
 
@@ -43,6 +43,10 @@ class Reader(ABC):
     def survey(self) -> None:
         """Note what is seen by looking at tables as a whole."""
         return
+
+    def names(self) -> Iterator[OldName]:
+        """Projects and models of which the source says more than their names. Rows with one name: the first counts."""
+        yield from ()
 
     @abstractmethod
     def sessions(self) -> Iterator[OldSession]:

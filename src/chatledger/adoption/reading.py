@@ -11,6 +11,7 @@ from chatledger.adoption.moments import Shape, read_time
 from chatledger.adoption.notation import NotJson, cleaned, is_clean, kept, read_json
 from chatledger.adoption.source import Row
 from chatledger.schemas.fields import MAX_COST, MAX_COUNT, MAX_IDENTIFIER, MAX_TEXT
+from chatledger.schemas.registry import MAX_PRICE
 from chatledger.vocabulary import Role
 
 #: Characters from which on a message is worth a word.
@@ -126,6 +127,20 @@ class Reading:
             rounded = exact.quantize(_NANO)
             if abs(exact - rounded) > _NOISE:
                 self._refuse(column, "finer_than_stored")
+            return rounded
+        self._refuse_number(column, value)
+        return None
+
+    def per_million(self, column: str) -> Decimal | None:
+        """Dollars per million tokens, from dollars for a thousand. The column is kept as found in any case."""
+        value = self.row[column]
+        if value is None:
+            return None
+        if isinstance(value, int | float) and 0 <= value <= MAX_PRICE / 1000:
+            exact = Decimal(repr(value)) * 1000
+            rounded = exact.quantize(_NANO)
+            if abs(exact - rounded) > _NOISE:
+                self.note("finer_than_stored")
             return rounded
         self._refuse_number(column, value)
         return None

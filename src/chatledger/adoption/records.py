@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, Literal
 
 from chatledger.adoption.source import Row
 from chatledger.vocabulary import Status
@@ -51,3 +52,23 @@ class OldSession:
     kept: list[Row] = field(default_factory=list)
     #: Made for messages whose own session is gone, or for rows that belong to none.
     recovered: str | None = None
+
+
+@dataclass
+class OldName:
+    """A project or model to be, as the registry takes it."""
+
+    kind: Literal["project", "model"]
+    #: The id by which sessions and messages name it.
+    name: str
+    #: Columns of the registry, by name.
+    fields: dict[str, Any]
+    metadata: dict[str, Any] = field(default_factory=dict)
+    as_found: dict[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+    #: It is not to be used any more.
+    archived: bool = False
+    #: Dollars per million tokens, by kind.
+    price: dict[str, Decimal] = field(default_factory=dict)
+    #: The row that it is made of; None where it is only named by rows of sessions.
+    row: Row | None = None
