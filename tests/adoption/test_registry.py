@@ -19,18 +19,24 @@ from tests.support.raw import Raw
 MADE = datetime(2025, 1, 7, 12, 0, tzinfo=UTC)
 ROWS = "llm-sessions-rows"
 GPT, OPUS, LLAMA = "openai/gpt-4", "anthropic/claude-3-opus@20240229", "ollama/llama3:70b@q4"
+#: Columns that sessions do without.
+MORE = {
+    "projects": ("description TEXT", "updated_at TIMESTAMP", "metadata JSON"),
+    "models": (
+        "endpoint_url TEXT", "context_window INTEGER", "cost_per_1k_input_tokens REAL",
+        "cost_per_1k_output_tokens REAL", "is_active BOOLEAN", "created_at TIMESTAMP", "metadata JSON",
+    ),
+}  # fmt: skip
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A project, four models (one twice, one free, one put away) and messages with a cost, without one, and of no price."""
+    """A project, models (one twice, one free, one put away), and messages with a cost, without one, and of no price."""
     path = tmp_path / "old.db"
     with made(path, LLM_SESSIONS) as connection:
-        for column in ("description TEXT", "updated_at TIMESTAMP", "metadata JSON"):
-            connection.execute(f"ALTER TABLE projects ADD COLUMN {column}")
-        for column in ("endpoint_url TEXT", "context_window INTEGER", "cost_per_1k_input_tokens REAL",
-                       "cost_per_1k_output_tokens REAL", "is_active BOOLEAN", "created_at TIMESTAMP", "metadata JSON"):  # fmt: skip
-            connection.execute(f"ALTER TABLE models ADD COLUMN {column}")
+        for table, columns in MORE.items():
+            for column in columns:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
         put(
             connection, "projects", id=1, name="Reviews", description="of papers", created_at="2025-01-01 00:00:00",
             updated_at="2025-01-02 00:00:00", metadata='{"owner": "team"}',

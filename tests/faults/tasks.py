@@ -19,7 +19,7 @@ import sqlalchemy.dialects.sqlite.pysqlite  # noqa: F401
 
 import tests.support.everything  # noqa: F401
 from chatledger import Ledger, Settings, copy_ledger
-from tests.faults import batch_workers, housekeepers, workflow_tasks
+from tests.faults import batch_workers, housekeepers, repricers, workflow_tasks
 from tests.faults.acknowledging import acknowledge
 
 
@@ -221,6 +221,7 @@ def adopt_slowly(side: int, url: str, source: str) -> None:
 
 execute_diamond = workflow_tasks.execute_diamond
 resume_diamond = workflow_tasks.resume_diamond
+reprice_slowly = repricers.reprice_slowly
 sweep_for = housekeepers.sweep_for
 purge_for = housekeepers.purge_for
 converse_for = housekeepers.converse_for
