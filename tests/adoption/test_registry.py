@@ -187,14 +187,6 @@ def test_what_the_registry_knows_already_stays_and_the_sources_is_kept_as_found(
     ]
 
 
-def test_a_ledger_of_one_user_keeps_the_rows_beside(path: Path, ledger: Ledger) -> None:
-    report = adopt(ledger.for_user("ada"), path)
-    assert [("projects", 1), ("models", 1), ("models", 2), ("models", 3), ("models", 4)] == beside(ledger)
-    assert (0, 4, 0) == fates(report, "models")
-    with ledger.read() as uow:
-        assert (None, []) == (uow.models.get(GPT).provider, uow.models.prices(GPT))
-
-
 def test_models_of_an_ai_router_have_the_name_of_the_newest_session(tmp_path: Path, ledger: Ledger) -> None:
     with made(tmp_path / "router.db", AI_ROUTER) as connection:
         for number, name in enumerate(("Phi", "Phi-4 14B", None, "")):

@@ -40,6 +40,8 @@ def test_it_says_who_did_what_when_why_and_how_many(timed_book: Ledger, clock: S
             lambda: uow.sessions.reopen("s", reason="r6"),
             lambda: uow.timeouts.configure_default(user_id="ada", idle_timeout=60),
             lambda: uow.timeouts.clear_default(user_id="ada"),
+            lambda: uow.timeouts.configure("s", hard_timeout=90, idle_timeout=None),
+            lambda: uow.timeouts.clear("s"),
             lambda: uow.sessions.delete("s", reason="r7"),
         )
         moments = []
@@ -61,6 +63,9 @@ def test_it_says_who_did_what_when_why_and_how_many(timed_book: Ledger, clock: S
         ("timeouts.configured", "ann", None, None, None, 1,
          {"scope": "user", "idle_limit": 60, "archive_limit": None, "hard_limit": None, "warn_before": None}),
         ("timeouts.cleared", "ann", None, None, None, 1, {"scope": "user"}),
+        ("timeouts.configured", "ann", None, *s, 1,
+         {"scope": "session", "idle_limit": 0, "archive_limit": None, "hard_limit": 90, "warn_before": None}),
+        ("timeouts.cleared", "ann", None, *s, 1, {"scope": "session"}),
         ("session.deleted", "ann", "r7", *s, 1, {"messages": 4}),
     ]  # fmt: skip
     assert expected == trail(timed_book)

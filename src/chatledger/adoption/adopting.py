@@ -106,9 +106,7 @@ class _Adoption:
             if table in source.tables:
                 for row in source.rows(table):
                     source.settle(row, "derived")
-        registry = Registering(
-            uow, source, reader.layout, notes, writing=writing, whole=self._ledger.user_id is None
-        )  # fmt: skip
+        registry = Registering(uow, source, reader.layout, notes, writing=writing)
         for name in reader.names():
             registry.take(name)
         passage = Passage(

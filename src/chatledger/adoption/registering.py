@@ -28,15 +28,11 @@ _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 class Registering:
     """Takes one project or model after another. With `writing` it fills the registry; without, it only sees what would
     be done. Rows that it does not take have no fate yet: they are kept with the rows that belong to no session.
-
-    A registry that is shared with others (`whole` is false) is left as it is.
     """
 
-    def __init__(
-        self, uow: UnitOfWork, source: Source, layout: Layout, notes: Notes, *, writing: bool, whole: bool
-    ) -> None:
+    def __init__(self, uow: UnitOfWork, source: Source, layout: Layout, notes: Notes, *, writing: bool) -> None:
         self._uow, self._source, self._layout, self._notes = uow, source, layout, notes
-        self._writing, self._whole = writing, whole
+        self._writing = writing
         self._met: set[tuple[str, str]] = set()
 
     def take(self, old: OldName) -> None:
@@ -45,9 +41,6 @@ class Registering:
         Raises:
             AdoptionFailed: the registry does not hold what was written into it.
         """
-        if not self._whole:
-            self._note("registry_shared", old)
-            return
         if (old.kind, old.name) in self._met:
             return  # another row of that name
         self._met.add((old.kind, old.name))

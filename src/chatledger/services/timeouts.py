@@ -54,7 +54,9 @@ class Timeouts(Service):
         changes = _validated(given)
         require_visible(self._work, session_id)
         before = limits.own_limits(self._work, session_id)
-        limits.store(self._work, session_id, limits.merged(before, given, changes))
+        after = limits.merged(before, given, changes)
+        limits.store(self._work, session_id, after)
+        audit.record_for(self._work, session_id, "timeouts.configured", details={"scope": "session", **after})
         return self.get(session_id)
 
     def configure_default(
@@ -98,7 +100,10 @@ class Timeouts(Service):
         """
         identifier(session_id, "session_id")
         require_visible(self._work, session_id)
+        before = limits.own_limits(self._work, session_id)
         limits.store(self._work, session_id, dict.fromkeys(COLUMNS))
+        if any(limit is not None for limit in before.values()):
+            audit.record_for(self._work, session_id, "timeouts.cleared", details={"scope": "session"})
         return self.get(session_id)
 
     def clear_default(self, *, user_id: str | None = None, project_id: str | None = None) -> bool:
