@@ -55,6 +55,18 @@ def test_grades_are_ranked() -> None:
     )
 
 
+def test_grades_equally_far_from_a_draw_share_their_rank() -> None:
+    grades = [0.7, 0.3, 0.9, 0.1, 0.6, 0.4, 0.8, 0.8, 0.7, 0.9]  # 0.7 - 0.5 is a little less than 0.5 - 0.3
+    tenths = [round(grade * 10) - 5 for grade in grades]
+    found = pair(*(said(at, grade) for at, grade in enumerate(grades)))
+    assert stats.wilcoxon(tenths).pvalue == found.p_value
+
+
+def test_a_grade_that_is_a_draw_but_for_its_rounding_is_not_tested() -> None:
+    found = pair(said(1, 0.5 + 1e-15), said(2, 0.5))
+    assert ("Wilcoxon signed-rank", None) == (found.test, found.p_value)
+
+
 def test_what_cannot_be_told_says_how_many_prompts_it_would_take() -> None:
     found = pair(*(said(at, at % 5 < 3) for at in range(20)))  # 12 of 20
     assert not found.told

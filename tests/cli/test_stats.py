@@ -34,6 +34,7 @@ def test_figures_add_up(run: Command) -> None:
     assert {"=m": 8, None: 5} == {one["key"]: one["total_tokens"] for one in run.json("stats", "models")["items"]}
     assert [1] == [one["messages"] for one in run.json("stats", "days", "--user", "ada")["items"]]
     assert 0 == run.json("stats", "--until", "2020-01-01")["messages"]
+    assert ("6.5", None) == tuple(run.json("stats")[name] for name in ("average_tokens", "error_rate"))
     assert 168 == len(run.json("stats", "activity", "--tz", "Asia/Tokyo")["items"])
 
 
@@ -41,6 +42,16 @@ def test_a_table_for_spreadsheets_runs_no_formula(run: Command) -> None:
     rows = list(csv.DictReader(run.text("stats", "models", "--csv").splitlines()))
     assert {"'=m", ""} == {row["key"] for row in rows}
     assert {"0.000000000"} == {row["cost"] for row in rows}
+
+
+def test_a_table_without_rows_has_its_columns(run: Command) -> None:
+    for view in _VIEWS:
+        if view != "compare":
+            empty = run.text("stats", view, "--csv", "--until", "2020-01-01").splitlines()[0]
+            assert empty == run.text("stats", view, "--csv").splitlines()[0]
+            found = run.json("stats", view)
+            for one in found.get("items", [found]):
+                assert list(one) == empty.split(",")
 
 
 def test_a_period_is_compared(run: Command) -> None:

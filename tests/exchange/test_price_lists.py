@@ -62,6 +62,29 @@ def test_prices_for_one_token_become_prices_for_a_million(tmp_path: Path, ledger
         assert ("openai", 128_000) == ((model := uow.models.get("gpt-4o")).provider, model.context_window)
 
 
+def test_a_line_separator_within_a_name_begins_no_other_row(tmp_path: Path) -> None:
+    rows = read_prices(written(tmp_path, "model_id,input\nold\u2028new,1\nlast\x0bone,2\n"))
+    assert ["old\u2028new", "last\x0bone"] == [row["model_id"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "reason"),
+    [
+        (f"model_id,input,context_window\nm,1,{'9' * 5000}\nn,1,\n", "line 2", "context_window"),
+        ('{"m": {"input_cost_per_token": 9e999999}, "n": {"input_cost_per_token": 1e-6}}', "m", "out of bounds"),
+    ],
+    ids=["digits", "exponent"],
+)
+def test_a_number_that_no_machine_holds_is_told_and_the_other_rows_are_taken(
+    tmp_path: Path, text: str, place: str, reason: str, ledger: Ledger
+) -> None:
+    rows = read_prices(written(tmp_path, text))
+    report = ledger.run(lambda uow: uow.models.import_prices(rows))
+    (problem,) = report.problems
+    assert (1, place) == (report.prices, problem.place)
+    assert reason in problem.reason
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -19,6 +19,8 @@ except ImportError as error:
 #: The chance to see a difference that is there, for which samples are planned.
 POWER = 0.8
 _MOST = 10**7
+#: Decimals of a preference that are not the rounding of a float.
+_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,16 @@ def verdict(values: Sequence[float], confidence: float) -> Verdict:
     n = len(array)
     error = float(stats.sem(array)) if n > 1 else None
     counted = set(array.tolist()) <= {0.0, 0.5, 1.0}
-    wins, losses = int((array > 0.5).sum()), int((array < 0.5).sum())
+    # Rounded, or 0.3 and 0.7 would not lie equally far from a draw: floats differ in their last digit, and so ranks.
+    gaps = np.round(array - 0.5, _DIGITS)
+    wins, losses = int((gaps > 0).sum()), int((gaps < 0).sum())
     if not wins + losses:
         test, p_value = "sign" if counted else "Wilcoxon signed-rank", None
     elif counted:
         test, p_value = "sign", float(stats.binomtest(wins, wins + losses).pvalue)
     else:
         test = "Wilcoxon signed-rank"
-        p_value = float(stats.wilcoxon(array - 0.5).pvalue)
+        p_value = float(stats.wilcoxon(gaps).pvalue)
     if counted and wins + losses == n:
         found = stats.binomtest(wins, n).proportion_ci(confidence, method="wilson")
         interval: Interval | None = Interval(low=float(found.low), high=float(found.high))

@@ -33,7 +33,8 @@ def amount(dollars: Decimal) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        return dict(value)
+        # Averages and rates are counted from other fields, and shown as these are.
+        return dict(value) | {name: getattr(value, name) for name in type(value).model_computed_fields}
     if isinstance(value, Decimal):
         return amount(value)
     if isinstance(value, datetime):

@@ -18,7 +18,7 @@ from chatledger.cli.neutral import one_line
 from chatledger.cli.opening import opened_for
 from chatledger.cli.options import AsJson, Database, ModelFilter, Owner, Project, Since, Until
 from chatledger.cli.screen import Column, Screen, money
-from chatledger.schemas import ContextUse, Usage, UsageComparison, UsagePeriod
+from chatledger.schemas import Activity, ContextUse, Latency, Usage, UsageComparison, UsageOf, UsagePeriod
 from chatledger.services.statistics import Statistics
 
 
@@ -88,7 +88,7 @@ def stats(
     if as_json:
         write_document(found if isinstance(found, BaseModel) else {"items": found})
     elif as_csv:
-        _write_csv([found] if isinstance(found, BaseModel) else found)
+        _write_csv([found] if isinstance(found, BaseModel) else found, _RECORDS.get(view, UsageOf))
     elif isinstance(found, UsageComparison):
         _show_comparison(found)
     elif isinstance(found, BaseModel):
@@ -191,12 +191,18 @@ def _show_comparison(found: UsageComparison) -> None:
 _TABLES: dict[View, Callable[[Sequence[Any]], None]] = {View.ACTIVITY: _show_activity, View.CONTEXT: _show_context}
 
 
-def _write_csv(found: Sequence[BaseModel]) -> None:
+#: What the rows of a view are, where they are no `UsageOf`.
+_RECORDS: dict[View, type[BaseModel]] = {
+    View.OVERVIEW: Usage, View.ACTIVITY: Activity, View.LATENCY: Latency, View.CONTEXT: ContextUse,
+    **dict.fromkeys((View.HOURS, View.DAYS, View.WEEKS, View.MONTHS), UsagePeriod),
+}  # fmt: skip
+
+
+def _write_csv(found: Sequence[BaseModel], record: type[BaseModel]) -> None:
+    """With a header, also where there is no row: who reads tables needs to know their columns."""
     rows = [one.model_dump() for one in found]
-    if not rows:
-        return
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(rows[0])
+    writer.writerow([*record.model_fields, *record.model_computed_fields])
     for row in rows:
         writer.writerow([_harmless(value) for value in row.values()])
 

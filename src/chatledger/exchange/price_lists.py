@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ _PER_TOKEN = {
     "output_cost_per_reasoning_token": "reasoning",
 }
 _NANO = Decimal(1).scaleb(-9)
+#: Of any count that there may be, and some more.
+_DIGITS = 40
 
 
 def read_prices(path: Path | str) -> list[dict[str, Any]]:
@@ -49,7 +52,8 @@ def read_prices(path: Path | str) -> list[dict[str, Any]]:
 
 
 def _of_csv(text: str) -> Iterator[dict[str, Any]]:
-    reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
+    # Lines end where CSV says so: U+2028 and its like, where `splitlines` breaks too, are letters of a name.
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip() for name in reader.fieldnames or ()]
         if "model_id" not in header or len(set(header)) != len(header):
@@ -74,7 +78,9 @@ def _of_csv(text: str) -> Iterator[dict[str, Any]]:
 
 def _cell(name: str, text: str) -> Any:
     text = text.strip()
-    return int(text) if name == "context_window" and text.isascii() and text.isdigit() else text
+    # Python refuses to read thousands of digits: what is no count as text is refused by its name.
+    whole = name == "context_window" and text.isascii() and text.isdigit() and len(text) <= _DIGITS
+    return int(text) if whole else text
 
 
 def _of_json(text: str) -> Iterator[dict[str, Any]]:
@@ -108,7 +114,7 @@ def _per_million(model_id: str, item: Any) -> dict[str, Any]:
             return {"problem": f"{theirs} is not a number"}
         try:
             row[ours] = (Decimal(price) * 10**6).quantize(_NANO)
-        except InvalidOperation:
+        except (InvalidOperation, Overflow):
             return {"problem": f"{theirs} is out of bounds"}
     window = item.get("max_input_tokens")
     if type(window) is int:
