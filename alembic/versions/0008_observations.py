@@ -8,7 +8,7 @@ time (lists), by label (`sessions.list(annotated=…)`); metrics by name and tim
 by user, both partial.
 Unsafe: nothing; the tables are new.
 Down: every row is laid into the audit log as `kept by 0008` and taken back on the way up, but for those whose session or
-message is gone by then. SQLite writes a number down with 17 digits, as text.
+message is gone by then. Numbers are laid down as text that is read back bit for bit.
 
 Revision ID: 0008
 Revises: 0007
@@ -23,6 +23,28 @@ revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
+
+# 2 to the power of 720, exact: a product of whole powers of two.
+_POWER = "(1152921504606846976.0" + " * 1152921504606846976.0" * 11 + ")"
+
+
+def _written(number: str) -> str:
+    """SQLite's text of a float that it reads back bit for bit, the same as what PostgreSQL writes by itself.
+
+    17 digits say everything, but SQLite rounds when it reads or writes numbers beyond 1e100 or below 1e-290. These are
+    brought into its range by a power of two, which changes no digit, and marked with what brings them back.
+    """
+    return f"""CASE WHEN {number} IS NULL THEN NULL
+            WHEN CAST(printf('%!.17g', {number}) AS REAL) = {number} THEN printf('%!.17g', {number})
+            WHEN abs({number}) < 1 THEN '/' || printf('%!.17g', {number} * {_POWER})
+            ELSE '*' || printf('%!.17g', {number} / {_POWER}) END"""
+
+
+def _read(text_: str) -> str:
+    """The float that such a text says."""
+    return f"""CASE substr({text_}, 1, 1) WHEN '/' THEN CAST(substr({text_}, 2) AS REAL) / {_POWER}
+            WHEN '*' THEN CAST(substr({text_}, 2) AS REAL) * {_POWER}
+            ELSE CAST({text_} AS REAL) END"""
 
 UP = {
     "sqlite": [
@@ -61,21 +83,21 @@ UP = {
         "CREATE INDEX ix_performance_metrics_at ON performance_metrics (at)",
         "CREATE INDEX ix_performance_metrics_session_id ON performance_metrics (session_id) WHERE session_id IS NOT NULL",
         "CREATE INDEX ix_performance_metrics_user_id ON performance_metrics (user_id) WHERE user_id IS NOT NULL",
-        """INSERT INTO annotations
+        f"""INSERT INTO annotations
             (session_id, annotation_number, sequence_number, label, score, text, author, metadata, created_at, updated_at)
         SELECT json_extract(details, '$.session_id'), json_extract(details, '$.annotation_number'),
             json_extract(details, '$.sequence_number'), json_extract(details, '$.label'),
-            CAST(json_extract(details, '$.score') AS REAL), json_extract(details, '$.text'),
+            {_read("json_extract(details, '$.score')")}, json_extract(details, '$.text'),
             json_extract(details, '$.author'), json_extract(details, '$.metadata'),
             json_extract(details, '$.created_at'), json_extract(details, '$.updated_at')
         FROM audit_log AS kept WHERE action = 'kept by 0008' AND json_extract(details, '$.table') = 'annotations'
             AND EXISTS (SELECT 1 FROM sessions AS s WHERE s.session_id = json_extract(kept.details, '$.session_id'))
             AND (json_extract(kept.details, '$.sequence_number') IS NULL OR EXISTS (SELECT 1 FROM messages AS m
                 WHERE m.session_id = json_extract(kept.details, '$.session_id') AND m.sequence_number = json_extract(kept.details, '$.sequence_number')))""",
-        """INSERT INTO performance_metrics
+        f"""INSERT INTO performance_metrics
             (metric_id, name, value, unit, session_id, user_id, model_id, project_id, metadata, at)
         SELECT json_extract(details, '$.metric_id'), json_extract(details, '$.name'),
-            CAST(json_extract(details, '$.value') AS REAL), json_extract(details, '$.unit'),
+            {_read("json_extract(details, '$.value')")}, json_extract(details, '$.unit'),
             json_extract(details, '$.session_id'), json_extract(details, '$.user_id'),
             json_extract(details, '$.model_id'), json_extract(details, '$.project_id'),
             json_extract(details, '$.metadata'), json_extract(details, '$.at')
@@ -194,13 +216,13 @@ DOWN = {
     "sqlite": [
         "DROP TRIGGER sessions_metrics_delete",
         "DROP TRIGGER messages_annotations_delete",
-        """INSERT INTO audit_log (action, session_id, details)
+        f"""INSERT INTO audit_log (action, session_id, details)
         SELECT 'kept by 0008', session_id, json_object('table', 'annotations', 'session_id', session_id, 'annotation_number', annotation_number, 'sequence_number', sequence_number,
-            'label', label, 'score', CASE WHEN score IS NOT NULL THEN printf('%!.17g', score) END, 'text', text,
+            'label', label, 'score', {_written('score')}, 'text', text,
             'author', author, 'metadata', metadata, 'created_at', created_at, 'updated_at', updated_at)
         FROM annotations""",
-        """INSERT INTO audit_log (action, session_id, user_id, details)
-        SELECT 'kept by 0008', session_id, user_id, json_object('table', 'performance_metrics', 'metric_id', metric_id, 'name', name, 'value', printf('%!.17g', value), 'unit', unit,
+        f"""INSERT INTO audit_log (action, session_id, user_id, details)
+        SELECT 'kept by 0008', session_id, user_id, json_object('table', 'performance_metrics', 'metric_id', metric_id, 'name', name, 'value', {_written('value')}, 'unit', unit,
             'session_id', session_id, 'user_id', user_id, 'model_id', model_id, 'project_id', project_id,
             'metadata', metadata, 'at', at)
         FROM performance_metrics""",

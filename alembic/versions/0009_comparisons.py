@@ -22,6 +22,28 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
+# 2 to the power of 720, exact: a product of whole powers of two.
+_POWER = "(1152921504606846976.0" + " * 1152921504606846976.0" * 11 + ")"
+
+
+def _written(number: str) -> str:
+    """SQLite's text of a float that it reads back bit for bit, the same as what PostgreSQL writes by itself.
+
+    17 digits say everything, but SQLite rounds when it reads or writes numbers beyond 1e100 or below 1e-290. These are
+    brought into its range by a power of two, which changes no digit, and marked with what brings them back.
+    """
+    return f"""CASE WHEN {number} IS NULL THEN NULL
+            WHEN CAST(printf('%!.17g', {number}) AS REAL) = {number} THEN printf('%!.17g', {number})
+            WHEN abs({number}) < 1 THEN '/' || printf('%!.17g', {number} * {_POWER})
+            ELSE '*' || printf('%!.17g', {number} / {_POWER}) END"""
+
+
+def _read(text_: str) -> str:
+    """The float that such a text says."""
+    return f"""CASE substr({text_}, 1, 1) WHEN '/' THEN CAST(substr({text_}, 2) AS REAL) / {_POWER}
+            WHEN '*' THEN CAST(substr({text_}, 2) AS REAL) * {_POWER}
+            ELSE CAST({text_} AS REAL) END"""
+
 UP = {
     "sqlite": [
         """CREATE TABLE comparison_groups (
@@ -72,11 +94,11 @@ UP = {
             json_extract(details, '$.prompt_key'), json_extract(details, '$.created_at')
         FROM audit_log WHERE action = 'kept by 0009' AND json_extract(details, '$.table') = 'comparison_sessions'
             AND session_id IN (SELECT session_id FROM sessions)""",
-        """INSERT INTO comparison_results (group_id, prompt_key, variant_a, variant_b, judge, judge_kind, preference, first,
+        f"""INSERT INTO comparison_results (group_id, prompt_key, variant_a, variant_b, judge, judge_kind, preference, first,
             scores_a, scores_b, cost_a, cost_b, duration_a_ms, duration_b_ms, prompt, notes, created_at)
         SELECT json_extract(details, '$.group_id'), json_extract(details, '$.prompt_key'),
             json_extract(details, '$.variant_a'), json_extract(details, '$.variant_b'), json_extract(details, '$.judge'),
-            json_extract(details, '$.judge_kind'), CAST(json_extract(details, '$.preference') AS REAL),
+            json_extract(details, '$.judge_kind'), {_read("json_extract(details, '$.preference')")},
             json_extract(details, '$.first'), json_extract(details, '$.scores_a'), json_extract(details, '$.scores_b'),
             json_extract(details, '$.cost_a'), json_extract(details, '$.cost_b'),
             json_extract(details, '$.duration_a_ms'), json_extract(details, '$.duration_b_ms'),
@@ -147,7 +169,7 @@ UP = {
     ],
 }
 
-# A preference is kept as text of 17 digits, which is all there is of it: json_object would write 15.
+# A preference is kept as text: json_object would write 15 digits of it.
 DOWN = {
     "sqlite": [
         """INSERT INTO audit_log (action, details)
@@ -158,10 +180,10 @@ DOWN = {
         SELECT 'kept by 0009', session_id, json_object('table', 'comparison_sessions', 'group_id', group_id,
             'variant', variant, 'prompt_key', prompt_key, 'created_at', created_at)
         FROM comparison_sessions""",
-        """INSERT INTO audit_log (action, details)
+        f"""INSERT INTO audit_log (action, details)
         SELECT 'kept by 0009', json_object('table', 'comparison_results', 'group_id', group_id,
             'prompt_key', prompt_key, 'variant_a', variant_a, 'variant_b', variant_b, 'judge', judge,
-            'judge_kind', judge_kind, 'preference', iif(preference IS NULL, NULL, printf('%!.17g', preference)),
+            'judge_kind', judge_kind, 'preference', {_written('preference')},
             'first', first, 'scores_a', scores_a, 'scores_b', scores_b, 'cost_a', cost_a, 'cost_b', cost_b,
             'duration_a_ms', duration_a_ms, 'duration_b_ms', duration_b_ms, 'prompt', prompt, 'notes', notes,
             'created_at', created_at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from contextlib import closing
 
@@ -123,3 +124,24 @@ def test_one_call_is_one_transaction_a_failing_revision_leaves_the_old_schema(ur
         raw("DELETE FROM messages WHERE session_id = 'empty'")
         ledger.upgrade()
         assert HEAD == ledger.current()
+
+
+def test_floats_of_any_magnitude_are_the_same_to_the_last_bit_after_going_down_and_up(url: str) -> None:
+    draw = random.Random(8)
+    values = [draw.choice((1, -1)) * (1 + draw.random()) * 2.0**power for power in range(-1022, 996) for _ in range(3)]
+    values += [0.0, 5e-324, 2.2250738585072014e-308, 1e300, -1e300]
+    shares = [abs(value) for value in values if abs(value) <= 1]
+    with closing(Ledger(url)) as ledger:
+        with ledger.begin() as uow:
+            uow.sessions.create("s")
+            uow.annotations.add_many("s", [{"score": value} for value in values])
+            uow.metrics.record_many({"name": "any", "value": value} for value in values)
+            uow.comparisons.create("g", variants=["a", "b"])
+            results = [{"prompt_key": f"{at:04}", "preference": share} for at, share in enumerate(shares)]
+            uow.comparisons.record_many("g", [{"variant_a": "a", "variant_b": "b", "judge": "j", **r} for r in results])
+        ledger.downgrade("0005")
+        ledger.upgrade()
+    raw = Raw(url)
+    assert values == [row.score for row in raw("SELECT score FROM annotations ORDER BY annotation_number")]
+    assert values == [row.value for row in raw("SELECT value FROM performance_metrics ORDER BY metric_id")]
+    assert shares == [row.preference for row in raw("SELECT preference FROM comparison_results ORDER BY prompt_key")]
