@@ -46,6 +46,7 @@ def _read(text_: str) -> str:
             WHEN '*' THEN CAST(substr({text_}, 2) AS REAL) * {_POWER}
             ELSE CAST({text_} AS REAL) END"""
 
+
 UP = {
     "sqlite": [
         """CREATE TABLE annotations (
@@ -218,11 +219,11 @@ DOWN = {
         "DROP TRIGGER messages_annotations_delete",
         f"""INSERT INTO audit_log (action, session_id, details)
         SELECT 'kept by 0008', session_id, json_object('table', 'annotations', 'session_id', session_id, 'annotation_number', annotation_number, 'sequence_number', sequence_number,
-            'label', label, 'score', {_written('score')}, 'text', text,
+            'label', label, 'score', {_written("score")}, 'text', text,
             'author', author, 'metadata', metadata, 'created_at', created_at, 'updated_at', updated_at)
         FROM annotations""",
         f"""INSERT INTO audit_log (action, session_id, user_id, details)
-        SELECT 'kept by 0008', session_id, user_id, json_object('table', 'performance_metrics', 'metric_id', metric_id, 'name', name, 'value', {_written('value')}, 'unit', unit,
+        SELECT 'kept by 0008', session_id, user_id, json_object('table', 'performance_metrics', 'metric_id', metric_id, 'name', name, 'value', {_written("value")}, 'unit', unit,
             'session_id', session_id, 'user_id', user_id, 'model_id', model_id, 'project_id', project_id,
             'metadata', metadata, 'at', at)
         FROM performance_metrics""",

@@ -44,6 +44,7 @@ def _read(text_: str) -> str:
             WHEN '*' THEN CAST(substr({text_}, 2) AS REAL) * {_POWER}
             ELSE CAST({text_} AS REAL) END"""
 
+
 UP = {
     "sqlite": [
         """CREATE TABLE comparison_groups (
@@ -183,7 +184,7 @@ DOWN = {
         f"""INSERT INTO audit_log (action, details)
         SELECT 'kept by 0009', json_object('table', 'comparison_results', 'group_id', group_id,
             'prompt_key', prompt_key, 'variant_a', variant_a, 'variant_b', variant_b, 'judge', judge,
-            'judge_kind', judge_kind, 'preference', {_written('preference')},
+            'judge_kind', judge_kind, 'preference', {_written("preference")},
             'first', first, 'scores_a', scores_a, 'scores_b', scores_b, 'cost_a', cost_a, 'cost_b', cost_b,
             'duration_a_ms', duration_a_ms, 'duration_b_ms', duration_b_ms, 'prompt', prompt, 'notes', notes,
             'created_at', created_at)

@@ -255,6 +255,19 @@ def test_a_session_that_changes_its_model_or_owner_takes_its_messages_along(ledg
         assert {"m2": 1, "m7": 1} == {one.key: one.messages for one in uow.statistics.by_model()}
 
 
+def test_what_replaces_a_message_is_counted_once(migrated_sqlite_url: str) -> None:
+    raw = Raw(migrated_sqlite_url)
+    raw("INSERT INTO sessions (session_id) VALUES ('s')")
+    # By a connection of ours: SQLite elsewhere runs no trigger for what is replaced (docs/operations.md).
+    with Ledger(migrated_sqlite_url) as ledger, ledger.engine.begin() as connection:
+        for cost in (3, 4):
+            connection.exec_driver_sql(
+                "INSERT OR REPLACE INTO messages (session_id, sequence_number, role, content, cost)"
+                f" VALUES ('s', 1, 'user', 'x', {cost})"
+            )
+    assert [(1, 4)] == [tuple(row) for row in raw("SELECT messages, cost FROM session_usage")]
+
+
 def test_a_period_is_compared_with_the_one_before(filled: Ledger) -> None:
     with filled.read() as uow:
         found = uow.statistics.compare(since=_SINCE, until=_UNTIL)
@@ -317,6 +330,32 @@ def test_the_fullest_windows_come_first(ledger: Ledger, url: str) -> None:
 def test_what_cannot_be_asked_is_refused_by_name(ledger: Ledger, ask: Callable[[Any], object]) -> None:
     with ledger.read() as uow, pytest.raises(InvalidInput):
         ask(uow.statistics)
+
+
+@pytest.mark.parametrize("tz", ["America/New_York", "Asia/Tokyo"])
+def test_since_ever_until_for_ever_is_a_time_as_any_other(filled: Ledger, tz: str) -> None:
+    ever = {"since": datetime(1700, 1, 1, tzinfo=UTC), "until": datetime(9999, 11, 1, tzinfo=UTC)}
+    with filled.read() as uow:
+        statistics = uow.statistics
+        months = [one for one in statistics.by_month(tz=tz, **ever) if one.messages]
+        assert [one for one in statistics.by_month(tz=tz) if one.messages] == months
+        durations = [one for one in statistics.latency_by_day(tz=tz, period="month", **ever) if one.messages]
+        assert [one for one in statistics.latency_by_day(tz=tz, period="month") if one.messages] == durations
+        assert statistics.activity(tz=tz) == statistics.activity(tz=tz, **ever)
+
+
+@pytest.mark.parametrize("period", ["hour", "day", "week", "month"])
+@pytest.mark.parametrize(
+    ("tz", "day"),
+    [
+        ("America/New_York", datetime.min.replace(tzinfo=UTC)),
+        ("Asia/Tokyo", datetime(9999, 12, 31, tzinfo=UTC)),
+    ],
+)
+def test_a_period_that_leaves_the_calendar_is_refused(ledger: Ledger, tz: str, day: datetime, period: str) -> None:
+    until = day + timedelta(hours=23, minutes=59)
+    with ledger.read() as uow, pytest.raises(InvalidInput, match="leaves the calendar"):
+        uow.statistics.latency_by_day(tz=tz, period=period, since=day, until=until)
 
 
 def test_a_user_counts_what_is_theirs(filled: Ledger) -> None:

@@ -131,11 +131,25 @@ def hours_of_week(
     return (quarters + _offsets(quarters, known, moments) + _BASE) // 4 % 168
 
 
-def spans(kind: Kind, where: tzinfo, known: list[Segment], first: int, last: int) -> Iterator[Span]:
-    """Every period that has one of the quarters from one to another, both included."""
-    if kind is Kind.HOUR:
-        yield from _hours(where, known, first, last)
+def spans(kind: Kind, where: tzinfo, first: int, last: int) -> Iterator[Span]:
+    """Every period that has one of the quarters from one to another, both included.
+
+    Raises:
+        InvalidInput: a period begins before the calendar, or ends after it.
+    """
+    try:
+        if kind is Kind.HOUR:
+            yield from _hours(where, segments(where, first, last), first, last)
+        else:
+            yield from _dates(kind, where, first, last)
+    except (OverflowError, ValueError):
+        pass
+    else:
         return
+    raise InvalidInput("since", "makes a period that leaves the calendar of the years 1 to 9999: ask for fewer")
+
+
+def _dates(kind: Kind, where: tzinfo, first: int, last: int) -> Iterator[Span]:
     number, end = _number_at(kind, where, first), _number_at(kind, where, last)
     start = _start(kind, where, number)
     while number <= end:

@@ -39,6 +39,7 @@ from chatledger.services.periods import (
 from chatledger.services.work import Service
 
 _P = TypeVar("_P", UsagePeriod, LatencyPeriod)
+_TOO_MANY = f"makes more than {MOST:,} periods: ask for fewer, or longer ones"
 _ORDERS = ("cost", "messages", "total_tokens", "duration_ms", "errors")
 
 
@@ -121,8 +122,8 @@ class Statistics(Service):
         chosen, where = self._chosen(which), zone(tz)
         span = self._span(chosen)
         rows = {}
-        if span is not None:
-            known = segments(where, *span)
+        if span is not None and (written := self._written(span)) is not None:
+            known = segments(where, *written)
             rows = {
                 int(row.number): row
                 for row in added(self._work, chosen, fold=lambda at, moments=None: hours_of_week(at, known, moments))
@@ -226,15 +227,20 @@ class Statistics(Service):
         span = self._span(chosen)
         if span is None:
             return
-        known = segments(where, *span)
-        found = read(chosen, by, lambda at, moments=None: numbers(at, kind, known, moments))
+        if kind is Kind.HOUR and (span[1] - span[0]) // 4 > MOST:
+            raise InvalidInput("since", _TOO_MANY)
+        found: dict[tuple[str | None, int], dict[str, Any]] = {}
+        if (written := self._written(span)) is not None:
+            # A clock that changes twice a year makes a long CASE of centuries: no longer than there are messages.
+            within = segments(where, *written)
+            found = read(chosen, by, lambda at, moments=None: numbers(at, kind, within, moments))
         keys = sorted({key for key, _ in found}, key=lambda key: (key is None, key or "")) if by else [None]
         # Where nothing was asked for, from the first message that there is to the last.
         numbered = {number for _, number in found}
         shown: list[Span] = []
-        for period in spans(kind, where, known, *span):
+        for period in spans(kind, where, *span):
             if len(shown) * max(len(keys), 1) > MOST:
-                raise InvalidInput("since", f"makes more than {MOST:,} periods: ask for fewer, or longer ones")
+                raise InvalidInput("since", _TOO_MANY)
             if shown or chosen.since is not None or period.number in numbered:
                 shown.append(period)
         while shown and chosen.until is None and shown[-1].number not in numbered:
@@ -255,6 +261,14 @@ class Statistics(Service):
             return None
         first = there[0] if chosen.since is None else quarter(chosen.since)
         last = there[1] if chosen.until is None else quarter(chosen.until)
+        return (first, last) if first <= last else None
+
+    def _written(self, span: tuple[int, int]) -> tuple[int, int] | None:
+        """The part of a span from the first to the last quarter that anything was written in."""
+        there = bounds(self._work)
+        if there is None:
+            return None
+        first, last = max(span[0], there[0]), min(span[1], there[1])
         return (first, last) if first <= last else None
 
 
