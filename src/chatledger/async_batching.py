@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -51,7 +51,8 @@ class _Tasks:
         self._ledger = ledger
         self._worker = worker
         self._awaits = is_async(worker)
-        self._tasks: dict[asyncio.Task[Any], BatchItem] = {}
+        self._tasks: dict[asyncio.Task[Ended], BatchItem] = {}
+        self._cancelled = False
 
     async def run(self, run: Run) -> BatchProgress:
         course = run.course()
@@ -73,13 +74,17 @@ class _Tasks:
             await self._drop(list(self._tasks))
             if run.held:
                 with suppress(Exception):  # they come back when their lease ends
-                    await self._ledger.run(run.give_back)
+                    await self._finished(self._ledger.run(run.give_back))
             raise
 
     async def _do(self, step: Step) -> Any:
+        if self._cancelled:
+            if isinstance(step, Transact | Wait):
+                raise asyncio.CancelledError
+            return None  # the course still takes note of what it has claimed, so that it is given back
         if isinstance(step, Transact):
             if not step.reading:
-                return await self._ledger.run(step.act)
+                return await self._finished(self._ledger.run(step.act))
             return await self._ledger._core.call(lambda: self._read(step))
         if isinstance(step, Begin):
             self._tasks[asyncio.create_task(self._work(step.item))] = step.item
@@ -89,15 +94,28 @@ class _Tasks:
             return await self._wait(step.seconds)
         return None
 
+    async def _finished(self, transaction: Coroutine[Any, Any, Any]) -> Any:
+        """What a transaction gave, also when the run is cancelled meanwhile: it is committed, and must be known."""
+        task = asyncio.ensure_future(transaction)
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                self._cancelled = True
+        return task.result()
+
     def _read(self, step: Transact) -> Any:
         with self._ledger._transactions().read() as uow:
             return step.act(uow)
 
-    async def _work(self, item: BatchItem) -> Any:
+    async def _work(self, item: BatchItem) -> Ended:
         if self._awaits:
-            return await self._worker(item)
+            try:
+                return Ended(item, await self._worker(item))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the item's failure; the latter would end the loop
+                return Ended(item, error=error)
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Any] = loop.create_future()
+        answer: asyncio.Future[Ended] = loop.create_future()
 
         def work() -> None:
             ended = worked(self._worker, item)
@@ -115,7 +133,7 @@ class _Tasks:
         done, _ = await asyncio.wait(self._tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         return [_ended(self._tasks.pop(task), task) for task in done]
 
-    async def _drop(self, tasks: list[asyncio.Task[Any]]) -> None:
+    async def _drop(self, tasks: list[asyncio.Task[Ended]]) -> None:
         """Cancel tasks, and leave those behind that do not heed it."""
         for task in tasks:
             task.cancel()
@@ -124,17 +142,13 @@ class _Tasks:
             await asyncio.wait(tasks, timeout=1.0)
 
 
-def _tell(answer: asyncio.Future[Any], ended: Ended) -> None:
-    if answer.done():
-        return
-    if ended.error is None:
-        answer.set_result(ended.value)
-    else:
-        answer.set_exception(ended.error)
+def _tell(answer: asyncio.Future[Ended], ended: Ended) -> None:
+    if not answer.done():
+        answer.set_result(ended)
 
 
-def _ended(item: BatchItem, task: asyncio.Task[Any]) -> Ended:
+def _ended(item: BatchItem, task: asyncio.Task[Ended]) -> Ended:
     if task.cancelled():
         return Ended(item, error=asyncio.CancelledError("the worker's task was cancelled"))
     error = task.exception()
-    return Ended(item, error=error) if error is not None else Ended(item, task.result())
+    return Ended(item, error=error) if error is not None else task.result()

@@ -79,6 +79,7 @@ class Run:
     _report_at: float = 0.0
     _trouble_since: float | None = None
     _over: bool = False
+    _capped: bool = False
 
     def course(self) -> Course:
         """Until nothing is left to do, or it is told to stop."""
@@ -117,7 +118,7 @@ class Run:
 
     def give_back(self, uow: UnitOfWork) -> None:
         """Record what has ended, and put back what was not finished."""
-        ended = {one.item.item_number for one in self._ended}
+        ended = self._through(self._ended)
         for one in self._ended:
             settle(uow, one)
         for number, held in self.held.items():
@@ -143,11 +144,11 @@ class Run:
     def _turn(self, free: int) -> Generator[Step, Any, None]:
         now = time.monotonic()
         ended, self._ended = self._ended, []
-        gone = {one.item.item_number for one in ended}
+        gone = self._through(ended)
         open_ = [held for number, held in self.held.items() if number not in gone]
         late = [held.item for held in open_ if self._is_late(held, now)]
         beats = [held.item for held in open_ if held.beat <= now and held.item not in late]
-        free += len(gone & self.held.keys()) + len(late) if free else 0
+        free += len(gone) + len(late) if free else 0
         act = self._act(ended, late, beats, free)
         done = yield from self._trying(Transact(act))
         if done is None:  # it is made again, with what has ended since
@@ -168,9 +169,23 @@ class Run:
             yield Begin(item)
         if free and len(done.taken) == free:
             self._pause, self._look_at = 0.0, 0.0
-        elif free:
+        elif free and (done.taken or self._pause == 0.0):
             self._pause = _FIRST_LOOK
             self._put_off(0.0)
+        elif free:  # something waits and could not be had: as many as are allowed are at work, or others were quicker
+            self._capped = True
+            self._put_off(self._pause)
+        elif gone and self._capped:
+            self._capped, self._look_at = False, 0.0
+
+    def _through(self, ended: Sequence[Ended]) -> set[int]:
+        """Those of the held items that have ended. A late thread's may be held anew, under another lease."""
+        found = set()
+        for one in ended:
+            held = self.held.get(one.item.item_number)
+            if held is not None and held.item.lease == one.item.lease:
+                found.add(one.item.item_number)
+        return found
 
     def _act(
         self, ended: Sequence[Ended], late: Sequence[BatchItem], beats: Sequence[BatchItem], free: int

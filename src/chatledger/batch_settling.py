@@ -8,6 +8,7 @@ from chatledger.batch_steps import Ended, GiveUp, Retry
 from chatledger.errors import Busy, LeaseLost, NotFound, Unavailable
 from chatledger.schemas import BatchItem, BatchResult
 from chatledger.services import claiming
+from chatledger.services.batch_arguments import class_of, said
 from chatledger.unit_of_work import UnitOfWork
 
 
@@ -35,12 +36,14 @@ def settle(uow: UnitOfWork, ended: Ended) -> None:
 
 
 def _fail(uow: UnitOfWork, item: BatchItem, error: BaseException) -> object:
-    cause = error.__cause__ or error if isinstance(error, Retry | GiveUp) else error
+    chosen = error if isinstance(error, Retry | GiveUp) else None
+    cause = error if chosen is None else error.__cause__ or error
     delay = error.delay if isinstance(error, Retry) else None
-    said = error if str(error) else cause
-    kind = error.kind if isinstance(error, Retry | GiveUp) else None
-    kind = (kind or type(cause).__name__)[:255]
-    return uow.batches.fail(item, said, kind=kind, retry=not isinstance(error, GiveUp), delay=delay)
+    # Nothing here may raise, whatever exceptions are made of: the run would end with it, and all of its items.
+    return uow.batches.fail(
+        item, said(error) or said(cause), kind=(chosen and chosen.kind) or class_of(cause),
+        retry=not isinstance(error, GiveUp), delay=delay,
+    )  # fmt: skip
 
 
 def unless_lost(act: Callable[[], object]) -> bool:

@@ -19,6 +19,7 @@ from chatledger.errors import InvalidInput
 from chatledger.ids import new_id
 from chatledger.schemas import BatchItem, BatchProgress
 from chatledger.schemas.fields import called, identifier, whole
+from chatledger.services.batch_arguments import said
 from chatledger.transactions import Transactions
 
 _MOST = 1000
@@ -84,7 +85,7 @@ def worked(worker: Callable[[BatchItem], Any], item: BatchItem) -> Ended:
     try:
         return Ended(item, worker(item))
     except StopIteration as error:  # which no future can hold
-        return Ended(item, error=RuntimeError(f"StopIteration: {error}"))
+        return Ended(item, error=RuntimeError(f"StopIteration: {said(error)}"))
     except BaseException as error:  # noqa: BLE001 - as above
         return Ended(item, error=error)
 

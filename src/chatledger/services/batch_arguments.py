@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from chatledger.errors import InvalidInput
 from chatledger.schemas import BatchItem
+from chatledger.schemas.fields import MAX_IDENTIFIER
 
 #: Characters of an error that are kept.
 MAX_ERROR = 2000
@@ -58,6 +59,11 @@ def said(error: BaseException | str) -> str:
     except Exception:  # noqa: BLE001 - an exception's own __str__ may raise
         text = ""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")[:MAX_ERROR]
+
+
+def class_of(error: BaseException) -> str:
+    """The name of an error's class, as errors are counted by it."""
+    return type(error).__name__[:MAX_IDENTIFIER] or "Exception"
 
 
 def word_of(words: type[Words], given: Any) -> Words:

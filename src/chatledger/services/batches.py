@@ -13,7 +13,7 @@ from chatledger.errors import BatchItemNotFound
 from chatledger.schemas import BatchItem, BatchJob, BatchProgress, NewBatch, NewBatchItem, Page
 from chatledger.schemas.fields import called, identifier, validated, whole
 from chatledger.services import batch_listing, batch_progress, claiming, enlisting
-from chatledger.services.batch_arguments import claimed, duration, leased, said, word_of
+from chatledger.services.batch_arguments import claimed, class_of, duration, leased, said, word_of
 from chatledger.services.batch_rows import ITEM, JOB_KEY, is_status, items, job_row, jobs, to_items, to_job
 from chatledger.services.cursors import limited
 from chatledger.services.ownership import require_visible
@@ -135,7 +135,7 @@ class Batches(Service):
         """Record the result (any JSON) of a claimed item, and perhaps the session that holds it; whether it was new.
 
         What else is written in the same transaction is written once, as the result is. Completing it again under the
-        same claim changes nothing. A late result is taken as long as nobody else has claimed the item.
+        same claim changes nothing. A late result is taken as long as nobody has claimed from the job meanwhile.
 
         Raises:
             LeaseLost: somebody else has it by now.
@@ -169,7 +169,7 @@ class Batches(Service):
             BatchNotFound, BatchItemNotFound: it is gone, or belongs to another user.
             InvalidInput: a delay that is none.
         """
-        named = kind or (type(error).__name__ if isinstance(error, BaseException) else "Failed")
+        named = kind or (class_of(error) if isinstance(error, BaseException) else "Failed")
         wait = None if delay is None else duration(delay, "delay", timedelta(0), timedelta(days=365))
         return claiming.fail(self._work, claimed(item), called(named, "kind"), said(error), retry=retry, delay=wait)
 
