@@ -51,6 +51,12 @@ def references(value: Any, field: str) -> Iterator[Reference]:
             yield from references(part, field)
 
 
+def is_one(text: str) -> bool:
+    """Whether a text is one reference, and so stands for a value of any type."""
+    found = _FOUND.fullmatch(text)
+    return found is not None and found[1] is not None
+
+
 def parsed(text: str, field: str) -> Reference:
     """The reference between the braces.
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from chatledger.dialects.encoding import encode_json
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import Identifier, Input, Text, validated
-from chatledger.schemas.references import ROOTS, Reference, references
+from chatledger.schemas.references import ROOTS, Reference, is_one, references
 
 StepName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,99}$")]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
@@ -96,6 +97,8 @@ def definition_of(given: Any) -> WorkflowDefinition:
         InvalidInput: names what is wrong: an unknown name, step or input, a circle, a reference that is none.
     """
     definition = validated(WorkflowDefinition, given)
+    for name, one in definition.inputs.items():
+        encode_json(one.default, f"inputs.{name}.default")
     for name, step in definition.steps.items():
         _check(definition, name, step)
     graph = definition.graph()
@@ -113,6 +116,8 @@ def given_input(definition: WorkflowDefinition, given: Mapping[str, Any] | None)
     Raises:
         InvalidInput: an input is missing or unknown.
     """
+    if not isinstance(given, Mapping | None):
+        raise InvalidInput("input", "must be a mapping of inputs")
     values = dict(given or {})
     for name in values:
         if name not in definition.inputs:
@@ -122,6 +127,7 @@ def given_input(definition: WorkflowDefinition, given: Mapping[str, Any] | None)
             if one.required and "default" not in one.model_fields_set:
                 raise InvalidInput("input", f"{name!r} is missing")
             values[name] = one.default
+    encode_json(values, "input")
     return values
 
 
@@ -154,12 +160,17 @@ def _needed(step: StepDefinition, field: str) -> set[str]:
 
 def _check(definition: WorkflowDefinition, name: str, step: StepDefinition) -> None:
     field = f"steps.{name}"
+    # Nothing but JSON, and not too deep for what goes through it.
+    encode_json(step.with_, f"{field}.with")
+    encode_json(step.for_each, f"{field}.for_each")
     if name in ROOTS:
         raise InvalidInput(field, "is a name that references use themselves: take another")
     if sum(part is not None for part in (step.uses, step.exec, step.prompt)) != 1:
         raise InvalidInput(field, "needs one of `uses`, `exec` and `prompt`")
     if step.max_parallel is not None and step.for_each is None:
         raise InvalidInput(f"{field}.max_parallel", "needs `for_each`")
+    if isinstance(step.for_each, str) and not is_one(step.for_each):
+        raise InvalidInput(f"{field}.for_each", "must be a list, or one reference such as ${step.output}")
     for needed in step.needs:
         if needed not in definition.steps:
             raise InvalidInput(f"{field}.needs", f"there is no step {needed!r}")
@@ -184,6 +195,7 @@ def _check_reference(definition: WorkflowDefinition, step: StepDefinition, refer
 
 
 def _check_condition(condition: Condition, place: str) -> None:
+    encode_json([condition.equals, condition.one_of], place)
     tests = {"equals", "one_of", "truthy"} & condition.model_fields_set
     forms = (condition.ref is not None) + sum(
         part is not None for part in (condition.all, condition.any, condition.not_)

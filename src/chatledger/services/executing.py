@@ -114,10 +114,11 @@ def give_back(work: Work, hold: Hold) -> None:
 
 
 def reset(work: Work, step: WorkflowStep, state: str | None = None, **more: Any) -> None:
-    """Make a step pending again. The attempt goes into its history."""
+    """Make a step pending again. The attempt goes into its history; without a state somebody wants it anew."""
     history = list(step.history)
     if step.attempt and step.started_at is not None:
-        history.append(attempt_of(step, state or step.state.value, step.finished_at or work.now(), step.error))
+        attempt = attempt_of(step, state or step.state.value, step.finished_at or work.now(), step.error)
+        history.append(attempt if state else {**attempt, "retried": True})
     values = {
         "state": StepState.PENDING, "history": history, "output": None, "error": None, "input": None,
         "session_id": None, "not_before": None, "started_at": None, "finished_at": None, **more,
@@ -195,7 +196,11 @@ def finish(work: Work, hold: Hold, step: WorkflowStep, state: StepState, **value
     this = _this(step.execution_id, step.step, step.item) & (steps.c.attempt == step.attempt)
     if step.state is StepState.RUNNING:
         this &= steps.c.state == StepState.RUNNING
-    changed = work.change(update(steps).where(this).values({"finished_at": work.now(), "state": state, **values}))
+    now = work.now()
+    changed = work.change(update(steps).where(this).values({"finished_at": now, "state": state, **values}))
+    if state is StepState.SKIPPED and step.item == WHOLE:  # it may have items of an earlier time
+        items = (steps.c.execution_id == step.execution_id) & (steps.c.step == step.step) & (steps.c.item >= 0)
+        work.execute(update(steps).where(items).values(state=state, finished_at=now))
     return changed == 1
 
 

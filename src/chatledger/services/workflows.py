@@ -53,7 +53,11 @@ class Workflows(Service):
             "user_id": owner, "name": checked.name, "version": version,
             "definition": document, "created_at": self._work.now(),
         }  # fmt: skip
-        self._work.execute(insert(workflows), row)
+        statement = self._work.dialect.insert(workflows).values(row).on_conflict_do_nothing()
+        if self._work.change(statement) == 0:  # somebody was quicker, perhaps with the same
+            newest = self._version(owner, checked.name, version)
+            if newest is None or newest.definition.document() != document:
+                raise Conflict(f"workflow {checked.name!r} got another version {version} at the same moment: try again")
         return self.get(checked.name, version, user_id=user_id)
 
     def get(self, name: str, version: int | None = None, *, user_id: str | None = None) -> WorkflowVersion:

@@ -6,10 +6,13 @@ import asyncio
 import importlib
 import inspect
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +84,12 @@ class Actions:
             found: Any = importlib.import_module(module)
             for part in path.split("."):
                 found = getattr(found, part)
-        except (ImportError, AttributeError):
-            found = None
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's module: it may raise anything
+            found, why = None, type(error).__name__
+        else:
+            why = type(found).__name__
         if not callable(found):
-            raise InvalidInput(field, f"{name!r} is not a function that can be imported")
+            raise InvalidInput(field, f"{name!r} is not a function that can be imported ({why})")
         self._functions[name] = found
         return self._functions[name]
 
@@ -120,7 +125,8 @@ def _execute(program: list[str], context: StepContext) -> Any:
         told.write(json.dumps(given).encode())
         told.seek(0)
         try:
-            process = subprocess.Popen(program, stdin=told, stdout=said)
+            # A group of its own: Ctrl-C is for the runner, which then says what becomes of it, and of its children.
+            process = subprocess.Popen(program, stdin=told, stdout=said, start_new_session=True)
         except OSError as error:
             raise StepFailed(f"{program[0]!r} cannot be run: {error.strerror}") from None
         try:
@@ -133,7 +139,7 @@ def _execute(program: list[str], context: StepContext) -> Any:
                         raise StepCancelled from None
         finally:
             if process.poll() is None:
-                process.kill()
+                _kill(process)
                 process.wait()
         said.seek(0)
         printed = said.read()
@@ -144,6 +150,19 @@ def _execute(program: list[str], context: StepContext) -> Any:
     except UnicodeDecodeError:
         raise StepFailed(f"{program[0]!r} printed something that is not UTF-8") from None
     try:
-        return json.loads(text)
-    except ValueError:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
         return text.removesuffix("\n")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+
+
+def _no_constant(word: str) -> Any:
+    """NaN and infinities are no JSON, though Python reads them."""
+    raise ValueError(word)

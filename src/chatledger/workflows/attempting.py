@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from chatledger.errors import ChatledgerError, InvalidInput
 from chatledger.schemas.execution import WorkflowStep
 from chatledger.schemas.workflow import StepDefinition
-from chatledger.services import executing
+from chatledger.services import batch_arguments, executing
 from chatledger.services.executing import Hold
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import StepState
 from chatledger.workflows.context import StepContext
+from chatledger.workflows.patience import written
 
 #: The longest pause between two attempts, in seconds.
 _LONGEST = 3600.0
@@ -41,7 +43,7 @@ def keep(ledger: Transactions, hold: Hold, row: WorkflowStep, context: StepConte
         for effect in context.effects:
             effect(uow)
 
-    ledger.run(write)
+    written(ledger, write)
 
 
 def note_failure(
@@ -49,20 +51,22 @@ def note_failure(
 ) -> None:
     """The step's failure: for good, or to be tried again after a pause.
 
-    The retries are told by the attempts that failed and not by a library: they must outlive this process.
+    The retries are told by the attempts that failed and not by a library: they must outlive this process. Those before
+    somebody asked for the step anew do not count.
     """
-    failed = sum(1 for one in row.history if one.get("state") == "failed")
+    since = takewhile(lambda one: not one.get("retried"), reversed(row.history))
+    failed = sum(1 for one in since if one.get("state") == "failed")
     if failed < about.retries and not isinstance(error, InvalidInput):
         pause = min(_LONGEST, about.backoff * 2**failed) * (0.5 + random.random() / 2)
         at = now + timedelta(seconds=pause)
-        ledger.run(lambda uow: executing.try_again(uow._work, hold, row, said(error), at))
+        written(ledger, lambda uow: executing.try_again(uow._work, hold, row, said(error), at))
     else:
-        ledger.run(lambda uow: executing.finish(uow._work, hold, row, StepState.FAILED, error=said(error)))
+        written(ledger, lambda uow: executing.finish(uow._work, hold, row, StepState.FAILED, error=said(error)))
 
 
 def said(error: BaseException) -> str:
     """An error as it is kept: the ledger's own without its class, another with it."""
+    text = batch_arguments.said(error)
     if isinstance(error, ChatledgerError):
-        return str(error)[:_ERROR]
-    text = str(error).replace("\x00", "").encode("utf-8", "replace").decode()
-    return (type(error).__name__ + (f": {text}" if text else ""))[:_ERROR]
+        return text[:_ERROR]
+    return (batch_arguments.class_of(error) + (f": {text}" if text else ""))[:_ERROR]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from chatledger.ids import new_id
@@ -32,10 +33,10 @@ class StepContext:
         self.step = step.step
         #: From 1.
         self.attempt = step.attempt
-        #: What stands under `with`, with its references looked up.
-        self.input: dict[str, Any] = dict(step.input or {})
+        #: What stands under `with`, with its references looked up. A copy: other steps do not see what is done to it.
+        self.input: dict[str, Any] = deepcopy(step.input or {})
         #: The item of the list, and its place; None and -1 in a step without one.
-        self.item = item
+        self.item = deepcopy(item)
         self.index = step.item
         #: The session that `append` writes, where none is named.
         self.session_id = new_id()

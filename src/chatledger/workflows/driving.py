@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from chatledger.dialects.encoding import encode_json
-from chatledger.errors import ExecutionBusy, InvalidInput
+from chatledger.errors import InvalidInput
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.services import executing
 from chatledger.services.executing import WHOLE, Hold
@@ -20,6 +20,7 @@ from chatledger.vocabulary import ExecutionState, StepState
 from chatledger.workflows.actions import Actions
 from chatledger.workflows.attempting import GivenUp, keep, note_failure, said
 from chatledger.workflows.context import StepCancelled, StepContext
+from chatledger.workflows.patience import read, written
 from chatledger.workflows.plan import Place, Plan
 
 #: Told of every step that begins or ends.
@@ -66,6 +67,7 @@ class Drive:
         self._heard: queue.SimpleQueue[tuple[Place, int, BaseException | None]] = queue.SimpleQueue()
         self._running: dict[Place, _Attempt] = {}
         self._cancelling = False
+        self._interrupted = False
         self._renewed = time.monotonic()
 
     def go(self) -> None:
@@ -83,7 +85,8 @@ class Drive:
                 self._hear(_LOOK)
                 self._look_at_clock()
             self._leave()
-        except BaseException:
+        except BaseException as error:
+            self._interrupted = isinstance(error, KeyboardInterrupt)
             for attempt in self._running.values():
                 attempt.context.give_up()
             raise
@@ -111,7 +114,7 @@ class Drive:
             state = ExecutionState.PENDING
         elif left:
             state, error = ExecutionState.FAILED, executing.described(dict.fromkeys(self._plan.failed))
-        self._ledger.run(lambda uow: executing.conclude(uow._work, self._hold, state, error))
+        written(self._ledger, lambda uow: executing.conclude(uow._work, self._hold, state, error))
 
     # What is ready.
 
@@ -172,7 +175,7 @@ class Drive:
             begun.append((row, given, told))
         if begun:
             moves = [(row, given) for row, given, _ in begun]
-            standing = self._ledger.run(lambda uow: executing.begin(uow._work, self._hold, moves))
+            standing = written(self._ledger, lambda uow: executing.begin(uow._work, self._hold, moves))
             self._heard_of(standing.cancelling)
             if not self._cancelling:
                 for row, given, told in begun:
@@ -217,16 +220,16 @@ class Drive:
                 keep(self._ledger, self._hold, row, context, output)
             except GivenUp:
                 pass
-            except ExecutionBusy:
-                raise
             except BaseException as error:  # noqa: BLE001 - it is the user's code: whatever it raises is the step's error
+                # Where the execution is somebody else's by now, noting it raises.
                 self._failed(row, error, given_up=context.cancelled)
         except BaseException as error:  # noqa: BLE001 - told to the runner's own thread, which raises it
             lost = error
         self._heard.put((place, row.attempt, lost))
 
     def _failed(self, row: WorkflowStep, error: BaseException, *, given_up: bool) -> None:
-        if given_up and (self._cancelling or self._stopping() or isinstance(error, StepCancelled)):
+        leaving = self._cancelling or self._interrupted or self._stopping()
+        if given_up and (leaving or isinstance(error, StepCancelled)):
             return  # what becomes of it is the runner's to say
         note_failure(self._ledger, self._hold, self._plan.about(row.step), row, error, self._now())
 
@@ -260,7 +263,7 @@ class Drive:
                 self._refresh(place)
         if now - self._renewed >= min(_ASK, self._hold.lease.total_seconds() / 3):
             self._renewed = now
-            standing = self._ledger.run(lambda uow: executing.renew(uow._work, self._hold))
+            standing = written(self._ledger, lambda uow: executing.renew(uow._work, self._hold))
             self._heard_of(standing.cancelling)
 
     def _heard_of(self, cancelling: bool) -> None:
@@ -269,20 +272,18 @@ class Drive:
     # Moves.
 
     def _finish(self, row: WorkflowStep, state: StepState, **values: Any) -> None:
-        self._ledger.run(lambda uow: executing.finish(uow._work, self._hold, row, state, **values))
+        written(self._ledger, lambda uow: executing.finish(uow._work, self._hold, row, state, **values))
         self._refresh((row.step, row.item))
 
     def _expand(self, row: WorkflowStep, number: int) -> None:
-        standing = self._ledger.run(lambda uow: executing.expand(uow._work, self._hold, row, number))
+        standing = written(self._ledger, lambda uow: executing.expand(uow._work, self._hold, row, number))
         self._heard_of(standing.cancelling)
-        with self._ledger.read() as uow:
-            for one in executing.steps_of(uow._work, row.execution_id, row.step):
-                self._plan.rows[one.step, one.item] = one
+        for one in read(self._ledger, lambda uow: executing.steps_of(uow._work, row.execution_id, row.step)):
+            self._plan.rows[one.step, one.item] = one
         self._note(self._plan.step(row.step))
 
     def _refresh(self, place: Place) -> None:
-        with self._ledger.read() as uow:
-            row = executing.step_at(uow._work, self._hold.execution_id, *place)
+        row = read(self._ledger, lambda uow: executing.step_at(uow._work, self._hold.execution_id, *place))
         self._plan.rows[place] = row
         self._note(row)
 

@@ -124,7 +124,18 @@ class Plan:
             return not self._holds(condition.not_, field)
         value = resolved(condition.ref, self._scope(), field)
         if condition.one_of is not None:
-            return value in condition.one_of
+            return any(_same(value, one) for one in condition.one_of)
         if condition.truthy is not None:
             return bool(value) is condition.truthy
-        return bool(value == condition.equals)
+        return _same(value, condition.equals)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are the same: in JSON, unlike Python, true is not 1."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+    return bool(one == other)

@@ -18,7 +18,7 @@ from chatledger.schemas.fields import whole
 from chatledger.schemas.workflow import WorkflowDefinition
 from chatledger.services import executing
 from chatledger.transactions import Transactions
-from chatledger.workflows.actions import Actions, Await, Responder, awaited
+from chatledger.workflows.actions import Actions, Await, Responder, StepFailed, awaited
 from chatledger.workflows.building import Workflow
 from chatledger.workflows.context import StepCancelled, StepContext
 from chatledger.workflows.driving import Drive, Progress
@@ -54,8 +54,9 @@ class Runner:
         stopping: Callable[[], bool] = lambda: False,
         wait: Await = awaited,
     ) -> None:
-        if not 0 < lease <= 86400:
-            raise InvalidInput("lease", "must be a number of seconds, up to a day")
+        _seconds(lease, "lease")
+        if grace != 0:
+            _seconds(grace, "grace")
         self._ledger = ledger
         self._functions = functions.functions if isinstance(functions, Workflow) else dict(functions or {})
         self._responder = responder
@@ -180,7 +181,7 @@ class AsyncRunner:
         stopping = threading.Event()
 
         def wait(coroutine: Coroutine[Any, Any, Any], context: StepContext) -> Any:
-            future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+            future = asyncio.run_coroutine_threadsafe(_within_loop(coroutine), loop)
             while True:
                 with suppress(TimeoutError):
                     return future.result(0.1)
@@ -196,8 +197,20 @@ class AsyncRunner:
             )
             return act(runner)
 
-        # A thread of its own: the ledger's are for transactions, which are short.
-        answer = loop.run_in_executor(None, work)
+        # A thread of its own: the ledger's are for transactions, which are short, and the loop's may be waited for by
+        # a step (`asyncio.to_thread`), which would wait for ever while runners hold all of them.
+        answer: asyncio.Future[R] = loop.create_future()
+
+        def told() -> None:
+            outcome, error = None, None
+            try:
+                outcome = work()
+            except BaseException as raised:  # noqa: BLE001 - raised in the task that waits for it
+                error = raised
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_tell, answer, outcome, error)
+
+        threading.Thread(target=told, name="chatledger workflow", daemon=True).start()
         try:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
@@ -205,3 +218,24 @@ class AsyncRunner:
             with suppress(Exception):
                 await answer
             raise
+
+
+async def _within_loop(coroutine: Coroutine[Any, Any, R]) -> R:
+    try:
+        return await coroutine
+    except SystemExit as error:  # which would end the caller's loop
+        raise StepFailed(f"SystemExit: {error}") from error
+
+
+def _tell(answer: asyncio.Future[Any], outcome: Any, error: BaseException | None) -> None:
+    if answer.done():
+        return
+    if error is None:
+        answer.set_result(outcome)
+    else:
+        answer.set_exception(error)
+
+
+def _seconds(given: Any, field: str) -> None:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= 86400:
+        raise InvalidInput(field, "must be a number of seconds, up to a day")
