@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from chatledger.cli.bars import bar
 from chatledger.cli.documents import encoded, write_document
 from chatledger.cli.failures import FAILED, INTERRUPTED, report
 from chatledger.cli.opening import opened_for
 from chatledger.cli.options import AsJson, Database, Owner, json_value
 from chatledger.cli.responder import responder_of
 from chatledger.cli.screen import Column, Screen, when
+from chatledger.cli.sweeping import until_told
+from chatledger.cli.workflow_showing import StepsShown
 from chatledger.errors import InvalidInput, NotFound
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.transactions import Transactions
@@ -90,7 +94,10 @@ def run(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Execute a workflow, and wait for it. Ctrl-C stops; `resume` goes on. The exit code is 1 when it failed."""
+    """Execute a workflow, and wait for it. The exit code is 1 when it failed.
+
+    Ctrl-C and SIGTERM give running steps ten seconds, leave the rest and end with 130 or 0; `resume` goes on.
+    """
     inputs = json_value(given, "--input")
     if not isinstance(inputs, dict | None):
         raise typer.BadParameter("is not an object", param_hint="'--input'")
@@ -196,21 +203,22 @@ def _execute(
     as_json: bool,
     take_over: bool,
 ) -> None:
-    notes = Screen.errors()
-
-    def told(step: WorkflowStep) -> None:
-        if notes.is_terminal:
-            notes.line(f"{step.step}{'' if step.item < 0 else f' {step.item}'}: {step.state}")
-
-    runner = Runner(ledger, responder=responder, max_parallel=parallel, lease=lease, progress=told)
-    try:
-        ended = runner.resume(execution_id, take_over=take_over)
-    except KeyboardInterrupt:
+    stop: list[bool] = []
+    with ledger.read() as uow:
+        steps = uow.workflows.steps(execution_id)
+    with until_told(lambda: stop.append(True)) as signals, bar() as tell:
+        runner = Runner(
+            ledger, responder=responder, max_parallel=parallel, lease=lease, stopping=lambda: bool(stop),
+            progress=None if tell is None else StepsShown(tell, steps),
+        )  # fmt: skip
+        try:
+            ended = runner.resume(execution_id, take_over=take_over)
+        except InvalidInput as error:
+            report(f"{error}; execution {execution_id} is kept")
+            raise typer.Exit(FAILED) from None
+    if signals and ended.state is ExecutionState.PENDING:
         report(f"interrupted; `chatledger workflow resume {execution_id}` goes on")
-        raise typer.Exit(INTERRUPTED) from None
-    except InvalidInput as error:
-        report(f"{error}; execution {execution_id} is kept")
-        raise typer.Exit(FAILED) from None
+        raise typer.Exit(INTERRUPTED if signal.SIGINT in signals else 0)
     _show(ledger, execution_id, as_json=as_json)
     if ended.state is not ExecutionState.SUCCEEDED:
         raise typer.Exit(FAILED)

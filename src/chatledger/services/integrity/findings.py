@@ -40,6 +40,7 @@ KINDS = {
     "orphans": Kind(f"{_REPAIR} (they become sessions of their own; --orphans drop deletes them)"),
     "batches": Kind(f"{_REPAIR} (items without a job get one, paused)"),
     "groupless": Kind("restore the comparison from a backup, or delete these rows by SQL"),
+    "executions": Kind("restore the execution from a backup, or delete these rows by SQL"),
     "counters": Kind(_REPAIR),
     "usage": Kind(_REPAIR),
     "sequence": Kind(_REPAIR),

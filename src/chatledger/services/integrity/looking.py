@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import func, select
 
 from chatledger.dialects.integrity import Unreadable
-from chatledger.services.integrity import batches, comparisons, counters, orphans, schedules, usage
+from chatledger.services.integrity import batches, comparisons, counters, orphans, schedules, usage, workflows
 from chatledger.services.integrity.findings import NAMED, Findings
 from chatledger.services.integrity.stored import TABLES, Progress, scan
 from chatledger.services.rows import sessions
@@ -33,6 +33,11 @@ def look(work: Work, findings: Findings, *, full: bool, progress: Progress | Non
     with findings.probing(work, "comparisons"):
         for table, group_id, number in comparisons.groupless(work):
             findings.add("groupless", f"{table}: {number} of missing comparison {group_id!r}", count=number)
+    with findings.probing(work, "executions"):
+        for execution_id, number in workflows.executionless(work):
+            findings.add("executions", f"{number} steps of missing execution {execution_id!r}", count=number)
+        for execution_id in workflows.stepless(work):
+            findings.add("executions", f"execution {execution_id!r} has no steps")
     with findings.probing(work, "counters"):
         for wrong in counters.wrong(work):
             findings.add("sequence" if wrong.behind else "counters", f"{wrong.session_id!r}: {wrong.said}")
