@@ -41,10 +41,10 @@ ALLOWED: dict[str, set[str]] = {
     "core": _LEAVES | {"dialects", "migrate", "observing"},
     "transactions": _TABLES | {"core", "unit_of_work"},
     # What a run over a batch does next, and who does it.
-    "batch_steps": _TABLES | {"unit_of_work"},
+    "batch_steps": _TABLES | {"services", "unit_of_work"},
     "batch_settling": _TABLES | {"services", "unit_of_work", "batch_steps"},
     "batch_course": _TABLES | {"services", "unit_of_work", "batch_steps", "batch_settling"},
-    "batch_threads": _TABLES | {"transactions", "batch_steps", "batch_course"},
+    "batch_threads": _TABLES | {"services", "transactions", "batch_steps", "batch_course"},
     "batching": _TABLES | {"transactions", "batch_threads"},
     "async_batching": _TABLES | {"async_transactions", "batch_steps", "batch_course", "batch_threads", "batching"},
     "sweeper": _LEAVES | {"schemas"},
