@@ -334,7 +334,7 @@ def test_what_cannot_be_asked_is_refused_by_name(ledger: Ledger, ask: Callable[[
 
 @pytest.mark.parametrize("tz", ["America/New_York", "Asia/Tokyo"])
 def test_since_ever_until_for_ever_is_a_time_as_any_other(filled: Ledger, tz: str) -> None:
-    ever = {"since": datetime(1700, 1, 1, tzinfo=UTC), "until": datetime(9999, 11, 1, tzinfo=UTC)}
+    ever: Any = {"since": datetime(1700, 1, 1, tzinfo=UTC), "until": datetime(9999, 11, 1, tzinfo=UTC)}
     with filled.read() as uow:
         statistics = uow.statistics
         months = [one for one in statistics.by_month(tz=tz, **ever) if one.messages]
