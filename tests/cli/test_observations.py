@@ -69,11 +69,14 @@ def test_numbers_are_recorded_and_put_into_periods(trip: Command) -> None:
 
 
 def test_a_wrong_line_is_named(trip: Command) -> None:
-    for line, told in (
-        ("[1]", "line 2 is not a JSON object: what stands before it is recorded"),
-        ('{"name": "q"}', "metrics[1].value: field required"),
+    for blank, line, told in (
+        ("", "[1]", "line 2 is not a JSON object: what stands before it is recorded"),
+        ("\n", '{"name": "q"}', "line 3: value: field required (recorded 0 numbers, of the lines before)"),
     ):
-        result = trip("metric", "record", given=f'{{"name": "q", "value": 3}}\n{line}\n')
+        result = trip("metric", "record", given=f'{{"name": "q", "value": 3}}\n{blank}{line}\n')
         assert (1, f"chatledger: {told}\n") == (result.exit_code, result.stderr)
     assert 1 == len(trip.json("metric", "list")["items"])
+    many = '{"name": "many", "value": 1}\n' * 5001 + '{"name": "many", "value": 1, "odd": 1}\n'
+    told = trip("metric", "record", given=many).stderr
+    assert "chatledger: line 5002: odd: is not a known name (recorded 5,000 numbers, of the lines before)\n" == told
     assert "give both or neither" in trip.misuse("metric", "record", "q")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -30,6 +31,10 @@ from chatledger.cli.options import (
     pairs,
 )
 from chatledger.cli.screen import Column, Screen, counted, when
+from chatledger.errors import InvalidInput
+
+#: A field of one of many, as `record_many` names it.
+_PLACE = re.compile(r"metrics\[(\d+)\]\.(.+)")
 
 app = typer.Typer(no_args_is_help=True, help="Any named number with its unit, over time.")
 
@@ -84,8 +89,14 @@ def record(
             )  # fmt: skip
             return
         done = 0
-        for batch in _batches():
-            done += ledger.run(lambda uow, batch=batch: uow.metrics.record_many(batch))  # type: ignore[misc]
+        for lines, batch in _batches():
+            try:
+                done += ledger.run(lambda uow, batch=batch: uow.metrics.record_many(batch))  # type: ignore[misc]
+            except InvalidInput as error:
+                if (place := _PLACE.fullmatch(error.field)) is None:
+                    raise
+                wrong = f"line {lines[int(place[1])]}: {place[2]}: {error.reason}"
+                fail(f"{wrong} (recorded {counted(done, 'number')}, of the lines before)")
     Screen().line(f"recorded {done:,}")
 
 
@@ -230,7 +241,9 @@ def _show_figures(first: str, rows: list[tuple[str, Any]]) -> None:
     )
 
 
-def _batches() -> Iterator[list[dict[str, Any]]]:
+def _batches() -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
+    """Numbers to record together, each with its line."""
+    lines: list[int] = []
     batch: list[dict[str, Any]] = []
     for number, line in enumerate(sys.stdin, 1):
         if not line.strip():
@@ -241,11 +254,12 @@ def _batches() -> Iterator[list[dict[str, Any]]]:
             given = None
         if not isinstance(given, dict):
             if batch:
-                yield batch
+                yield lines, batch
             fail(f"line {number} is not a JSON object: what stands before it is recorded")
+        lines.append(number)
         batch.append(given)
         if len(batch) == _BATCH:
-            yield batch
-            batch = []
+            yield lines, batch
+            lines, batch = [], []
     if batch:
-        yield batch
+        yield lines, batch

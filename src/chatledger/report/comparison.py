@@ -26,7 +26,7 @@ def comparison_page(group: ComparisonGroup, found: ComparisonSummary) -> str:
         MissingExtra: matplotlib is not installed.
     """
     title = group.title or f"Comparison {group.group_id}"
-    return document(title, [Markup(f"<h1>{escape(title)}</h1>"), *_parts(group, found)])
+    return document(title, [Markup(f'<h1 dir="auto">{escape(title)}</h1>'), *_parts(group, found)])
 
 
 def _parts(group: ComparisonGroup, found: ComparisonSummary) -> Iterator[Markup]:

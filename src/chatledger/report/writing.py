@@ -58,7 +58,7 @@ def write_report(
 
 
 def _parts(report: Report, title: str) -> Iterator[Markup]:
-    yield Markup(f"<h1>{escape(title)}</h1>")
+    yield Markup(f'<h1 dir="auto">{escape(title)}</h1>')
     yield note(_about(report))
     yield cards(_cards(report))
     if not report.overview.messages:
