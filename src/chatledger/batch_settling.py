@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chatledger.batch_steps import Ended, GiveUp, Retry
-from chatledger.errors import Busy, LeaseLost, NotFound, Unavailable
+from chatledger.errors import Busy, LeaseLost, NotFound, Unavailable, UnitOfWorkEnded
 from chatledger.schemas import BatchItem, BatchResult
 from chatledger.services import claiming
 from chatledger.services.batch_arguments import class_of, said
 from chatledger.unit_of_work import UnitOfWork
+
+#: The connection broke under what a worker records, which may have hidden it: the turn is made again, on another one.
+_LOST = "the connection was lost"
 
 
 def settle(uow: UnitOfWork, ended: Ended) -> None:
@@ -28,11 +31,16 @@ def settle(uow: UnitOfWork, ended: Ended) -> None:
             if isinstance(lost, LeaseLost) or result.record is None:
                 return
             error = lost
+        except UnitOfWorkEnded:
+            raise Unavailable(_LOST) from None
         except (Busy, Unavailable):
             raise
         except Exception as failed:  # noqa: BLE001 - whatever the worker's own record raises is this item's failure
             error = failed
-    unless_lost(lambda: _fail(uow, item, error))
+    try:
+        unless_lost(lambda: _fail(uow, item, error))
+    except UnitOfWorkEnded:
+        raise Unavailable(_LOST) from None
 
 
 def _fail(uow: UnitOfWork, item: BatchItem, error: BaseException) -> object:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import scoped_session
 
@@ -173,6 +174,19 @@ class UnitOfWork:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """A part of the transaction that can fail by itself: an error undoes the part and is raised on."""
-        nested: Any = self._bind.begin_nested()
-        with nested:
+        nested: Any = self._translated(self._bind.begin_nested)
+        nested.__enter__()
+        try:
             yield
+        except BaseException as error:
+            told = (type(error), error, error.__traceback__)
+            self._translated(lambda: nested.__exit__(*told))
+            raise
+        self._translated(lambda: nested.__exit__(None, None, None))
+
+    def _translated(self, act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except SQLAlchemyError as error:  # as of a connection that is lost: `Ledger.run` has to know it
+            translated = self._work._translate(error)
+        raise translated

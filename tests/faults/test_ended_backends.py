@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 import psycopg
 import pytest
 
-from chatledger import Busy, Ledger, Unavailable, UnitOfWork
+from chatledger import BatchItem, BatchResult, Busy, Ledger, Unavailable, UnitOfWork
 from tests.faults.truth import numbered_messages
 from tests.support.raw import Raw
 
@@ -113,3 +113,27 @@ def test_a_connection_that_ends_inside_a_block_undoes_the_block(migrated_postgre
         with ledger.read() as uow:
             assert [] == uow.messages.history("s")
         assert 0 == ledger.pool_status()["in_use"]
+
+
+def test_a_batch_goes_on_when_its_connection_ends_while_a_result_is_recorded(migrated_postgres_url: str) -> None:
+    ended: list[int] = []
+
+    def worker(item: BatchItem) -> BatchResult:
+        def record(uow: UnitOfWork) -> str:
+            session = uow.sessions.create(title=item.key)
+            if not ended:
+                ended.append(1)
+                Raw(migrated_postgres_url)(_END_ALL)
+                with suppress(Exception):  # a worker that hides what happened
+                    uow.sessions.get(session.session_id)
+            return session.session_id
+
+        return BatchResult(1, record)
+
+    with closing(Ledger(migrated_postgres_url)) as ledger:
+        with ledger.begin() as uow:
+            uow.batches.create("job", [{"key": str(n)} for n in range(5)], max_attempts=1)
+        done = ledger.run_batch("job", worker)
+        assert (5, 0) == (done.done, done.failed)
+        with ledger.read() as uow:
+            assert 5 == len(uow.sessions.list())
