@@ -50,6 +50,43 @@ def _json_object_postgresql(element: json_object, compiler: SQLCompiler, **kw: A
     return f"CAST(json_object_agg({key}, {value}) AS TEXT)"
 
 
+class json_list(FunctionElement[str]):  # noqa: N801
+    """An aggregate: one JSON array, as text, of the values of the rows. Several of one group have the same order."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(json_list)
+def _json_list(element: json_list, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_group_array({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(json_list, "postgresql")
+def _json_list_postgresql(element: json_list, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"CAST(json_agg({compiler.process(element.clauses, **kw)}) AS TEXT)"
+
+
+class read_before(FunctionElement[Any]):  # noqa: N801
+    """A column that a join compares with: its table is read first, and the other one searched.
+
+    Where the database knows how many rows there are, it decides by itself.
+    """
+
+    inherit_cache = True
+
+
+@compiles(read_before)
+def _read_before(element: read_before, compiler: SQLCompiler, **kw: Any) -> str:
+    # An expression, which no index of that table answers; so a search can only go the other way.
+    return f"+{compiler.process(element.clauses, **kw)}"
+
+
+@compiles(read_before, "postgresql")
+def _read_before_postgresql(element: read_before, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
+
+
 class minute_of(FunctionElement[Any]):  # noqa: N801
     """The minute of a moment, in the form that `sessions.activity_minute` stores."""
 

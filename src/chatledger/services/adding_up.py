@@ -13,7 +13,7 @@ from chatledger.dialects.types import Identifier, Whole, dollars
 from chatledger.services.chosen import By, Chosen, at, key_of
 from chatledger.services.integrity.usage import MEASURES, measures_of_message, usage
 from chatledger.services.periods import moment_of, quarter
-from chatledger.services.rows import messages, sessions
+from chatledger.services.rows import messages
 from chatledger.services.work import Work
 
 
@@ -95,9 +95,8 @@ def _edges(since: datetime | None, until: datetime | None) -> list[tuple[datetim
 def _whole(
     work: Work, chosen: Chosen, by: By | None, fold: Fold | None, inner: list[ColumnElement[bool]]
 ) -> Select[Any]:
-    source: Any = usage
-    if chosen.needs_sessions(work, by):
-        source = usage.join(sessions, sessions.c.session_id == usage.c.session_id)
+    # A time may be one that few sessions have anything in: there its quarters are the way.
+    source = chosen.source(work, by, usage, sessions_first=not inner)
     return (
         select(
             usage.c.session_id,
@@ -115,9 +114,7 @@ def _edge(
     work: Work, chosen: Chosen, by: By | None, fold: Fold | None, since: datetime, until: datetime
 ) -> Select[Any]:
     """The messages of one cut quarter, by way of the sessions that have any in it."""
-    source: Any = messages
-    if chosen.needs_sessions(work, by):
-        source = messages.join(sessions, sessions.c.session_id == messages.c.session_id)
+    source = chosen.source(work, by, messages, sessions_first=False)
     there = select(usage.c.session_id).where(usage.c.quarter == literal(quarter(since), Whole))
     return (
         select(

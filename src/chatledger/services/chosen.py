@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 from sqlalchemy import ColumnElement, FromClause, func, literal, type_coerce
 
+from chatledger.dialects.constructs import read_before
 from chatledger.dialects.types import Identifier, Timestamp
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import identifier, moment
@@ -83,6 +84,18 @@ class Chosen:
         """Whether the session has a say: in whose it is, its project, or the model of messages without one."""
         named = (self.user_id, self.project_id, self.model_id, work.owner)
         return any(value is not None for value in named) or by in (By.MODEL, By.PROJECT, By.USER)
+
+    def source(self, work: Work, by: By | None, table: FromClause, *, sessions_first: bool) -> FromClause:
+        """A table with session, role and model, joined with sessions where they have a say.
+
+        `sessions_first`: session by session, each with its rows beside each other, which is quickest where most of the
+        sessions have some. The database may think otherwise, and look for the session of every row.
+        """
+        if not self.needs_sessions(work, by):
+            return table
+        if sessions_first and self.session_id is None:
+            return sessions.join(table, table.c.session_id == read_before(sessions.c.session_id))
+        return table.join(sessions, sessions.c.session_id == table.c.session_id)
 
     def conditions(self, work: Work, table: FromClause) -> list[ColumnElement[bool]]:
         """On rows of a table with session, role and model, joined with sessions where they are needed; not the times."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import func, literal, select
 
+from chatledger.dialects.constructs import read_before
 from chatledger.dialects.types import Whole
 from chatledger.models import Model
 from chatledger.models.base import table_of
@@ -44,7 +45,9 @@ def fullest(work: Work, chosen: Chosen, limit: int) -> list[ContextUse]:
         )
         .select_from(
             sessions.join(
-                messages, (messages.c.session_id == sessions.c.session_id) & (messages.c.sequence_number == newest)
+                messages,
+                # Never message by message: there are many more of them than sessions.
+                (messages.c.session_id == read_before(sessions.c.session_id)) & (messages.c.sequence_number == newest),
             ).join(_models, _models.c.model_id == model_of(messages))
         )
         .where(_models.c.context_window > 0, *times, *chosen.conditions(work, messages))
