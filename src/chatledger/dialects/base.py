@@ -50,6 +50,8 @@ class Dialect(ABC):
     undeclared: ClassVar[frozenset[str]] = frozenset()
     #: Whether a hot statement may go straight to the driver: true where there is no server whose loss must be noticed.
     direct: ClassVar[bool] = False
+    #: Whether many values are read here sooner than sorted there: true where no network lies between.
+    near: ClassVar[bool] = False
     full_text: FullText
     integrity: Integrity
     custody: Custody

@@ -71,6 +71,7 @@ class SQLite(Dialect):
     title: ClassVar[str] = "SQLite"
     driver: ClassVar[str] = "sqlite3"
     direct: ClassVar[bool] = True
+    near: ClassVar[bool] = True
     undeclared: ClassVar[frozenset[str]] = frozenset(
         {
             "message_id",  # the integer key that full text needs; the mapper's key is the pair

@@ -115,6 +115,16 @@ class Chosen:
         return found
 
 
+def times_of(chosen: Chosen, table: FromClause) -> list[ColumnElement[bool]]:
+    """The times, as conditions on messages."""
+    found: list[ColumnElement[bool]] = []
+    if chosen.since is not None:
+        found.append(table.c.created_at >= at(chosen.since))
+    if chosen.until is not None:
+        found.append(table.c.created_at < at(chosen.until))
+    return found
+
+
 def key_of(table: FromClause, by: By) -> ColumnElement[Any]:
     """What a row of such a table is told apart by."""
     return {

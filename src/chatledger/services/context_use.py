@@ -9,7 +9,7 @@ from chatledger.dialects.types import Whole
 from chatledger.models import Model
 from chatledger.models.base import table_of
 from chatledger.schemas.statistics import ContextUse
-from chatledger.services.chosen import Chosen, at, model_of
+from chatledger.services.chosen import Chosen, model_of, times_of
 from chatledger.services.rows import messages, sessions
 from chatledger.services.work import Work
 
@@ -28,11 +28,6 @@ def fullest(work: Work, chosen: Chosen, limit: int) -> list[ContextUse]:
         .scalar_subquery()
     )
     tokens = messages.c.input_tokens + func.coalesce(messages.c.output_tokens, 0)
-    times = []
-    if chosen.since is not None:
-        times.append(messages.c.created_at >= at(chosen.since))
-    if chosen.until is not None:
-        times.append(messages.c.created_at < at(chosen.until))
     # Millionths: whole numbers sort alike on both databases.
     share = tokens * literal(10**6, Whole) // _models.c.context_window
     statement = (
@@ -50,7 +45,7 @@ def fullest(work: Work, chosen: Chosen, limit: int) -> list[ContextUse]:
                 (messages.c.session_id == read_before(sessions.c.session_id)) & (messages.c.sequence_number == newest),
             ).join(_models, _models.c.model_id == model_of(messages))
         )
-        .where(_models.c.context_window > 0, *times, *chosen.conditions(work, messages))
+        .where(_models.c.context_window > 0, *times_of(chosen, messages), *chosen.conditions(work, messages))
         .order_by(share.desc(), sessions.c.session_id)
         .limit(limit)
     )

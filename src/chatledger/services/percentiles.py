@@ -1,7 +1,7 @@
-"""Percentiles by nearest rank over every duration, in the database: the same statement, and so the same answer, on both.
+"""Percentiles by nearest rank over every duration: exact, and so the same answer on both databases.
 
-Durations are counted first, then the counts are run through in their order. What is not read from an index of durations
-alone is the session, where a user, a project or a model is asked for.
+A server sorts: durations are counted first, then the counts are run through in their order. Where the database is a
+library of this process, `durations` sorts them, in the shorter time.
 """
 
 from __future__ import annotations
@@ -15,32 +15,27 @@ from sqlalchemy import ColumnElement, case, func, literal, select
 from chatledger.dialects.constructs import quarter_of
 from chatledger.dialects.types import Whole
 from chatledger.schemas.statistics import mean_ms
-from chatledger.services.adding_up import Fold
-from chatledger.services.chosen import By, Chosen, at, key_of
-from chatledger.services.rows import messages, sessions
+from chatledger.services.chosen import By, Chosen, key_of, times_of
+from chatledger.services.durations import sorted_here
+from chatledger.services.periods import Folding
+from chatledger.services.rows import messages
 from chatledger.services.work import Work
 
 #: In percent.
 RANKS = (50, 90, 95, 99)
 
 
-def ranked(work: Work, chosen: Chosen, *, by: By | None = None, fold: Fold | None = None) -> Sequence[Any]:
+def ranked(work: Work, chosen: Chosen, *, by: By | None = None, fold: Folding | None = None) -> Sequence[Any]:
     """A row for each `key` and `number`, as of `adding_up.added`, that has durations."""
-    source: Any = messages
-    if chosen.needs_sessions(work, by):
-        source = messages.join(sessions, sessions.c.session_id == messages.c.session_id)
+    if work.dialect.near:
+        return sorted_here(work, chosen, by, fold)
     names: list[ColumnElement[Any]] = [] if by is None else [key_of(messages, by).label("key")]
     if fold is not None:
         names.append(fold(quarter_of(messages.c.created_at), messages.c.created_at).label("number"))
-    times = []
-    if chosen.since is not None:
-        times.append(messages.c.created_at >= at(chosen.since))
-    if chosen.until is not None:
-        times.append(messages.c.created_at < at(chosen.until))
     each = (
         select(*names, messages.c.duration_ms.label("took"))
-        .select_from(source)
-        .where(messages.c.duration_ms.is_not(None), *times, *chosen.conditions(work, messages))
+        .select_from(chosen.source(work, by, messages, sessions_first=False))
+        .where(messages.c.duration_ms.is_not(None), *times_of(chosen, messages), *chosen.conditions(work, messages))
         .subquery()
     )
     keys = [each.c[name.name] for name in names]

@@ -7,7 +7,9 @@ from UTC; what was before is rounded to the quarter.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -113,7 +115,39 @@ def numbers(
 ) -> ColumnElement[Any]:
     """The number of the period that a quarter lies in. `moments`: where quarters are made from these, and not stored."""
     offset = _offsets(quarters, known, moments)
-    local = quarters + offset
+    found: ColumnElement[Any] = _number(kind, quarters + offset, offset)
+    return found
+
+
+@dataclass(frozen=True)
+class Folding:
+    """How quarters are gathered into periods: by the database, or one by one."""
+
+    kind: Kind
+    known: list[Segment]
+
+    def __call__(
+        self, quarters: ColumnElement[Any], /, moments: ColumnElement[Any] | None = None
+    ) -> ColumnElement[Any]:
+        return numbers(quarters, self.kind, self.known, moments)
+
+    def in_order(self) -> bool:
+        """Whether what begins and ends in a period lies in it. Not so where clocks went back over midnight, a minute late.
+
+        Of hours it is always so: one that comes twice is two.
+        """
+        ends = [part.end for part in self.known[:-1]]
+        return self.kind is Kind.HOUR or all(self.of(end - 1) <= self.of(end) for end in ends)
+
+    def of(self, quarter: int) -> int:
+        """The number of the period that this quarter lies in."""
+        at = bisect_right(self.known, quarter, hi=len(self.known) - 1, key=lambda part: part.end)
+        offset = self.known[at].offset
+        return int(_number(self.kind, quarter + offset, offset))
+
+
+def _number(kind: Kind, local: Any, offset: Any) -> Any:
+    """By arithmetic that whole numbers and columns of a database have in common."""
     if kind is Kind.HOUR:
         return (local + _BASE) // 4 * _SPREAD + offset + _SPREAD // 2
     day = (local + _BASE) // 96
@@ -211,7 +245,7 @@ def _offsets(
     return case(*ends, else_=_whole(known[-1].offset))
 
 
-def _month(day: ColumnElement[Any]) -> ColumnElement[Any]:
+def _month(day: Any) -> Any:
     """Twelve times the year and the month less one, by the calendar of 400 years, 146,097 days."""
     since = day + _MARCH
     within = since % 146_097

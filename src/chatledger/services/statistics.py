@@ -20,17 +20,17 @@ from chatledger.schemas.statistics import (
     UsagePeriod,
 )
 from chatledger.services import adding_up, percentiles
-from chatledger.services.adding_up import Fold, added, bounds
+from chatledger.services.adding_up import added, bounds
 from chatledger.services.chosen import By, Chosen, Which, Whose, by_of
 from chatledger.services.context_use import fullest
 from chatledger.services.percentiles import ranked
 from chatledger.services.periods import (
     MOST,
+    Folding,
     Kind,
     Span,
     hours_of_week,
     moment_of,
-    numbers,
     quarter,
     segments,
     spans,
@@ -160,7 +160,7 @@ class Statistics(Service):
         except ValueError:
             raise InvalidInput("period", f"is not one of {', '.join(repr(str(word)) for word in Kind)}") from None
 
-        def read(chosen: Chosen, by: By | None, fold: Fold) -> dict[tuple[str | None, int], dict[str, Any]]:
+        def read(chosen: Chosen, by: By | None, fold: Folding) -> dict[tuple[str | None, int], dict[str, Any]]:
             rows = ranked(self._work, chosen, by=by, fold=fold)
             return {(row.key if by else None, int(row.number)): percentiles.figures(row) for row in rows}
 
@@ -206,7 +206,7 @@ class Statistics(Service):
         return sorted(found, key=lambda one: (-one.cost, -one.messages, one.key or ""))
 
     def _usage_by(self, kind: Kind, tz: str | tzinfo, split: By | str | None, which: Which) -> list[UsagePeriod]:
-        def read(chosen: Chosen, by: By | None, fold: Fold) -> dict[tuple[str | None, int], dict[str, Any]]:
+        def read(chosen: Chosen, by: By | None, fold: Folding) -> dict[tuple[str | None, int], dict[str, Any]]:
             rows = added(self._work, chosen, by=by, fold=fold)
             return {(row.key if by else None, int(row.number)): adding_up.figures(row) for row in rows}
 
@@ -219,7 +219,7 @@ class Statistics(Service):
         tz: str | tzinfo,
         split: By | str | None,
         which: Which,
-        read: Callable[[Chosen, By | None, Fold], dict[tuple[str | None, int], dict[str, Any]]],
+        read: Callable[[Chosen, By | None, Folding], dict[tuple[str | None, int], dict[str, Any]]],
         nothing: dict[str, Any],
     ) -> Iterator[_P]:
         """The periods in their order, with what was read of each, and of each key where there are several."""
@@ -233,7 +233,7 @@ class Statistics(Service):
         if (written := self._written(span)) is not None:
             # A clock that changes twice a year makes a long CASE of centuries: no longer than there are messages.
             within = segments(where, *written)
-            found = read(chosen, by, lambda at, moments=None: numbers(at, kind, within, moments))
+            found = read(chosen, by, Folding(kind, within))
         keys = sorted({key for key, _ in found}, key=lambda key: (key is None, key or "")) if by else [None]
         # Where nothing was asked for, from the first message that there is to the last.
         numbered = {number for _, number in found}
