@@ -210,6 +210,49 @@ def test_periods_are_those_of_the_zones_clock(
     ]
 
 
+@pytest.mark.parametrize("kind", ["day", "hour"])
+@pytest.mark.parametrize("split", [None, "model", "role", "project"])
+def test_percentiles_of_a_period_are_those_of_its_messages(filled: Ledger, kind: str, split: str | None) -> None:
+    zone, label = ZoneInfo("Asia/Kathmandu"), {"day": _day, "hour": _hour}[kind]
+    groups: dict[Any, list[int]] = {}
+    for message, session in each(filled):
+        if message.duration_ms is not None:
+            key = {"model": message.model_id or session.model_id, "role": message.role, "project": session.project_id}
+            of = label(message.created_at.astimezone(zone)), split and key[split]
+            groups.setdefault(of, []).append(message.duration_ms)
+    with filled.read() as uow:
+        found = uow.statistics.latency_by_day(tz="Asia/Kathmandu", period=kind, split=split)
+    assert {of: _nearest_ranks(sorted(durations)) for of, durations in groups.items()} == {
+        (label(one.start), one.key): (
+            one.messages,
+            one.min_ms,
+            one.p50_ms,
+            one.p90_ms,
+            one.p95_ms,
+            one.p99_ms,
+            one.max_ms,
+        )
+        for one in found
+        if one.messages
+    }
+
+
+def test_a_midnight_that_comes_twice_tells_the_days_of_one_session_apart(ledger: Ledger) -> None:
+    # Until 2011 the clocks of St. John's went back at a minute past midnight, to 23:01 of the day before.
+    midnight = datetime(2010, 11, 7, 2, 30, tzinfo=UTC)
+    with ledger.begin() as uow:
+        uow.sessions.create("s")
+        for minutes, took in ((-20, 1), (0, 2), (20, 3)):
+            uow.messages.append(
+                "s", "assistant", "x", duration_ms=took, created_at=midnight + timedelta(minutes=minutes)
+            )
+    with ledger.read() as uow:
+        usage = uow.statistics.by_day(tz="America/St_Johns")
+        latency = uow.statistics.latency_by_day(tz="America/St_Johns")
+    assert [(6, 2), (7, 1)] == [(day.start.day, day.timed) for day in usage]
+    assert [(6, 1, 3), (7, 2, 2)] == [(day.start.day, day.min_ms, day.max_ms) for day in latency]
+
+
 def test_a_day_has_as_many_hours_as_its_clock_and_empty_ones_are_there(ledger: Ledger) -> None:
     spring, autumn = datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 24, 23, tzinfo=UTC)
     with ledger.read() as uow:

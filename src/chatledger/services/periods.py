@@ -20,6 +20,8 @@ from chatledger.dialects.types import Timestamp, Whole
 from chatledger.errors import InvalidInput
 
 #: Periods that one answer may hold.
+#: In quarters: more than any clock was ever set back.
+_TWO_DAYS = 2 * 96
 MOST = 100_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -132,7 +134,7 @@ class Folding:
         return numbers(quarters, self.kind, self.known, moments)
 
     def in_order(self) -> bool:
-        """Whether what begins and ends in a period lies in it. Not so where clocks went back over midnight, a minute late.
+        """Whether what begins and ends in a period lies in it: not where clocks went back from after midnight to before.
 
         Of hours it is always so: one that comes twice is two.
         """
@@ -184,7 +186,11 @@ def spans(kind: Kind, where: tzinfo, first: int, last: int) -> Iterator[Span]:
 
 
 def _dates(kind: Kind, where: tzinfo, first: int, last: int) -> Iterator[Span]:
-    number, end = _number_at(kind, where, first), _number_at(kind, where, last)
+    # Where clocks went back over midnight, the first or the last moment need not lie in the first or the last day.
+    ends = (*segments(where, first, min(first + _TWO_DAYS, last)), *segments(where, max(first, last - _TWO_DAYS), last))
+    changes = [at for part in ends for at in (part.start - 1, part.start) if first <= at <= last]
+    there = [_number_at(kind, where, at) for at in (first, *changes, last)]
+    number, end = min(there), max(there)
     start = _start(kind, where, number)
     while number <= end:
         number += 1
