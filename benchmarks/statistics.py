@@ -28,6 +28,8 @@ _ANSWERS: dict[str, Callable[[Statistics], object]] = {
     "latency": lambda found: found.latency(),
     "latency by model": lambda found: found.latency_by("model"),
     "latency by day": lambda found: found.latency_by_day(tz="Europe/Lisbon"),
+    "latency by day and model": lambda found: found.latency_by_day(tz="Europe/Lisbon", split="model"),
+    "context use": lambda found: found.context_use(),
 }
 
 

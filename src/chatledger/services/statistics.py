@@ -44,7 +44,7 @@ _ORDERS = ("cost", "messages", "total_tokens", "duration_ms", "errors")
 
 
 class Statistics(Service):
-    """Totals, averages, percentiles and rates, counted by the database, exactly and alike on both.
+    """Totals, averages, percentiles and rates, exact and alike on both databases.
 
     Every method takes the same filters: `user_id`, `project_id`, `model_id` (a message's own, else its session's),
     `session_id`, `role`, and the time of the messages from `since` to before `until`, which may cut any moment. Sums
