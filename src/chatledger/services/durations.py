@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, func, null, select, type_coerce
 from chatledger.dialects.constructs import json_list, minute_of, quarter_of
 from chatledger.dialects.types import Identifier
 from chatledger.services.chosen import By, Chosen, times_of
+from chatledger.services.integrity.usage import usage
 from chatledger.services.periods import Folding, quarter
 from chatledger.services.rows import messages, sessions
 from chatledger.services.work import Work
@@ -66,8 +67,14 @@ def _read(
     """Durations, a session at a time, with the key and the number of each, or the one that all have."""
     source = chosen.source(work, by, messages, sessions_first=True)
     together = messages.c.session_id if source is messages else sessions.c.session_id
+    # What may change from message to message.
+    owning = by is By.ROLE or (by is By.MODEL and _models_of_messages(work))
     statement = (
-        select(_of_session(by).label("key"), json_list(messages.c.duration_ms).label("took"), *_marks(by, fold))
+        select(
+            _of_session(by).label("key"),
+            json_list(messages.c.duration_ms).label("took"),
+            *_marks(by if owning else None, fold),
+        )
         .select_from(source)
         .where(messages.c.duration_ms.is_not(None), *times_of(chosen, messages), *chosen.conditions(work, messages))
         .group_by(together)
@@ -76,7 +83,7 @@ def _read(
     for row in work.execute(statement):
         keys: list[str | None] = [row.key]
         numbers: list[int | None] = [None]
-        if by in _OF_MESSAGE:
+        if owning:
             alike = row.own_least == row.own_most
             keys = [own or row.key for own in ([row.own_most] if alike else json.loads(row.owns))]
         if fold is not None:
@@ -90,8 +97,9 @@ def _each(values: list[Any], durations: list[int]) -> list[Any]:
     return values * len(durations) if len(values) == 1 else values
 
 
-#: What may change from message to message.
-_OF_MESSAGE = (By.MODEL, By.ROLE)
+def _models_of_messages(work: Work) -> bool:
+    """Whether any message has a model of its own. To list them takes longer than to ask."""
+    return work.execute(select(usage.c.model_id).where(usage.c.model_id != "").limit(1)).first() is not None
 
 
 def _of_session(by: By | None) -> ColumnElement[Any]:
@@ -108,7 +116,7 @@ def _of_session(by: By | None) -> ColumnElement[Any]:
 
 
 def _marks(by: By | None, fold: Folding | None) -> Iterator[ColumnElement[Any]]:
-    if by in _OF_MESSAGE:
+    if by is not None:
         own = messages.c.model_id if by is By.MODEL else messages.c.role
         value = func.coalesce(type_coerce(own, Identifier()), "")
         yield func.min(value).label("own_least")
