@@ -20,9 +20,9 @@ from chatledger.dialects.types import Timestamp, Whole
 from chatledger.errors import InvalidInput
 
 #: Periods that one answer may hold.
+MOST = 100_000
 #: In quarters: more than any clock was ever set back.
 _TWO_DAYS = 2 * 96
-MOST = 100_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUARTER = timedelta(minutes=15)
