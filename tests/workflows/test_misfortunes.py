@@ -99,7 +99,11 @@ def test_a_definition_that_cannot_be_kept_or_done_is_refused(ledger: Ledger, fie
         assert [] == uow.workflows.list()
 
 
-@pytest.mark.parametrize("given", ["text", [1], {"x": float("nan")}, {"x": "\x00"}, {"x": object()}], ids=repr)
+@pytest.mark.parametrize(
+    "given",
+    ["text", [1], {"x": float("nan")}, {"x": "\x00"}, {"x": object()}],
+    ids=["text", "list", "NaN", "NUL", "object"],
+)
 def test_an_input_that_is_none_is_named(ledger: Ledger, given: Any) -> None:
     flow = Workflow("given", inputs={"x": {}}).step("a", lambda context: 1)
     with pytest.raises(InvalidInput) as refused:
