@@ -46,6 +46,21 @@ def fill(ledger: Ledger) -> None:
         uow.metadata.set("trip", "tags", ["sea", 1.0, {"k": "v"}])
         uow.sessions.fork("trip", at=10)
         uow.snapshots.take("trip", reason="before the flight")
+        uow.annotations.add(
+            "trip", sequence_number=2, label="good", score=0.1, text=TEXTS[1], author="bob", metadata={"v": 1e16}
+        )
+        uow.metrics.record("latency", 1 / 3, "s", session_id="trip", model_id="gpt-5", metadata={"p": [0.5]})
+        uow.comparisons.create("which", variants=["a", "b"], user_id="ada", title=TEXTS[4])
+        uow.comparisons.add("which", "a", "trip", prompt_key="p")
+        uow.comparisons.record(
+            "which", "p", "a", "b", judge="ada", preference=1 / 3, cost_a="0.000000001", notes=TEXTS[1]
+        )
+        uow.batches.create("job", [{"key": f"k{n}", "payload": {"n": 1e16}} for n in range(4)], metadata={"a": [1.0]})
+        first, second = uow.batches.claim("job", worker="w", limit=2)
+        uow.batches.complete(first, {"answer": 1.0}, session_id="trip")
+        uow.batches.fail(second, ValueError("no"))
+        uow.workflows.define({"name": "flow", "steps": {"one": {"exec": ["true"]}}}, user_id="ada")
+        uow.workflows.start("flow", {}, user_id="ada", execution_id="run")
         uow.sessions.create("idle one", user_id="bob")
         uow.messages.append("idle one", "user", "zzz")
         uow.sessions.mark_idle("idle one")
