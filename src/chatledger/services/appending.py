@@ -18,7 +18,7 @@ from chatledger.schemas.message import new_message
 from chatledger.services.digest import digest_of
 from chatledger.services.ownership import in_visible_session, owned, place, this_session
 from chatledger.services.prepared import Prepared
-from chatledger.services.pricing import cost_expression, price_in_force, prices
+from chatledger.services.pricing import PRICE, cost_expression, price_in_force, prices
 from chatledger.services.rows import MESSAGE, messages, sessions, to_messages
 from chatledger.services.work import Work
 from chatledger.vocabulary import OPEN
@@ -51,15 +51,27 @@ def append_statement(dialect: Dialect, *, keyed: bool, priced: bool) -> Prepared
         # The name is a text on the wire; the other side says how it compares.
         model = func.coalesce(values["model_id"], sessions.c.model_id, type_=Identifier())
         tables = sessions.outerjoin(prices, price_in_force(model, values["created_at"]))
-        values["cost"] = cost_expression(values)
-        values["priced_from"] = case((values["cost"].is_not(None), prices.c.effective_from))
-    source = (
-        select(sessions.c.session_id, sessions.c.last_sequence + 1, *values.values())
+        del values["cost"]  # it has none of its own
+    given = [value.label(name) for name, value in values.items()] if priced else values.values()
+    source: Any = (
+        select(
+            sessions.c.session_id, (sessions.c.last_sequence + 1).label("number"), *given, *(PRICE if priced else ())
+        )
         .select_from(tables)
         .where(this_session(), _IS_OPEN, or_(_EXPECTED.is_(None), sessions.c.last_sequence + 1 == _EXPECTED))
         .with_for_update(key_share=True, of=sessions)
     )
     columns = ["session_id", "sequence_number", *values]
+    if priced:
+        # Of what was read and bound once, in a subquery of its own.
+        row = source.subquery("given").c
+        inner = select(*row, cost_expression(row).label("counted")).subquery("counted").c
+        since = case((inner.counted.is_not(None), inner.price_from))
+        # A condition, or ON CONFLICT behind it would be read as one of a join.
+        source = select(inner.session_id, inner.number, *(inner[name] for name in values), inner.counted, since).where(
+            text("1 = 1")
+        )
+        columns += ["cost", "priced_from"]
     statement = dialect.insert(messages).from_select(columns, source, include_defaults=False)
     if keyed:
         statement = statement.on_conflict_do_nothing(

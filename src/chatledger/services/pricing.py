@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, type_coerce
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, null, or_, select, type_coerce
 
 from chatledger.dialects.types import Whole, dollars, nanos
 from chatledger.models import ModelPrice
@@ -59,12 +59,16 @@ def cost_of(counts: Sequence[int | None], price: Sequence[int | None]) -> int | 
     return cost if cost <= _MOST else None
 
 
-def cost_expression(counts: Mapping[str, ColumnElement[Any]]) -> ColumnElement[Any]:
-    """The same in the database, at the price that `model_prices` is joined with."""
-    zero = literal(0, Whole)
+def cost_expression(row: Any) -> ColumnElement[Any]:
+    """The same in the database, over a row of a subquery with `COUNTS`, and the price in force as `PRICE`.
+
+    Columns alone: values that were bound here would be sent and planned some hundred times.
+    """
+    zero, million = literal_column("0", Whole), literal_column(str(MILLION), Whole)
+    counts = {name: row[name] for name in COUNTS}
     given, written, cached, reasoned = (func.coalesce(counts[name], zero, type_=Whole) for name in COUNTS)
     # In stored form: nano-dollars, and not dollars.
-    own = {kind: _nano(prices.c[kind]) for kind in KINDS}
+    own = {kind: row[f"price_{kind}"] for kind in KINDS}
     parts = (
         (given - cached, own["input"]),
         (cached, func.coalesce(own["cached_input"], own["input"], type_=Whole)),
@@ -74,20 +78,27 @@ def cost_expression(counts: Mapping[str, ColumnElement[Any]]) -> ColumnElement[A
     high: ColumnElement[int] = zero
     low: ColumnElement[int] = zero
     for count, price in parts:
-        high = high + count * func.coalesce(price // MILLION, zero, type_=Whole)
-        low = low + count * func.coalesce(price % MILLION, zero, type_=Whole)
-    rest, half = low % MILLION, MILLION // 2
-    down = high + low // MILLION
-    up = case((or_(rest > half, and_(rest == half, down % 2 == 1)), 1), else_=0)
+        high = high + count * func.coalesce(price // million, zero, type_=Whole)
+        low = low + count * func.coalesce(price % million, zero, type_=Whole)
+    half, one, two = (literal_column(str(number), Whole) for number in (MILLION // 2, 1, 2))
+    rest, down = low % million, high + low // million
+    up = case((or_(rest > half, and_(rest == half, down % two == one)), one), else_=zero)
     unknown = or_(
-        prices.c.model_id.is_(None),
+        row["price_from"].is_(None),
         and_(counts["input_tokens"].is_(None), counts["output_tokens"].is_(None)),
         cached > given,
         reasoned > written,
-        *(and_(count > 0, price.is_(None)) for count, price in parts),
-        down + up > _MOST,
+        *(and_(count > zero, price.is_(None)) for count, price in parts),
+        down + up > literal_column(str(_MOST), Whole),
     )
-    return case((unknown, None), else_=down + up)
+    return case((unknown, null()), else_=down + up)
+
+
+#: What `cost_expression` is to be given of the price in force.
+PRICE = (
+    prices.c.effective_from.label("price_from"),
+    *(type_coerce(prices.c[kind], Whole).label(f"price_{kind}") for kind in KINDS),
+)
 
 
 def price_in_force(model: ColumnElement[Any], at: ColumnElement[Any]) -> ColumnElement[bool]:
