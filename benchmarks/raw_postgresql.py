@@ -17,22 +17,22 @@ _TYPES = {
 }  # fmt: skip
 _OPEN = "session_id = %s AND status IN ('active', 'idle', 'paused') FOR NO KEY UPDATE"
 _APPEND = f"""
-    INSERT INTO messages (session_id, sequence_number, {", ".join(GIVEN)})
+    INSERT INTO chatledger_messages (session_id, sequence_number, {", ".join(GIVEN)})
     SELECT session_id, last_sequence + 1, {", ".join(f"%s::{_TYPES.get(name, 'text')}" for name in GIVEN)}
-    FROM sessions WHERE {_OPEN} RETURNING sequence_number"""
-_LAST = f"SELECT last_sequence FROM sessions WHERE {_OPEN}"
+    FROM chatledger_sessions WHERE {_OPEN} RETURNING sequence_number"""
+_LAST = f"SELECT last_sequence FROM chatledger_sessions WHERE {_OPEN}"
 _INSERT = f"""
-    INSERT INTO messages (session_id, sequence_number, {", ".join(GIVEN)})
+    INSERT INTO chatledger_messages (session_id, sequence_number, {", ".join(GIVEN)})
     SELECT %s, %s + place, {", ".join(GIVEN)}
     FROM unnest({", ".join(f"%s::{_TYPES.get(name, 'text')}[]" for name in GIVEN)}) WITH ORDINALITY
         AS given ({", ".join(GIVEN)}, place)
     ORDER BY place"""
 # Parsed by psycopg, which uses json.loads.
-_HISTORY = f"SELECT {', '.join(READ)} FROM messages WHERE session_id = %s ORDER BY sequence_number"
+_HISTORY = f"SELECT {', '.join(READ)} FROM chatledger_messages WHERE session_id = %s ORDER BY sequence_number"
 _SESSIONS = f"""
     SELECT {", ".join(SESSION)},
-        (SELECT json_object_agg(key, value) FROM session_metadata AS d WHERE d.session_id = s.session_id)
-    FROM sessions AS s WHERE user_id = %s AND status <> 'expired'
+        (SELECT json_object_agg(key, value) FROM chatledger_session_metadata AS d WHERE d.session_id = s.session_id)
+    FROM chatledger_sessions AS s WHERE user_id = %s AND status <> 'expired'
     ORDER BY activity_minute DESC, last_activity DESC, session_id DESC LIMIT %s"""
 # Never prepared: planned for its words, the query is a constant, and the planner knows whether to walk created_at (common
 # words) or the GIN index (rare ones). A generic plan is up to ten times slower, as is a query that comes from a CTE.
@@ -42,20 +42,20 @@ _SEARCH = f"""
         FROM (
             SELECT m.session_id, m.sequence_number, m.created_at,
                 ts_rank(m.search_vector, phraseto_tsquery('chatledger', %(words)s)) AS score
-            FROM messages AS m JOIN sessions AS s ON s.session_id = m.session_id
+            FROM chatledger_messages AS m JOIN chatledger_sessions AS s ON s.session_id = m.session_id
             WHERE m.search_vector @@ phraseto_tsquery('chatledger', %(words)s) AND s.status <> 'expired'
             ORDER BY m.created_at DESC LIMIT {CANDIDATES}
         ) AS c
-        JOIN sessions AS s ON s.session_id = c.session_id
+        JOIN chatledger_sessions AS s ON s.session_id = c.session_id
         ORDER BY c.score DESC, c.created_at DESC LIMIT %(limit)s
     )
     SELECT b.*, m.role, ts_headline(
         'chatledger', left(m.content, 20000), phraseto_tsquery('chatledger', %(words)s), 'StartSel=**, StopSel=**'
     )
-    FROM best AS b JOIN messages AS m ON m.session_id = b.session_id AND m.sequence_number = b.sequence_number
+    FROM best AS b JOIN chatledger_messages AS m ON m.session_id = b.session_id AND m.sequence_number = b.sequence_number
     ORDER BY b.score DESC, b.created_at DESC"""
-_FILL = "COPY sessions (session_id, user_id, title, created_at, updated_at, last_activity) FROM STDIN"
-_LABEL = "INSERT INTO session_metadata (session_id, key, value) VALUES (%s, 'label', to_json(%s::text))"
+_FILL = "COPY chatledger_sessions (session_id, user_id, title, created_at, updated_at, last_activity) FROM STDIN"
+_LABEL = "INSERT INTO chatledger_session_metadata (session_id, key, value) VALUES (%s, 'label', to_json(%s::text))"
 
 
 class RawPostgreSQL(Raw):

@@ -12,39 +12,42 @@ from chatledger.dialects.types import stamp
 
 _MARKS = ", ".join("?" * len(GIVEN))
 _APPEND = f"""
-    INSERT INTO messages (session_id, sequence_number, {", ".join(GIVEN)})
-    SELECT session_id, last_sequence + 1, {_MARKS} FROM sessions
+    INSERT INTO chatledger_messages (session_id, sequence_number, {", ".join(GIVEN)})
+    SELECT session_id, last_sequence + 1, {_MARKS} FROM chatledger_sessions
     WHERE session_id = ? AND status IN ('active', 'idle', 'paused')
     RETURNING sequence_number"""
-_LAST = "SELECT last_sequence FROM sessions WHERE session_id = ? AND status IN ('active', 'idle', 'paused')"
-_INSERT = f"INSERT INTO messages (session_id, sequence_number, {', '.join(GIVEN)}) VALUES (?, ?, {_MARKS})"
-_HISTORY = f"SELECT {', '.join(READ)} FROM messages WHERE session_id = ? ORDER BY sequence_number"
+_LAST = "SELECT last_sequence FROM chatledger_sessions WHERE session_id = ? AND status IN ('active', 'idle', 'paused')"
+_INSERT = f"INSERT INTO chatledger_messages (session_id, sequence_number, {', '.join(GIVEN)}) VALUES (?, ?, {_MARKS})"
+_HISTORY = f"SELECT {', '.join(READ)} FROM chatledger_messages WHERE session_id = ? ORDER BY sequence_number"
 _SESSIONS = f"""
     SELECT {", ".join(SESSION)},
-        (SELECT json_group_object(key, json(value)) FROM session_metadata AS d WHERE d.session_id = s.session_id)
-    FROM sessions AS s WHERE user_id = ? AND status <> 'expired'
+        (SELECT json_group_object(key, json(value)) FROM chatledger_session_metadata AS d
+            WHERE d.session_id = s.session_id)
+    FROM chatledger_sessions AS s WHERE user_id = ? AND status <> 'expired'
     ORDER BY activity_minute DESC, last_activity DESC, session_id DESC LIMIT ?"""
 # The order of a materialised part is kept by the joins that follow, as SQLite runs them.
 _SEARCH = f"""
     WITH newest AS MATERIALIZED (
-        SELECT f.rowid AS id, f.rank AS score FROM messages_fts AS f
-        CROSS JOIN messages AS m ON m.message_id = f.rowid
-        CROSS JOIN sessions AS s ON s.session_id = m.session_id
-        WHERE f.messages_fts MATCH :match AND s.status <> 'expired'
+        SELECT f.rowid AS id, f.rank AS score FROM chatledger_messages_fts AS f
+        CROSS JOIN chatledger_messages AS m ON m.message_id = f.rowid
+        CROSS JOIN chatledger_sessions AS s ON s.session_id = m.session_id
+        WHERE f.chatledger_messages_fts MATCH :match AND s.status <> 'expired'
         ORDER BY f.rowid DESC LIMIT {CANDIDATES}
     ), best AS MATERIALIZED (
         SELECT id, score FROM newest ORDER BY score, id DESC LIMIT :limit
     )
     SELECT b.score, m.session_id, m.sequence_number, m.role, m.created_at, s.title, s.user_id, s.project_id, (
-        SELECT snippet(messages_fts, 0, '**', '**', '…', 24) FROM messages_fts
-        WHERE messages_fts MATCH :match AND rowid = b.id
+        SELECT snippet(chatledger_messages_fts, 0, '**', '**', '…', 24) FROM chatledger_messages_fts
+        WHERE chatledger_messages_fts MATCH :match AND rowid = b.id
     )
     FROM best AS b
-    CROSS JOIN messages AS m ON m.message_id = b.id
-    CROSS JOIN sessions AS s ON s.session_id = m.session_id"""
+    CROSS JOIN chatledger_messages AS m ON m.message_id = b.id
+    CROSS JOIN chatledger_sessions AS s ON s.session_id = m.session_id"""
 _CONTEXT = SESSION.index("context")
-_FILL = "INSERT INTO sessions (session_id, user_id, title, created_at, updated_at, last_activity) VALUES (?,?,?,?,?,?)"
-_LABEL = "INSERT INTO session_metadata (session_id, key, value) VALUES (?, 'label', json_quote(?))"
+_FILL = """
+    INSERT INTO chatledger_sessions (session_id, user_id, title, created_at, updated_at, last_activity)
+    VALUES (?,?,?,?,?,?)"""
+_LABEL = "INSERT INTO chatledger_session_metadata (session_id, key, value) VALUES (?, 'label', json_quote(?))"
 
 
 class RawSQLite(Raw):

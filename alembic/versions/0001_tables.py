@@ -2,9 +2,9 @@
 
 Why: the whole of the store. Every key of a table that belongs to a session begins with session_id, and foreign keys go
 only to sessions or to the small tables of names, so that the same tables can later be partitioned or sharded by
-session. `messages.message_id` exists on SQLite alone, where full text needs an integer key that VACUUM leaves as it is.
+session. `chatledger_messages.message_id` exists on SQLite alone, where full text needs an integer key that VACUUM leaves as it is.
 Tables are STRICT on SQLite, so that a wrong type is refused there as it is on PostgreSQL. JSON is kept as text (json,
-not jsonb), so that numbers and the order of keys come back unchanged. `sessions.activity_minute` is what lists are
+not jsonb), so that numbers and the order of keys come back unchanged. `chatledger_sessions.activity_minute` is what lists are
 indexed by: an index on last_activity itself would make every append rewrite it (PostgreSQL: no HOT update); the free
 space of the fill factor serves the same end.
 Unsafe: nothing; the tables are new.
@@ -26,16 +26,16 @@ depends_on = None
 
 UP = {
     "sqlite": [
-        """CREATE TABLE projects (
+        """CREATE TABLE chatledger_projects (
             project_id TEXT NOT NULL,
             name TEXT,
             description TEXT,
             metadata TEXT,
             created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
             archived_at TEXT,
-            CONSTRAINT pk_projects PRIMARY KEY (project_id)
+            CONSTRAINT pk_chatledger_projects PRIMARY KEY (project_id)
         ) STRICT""",
-        """CREATE TABLE models (
+        """CREATE TABLE chatledger_models (
             model_id TEXT NOT NULL,
             provider TEXT,
             name TEXT,
@@ -44,9 +44,9 @@ UP = {
             metadata TEXT,
             created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
             archived_at TEXT,
-            CONSTRAINT pk_models PRIMARY KEY (model_id)
+            CONSTRAINT pk_chatledger_models PRIMARY KEY (model_id)
         ) STRICT""",
-        """CREATE TABLE sessions (
+        """CREATE TABLE chatledger_sessions (
             session_id TEXT NOT NULL,
             user_id TEXT,
             project_id TEXT,
@@ -68,12 +68,12 @@ UP = {
             forked_from TEXT,
             forked_at INTEGER,
             activity_minute TEXT GENERATED ALWAYS AS (substr(last_activity, 1, 16)) STORED,
-            CONSTRAINT pk_sessions PRIMARY KEY (session_id),
-            CONSTRAINT fk_sessions_project_id FOREIGN KEY (project_id) REFERENCES projects (project_id),
-            CONSTRAINT fk_sessions_model_id FOREIGN KEY (model_id) REFERENCES models (model_id),
-            CONSTRAINT ck_sessions_status CHECK (status IN ('active', 'idle', 'paused', 'archived', 'expired', 'failed'))
+            CONSTRAINT pk_chatledger_sessions PRIMARY KEY (session_id),
+            CONSTRAINT fk_chatledger_sessions_project_id FOREIGN KEY (project_id) REFERENCES chatledger_projects (project_id),
+            CONSTRAINT fk_chatledger_sessions_model_id FOREIGN KEY (model_id) REFERENCES chatledger_models (model_id),
+            CONSTRAINT ck_chatledger_sessions_status CHECK (status IN ('active', 'idle', 'paused', 'archived', 'expired', 'failed'))
         ) STRICT""",
-        """CREATE TABLE messages (
+        """CREATE TABLE chatledger_messages (
             message_id INTEGER PRIMARY KEY,
             session_id TEXT NOT NULL,
             sequence_number INTEGER NOT NULL,
@@ -94,20 +94,20 @@ UP = {
             created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
             digest BLOB,
             search_text TEXT,
-            CONSTRAINT uq_messages_session_id_sequence_number UNIQUE (session_id, sequence_number),
-            CONSTRAINT fk_messages_session_id FOREIGN KEY (session_id) REFERENCES sessions (session_id) ON DELETE CASCADE,
-            CONSTRAINT ck_messages_sequence_number CHECK (sequence_number >= 1),
-            CONSTRAINT ck_messages_role CHECK (role IN ('system', 'developer', 'user', 'assistant', 'tool'))
+            CONSTRAINT uq_chatledger_messages_session_id_sequence_number UNIQUE (session_id, sequence_number),
+            CONSTRAINT fk_chatledger_messages_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
+            CONSTRAINT ck_chatledger_messages_sequence_number CHECK (sequence_number >= 1),
+            CONSTRAINT ck_chatledger_messages_role CHECK (role IN ('system', 'developer', 'user', 'assistant', 'tool'))
         ) STRICT""",
-        """CREATE TABLE session_metadata (
+        """CREATE TABLE chatledger_session_metadata (
             session_id TEXT NOT NULL,
             key TEXT NOT NULL,
             value TEXT NOT NULL,
             updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            CONSTRAINT pk_session_metadata PRIMARY KEY (session_id, key),
-            CONSTRAINT fk_session_metadata_session_id FOREIGN KEY (session_id) REFERENCES sessions (session_id) ON DELETE CASCADE
+            CONSTRAINT pk_chatledger_session_metadata PRIMARY KEY (session_id, key),
+            CONSTRAINT fk_chatledger_session_metadata_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
         ) STRICT, WITHOUT ROWID""",
-        """CREATE TABLE session_timeouts (
+        """CREATE TABLE chatledger_session_timeouts (
             session_id TEXT NOT NULL,
             idle_limit INTEGER,
             hard_limit INTEGER,
@@ -117,10 +117,10 @@ UP = {
             warned_for TEXT,
             created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
             updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            CONSTRAINT pk_session_timeouts PRIMARY KEY (session_id),
-            CONSTRAINT fk_session_timeouts_session_id FOREIGN KEY (session_id) REFERENCES sessions (session_id) ON DELETE CASCADE
+            CONSTRAINT pk_chatledger_session_timeouts PRIMARY KEY (session_id),
+            CONSTRAINT fk_chatledger_session_timeouts_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
         ) STRICT""",
-        """CREATE TABLE session_snapshots (
+        """CREATE TABLE chatledger_session_snapshots (
             session_id TEXT NOT NULL,
             snapshot_number INTEGER NOT NULL,
             kind TEXT NOT NULL,
@@ -136,11 +136,11 @@ UP = {
             body BLOB NOT NULL,
             size INTEGER NOT NULL,
             digest BLOB NOT NULL,
-            CONSTRAINT pk_session_snapshots PRIMARY KEY (session_id, snapshot_number),
-            CONSTRAINT fk_session_snapshots_session_id FOREIGN KEY (session_id) REFERENCES sessions (session_id) ON DELETE CASCADE,
-            CONSTRAINT ck_session_snapshots_kind CHECK (kind IN ('checkpoint', 'timeout_warning', 'pre_archive', 'manual'))
+            CONSTRAINT pk_chatledger_session_snapshots PRIMARY KEY (session_id, snapshot_number),
+            CONSTRAINT fk_chatledger_session_snapshots_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
+            CONSTRAINT ck_chatledger_session_snapshots_kind CHECK (kind IN ('checkpoint', 'timeout_warning', 'pre_archive', 'manual'))
         ) STRICT""",
-        """CREATE TABLE audit_log (
+        """CREATE TABLE chatledger_audit_log (
             audit_id INTEGER PRIMARY KEY AUTOINCREMENT,
             at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
             action TEXT NOT NULL,
@@ -153,16 +153,16 @@ UP = {
         ) STRICT""",
     ],
     "postgresql": [
-        """CREATE TABLE projects (
+        """CREATE TABLE chatledger_projects (
             project_id TEXT COLLATE "C" NOT NULL,
             name TEXT,
             description TEXT,
             metadata JSON,
             created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
             archived_at TIMESTAMP WITH TIME ZONE,
-            CONSTRAINT pk_projects PRIMARY KEY (project_id)
+            CONSTRAINT pk_chatledger_projects PRIMARY KEY (project_id)
         )""",
-        """CREATE TABLE models (
+        """CREATE TABLE chatledger_models (
             model_id TEXT COLLATE "C" NOT NULL,
             provider TEXT,
             name TEXT,
@@ -171,9 +171,9 @@ UP = {
             metadata JSON,
             created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
             archived_at TIMESTAMP WITH TIME ZONE,
-            CONSTRAINT pk_models PRIMARY KEY (model_id)
+            CONSTRAINT pk_chatledger_models PRIMARY KEY (model_id)
         )""",
-        """CREATE TABLE sessions (
+        """CREATE TABLE chatledger_sessions (
             session_id TEXT COLLATE "C" NOT NULL,
             user_id TEXT COLLATE "C",
             project_id TEXT COLLATE "C",
@@ -195,12 +195,12 @@ UP = {
             forked_from TEXT COLLATE "C",
             forked_at BIGINT,
             activity_minute TIMESTAMP WITHOUT TIME ZONE GENERATED ALWAYS AS (date_trunc('minute', (last_activity AT TIME ZONE 'UTC'))) STORED,
-            CONSTRAINT pk_sessions PRIMARY KEY (session_id),
-            CONSTRAINT fk_sessions_project_id FOREIGN KEY (project_id) REFERENCES projects (project_id),
-            CONSTRAINT fk_sessions_model_id FOREIGN KEY (model_id) REFERENCES models (model_id),
-            CONSTRAINT ck_sessions_status CHECK (status IN ('active', 'idle', 'paused', 'archived', 'expired', 'failed'))
+            CONSTRAINT pk_chatledger_sessions PRIMARY KEY (session_id),
+            CONSTRAINT fk_chatledger_sessions_project_id FOREIGN KEY (project_id) REFERENCES chatledger_projects (project_id),
+            CONSTRAINT fk_chatledger_sessions_model_id FOREIGN KEY (model_id) REFERENCES chatledger_models (model_id),
+            CONSTRAINT ck_chatledger_sessions_status CHECK (status IN ('active', 'idle', 'paused', 'archived', 'expired', 'failed'))
         ) WITH (fillfactor = 70)""",
-        """CREATE TABLE messages (
+        """CREATE TABLE chatledger_messages (
             session_id TEXT COLLATE "C" NOT NULL,
             sequence_number BIGINT NOT NULL,
             role TEXT NOT NULL,
@@ -220,20 +220,20 @@ UP = {
             created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
             digest BYTEA,
             search_text TEXT,
-            CONSTRAINT pk_messages PRIMARY KEY (session_id, sequence_number),
-            CONSTRAINT fk_messages_session_id FOREIGN KEY (session_id) REFERENCES sessions (session_id) ON DELETE CASCADE,
-            CONSTRAINT ck_messages_sequence_number CHECK (sequence_number >= 1),
-            CONSTRAINT ck_messages_role CHECK (role IN ('system', 'developer', 'user', 'assistant', 'tool'))
+            CONSTRAINT pk_chatledger_messages PRIMARY KEY (session_id, sequence_number),
+            CONSTRAINT fk_chatledger_messages_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
+            CONSTRAINT ck_chatledger_messages_sequence_number CHECK (sequence_number >= 1),
+            CONSTRAINT ck_chatledger_messages_role CHECK (role IN ('system', 'developer', 'user', 'assistant', 'tool'))
         )""",
-        """CREATE TABLE session_metadata (
+        """CREATE TABLE chatledger_session_metadata (
             session_id TEXT COLLATE "C" NOT NULL,
             key TEXT COLLATE "C" NOT NULL,
             value JSON NOT NULL,
             updated_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            CONSTRAINT pk_session_metadata PRIMARY KEY (session_id, key),
-            CONSTRAINT fk_session_metadata_session_id FOREIGN KEY (session_id) REFERENCES sessions (session_id) ON DELETE CASCADE
+            CONSTRAINT pk_chatledger_session_metadata PRIMARY KEY (session_id, key),
+            CONSTRAINT fk_chatledger_session_metadata_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
         )""",
-        """CREATE TABLE session_timeouts (
+        """CREATE TABLE chatledger_session_timeouts (
             session_id TEXT COLLATE "C" NOT NULL,
             idle_limit BIGINT,
             hard_limit BIGINT,
@@ -243,10 +243,10 @@ UP = {
             warned_for TIMESTAMP WITH TIME ZONE,
             created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
             updated_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            CONSTRAINT pk_session_timeouts PRIMARY KEY (session_id),
-            CONSTRAINT fk_session_timeouts_session_id FOREIGN KEY (session_id) REFERENCES sessions (session_id) ON DELETE CASCADE
+            CONSTRAINT pk_chatledger_session_timeouts PRIMARY KEY (session_id),
+            CONSTRAINT fk_chatledger_session_timeouts_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
         )""",
-        """CREATE TABLE session_snapshots (
+        """CREATE TABLE chatledger_session_snapshots (
             session_id TEXT COLLATE "C" NOT NULL,
             snapshot_number BIGINT NOT NULL,
             kind TEXT NOT NULL,
@@ -262,11 +262,11 @@ UP = {
             body BYTEA NOT NULL,
             size BIGINT NOT NULL,
             digest BYTEA NOT NULL,
-            CONSTRAINT pk_session_snapshots PRIMARY KEY (session_id, snapshot_number),
-            CONSTRAINT fk_session_snapshots_session_id FOREIGN KEY (session_id) REFERENCES sessions (session_id) ON DELETE CASCADE,
-            CONSTRAINT ck_session_snapshots_kind CHECK (kind IN ('checkpoint', 'timeout_warning', 'pre_archive', 'manual'))
+            CONSTRAINT pk_chatledger_session_snapshots PRIMARY KEY (session_id, snapshot_number),
+            CONSTRAINT fk_chatledger_session_snapshots_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
+            CONSTRAINT ck_chatledger_session_snapshots_kind CHECK (kind IN ('checkpoint', 'timeout_warning', 'pre_archive', 'manual'))
         )""",
-        """CREATE TABLE audit_log (
+        """CREATE TABLE chatledger_audit_log (
             audit_id BIGINT GENERATED BY DEFAULT AS IDENTITY,
             at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
             action TEXT NOT NULL,
@@ -276,31 +276,31 @@ UP = {
             user_id TEXT COLLATE "C",
             count BIGINT NOT NULL DEFAULT 1,
             details JSON,
-            CONSTRAINT pk_audit_log PRIMARY KEY (audit_id)
+            CONSTRAINT pk_chatledger_audit_log PRIMARY KEY (audit_id)
         )""",
     ],
 }
 
 DOWN = {
     "sqlite": [
-        "DROP TABLE audit_log",
-        "DROP TABLE session_snapshots",
-        "DROP TABLE session_timeouts",
-        "DROP TABLE session_metadata",
-        "DROP TABLE messages",
-        "DROP TABLE sessions",
-        "DROP TABLE models",
-        "DROP TABLE projects",
+        "DROP TABLE chatledger_audit_log",
+        "DROP TABLE chatledger_session_snapshots",
+        "DROP TABLE chatledger_session_timeouts",
+        "DROP TABLE chatledger_session_metadata",
+        "DROP TABLE chatledger_messages",
+        "DROP TABLE chatledger_sessions",
+        "DROP TABLE chatledger_models",
+        "DROP TABLE chatledger_projects",
     ],
     "postgresql": [
-        "DROP TABLE audit_log",
-        "DROP TABLE session_snapshots",
-        "DROP TABLE session_timeouts",
-        "DROP TABLE session_metadata",
-        "DROP TABLE messages",
-        "DROP TABLE sessions",
-        "DROP TABLE models",
-        "DROP TABLE projects",
+        "DROP TABLE chatledger_audit_log",
+        "DROP TABLE chatledger_session_snapshots",
+        "DROP TABLE chatledger_session_timeouts",
+        "DROP TABLE chatledger_session_metadata",
+        "DROP TABLE chatledger_messages",
+        "DROP TABLE chatledger_sessions",
+        "DROP TABLE chatledger_models",
+        "DROP TABLE chatledger_projects",
     ],
 }
 

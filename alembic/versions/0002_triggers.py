@@ -24,12 +24,12 @@ depends_on = None
 
 UP = {
     "sqlite": [
-        """UPDATE sessions SET
+        """UPDATE chatledger_sessions SET
             message_count = counted.messages,
             total_tokens = counted.tokens,
             total_duration_ms = counted.duration_ms,
             total_cost = counted.cost,
-            last_sequence = CASE WHEN counted.last > sessions.last_sequence THEN counted.last ELSE sessions.last_sequence END
+            last_sequence = CASE WHEN counted.last > chatledger_sessions.last_sequence THEN counted.last ELSE chatledger_sessions.last_sequence END
         FROM (
             SELECT s.session_id,
                 count(m.session_id) AS messages,
@@ -37,12 +37,12 @@ UP = {
                 coalesce(sum(m.duration_ms), 0) AS duration_ms,
                 coalesce(sum(m.cost), 0) AS cost,
                 coalesce(max(m.sequence_number), 0) AS last
-            FROM sessions AS s LEFT JOIN messages AS m ON m.session_id = s.session_id
+            FROM chatledger_sessions AS s LEFT JOIN chatledger_messages AS m ON m.session_id = s.session_id
             GROUP BY s.session_id
         ) AS counted
-        WHERE counted.session_id = sessions.session_id""",
-        """CREATE TRIGGER messages_count_insert AFTER INSERT ON messages BEGIN
-            UPDATE sessions SET
+        WHERE counted.session_id = chatledger_sessions.session_id""",
+        """CREATE TRIGGER chatledger_messages_count_insert AFTER INSERT ON chatledger_messages BEGIN
+            UPDATE chatledger_sessions SET
                 message_count = message_count + 1,
                 total_tokens = total_tokens + coalesce(new.tokens_used, coalesce(new.input_tokens, 0) + coalesce(new.output_tokens, 0)),
                 total_duration_ms = total_duration_ms + coalesce(new.duration_ms, 0),
@@ -51,24 +51,24 @@ UP = {
                 last_activity = max(last_activity, new.created_at)
             WHERE session_id = new.session_id;
         END""",
-        """CREATE TRIGGER messages_count_delete AFTER DELETE ON messages BEGIN
-            UPDATE sessions SET
+        """CREATE TRIGGER chatledger_messages_count_delete AFTER DELETE ON chatledger_messages BEGIN
+            UPDATE chatledger_sessions SET
                 message_count = message_count - 1,
                 total_tokens = total_tokens - coalesce(old.tokens_used, coalesce(old.input_tokens, 0) + coalesce(old.output_tokens, 0)),
                 total_duration_ms = total_duration_ms - coalesce(old.duration_ms, 0),
                 total_cost = total_cost - coalesce(old.cost, 0)
             WHERE session_id = old.session_id;
         END""",
-        """CREATE TRIGGER messages_count_update
-        AFTER UPDATE OF session_id, sequence_number, input_tokens, output_tokens, tokens_used, duration_ms, cost ON messages
+        """CREATE TRIGGER chatledger_messages_count_update
+        AFTER UPDATE OF session_id, sequence_number, input_tokens, output_tokens, tokens_used, duration_ms, cost ON chatledger_messages
         BEGIN
-            UPDATE sessions SET
+            UPDATE chatledger_sessions SET
                 message_count = message_count - 1,
                 total_tokens = total_tokens - coalesce(old.tokens_used, coalesce(old.input_tokens, 0) + coalesce(old.output_tokens, 0)),
                 total_duration_ms = total_duration_ms - coalesce(old.duration_ms, 0),
                 total_cost = total_cost - coalesce(old.cost, 0)
             WHERE session_id = old.session_id;
-            UPDATE sessions SET
+            UPDATE chatledger_sessions SET
                 message_count = message_count + 1,
                 total_tokens = total_tokens + coalesce(new.tokens_used, coalesce(new.input_tokens, 0) + coalesce(new.output_tokens, 0)),
                 total_duration_ms = total_duration_ms + coalesce(new.duration_ms, 0),
@@ -76,30 +76,30 @@ UP = {
                 last_sequence = max(last_sequence, new.sequence_number)
             WHERE session_id = new.session_id;
         END""",
-        """CREATE TRIGGER messages_wake AFTER INSERT ON messages
-        WHEN (SELECT status FROM sessions WHERE session_id = new.session_id) = 'idle'
+        """CREATE TRIGGER chatledger_messages_wake AFTER INSERT ON chatledger_messages
+        WHEN (SELECT status FROM chatledger_sessions WHERE session_id = new.session_id) = 'idle'
         BEGIN
-            UPDATE sessions SET status = 'active', updated_at = max(updated_at, new.created_at)
+            UPDATE chatledger_sessions SET status = 'active', updated_at = max(updated_at, new.created_at)
             WHERE session_id = new.session_id;
         END""",
-        """CREATE TRIGGER sessions_updated_at
-        AFTER UPDATE OF user_id, project_id, model_id, title, system_prompt, status, context, expired_at, archived_at ON sessions
+        """CREATE TRIGGER chatledger_sessions_updated_at
+        AFTER UPDATE OF user_id, project_id, model_id, title, system_prompt, status, context, expired_at, archived_at ON chatledger_sessions
         WHEN new.updated_at IS old.updated_at
         BEGIN
-            UPDATE sessions SET updated_at = strftime('%Y-%m-%d %H:%M:%f000', 'now') WHERE session_id = new.session_id;
+            UPDATE chatledger_sessions SET updated_at = strftime('%Y-%m-%d %H:%M:%f000', 'now') WHERE session_id = new.session_id;
         END""",
-        """CREATE TRIGGER sessions_audit_delete AFTER DELETE ON sessions BEGIN
-            INSERT INTO audit_log (action, session_id, user_id, count, details)
+        """CREATE TRIGGER chatledger_sessions_audit_delete AFTER DELETE ON chatledger_sessions BEGIN
+            INSERT INTO chatledger_audit_log (action, session_id, user_id, count, details)
             VALUES ('session.deleted', old.session_id, old.user_id, 1, json_object('messages', old.message_count));
         END""",
     ],
     "postgresql": [
-        """UPDATE sessions SET
+        """UPDATE chatledger_sessions SET
             message_count = counted.messages,
             total_tokens = counted.tokens,
             total_duration_ms = counted.duration_ms,
             total_cost = counted.cost,
-            last_sequence = CASE WHEN counted.last > sessions.last_sequence THEN counted.last ELSE sessions.last_sequence END
+            last_sequence = CASE WHEN counted.last > chatledger_sessions.last_sequence THEN counted.last ELSE chatledger_sessions.last_sequence END
         FROM (
             SELECT s.session_id,
                 count(m.session_id) AS messages,
@@ -107,10 +107,10 @@ UP = {
                 coalesce(sum(m.duration_ms), 0) AS duration_ms,
                 coalesce(sum(m.cost), 0) AS cost,
                 coalesce(max(m.sequence_number), 0) AS last
-            FROM sessions AS s LEFT JOIN messages AS m ON m.session_id = s.session_id
+            FROM chatledger_sessions AS s LEFT JOIN chatledger_messages AS m ON m.session_id = s.session_id
             GROUP BY s.session_id
         ) AS counted
-        WHERE counted.session_id = sessions.session_id""",
+        WHERE counted.session_id = chatledger_sessions.session_id""",
         """CREATE FUNCTION chatledger_count_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         DECLARE
             added record;
@@ -125,7 +125,7 @@ UP = {
                     max(created_at) AS newest
                 FROM new_rows GROUP BY session_id ORDER BY session_id
             LOOP
-                UPDATE sessions SET
+                UPDATE chatledger_sessions SET
                     message_count = message_count + added.messages,
                     total_tokens = total_tokens + added.tokens,
                     total_duration_ms = total_duration_ms + added.duration_ms,
@@ -150,7 +150,7 @@ UP = {
                     coalesce(sum(cost), 0) AS cost
                 FROM old_rows GROUP BY session_id ORDER BY session_id
             LOOP
-                UPDATE sessions SET
+                UPDATE chatledger_sessions SET
                     message_count = message_count - removed.messages,
                     total_tokens = total_tokens - removed.tokens,
                     total_duration_ms = total_duration_ms - removed.duration_ms,
@@ -183,7 +183,7 @@ UP = {
                 ) AS difference
                 GROUP BY session_id ORDER BY session_id
             LOOP
-                UPDATE sessions SET
+                UPDATE chatledger_sessions SET
                     message_count = message_count + changed.messages,
                     total_tokens = total_tokens + changed.tokens,
                     total_duration_ms = total_duration_ms + changed.duration_ms,
@@ -197,7 +197,7 @@ UP = {
         END $$""",
         """CREATE FUNCTION chatledger_count_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         BEGIN
-            UPDATE sessions SET message_count = 0, total_tokens = 0, total_duration_ms = 0, total_cost = 0
+            UPDATE chatledger_sessions SET message_count = 0, total_tokens = 0, total_duration_ms = 0, total_cost = 0
             WHERE message_count <> 0;
             RETURN NULL;
         END $$""",
@@ -208,22 +208,22 @@ UP = {
         END $$""",
         """CREATE FUNCTION chatledger_audit_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         BEGIN
-            INSERT INTO audit_log (action, session_id, user_id, count, details)
+            INSERT INTO chatledger_audit_log (action, session_id, user_id, count, details)
             SELECT 'session.deleted', session_id, user_id, 1, json_build_object('messages', message_count)
             FROM old_rows ORDER BY session_id;
             RETURN NULL;
         END $$""",
-        """CREATE TRIGGER messages_count_insert AFTER INSERT ON messages
+        """CREATE TRIGGER chatledger_messages_count_insert AFTER INSERT ON chatledger_messages
         REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION chatledger_count_insert()""",
-        """CREATE TRIGGER messages_count_delete AFTER DELETE ON messages
+        """CREATE TRIGGER chatledger_messages_count_delete AFTER DELETE ON chatledger_messages
         REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION chatledger_count_delete()""",
-        """CREATE TRIGGER messages_count_update AFTER UPDATE ON messages
+        """CREATE TRIGGER chatledger_messages_count_update AFTER UPDATE ON chatledger_messages
         REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
         FOR EACH STATEMENT EXECUTE FUNCTION chatledger_count_update()""",
-        """CREATE TRIGGER messages_count_truncate AFTER TRUNCATE ON messages
+        """CREATE TRIGGER chatledger_messages_count_truncate AFTER TRUNCATE ON chatledger_messages
         FOR EACH STATEMENT EXECUTE FUNCTION chatledger_count_truncate()""",
-        """CREATE TRIGGER sessions_updated_at
-        BEFORE UPDATE OF user_id, project_id, model_id, title, system_prompt, status, context, expired_at, archived_at ON sessions
+        """CREATE TRIGGER chatledger_sessions_updated_at
+        BEFORE UPDATE OF user_id, project_id, model_id, title, system_prompt, status, context, expired_at, archived_at ON chatledger_sessions
         FOR EACH ROW WHEN (
             NEW.updated_at = OLD.updated_at AND (
                 NEW.user_id IS DISTINCT FROM OLD.user_id
@@ -238,27 +238,27 @@ UP = {
             )
         )
         EXECUTE FUNCTION chatledger_touch()""",
-        """CREATE TRIGGER sessions_audit_delete AFTER DELETE ON sessions
+        """CREATE TRIGGER chatledger_sessions_audit_delete AFTER DELETE ON chatledger_sessions
         REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION chatledger_audit_delete()""",
     ],
 }
 
 DOWN = {
     "sqlite": [
-        "DROP TRIGGER messages_count_update",
-        "DROP TRIGGER messages_count_delete",
-        "DROP TRIGGER messages_count_insert",
-        "DROP TRIGGER messages_wake",
-        "DROP TRIGGER sessions_updated_at",
-        "DROP TRIGGER sessions_audit_delete",
+        "DROP TRIGGER chatledger_messages_count_update",
+        "DROP TRIGGER chatledger_messages_count_delete",
+        "DROP TRIGGER chatledger_messages_count_insert",
+        "DROP TRIGGER chatledger_messages_wake",
+        "DROP TRIGGER chatledger_sessions_updated_at",
+        "DROP TRIGGER chatledger_sessions_audit_delete",
     ],
     "postgresql": [
-        "DROP TRIGGER sessions_audit_delete ON sessions",
-        "DROP TRIGGER sessions_updated_at ON sessions",
-        "DROP TRIGGER messages_count_truncate ON messages",
-        "DROP TRIGGER messages_count_update ON messages",
-        "DROP TRIGGER messages_count_delete ON messages",
-        "DROP TRIGGER messages_count_insert ON messages",
+        "DROP TRIGGER chatledger_sessions_audit_delete ON chatledger_sessions",
+        "DROP TRIGGER chatledger_sessions_updated_at ON chatledger_sessions",
+        "DROP TRIGGER chatledger_messages_count_truncate ON chatledger_messages",
+        "DROP TRIGGER chatledger_messages_count_update ON chatledger_messages",
+        "DROP TRIGGER chatledger_messages_count_delete ON chatledger_messages",
+        "DROP TRIGGER chatledger_messages_count_insert ON chatledger_messages",
         "DROP FUNCTION chatledger_audit_delete()",
         "DROP FUNCTION chatledger_touch()",
         "DROP FUNCTION chatledger_count_truncate()",

@@ -2,7 +2,7 @@
 
 Why: `uow.search`. The same words match on both databases: accents of Latin letters folded, English stemming, no stop
 words ("to be or not to be" is found), punctuation separates. Where words are not separated by spaces,
-`messages.search_text` holds the text cut into characters, and is indexed in place of `content`. SQLite: FTS5 with the
+`chatledger_messages.search_text` holds the text cut into characters, and is indexed in place of `content`. SQLite: FTS5 with the
 text kept in `messages` alone, through a view. PostgreSQL: a stored generated column, which no writer can forget, under a
 configuration of our own; the text is cut at 100,000 characters, because a tsvector holds 1 MB and a longer text would
 make the append fail. Search ranks inside the newest matches: by rowid on SQLite, by an index on created_at on
@@ -26,27 +26,27 @@ depends_on = None
 
 UP = {
     "sqlite": [
-        """CREATE VIEW messages_text AS
-        SELECT message_id, coalesce(search_text, content) AS content FROM messages""",
-        """CREATE VIRTUAL TABLE messages_fts USING fts5(
+        """CREATE VIEW chatledger_messages_text AS
+        SELECT message_id, coalesce(search_text, content) AS content FROM chatledger_messages""",
+        """CREATE VIRTUAL TABLE chatledger_messages_fts USING fts5(
             content,
-            content = 'messages_text',
+            content = 'chatledger_messages_text',
             content_rowid = 'message_id',
             tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
         )""",
-        "INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')",
-        """CREATE TRIGGER messages_fts_insert AFTER INSERT ON messages BEGIN
-            INSERT INTO messages_fts (rowid, content)
+        "INSERT INTO chatledger_messages_fts (chatledger_messages_fts) VALUES ('rebuild')",
+        """CREATE TRIGGER chatledger_messages_fts_insert AFTER INSERT ON chatledger_messages BEGIN
+            INSERT INTO chatledger_messages_fts (rowid, content)
             VALUES (new.message_id, coalesce(new.search_text, new.content));
         END""",
-        """CREATE TRIGGER messages_fts_delete AFTER DELETE ON messages BEGIN
-            INSERT INTO messages_fts (messages_fts, rowid, content)
+        """CREATE TRIGGER chatledger_messages_fts_delete AFTER DELETE ON chatledger_messages BEGIN
+            INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rowid, content)
             VALUES ('delete', old.message_id, coalesce(old.search_text, old.content));
         END""",
-        """CREATE TRIGGER messages_fts_update AFTER UPDATE OF message_id, content, search_text ON messages BEGIN
-            INSERT INTO messages_fts (messages_fts, rowid, content)
+        """CREATE TRIGGER chatledger_messages_fts_update AFTER UPDATE OF message_id, content, search_text ON chatledger_messages BEGIN
+            INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rowid, content)
             VALUES ('delete', old.message_id, coalesce(old.search_text, old.content));
-            INSERT INTO messages_fts (rowid, content)
+            INSERT INTO chatledger_messages_fts (rowid, content)
             VALUES (new.message_id, coalesce(new.search_text, new.content));
         END""",
     ],
@@ -55,28 +55,28 @@ UP = {
         "CREATE TEXT SEARCH CONFIGURATION chatledger (COPY = pg_catalog.english)",
         """ALTER TEXT SEARCH CONFIGURATION chatledger
         ALTER MAPPING FOR asciiword, asciihword, hword_asciipart, word, hword, hword_part WITH chatledger_stem""",
-        r"""ALTER TABLE messages ADD COLUMN search_vector TSVECTOR GENERATED ALWAYS AS (
+        r"""ALTER TABLE chatledger_messages ADD COLUMN search_vector TSVECTOR GENERATED ALWAYS AS (
             to_tsvector('chatledger', normalize(regexp_replace(normalize(
                 translate(left(coalesce(search_text, content), 100000), '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)),
                 NFD), '([A-Za-z])[\u0300-\u036f]+', '\1', 'g'), NFC))
         ) STORED""",
-        "CREATE INDEX ix_messages_search_vector ON messages USING gin (search_vector)",
-        "CREATE INDEX ix_messages_created_at ON messages (created_at)",
+        "CREATE INDEX ix_chatledger_messages_search_vector ON chatledger_messages USING gin (search_vector)",
+        "CREATE INDEX ix_chatledger_messages_created_at ON chatledger_messages (created_at)",
     ],
 }
 
 DOWN = {
     "sqlite": [
-        "DROP TRIGGER messages_fts_update",
-        "DROP TRIGGER messages_fts_delete",
-        "DROP TRIGGER messages_fts_insert",
-        "DROP TABLE messages_fts",
-        "DROP VIEW messages_text",
+        "DROP TRIGGER chatledger_messages_fts_update",
+        "DROP TRIGGER chatledger_messages_fts_delete",
+        "DROP TRIGGER chatledger_messages_fts_insert",
+        "DROP TABLE chatledger_messages_fts",
+        "DROP VIEW chatledger_messages_text",
     ],
     "postgresql": [
-        "DROP INDEX ix_messages_created_at",
-        "DROP INDEX ix_messages_search_vector",
-        "ALTER TABLE messages DROP COLUMN search_vector",
+        "DROP INDEX ix_chatledger_messages_created_at",
+        "DROP INDEX ix_chatledger_messages_search_vector",
+        "ALTER TABLE chatledger_messages DROP COLUMN search_vector",
         "DROP TEXT SEARCH CONFIGURATION chatledger",
         "DROP TEXT SEARCH DICTIONARY chatledger_stem",
     ],

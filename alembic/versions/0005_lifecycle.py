@@ -1,6 +1,6 @@
 """What a lifecycle needs: default limits, holds, the moment to look again, the trail of deleted messages.
 
-Why: limits for a user, a project or the whole ledger (`timeout_defaults`, read by the sweep and when a session begins); a
+Why: limits for a user, a project or the whole ledger (`chatledger_timeout_defaults`, read by the sweep and when a session begins); a
 third limit, after which an inactive session is archived, and how long before a limit to warn; `held_at`, which keeps
 everything automatic away from a session. `next_check_at` is a lower bound that the sweep goes by; when a session changes
 its status it is put back to the last activity by a trigger, so that an idle session that is woken by a message is looked
@@ -31,13 +31,13 @@ depends_on = None
 
 UP = {
     "sqlite": [
-        "ALTER TABLE sessions ADD COLUMN held_at TEXT",
-        "ALTER TABLE session_timeouts ADD COLUMN archive_limit INTEGER",
-        "ALTER TABLE session_timeouts ADD COLUMN warn_before INTEGER",
-        "ALTER TABLE session_timeouts ADD COLUMN idle_from TEXT",
-        "ALTER TABLE session_timeouts ADD COLUMN idle_sequence INTEGER",
-        "ALTER TABLE session_timeouts ADD COLUMN hard_from TEXT",
-        """CREATE TABLE timeout_defaults (
+        "ALTER TABLE chatledger_sessions ADD COLUMN held_at TEXT",
+        "ALTER TABLE chatledger_session_timeouts ADD COLUMN archive_limit INTEGER",
+        "ALTER TABLE chatledger_session_timeouts ADD COLUMN warn_before INTEGER",
+        "ALTER TABLE chatledger_session_timeouts ADD COLUMN idle_from TEXT",
+        "ALTER TABLE chatledger_session_timeouts ADD COLUMN idle_sequence INTEGER",
+        "ALTER TABLE chatledger_session_timeouts ADD COLUMN hard_from TEXT",
+        """CREATE TABLE chatledger_timeout_defaults (
             scope TEXT NOT NULL,
             scope_id TEXT NOT NULL,
             idle_limit INTEGER,
@@ -46,89 +46,89 @@ UP = {
             warn_before INTEGER,
             created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
             updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            CONSTRAINT pk_timeout_defaults PRIMARY KEY (scope, scope_id),
-            CONSTRAINT ck_timeout_defaults_scope CHECK (scope IN ('ledger', 'project', 'user'))
+            CONSTRAINT pk_chatledger_timeout_defaults PRIMARY KEY (scope, scope_id),
+            CONSTRAINT ck_chatledger_timeout_defaults_scope CHECK (scope IN ('ledger', 'project', 'user'))
         ) STRICT, WITHOUT ROWID""",
-        "CREATE INDEX ix_sessions_resting_activity ON sessions (activity_minute) WHERE status IN ('idle', 'paused')",
-        "CREATE INDEX ix_sessions_archived_at ON sessions (archived_at, session_id) WHERE status = 'archived'",
-        "CREATE INDEX ix_sessions_expired_at ON sessions (expired_at, session_id) WHERE status = 'expired'",
-        "DROP INDEX ix_session_timeouts_next_check_at",
-        "CREATE INDEX ix_session_timeouts_next_check_at ON session_timeouts (next_check_at, session_id)",
-        "CREATE INDEX ix_audit_log_user_id ON audit_log (user_id)",
-        """UPDATE sessions SET held_at = (
-            SELECT json_extract(details, '$.held_at') FROM audit_log
-            WHERE action = 'kept by 0005' AND audit_log.session_id = sessions.session_id
+        "CREATE INDEX ix_chatledger_sessions_resting_activity ON chatledger_sessions (activity_minute) WHERE status IN ('idle', 'paused')",
+        "CREATE INDEX ix_chatledger_sessions_archived_at ON chatledger_sessions (archived_at, session_id) WHERE status = 'archived'",
+        "CREATE INDEX ix_chatledger_sessions_expired_at ON chatledger_sessions (expired_at, session_id) WHERE status = 'expired'",
+        "DROP INDEX ix_chatledger_session_timeouts_next_check_at",
+        "CREATE INDEX ix_chatledger_session_timeouts_next_check_at ON chatledger_session_timeouts (next_check_at, session_id)",
+        "CREATE INDEX ix_chatledger_audit_log_user_id ON chatledger_audit_log (user_id)",
+        """UPDATE chatledger_sessions SET held_at = (
+            SELECT json_extract(details, '$.held_at') FROM chatledger_audit_log
+            WHERE action = 'kept by 0005' AND chatledger_audit_log.session_id = chatledger_sessions.session_id
                 AND json_extract(details, '$.table') = 'sessions'
-        ) WHERE session_id IN (SELECT session_id FROM audit_log WHERE action = 'kept by 0005')""",
-        """UPDATE session_timeouts SET (archive_limit, warn_before, idle_from, idle_sequence, hard_from) = (
+        ) WHERE session_id IN (SELECT session_id FROM chatledger_audit_log WHERE action = 'kept by 0005')""",
+        """UPDATE chatledger_session_timeouts SET (archive_limit, warn_before, idle_from, idle_sequence, hard_from) = (
             SELECT json_extract(details, '$.archive_limit'), json_extract(details, '$.warn_before'),
                 json_extract(details, '$.idle_from'), json_extract(details, '$.idle_sequence'),
                 json_extract(details, '$.hard_from')
-            FROM audit_log
-            WHERE action = 'kept by 0005' AND audit_log.session_id = session_timeouts.session_id
-                AND json_extract(details, '$.table') = 'session_timeouts'
-        ) WHERE session_id IN (SELECT session_id FROM audit_log WHERE action = 'kept by 0005')""",
-        """INSERT INTO timeout_defaults
+            FROM chatledger_audit_log
+            WHERE action = 'kept by 0005' AND chatledger_audit_log.session_id = chatledger_session_timeouts.session_id
+                AND json_extract(details, '$.table') = 'chatledger_session_timeouts'
+        ) WHERE session_id IN (SELECT session_id FROM chatledger_audit_log WHERE action = 'kept by 0005')""",
+        """INSERT INTO chatledger_timeout_defaults
             (scope, scope_id, idle_limit, archive_limit, hard_limit, warn_before, created_at, updated_at)
         SELECT json_extract(details, '$.scope'), json_extract(details, '$.scope_id'),
             json_extract(details, '$.idle_limit'), json_extract(details, '$.archive_limit'),
             json_extract(details, '$.hard_limit'), json_extract(details, '$.warn_before'),
             json_extract(details, '$.created_at'), json_extract(details, '$.updated_at')
-        FROM audit_log WHERE action = 'kept by 0005' AND json_extract(details, '$.table') = 'timeout_defaults'""",
-        "DELETE FROM audit_log WHERE action = 'kept by 0005'",
-        """INSERT INTO session_timeouts (session_id, next_check_at)
-        SELECT session_id, created_at FROM sessions AS s
+        FROM chatledger_audit_log WHERE action = 'kept by 0005' AND json_extract(details, '$.table') = 'chatledger_timeout_defaults'""",
+        "DELETE FROM chatledger_audit_log WHERE action = 'kept by 0005'",
+        """INSERT INTO chatledger_session_timeouts (session_id, next_check_at)
+        SELECT session_id, created_at FROM chatledger_sessions AS s
         WHERE status IN ('active', 'idle', 'paused')
-            AND NOT EXISTS (SELECT 1 FROM session_timeouts AS t WHERE t.session_id = s.session_id)
+            AND NOT EXISTS (SELECT 1 FROM chatledger_session_timeouts AS t WHERE t.session_id = s.session_id)
             AND EXISTS (
-                SELECT 1 FROM timeout_defaults
+                SELECT 1 FROM chatledger_timeout_defaults
                 WHERE scope = 'ledger'
                     OR (scope = 'project' AND scope_id = s.project_id) OR (scope = 'user' AND scope_id = s.user_id)
             )""",
-        """CREATE TRIGGER sessions_limit AFTER INSERT ON sessions
+        """CREATE TRIGGER chatledger_sessions_limit AFTER INSERT ON chatledger_sessions
         WHEN EXISTS (
-            SELECT 1 FROM timeout_defaults
+            SELECT 1 FROM chatledger_timeout_defaults
             WHERE scope = 'ledger'
                 OR (scope = 'project' AND scope_id = new.project_id) OR (scope = 'user' AND scope_id = new.user_id)
         )
         BEGIN
-            INSERT INTO session_timeouts (session_id, next_check_at)
+            INSERT INTO chatledger_session_timeouts (session_id, next_check_at)
             VALUES (new.session_id, min(new.created_at, strftime('%Y-%m-%d %H:%M:%f000', 'now')));
         END""",
-        """CREATE TRIGGER sessions_rearm AFTER UPDATE OF status ON sessions
+        """CREATE TRIGGER chatledger_sessions_rearm AFTER UPDATE OF status ON chatledger_sessions
         WHEN new.status IS NOT old.status
         BEGIN
-            UPDATE session_timeouts SET next_check_at =
+            UPDATE chatledger_session_timeouts SET next_check_at =
                 CASE WHEN new.status IN ('active', 'idle', 'paused')
                     THEN min(new.last_activity, strftime('%Y-%m-%d %H:%M:%f000', 'now')) END
             WHERE session_id = new.session_id;
         END""",
-        """CREATE TRIGGER messages_audit_delete AFTER DELETE ON messages
-        WHEN EXISTS (SELECT 1 FROM sessions WHERE session_id = old.session_id)
+        """CREATE TRIGGER chatledger_messages_audit_delete AFTER DELETE ON chatledger_messages
+        WHEN EXISTS (SELECT 1 FROM chatledger_sessions WHERE session_id = old.session_id)
         BEGIN
-            UPDATE audit_log SET count = count + 1
-            WHERE audit_id = (SELECT max(audit_id) FROM audit_log)
+            UPDATE chatledger_audit_log SET count = count + 1
+            WHERE audit_id = (SELECT max(audit_id) FROM chatledger_audit_log)
                 AND action = 'messages.deleted' AND session_id = old.session_id AND actor IS NULL
                 AND at = strftime('%Y-%m-%d %H:%M:%f000', 'now');
-            INSERT INTO audit_log (action, session_id, user_id)
-            SELECT 'messages.deleted', session_id, user_id FROM sessions
+            INSERT INTO chatledger_audit_log (action, session_id, user_id)
+            SELECT 'messages.deleted', session_id, user_id FROM chatledger_sessions
             WHERE session_id = old.session_id AND NOT EXISTS (
-                SELECT 1 FROM audit_log
-                WHERE audit_id = (SELECT max(audit_id) FROM audit_log)
+                SELECT 1 FROM chatledger_audit_log
+                WHERE audit_id = (SELECT max(audit_id) FROM chatledger_audit_log)
                     AND action = 'messages.deleted' AND session_id = old.session_id AND actor IS NULL
                     AND at = strftime('%Y-%m-%d %H:%M:%f000', 'now')
             );
         END""",
     ],
     "postgresql": [
-        "ALTER TABLE sessions ADD COLUMN held_at TIMESTAMP WITH TIME ZONE",
-        """ALTER TABLE session_timeouts
+        "ALTER TABLE chatledger_sessions ADD COLUMN held_at TIMESTAMP WITH TIME ZONE",
+        """ALTER TABLE chatledger_session_timeouts
             ADD COLUMN archive_limit BIGINT,
             ADD COLUMN warn_before BIGINT,
             ADD COLUMN idle_from TIMESTAMP WITH TIME ZONE,
             ADD COLUMN idle_sequence BIGINT,
             ADD COLUMN hard_from TIMESTAMP WITH TIME ZONE""",
-        """CREATE TABLE timeout_defaults (
+        """CREATE TABLE chatledger_timeout_defaults (
             scope TEXT NOT NULL,
             scope_id TEXT COLLATE "C" NOT NULL,
             idle_limit BIGINT,
@@ -137,48 +137,48 @@ UP = {
             warn_before BIGINT,
             created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
             updated_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            CONSTRAINT pk_timeout_defaults PRIMARY KEY (scope, scope_id),
-            CONSTRAINT ck_timeout_defaults_scope CHECK (scope IN ('ledger', 'project', 'user'))
+            CONSTRAINT pk_chatledger_timeout_defaults PRIMARY KEY (scope, scope_id),
+            CONSTRAINT ck_chatledger_timeout_defaults_scope CHECK (scope IN ('ledger', 'project', 'user'))
         )""",
-        "CREATE INDEX ix_sessions_resting_activity ON sessions (activity_minute) WHERE status IN ('idle', 'paused')",
-        "CREATE INDEX ix_sessions_archived_at ON sessions (archived_at, session_id) WHERE status = 'archived'",
-        "CREATE INDEX ix_sessions_expired_at ON sessions (expired_at, session_id) WHERE status = 'expired'",
-        "DROP INDEX ix_session_timeouts_next_check_at",
-        "CREATE INDEX ix_session_timeouts_next_check_at ON session_timeouts (next_check_at, session_id)",
-        "CREATE INDEX ix_audit_log_user_id ON audit_log (user_id)",
-        """UPDATE sessions SET held_at = (kept.details ->> 'held_at')::timestamptz
-        FROM audit_log AS kept
-        WHERE kept.action = 'kept by 0005' AND kept.session_id = sessions.session_id
+        "CREATE INDEX ix_chatledger_sessions_resting_activity ON chatledger_sessions (activity_minute) WHERE status IN ('idle', 'paused')",
+        "CREATE INDEX ix_chatledger_sessions_archived_at ON chatledger_sessions (archived_at, session_id) WHERE status = 'archived'",
+        "CREATE INDEX ix_chatledger_sessions_expired_at ON chatledger_sessions (expired_at, session_id) WHERE status = 'expired'",
+        "DROP INDEX ix_chatledger_session_timeouts_next_check_at",
+        "CREATE INDEX ix_chatledger_session_timeouts_next_check_at ON chatledger_session_timeouts (next_check_at, session_id)",
+        "CREATE INDEX ix_chatledger_audit_log_user_id ON chatledger_audit_log (user_id)",
+        """UPDATE chatledger_sessions SET held_at = (kept.details ->> 'held_at')::timestamptz
+        FROM chatledger_audit_log AS kept
+        WHERE kept.action = 'kept by 0005' AND kept.session_id = chatledger_sessions.session_id
             AND kept.details ->> 'table' = 'sessions'""",
-        """UPDATE session_timeouts SET
+        """UPDATE chatledger_session_timeouts SET
             archive_limit = (kept.details ->> 'archive_limit')::bigint,
             warn_before = (kept.details ->> 'warn_before')::bigint,
             idle_from = (kept.details ->> 'idle_from')::timestamptz,
             idle_sequence = (kept.details ->> 'idle_sequence')::bigint,
             hard_from = (kept.details ->> 'hard_from')::timestamptz
-        FROM audit_log AS kept
-        WHERE kept.action = 'kept by 0005' AND kept.session_id = session_timeouts.session_id
-            AND kept.details ->> 'table' = 'session_timeouts'""",
-        """INSERT INTO timeout_defaults
+        FROM chatledger_audit_log AS kept
+        WHERE kept.action = 'kept by 0005' AND kept.session_id = chatledger_session_timeouts.session_id
+            AND kept.details ->> 'table' = 'chatledger_session_timeouts'""",
+        """INSERT INTO chatledger_timeout_defaults
             (scope, scope_id, idle_limit, archive_limit, hard_limit, warn_before, created_at, updated_at)
         SELECT details ->> 'scope', details ->> 'scope_id',
             (details ->> 'idle_limit')::bigint, (details ->> 'archive_limit')::bigint,
             (details ->> 'hard_limit')::bigint, (details ->> 'warn_before')::bigint,
             (details ->> 'created_at')::timestamptz, (details ->> 'updated_at')::timestamptz
-        FROM audit_log WHERE action = 'kept by 0005' AND details ->> 'table' = 'timeout_defaults'""",
-        "DELETE FROM audit_log WHERE action = 'kept by 0005'",
-        """INSERT INTO session_timeouts (session_id, next_check_at)
-        SELECT session_id, created_at FROM sessions AS s
+        FROM chatledger_audit_log WHERE action = 'kept by 0005' AND details ->> 'table' = 'chatledger_timeout_defaults'""",
+        "DELETE FROM chatledger_audit_log WHERE action = 'kept by 0005'",
+        """INSERT INTO chatledger_session_timeouts (session_id, next_check_at)
+        SELECT session_id, created_at FROM chatledger_sessions AS s
         WHERE status IN ('active', 'idle', 'paused')
-            AND NOT EXISTS (SELECT 1 FROM session_timeouts AS t WHERE t.session_id = s.session_id)
+            AND NOT EXISTS (SELECT 1 FROM chatledger_session_timeouts AS t WHERE t.session_id = s.session_id)
             AND EXISTS (
-                SELECT 1 FROM timeout_defaults
+                SELECT 1 FROM chatledger_timeout_defaults
                 WHERE scope = 'ledger'
                     OR (scope = 'project' AND scope_id = s.project_id) OR (scope = 'user' AND scope_id = s.user_id)
             )""",
         """CREATE FUNCTION chatledger_rearm() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         BEGIN
-            UPDATE session_timeouts SET next_check_at =
+            UPDATE chatledger_session_timeouts SET next_check_at =
                 CASE WHEN NEW.status IN ('active', 'idle', 'paused')
                     THEN least(NEW.last_activity, CURRENT_TIMESTAMP) END
             WHERE session_id = NEW.session_id;
@@ -191,13 +191,13 @@ UP = {
             FOR added IN
                 SELECT session_id, created_at FROM new_rows AS n
                 WHERE EXISTS (
-                    SELECT 1 FROM timeout_defaults
+                    SELECT 1 FROM chatledger_timeout_defaults
                     WHERE scope = 'ledger'
                         OR (scope = 'project' AND scope_id = n.project_id) OR (scope = 'user' AND scope_id = n.user_id)
                 )
                 ORDER BY session_id
             LOOP
-                INSERT INTO session_timeouts (session_id, next_check_at)
+                INSERT INTO chatledger_session_timeouts (session_id, next_check_at)
                 VALUES (added.session_id, least(added.created_at, CURRENT_TIMESTAMP));
             END LOOP;
             RETURN NULL;
@@ -209,103 +209,103 @@ UP = {
             FOR removed IN
                 SELECT session_id, count(*) AS messages FROM old_rows GROUP BY session_id ORDER BY session_id
             LOOP
-                INSERT INTO audit_log (action, session_id, user_id, count)
+                INSERT INTO chatledger_audit_log (action, session_id, user_id, count)
                 SELECT 'messages.deleted', session_id, user_id, removed.messages
-                FROM sessions WHERE session_id = removed.session_id;
+                FROM chatledger_sessions WHERE session_id = removed.session_id;
             END LOOP;
             RETURN NULL;
         END $$""",
         """CREATE FUNCTION chatledger_audit_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         BEGIN
-            IF TG_TABLE_NAME = 'sessions' THEN
-                INSERT INTO audit_log (action, count) SELECT 'sessions.truncated', count(*) FROM sessions;
+            IF TG_TABLE_NAME = 'chatledger_sessions' THEN
+                INSERT INTO chatledger_audit_log (action, count) SELECT 'sessions.truncated', count(*) FROM chatledger_sessions;
             ELSE
-                INSERT INTO audit_log (action, count) SELECT 'messages.truncated', count(*) FROM messages;
+                INSERT INTO chatledger_audit_log (action, count) SELECT 'messages.truncated', count(*) FROM chatledger_messages;
             END IF;
             RETURN NULL;
         END $$""",
-        """CREATE TRIGGER sessions_limit AFTER INSERT ON sessions
+        """CREATE TRIGGER chatledger_sessions_limit AFTER INSERT ON chatledger_sessions
         REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION chatledger_limit()""",
-        """CREATE TRIGGER sessions_rearm AFTER UPDATE OF status ON sessions
+        """CREATE TRIGGER chatledger_sessions_rearm AFTER UPDATE OF status ON chatledger_sessions
         FOR EACH ROW WHEN (NEW.status IS DISTINCT FROM OLD.status) EXECUTE FUNCTION chatledger_rearm()""",
-        """CREATE TRIGGER messages_audit_delete AFTER DELETE ON messages
+        """CREATE TRIGGER chatledger_messages_audit_delete AFTER DELETE ON chatledger_messages
         REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION chatledger_audit_messages()""",
-        """CREATE TRIGGER sessions_audit_truncate BEFORE TRUNCATE ON sessions
+        """CREATE TRIGGER chatledger_sessions_audit_truncate BEFORE TRUNCATE ON chatledger_sessions
         FOR EACH STATEMENT EXECUTE FUNCTION chatledger_audit_truncate()""",
-        """CREATE TRIGGER messages_audit_truncate BEFORE TRUNCATE ON messages
+        """CREATE TRIGGER chatledger_messages_audit_truncate BEFORE TRUNCATE ON chatledger_messages
         FOR EACH STATEMENT EXECUTE FUNCTION chatledger_audit_truncate()""",
     ],
 }
 
 DOWN = {
     "sqlite": [
-        "DROP TRIGGER messages_audit_delete",
-        "DROP TRIGGER sessions_rearm",
-        "DROP TRIGGER sessions_limit",
-        """INSERT INTO audit_log (action, session_id, user_id, details)
+        "DROP TRIGGER chatledger_messages_audit_delete",
+        "DROP TRIGGER chatledger_sessions_rearm",
+        "DROP TRIGGER chatledger_sessions_limit",
+        """INSERT INTO chatledger_audit_log (action, session_id, user_id, details)
         SELECT 'kept by 0005', session_id, user_id, json_object('table', 'sessions', 'held_at', held_at)
-        FROM sessions WHERE held_at IS NOT NULL""",
-        """INSERT INTO audit_log (action, session_id, details)
-        SELECT 'kept by 0005', session_id, json_object('table', 'session_timeouts', 'archive_limit', archive_limit,
+        FROM chatledger_sessions WHERE held_at IS NOT NULL""",
+        """INSERT INTO chatledger_audit_log (action, session_id, details)
+        SELECT 'kept by 0005', session_id, json_object('table', 'chatledger_session_timeouts', 'archive_limit', archive_limit,
             'warn_before', warn_before, 'idle_from', idle_from, 'idle_sequence', idle_sequence, 'hard_from', hard_from)
-        FROM session_timeouts
+        FROM chatledger_session_timeouts
         WHERE coalesce(archive_limit, warn_before, idle_from, idle_sequence, hard_from) IS NOT NULL""",
-        """INSERT INTO audit_log (action, details)
-        SELECT 'kept by 0005', json_object('table', 'timeout_defaults', 'scope', scope, 'scope_id', scope_id,
+        """INSERT INTO chatledger_audit_log (action, details)
+        SELECT 'kept by 0005', json_object('table', 'chatledger_timeout_defaults', 'scope', scope, 'scope_id', scope_id,
             'idle_limit', idle_limit, 'archive_limit', archive_limit, 'hard_limit', hard_limit,
             'warn_before', warn_before, 'created_at', created_at, 'updated_at', updated_at)
-        FROM timeout_defaults""",
-        "DROP INDEX ix_audit_log_user_id",
-        "DROP INDEX ix_sessions_expired_at",
-        "DROP INDEX ix_sessions_archived_at",
-        "DROP INDEX ix_session_timeouts_next_check_at",
-        "CREATE INDEX ix_session_timeouts_next_check_at ON session_timeouts (next_check_at)",
-        "DROP INDEX ix_sessions_resting_activity",
-        "DROP TABLE timeout_defaults",
-        "ALTER TABLE session_timeouts DROP COLUMN hard_from",
-        "ALTER TABLE session_timeouts DROP COLUMN idle_sequence",
-        "ALTER TABLE session_timeouts DROP COLUMN idle_from",
-        "ALTER TABLE session_timeouts DROP COLUMN warn_before",
-        "ALTER TABLE session_timeouts DROP COLUMN archive_limit",
-        "ALTER TABLE sessions DROP COLUMN held_at",
+        FROM chatledger_timeout_defaults""",
+        "DROP INDEX ix_chatledger_audit_log_user_id",
+        "DROP INDEX ix_chatledger_sessions_expired_at",
+        "DROP INDEX ix_chatledger_sessions_archived_at",
+        "DROP INDEX ix_chatledger_session_timeouts_next_check_at",
+        "CREATE INDEX ix_chatledger_session_timeouts_next_check_at ON chatledger_session_timeouts (next_check_at)",
+        "DROP INDEX ix_chatledger_sessions_resting_activity",
+        "DROP TABLE chatledger_timeout_defaults",
+        "ALTER TABLE chatledger_session_timeouts DROP COLUMN hard_from",
+        "ALTER TABLE chatledger_session_timeouts DROP COLUMN idle_sequence",
+        "ALTER TABLE chatledger_session_timeouts DROP COLUMN idle_from",
+        "ALTER TABLE chatledger_session_timeouts DROP COLUMN warn_before",
+        "ALTER TABLE chatledger_session_timeouts DROP COLUMN archive_limit",
+        "ALTER TABLE chatledger_sessions DROP COLUMN held_at",
     ],
     "postgresql": [
-        "DROP TRIGGER messages_audit_truncate ON messages",
-        "DROP TRIGGER sessions_audit_truncate ON sessions",
-        "DROP TRIGGER messages_audit_delete ON messages",
-        "DROP TRIGGER sessions_rearm ON sessions",
-        "DROP TRIGGER sessions_limit ON sessions",
+        "DROP TRIGGER chatledger_messages_audit_truncate ON chatledger_messages",
+        "DROP TRIGGER chatledger_sessions_audit_truncate ON chatledger_sessions",
+        "DROP TRIGGER chatledger_messages_audit_delete ON chatledger_messages",
+        "DROP TRIGGER chatledger_sessions_rearm ON chatledger_sessions",
+        "DROP TRIGGER chatledger_sessions_limit ON chatledger_sessions",
         "DROP FUNCTION chatledger_audit_truncate()",
         "DROP FUNCTION chatledger_audit_messages()",
         "DROP FUNCTION chatledger_rearm()",
         "DROP FUNCTION chatledger_limit()",
-        """INSERT INTO audit_log (action, session_id, user_id, details)
+        """INSERT INTO chatledger_audit_log (action, session_id, user_id, details)
         SELECT 'kept by 0005', session_id, user_id, json_build_object('table', 'sessions', 'held_at', held_at)
-        FROM sessions WHERE held_at IS NOT NULL""",
-        """INSERT INTO audit_log (action, session_id, details)
-        SELECT 'kept by 0005', session_id, json_build_object('table', 'session_timeouts', 'archive_limit', archive_limit,
+        FROM chatledger_sessions WHERE held_at IS NOT NULL""",
+        """INSERT INTO chatledger_audit_log (action, session_id, details)
+        SELECT 'kept by 0005', session_id, json_build_object('table', 'chatledger_session_timeouts', 'archive_limit', archive_limit,
             'warn_before', warn_before, 'idle_from', idle_from, 'idle_sequence', idle_sequence, 'hard_from', hard_from)
-        FROM session_timeouts
+        FROM chatledger_session_timeouts
         WHERE num_nonnulls(archive_limit, warn_before, idle_from, idle_sequence, hard_from) > 0""",
-        """INSERT INTO audit_log (action, details)
-        SELECT 'kept by 0005', json_build_object('table', 'timeout_defaults', 'scope', scope, 'scope_id', scope_id,
+        """INSERT INTO chatledger_audit_log (action, details)
+        SELECT 'kept by 0005', json_build_object('table', 'chatledger_timeout_defaults', 'scope', scope, 'scope_id', scope_id,
             'idle_limit', idle_limit, 'archive_limit', archive_limit, 'hard_limit', hard_limit,
             'warn_before', warn_before, 'created_at', created_at, 'updated_at', updated_at)
-        FROM timeout_defaults""",
-        "DROP INDEX ix_audit_log_user_id",
-        "DROP INDEX ix_sessions_expired_at",
-        "DROP INDEX ix_sessions_archived_at",
-        "DROP INDEX ix_session_timeouts_next_check_at",
-        "CREATE INDEX ix_session_timeouts_next_check_at ON session_timeouts (next_check_at)",
-        "DROP INDEX ix_sessions_resting_activity",
-        "DROP TABLE timeout_defaults",
-        """ALTER TABLE session_timeouts
+        FROM chatledger_timeout_defaults""",
+        "DROP INDEX ix_chatledger_audit_log_user_id",
+        "DROP INDEX ix_chatledger_sessions_expired_at",
+        "DROP INDEX ix_chatledger_sessions_archived_at",
+        "DROP INDEX ix_chatledger_session_timeouts_next_check_at",
+        "CREATE INDEX ix_chatledger_session_timeouts_next_check_at ON chatledger_session_timeouts (next_check_at)",
+        "DROP INDEX ix_chatledger_sessions_resting_activity",
+        "DROP TABLE chatledger_timeout_defaults",
+        """ALTER TABLE chatledger_session_timeouts
             DROP COLUMN hard_from,
             DROP COLUMN idle_sequence,
             DROP COLUMN idle_from,
             DROP COLUMN warn_before,
             DROP COLUMN archive_limit""",
-        "ALTER TABLE sessions DROP COLUMN held_at",
+        "ALTER TABLE chatledger_sessions DROP COLUMN held_at",
     ],
 }
 

@@ -1,11 +1,11 @@
 """What is used, by quarter of an hour, and views over it for those who bring their own SQL.
 
 Why: totals by day, model, user or project over a million messages answer at once only where they are kept.
-`session_usage` holds, for each session, quarter of an hour (counted from 1970 in UTC), role and own model of the messages, how
+`chatledger_session_usage` holds, for each session, quarter of an hour (counted from 1970 in UTC), role and own model of the messages, how
 many they were and what they took. Every time zone since 1972 lies whole quarters from UTC, so the days of any zone
 fold exactly from it. `model_id` is the message's own, or '' where it has none: the session's is looked up when asked,
 so that changing the session changes no row here. Nothing indexed changes with an append to a quarter that is there.
-Percentiles need every duration: `ix_messages_durations` holds them by session and time, and only messages that have one.
+Percentiles need every duration: `ix_chatledger_messages_durations` holds them by session and time, and only messages that have one.
 The views run with the rights of who asks (`security_invoker`), which PostgreSQL knows from 15 on; before, row-level
 security does not reach through them. A time that is none counts as 1970.
 Unsafe: counts every message once; a large ledger takes a while.
@@ -27,7 +27,7 @@ depends_on = None
 
 UP = {
     "sqlite": [
-        """CREATE TABLE session_usage (
+        """CREATE TABLE chatledger_session_usage (
             session_id TEXT NOT NULL,
             quarter INTEGER NOT NULL,
             role TEXT NOT NULL,
@@ -45,11 +45,11 @@ UP = {
             outcomes INTEGER NOT NULL DEFAULT 0,
             errors INTEGER NOT NULL DEFAULT 0,
             interruptions INTEGER NOT NULL DEFAULT 0,
-            CONSTRAINT pk_session_usage PRIMARY KEY (session_id, quarter, role, model_id),
-            CONSTRAINT fk_session_usage_session_id FOREIGN KEY (session_id)
-                REFERENCES sessions (session_id) ON DELETE CASCADE
+            CONSTRAINT pk_chatledger_session_usage PRIMARY KEY (session_id, quarter, role, model_id),
+            CONSTRAINT fk_chatledger_session_usage_session_id FOREIGN KEY (session_id)
+                REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
         ) STRICT, WITHOUT ROWID""",
-        """INSERT INTO session_usage (session_id, quarter, role, model_id,
+        """INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id,
             messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
         SELECT session_id, coalesce((strftime('%s', substr(created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0),
             role, coalesce(model_id, ''),
@@ -66,13 +66,13 @@ UP = {
             sum(CASE WHEN outcome IS NULL THEN 0 ELSE 1 END),
             sum(CASE WHEN outcome = 'error' THEN 1 ELSE 0 END),
             sum(CASE WHEN outcome = 'interrupted' THEN 1 ELSE 0 END)
-        FROM messages WHERE session_id IN (SELECT session_id FROM sessions)
+        FROM chatledger_messages WHERE session_id IN (SELECT session_id FROM chatledger_sessions)
         GROUP BY 1, 2, 3, 4""",
-        "CREATE INDEX ix_session_usage_quarter ON session_usage (quarter)",
-        """CREATE INDEX ix_messages_durations ON messages (session_id, created_at, role, model_id, duration_ms)
+        "CREATE INDEX ix_chatledger_session_usage_quarter ON chatledger_session_usage (quarter)",
+        """CREATE INDEX ix_chatledger_messages_durations ON chatledger_messages (session_id, created_at, role, model_id, duration_ms)
             WHERE duration_ms IS NOT NULL""",
-        """CREATE TRIGGER messages_usage_insert AFTER INSERT ON messages BEGIN
-            INSERT INTO session_usage (session_id, quarter, role, model_id,
+        """CREATE TRIGGER chatledger_messages_usage_insert AFTER INSERT ON chatledger_messages BEGIN
+            INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id,
                 messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
             VALUES (new.session_id,
                 coalesce((strftime('%s', substr(new.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0),
@@ -106,8 +106,8 @@ UP = {
                 errors = errors + excluded.errors,
                 interruptions = interruptions + excluded.interruptions;
         END""",
-        """CREATE TRIGGER messages_usage_delete AFTER DELETE ON messages BEGIN
-            UPDATE session_usage SET
+        """CREATE TRIGGER chatledger_messages_usage_delete AFTER DELETE ON chatledger_messages BEGIN
+            UPDATE chatledger_session_usage SET
                 messages = messages - 1,
                 input_tokens = input_tokens - coalesce(old.input_tokens, 0),
                 output_tokens = output_tokens - coalesce(old.output_tokens, 0),
@@ -123,13 +123,13 @@ UP = {
                 interruptions = interruptions - (CASE WHEN old.outcome = 'interrupted' THEN 1 ELSE 0 END)
             WHERE session_id = old.session_id AND quarter = coalesce((strftime('%s', substr(old.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0)
                 AND role = old.role AND model_id = coalesce(old.model_id, '');
-            DELETE FROM session_usage WHERE session_id = old.session_id AND quarter = coalesce((strftime('%s', substr(old.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0)
+            DELETE FROM chatledger_session_usage WHERE session_id = old.session_id AND quarter = coalesce((strftime('%s', substr(old.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0)
                 AND role = old.role AND model_id = coalesce(old.model_id, '') AND messages = 0;
         END""",
-        """CREATE TRIGGER messages_usage_update AFTER UPDATE OF session_id, role, model_id, input_tokens, output_tokens, cached_tokens, reasoning_tokens, tokens_used,
-            duration_ms, cost, outcome, created_at ON messages
+        """CREATE TRIGGER chatledger_messages_usage_update AFTER UPDATE OF session_id, role, model_id, input_tokens, output_tokens, cached_tokens, reasoning_tokens, tokens_used,
+            duration_ms, cost, outcome, created_at ON chatledger_messages
         BEGIN
-            UPDATE session_usage SET
+            UPDATE chatledger_session_usage SET
                 messages = messages - 1,
                 input_tokens = input_tokens - coalesce(old.input_tokens, 0),
                 output_tokens = output_tokens - coalesce(old.output_tokens, 0),
@@ -145,9 +145,9 @@ UP = {
                 interruptions = interruptions - (CASE WHEN old.outcome = 'interrupted' THEN 1 ELSE 0 END)
             WHERE session_id = old.session_id AND quarter = coalesce((strftime('%s', substr(old.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0)
                 AND role = old.role AND model_id = coalesce(old.model_id, '');
-            DELETE FROM session_usage WHERE session_id = old.session_id AND quarter = coalesce((strftime('%s', substr(old.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0)
+            DELETE FROM chatledger_session_usage WHERE session_id = old.session_id AND quarter = coalesce((strftime('%s', substr(old.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0)
                 AND role = old.role AND model_id = coalesce(old.model_id, '') AND messages = 0;
-            INSERT INTO session_usage (session_id, quarter, role, model_id,
+            INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id,
                 messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
             VALUES (new.session_id,
                 coalesce((strftime('%s', substr(new.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0),
@@ -181,14 +181,14 @@ UP = {
                 errors = errors + excluded.errors,
                 interruptions = interruptions + excluded.interruptions;
         END""",
-        """CREATE VIEW recent_sessions AS
+        """CREATE VIEW chatledger_recent_sessions AS
         SELECT s.session_id, s.title, s.user_id, s.project_id, s.model_id, s.status, s.message_count, s.total_tokens,
             s.total_duration_ms, s.total_cost AS cost_nanodollars, s.total_cost / 1000000000.0 AS cost_usd,
             s.created_at, s.last_activity,
-            (SELECT substr(m.content, 1, 200) FROM messages AS m WHERE m.session_id = s.session_id
+            (SELECT substr(m.content, 1, 200) FROM chatledger_messages AS m WHERE m.session_id = s.session_id
                 ORDER BY m.sequence_number DESC LIMIT 1) AS last_message
-        FROM sessions AS s""",
-        """CREATE VIEW model_statistics AS
+        FROM chatledger_sessions AS s""",
+        """CREATE VIEW chatledger_model_statistics AS
         SELECT coalesce(nullif(u.model_id, ''), s.model_id) AS model_id, max(r.provider) AS provider, max(r.context_window) AS context_window,
             count(DISTINCT u.session_id) AS sessions,
             sum(u.messages) AS messages,
@@ -206,10 +206,10 @@ UP = {
             CAST(sum(u.duration_ms) AS REAL) / nullif(sum(u.timed), 0) AS average_duration_ms,
             sum(u.errors) AS errors,
             sum(u.interruptions) AS interruptions
-        FROM session_usage AS u JOIN sessions AS s ON s.session_id = u.session_id
-        LEFT JOIN models AS r ON r.model_id = coalesce(nullif(u.model_id, ''), s.model_id)
+        FROM chatledger_session_usage AS u JOIN chatledger_sessions AS s ON s.session_id = u.session_id
+        LEFT JOIN chatledger_models AS r ON r.model_id = coalesce(nullif(u.model_id, ''), s.model_id)
         GROUP BY coalesce(nullif(u.model_id, ''), s.model_id)""",
-        """CREATE VIEW daily_usage AS
+        """CREATE VIEW chatledger_daily_usage AS
         SELECT date(u.quarter * 900, 'unixepoch') AS day, s.user_id, s.project_id, coalesce(nullif(u.model_id, ''), s.model_id) AS model_id,
             count(DISTINCT u.session_id) AS sessions,
             sum(u.messages) AS messages,
@@ -227,15 +227,15 @@ UP = {
             CAST(sum(u.duration_ms) AS REAL) / nullif(sum(u.timed), 0) AS average_duration_ms,
             sum(u.errors) AS errors,
             sum(u.interruptions) AS interruptions
-        FROM session_usage AS u JOIN sessions AS s ON s.session_id = u.session_id
+        FROM chatledger_session_usage AS u JOIN chatledger_sessions AS s ON s.session_id = u.session_id
         GROUP BY date(u.quarter * 900, 'unixepoch'), s.user_id, s.project_id, coalesce(nullif(u.model_id, ''), s.model_id)""",
-        """CREATE VIEW hourly_activity AS
+        """CREATE VIEW chatledger_hourly_activity AS
         SELECT (CAST(strftime('%w', u.quarter * 900, 'unixepoch') AS INTEGER) + 6) % 7 + 1 AS weekday, CAST(strftime('%H', u.quarter * 900, 'unixepoch') AS INTEGER) AS hour, u.role,
             count(DISTINCT u.session_id) AS sessions, sum(u.messages) AS messages,
             sum(u.total_tokens) AS total_tokens
-        FROM session_usage AS u
+        FROM chatledger_session_usage AS u
         GROUP BY (CAST(strftime('%w', u.quarter * 900, 'unixepoch') AS INTEGER) + 6) % 7 + 1, CAST(strftime('%H', u.quarter * 900, 'unixepoch') AS INTEGER), u.role""",
-        """CREATE VIEW user_usage AS
+        """CREATE VIEW chatledger_user_usage AS
         SELECT s.user_id,
             count(DISTINCT u.session_id) AS sessions,
             sum(u.messages) AS messages,
@@ -253,9 +253,9 @@ UP = {
             CAST(sum(u.duration_ms) AS REAL) / nullif(sum(u.timed), 0) AS average_duration_ms,
             sum(u.errors) AS errors,
             sum(u.interruptions) AS interruptions
-        FROM session_usage AS u JOIN sessions AS s ON s.session_id = u.session_id
+        FROM chatledger_session_usage AS u JOIN chatledger_sessions AS s ON s.session_id = u.session_id
         GROUP BY s.user_id""",
-        """CREATE VIEW project_usage AS
+        """CREATE VIEW chatledger_project_usage AS
         SELECT s.project_id,
             count(DISTINCT u.session_id) AS sessions,
             sum(u.messages) AS messages,
@@ -273,17 +273,17 @@ UP = {
             CAST(sum(u.duration_ms) AS REAL) / nullif(sum(u.timed), 0) AS average_duration_ms,
             sum(u.errors) AS errors,
             sum(u.interruptions) AS interruptions
-        FROM session_usage AS u JOIN sessions AS s ON s.session_id = u.session_id
+        FROM chatledger_session_usage AS u JOIN chatledger_sessions AS s ON s.session_id = u.session_id
         GROUP BY s.project_id""",
-        """CREATE VIEW message_costs AS
+        """CREATE VIEW chatledger_message_costs AS
         SELECT m.session_id, m.sequence_number, s.user_id, s.project_id,
             coalesce(nullif(m.model_id, ''), s.model_id) AS model_id, m.role, m.created_at, m.input_tokens, m.output_tokens,
             m.cached_tokens, m.reasoning_tokens, m.duration_ms, m.outcome, m.cost AS cost_nanodollars,
             m.cost / 1000000000.0 AS cost_usd
-        FROM messages AS m JOIN sessions AS s ON s.session_id = m.session_id""",
+        FROM chatledger_messages AS m JOIN chatledger_sessions AS s ON s.session_id = m.session_id""",
     ],
     "postgresql": [
-        """CREATE TABLE session_usage (
+        """CREATE TABLE chatledger_session_usage (
             session_id TEXT COLLATE "C" NOT NULL,
             quarter BIGINT NOT NULL,
             role TEXT COLLATE "C" NOT NULL,
@@ -301,11 +301,11 @@ UP = {
             outcomes BIGINT NOT NULL DEFAULT 0,
             errors BIGINT NOT NULL DEFAULT 0,
             interruptions BIGINT NOT NULL DEFAULT 0,
-            CONSTRAINT pk_session_usage PRIMARY KEY (session_id, quarter, role, model_id),
-            CONSTRAINT fk_session_usage_session_id FOREIGN KEY (session_id)
-                REFERENCES sessions (session_id) ON DELETE CASCADE
+            CONSTRAINT pk_chatledger_session_usage PRIMARY KEY (session_id, quarter, role, model_id),
+            CONSTRAINT fk_chatledger_session_usage_session_id FOREIGN KEY (session_id)
+                REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
         )""",
-        """INSERT INTO session_usage (session_id, quarter, role, model_id,
+        """INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id,
             messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
         SELECT session_id, CASE WHEN isfinite(created_at) THEN floor(extract(epoch FROM created_at) / 900)::bigint ELSE 0 END,
             role, coalesce(model_id, ''),
@@ -322,10 +322,10 @@ UP = {
             sum(CASE WHEN outcome IS NULL THEN 0 ELSE 1 END),
             sum(CASE WHEN outcome = 'error' THEN 1 ELSE 0 END),
             sum(CASE WHEN outcome = 'interrupted' THEN 1 ELSE 0 END)
-        FROM messages WHERE session_id IN (SELECT session_id FROM sessions)
+        FROM chatledger_messages WHERE session_id IN (SELECT session_id FROM chatledger_sessions)
         GROUP BY 1, 2, 3, 4""",
-        "CREATE INDEX ix_session_usage_quarter ON session_usage (quarter)",
-        """CREATE INDEX ix_messages_durations ON messages (session_id, created_at, role, model_id, duration_ms)
+        "CREATE INDEX ix_chatledger_session_usage_quarter ON chatledger_session_usage (quarter)",
+        """CREATE INDEX ix_chatledger_messages_durations ON chatledger_messages (session_id, created_at, role, model_id, duration_ms)
             WHERE duration_ms IS NOT NULL""",
         """CREATE FUNCTION chatledger_usage_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         DECLARE
@@ -349,7 +349,7 @@ UP = {
                     sum(CASE WHEN outcome = 'interrupted' THEN 1 ELSE 0 END) AS interruptions
                 FROM new_rows GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
             LOOP
-                UPDATE session_usage AS u SET
+                UPDATE chatledger_session_usage AS u SET
                     messages = u.messages + cell.messages,
                     input_tokens = u.input_tokens + cell.input_tokens,
                     output_tokens = u.output_tokens + cell.output_tokens,
@@ -366,7 +366,7 @@ UP = {
                 WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role
                         AND u.model_id = cell.model_id;
                 IF NOT FOUND THEN
-                    INSERT INTO session_usage AS u (session_id, quarter, role, model_id,
+                    INSERT INTO chatledger_session_usage AS u (session_id, quarter, role, model_id,
                         messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
                     SELECT cell.session_id, cell.quarter, cell.role, cell.model_id,
                         cell.messages,
@@ -382,8 +382,8 @@ UP = {
                         cell.outcomes,
                         cell.errors,
                         cell.interruptions
-                    WHERE cell.messages > 0 AND EXISTS (SELECT FROM sessions AS s WHERE s.session_id = cell.session_id)
-                    ON CONFLICT ON CONSTRAINT pk_session_usage DO UPDATE SET
+                    WHERE cell.messages > 0 AND EXISTS (SELECT FROM chatledger_sessions AS s WHERE s.session_id = cell.session_id)
+                    ON CONFLICT ON CONSTRAINT pk_chatledger_session_usage DO UPDATE SET
                         messages = u.messages + excluded.messages,
                         input_tokens = u.input_tokens + excluded.input_tokens,
                         output_tokens = u.output_tokens + excluded.output_tokens,
@@ -423,7 +423,7 @@ UP = {
                     sum(CASE WHEN outcome = 'interrupted' THEN 1 ELSE 0 END) AS interruptions
                 FROM old_rows GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
             LOOP
-                UPDATE session_usage AS u SET
+                UPDATE chatledger_session_usage AS u SET
                     messages = u.messages - cell.messages,
                     input_tokens = u.input_tokens - cell.input_tokens,
                     output_tokens = u.output_tokens - cell.output_tokens,
@@ -439,7 +439,7 @@ UP = {
                     interruptions = u.interruptions - cell.interruptions
                 WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role
                         AND u.model_id = cell.model_id;
-                DELETE FROM session_usage AS u WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role
+                DELETE FROM chatledger_session_usage AS u WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role
                         AND u.model_id = cell.model_id
                     AND u.messages = 0;
             END LOOP;
@@ -529,7 +529,7 @@ UP = {
                     OR sum(interruptions) <> 0
                 ORDER BY 1, 2, 3, 4
             LOOP
-                UPDATE session_usage AS u SET
+                UPDATE chatledger_session_usage AS u SET
                     messages = u.messages + cell.messages,
                     input_tokens = u.input_tokens + cell.input_tokens,
                     output_tokens = u.output_tokens + cell.output_tokens,
@@ -546,7 +546,7 @@ UP = {
                 WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role
                         AND u.model_id = cell.model_id;
                 IF NOT FOUND THEN
-                    INSERT INTO session_usage AS u (session_id, quarter, role, model_id,
+                    INSERT INTO chatledger_session_usage AS u (session_id, quarter, role, model_id,
                         messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
                     SELECT cell.session_id, cell.quarter, cell.role, cell.model_id,
                         cell.messages,
@@ -562,8 +562,8 @@ UP = {
                         cell.outcomes,
                         cell.errors,
                         cell.interruptions
-                    WHERE cell.messages > 0 AND EXISTS (SELECT FROM sessions AS s WHERE s.session_id = cell.session_id)
-                    ON CONFLICT ON CONSTRAINT pk_session_usage DO UPDATE SET
+                    WHERE cell.messages > 0 AND EXISTS (SELECT FROM chatledger_sessions AS s WHERE s.session_id = cell.session_id)
+                    ON CONFLICT ON CONSTRAINT pk_chatledger_session_usage DO UPDATE SET
                         messages = u.messages + excluded.messages,
                         input_tokens = u.input_tokens + excluded.input_tokens,
                         output_tokens = u.output_tokens + excluded.output_tokens,
@@ -578,7 +578,7 @@ UP = {
                         errors = u.errors + excluded.errors,
                         interruptions = u.interruptions + excluded.interruptions;
                 END IF;
-                DELETE FROM session_usage AS u WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role
+                DELETE FROM chatledger_session_usage AS u WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role
                         AND u.model_id = cell.model_id
                     AND u.messages = 0;
             END LOOP;
@@ -586,26 +586,26 @@ UP = {
         END $$""",
         """CREATE FUNCTION chatledger_usage_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         BEGIN
-            DELETE FROM session_usage;
+            DELETE FROM chatledger_session_usage;
             RETURN NULL;
         END $$""",
-        """CREATE TRIGGER messages_usage_insert AFTER INSERT ON messages
+        """CREATE TRIGGER chatledger_messages_usage_insert AFTER INSERT ON chatledger_messages
         REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION chatledger_usage_insert()""",
-        """CREATE TRIGGER messages_usage_delete AFTER DELETE ON messages
+        """CREATE TRIGGER chatledger_messages_usage_delete AFTER DELETE ON chatledger_messages
         REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION chatledger_usage_delete()""",
-        """CREATE TRIGGER messages_usage_update AFTER UPDATE ON messages
+        """CREATE TRIGGER chatledger_messages_usage_update AFTER UPDATE ON chatledger_messages
         REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
         FOR EACH STATEMENT EXECUTE FUNCTION chatledger_usage_update()""",
-        """CREATE TRIGGER messages_usage_truncate AFTER TRUNCATE ON messages
+        """CREATE TRIGGER chatledger_messages_usage_truncate AFTER TRUNCATE ON chatledger_messages
         FOR EACH STATEMENT EXECUTE FUNCTION chatledger_usage_truncate()""",
-        """CREATE VIEW recent_sessions AS
+        """CREATE VIEW chatledger_recent_sessions AS
         SELECT s.session_id, s.title, s.user_id, s.project_id, s.model_id, s.status, s.message_count, s.total_tokens,
             s.total_duration_ms, s.total_cost AS cost_nanodollars, CAST(s.total_cost AS numeric) / 1000000000 AS cost_usd,
             s.created_at, s.last_activity,
-            (SELECT substr(m.content, 1, 200) FROM messages AS m WHERE m.session_id = s.session_id
+            (SELECT substr(m.content, 1, 200) FROM chatledger_messages AS m WHERE m.session_id = s.session_id
                 ORDER BY m.sequence_number DESC LIMIT 1) AS last_message
-        FROM sessions AS s""",
-        """CREATE VIEW model_statistics AS
+        FROM chatledger_sessions AS s""",
+        """CREATE VIEW chatledger_model_statistics AS
         SELECT coalesce(nullif(u.model_id, ''), s.model_id) AS model_id, max(r.provider) AS provider, max(r.context_window) AS context_window,
             count(DISTINCT u.session_id) AS sessions,
             CAST(sum(u.messages) AS bigint) AS messages,
@@ -623,10 +623,10 @@ UP = {
             CAST(sum(u.duration_ms) AS numeric) / nullif(sum(u.timed), 0) AS average_duration_ms,
             CAST(sum(u.errors) AS bigint) AS errors,
             CAST(sum(u.interruptions) AS bigint) AS interruptions
-        FROM session_usage AS u JOIN sessions AS s ON s.session_id = u.session_id
-        LEFT JOIN models AS r ON r.model_id = coalesce(nullif(u.model_id, ''), s.model_id)
+        FROM chatledger_session_usage AS u JOIN chatledger_sessions AS s ON s.session_id = u.session_id
+        LEFT JOIN chatledger_models AS r ON r.model_id = coalesce(nullif(u.model_id, ''), s.model_id)
         GROUP BY coalesce(nullif(u.model_id, ''), s.model_id)""",
-        """CREATE VIEW daily_usage AS
+        """CREATE VIEW chatledger_daily_usage AS
         SELECT CAST(to_timestamp(u.quarter * 900) AT TIME ZONE 'UTC' AS date) AS day, s.user_id, s.project_id, coalesce(nullif(u.model_id, ''), s.model_id) AS model_id,
             count(DISTINCT u.session_id) AS sessions,
             CAST(sum(u.messages) AS bigint) AS messages,
@@ -644,15 +644,15 @@ UP = {
             CAST(sum(u.duration_ms) AS numeric) / nullif(sum(u.timed), 0) AS average_duration_ms,
             CAST(sum(u.errors) AS bigint) AS errors,
             CAST(sum(u.interruptions) AS bigint) AS interruptions
-        FROM session_usage AS u JOIN sessions AS s ON s.session_id = u.session_id
+        FROM chatledger_session_usage AS u JOIN chatledger_sessions AS s ON s.session_id = u.session_id
         GROUP BY CAST(to_timestamp(u.quarter * 900) AT TIME ZONE 'UTC' AS date), s.user_id, s.project_id, coalesce(nullif(u.model_id, ''), s.model_id)""",
-        """CREATE VIEW hourly_activity AS
+        """CREATE VIEW chatledger_hourly_activity AS
         SELECT CAST(extract(isodow FROM to_timestamp(u.quarter * 900) AT TIME ZONE 'UTC') AS integer) AS weekday, CAST(extract(hour FROM to_timestamp(u.quarter * 900) AT TIME ZONE 'UTC') AS integer) AS hour, u.role,
             count(DISTINCT u.session_id) AS sessions, CAST(sum(u.messages) AS bigint) AS messages,
             CAST(sum(u.total_tokens) AS bigint) AS total_tokens
-        FROM session_usage AS u
+        FROM chatledger_session_usage AS u
         GROUP BY CAST(extract(isodow FROM to_timestamp(u.quarter * 900) AT TIME ZONE 'UTC') AS integer), CAST(extract(hour FROM to_timestamp(u.quarter * 900) AT TIME ZONE 'UTC') AS integer), u.role""",
-        """CREATE VIEW user_usage AS
+        """CREATE VIEW chatledger_user_usage AS
         SELECT s.user_id,
             count(DISTINCT u.session_id) AS sessions,
             CAST(sum(u.messages) AS bigint) AS messages,
@@ -670,9 +670,9 @@ UP = {
             CAST(sum(u.duration_ms) AS numeric) / nullif(sum(u.timed), 0) AS average_duration_ms,
             CAST(sum(u.errors) AS bigint) AS errors,
             CAST(sum(u.interruptions) AS bigint) AS interruptions
-        FROM session_usage AS u JOIN sessions AS s ON s.session_id = u.session_id
+        FROM chatledger_session_usage AS u JOIN chatledger_sessions AS s ON s.session_id = u.session_id
         GROUP BY s.user_id""",
-        """CREATE VIEW project_usage AS
+        """CREATE VIEW chatledger_project_usage AS
         SELECT s.project_id,
             count(DISTINCT u.session_id) AS sessions,
             CAST(sum(u.messages) AS bigint) AS messages,
@@ -690,24 +690,24 @@ UP = {
             CAST(sum(u.duration_ms) AS numeric) / nullif(sum(u.timed), 0) AS average_duration_ms,
             CAST(sum(u.errors) AS bigint) AS errors,
             CAST(sum(u.interruptions) AS bigint) AS interruptions
-        FROM session_usage AS u JOIN sessions AS s ON s.session_id = u.session_id
+        FROM chatledger_session_usage AS u JOIN chatledger_sessions AS s ON s.session_id = u.session_id
         GROUP BY s.project_id""",
-        """CREATE VIEW message_costs AS
+        """CREATE VIEW chatledger_message_costs AS
         SELECT m.session_id, m.sequence_number, s.user_id, s.project_id,
             coalesce(nullif(m.model_id, ''), s.model_id) AS model_id, m.role, m.created_at, m.input_tokens, m.output_tokens,
             m.cached_tokens, m.reasoning_tokens, m.duration_ms, m.outcome, m.cost AS cost_nanodollars,
             CAST(m.cost AS numeric) / 1000000000 AS cost_usd
-        FROM messages AS m JOIN sessions AS s ON s.session_id = m.session_id""",
+        FROM chatledger_messages AS m JOIN chatledger_sessions AS s ON s.session_id = m.session_id""",
         """DO $$
         BEGIN
             IF current_setting('server_version_num')::integer >= 150000 THEN
-                ALTER VIEW recent_sessions SET (security_invoker = true);
-                ALTER VIEW model_statistics SET (security_invoker = true);
-                ALTER VIEW daily_usage SET (security_invoker = true);
-                ALTER VIEW hourly_activity SET (security_invoker = true);
-                ALTER VIEW user_usage SET (security_invoker = true);
-                ALTER VIEW project_usage SET (security_invoker = true);
-                ALTER VIEW message_costs SET (security_invoker = true);
+                ALTER VIEW chatledger_recent_sessions SET (security_invoker = true);
+                ALTER VIEW chatledger_model_statistics SET (security_invoker = true);
+                ALTER VIEW chatledger_daily_usage SET (security_invoker = true);
+                ALTER VIEW chatledger_hourly_activity SET (security_invoker = true);
+                ALTER VIEW chatledger_user_usage SET (security_invoker = true);
+                ALTER VIEW chatledger_project_usage SET (security_invoker = true);
+                ALTER VIEW chatledger_message_costs SET (security_invoker = true);
             END IF;
         END $$""",
     ],
@@ -715,37 +715,37 @@ UP = {
 
 DOWN = {
     "sqlite": [
-        "DROP VIEW message_costs",
-        "DROP VIEW project_usage",
-        "DROP VIEW user_usage",
-        "DROP VIEW hourly_activity",
-        "DROP VIEW daily_usage",
-        "DROP VIEW model_statistics",
-        "DROP VIEW recent_sessions",
-        "DROP TRIGGER messages_usage_update",
-        "DROP TRIGGER messages_usage_delete",
-        "DROP TRIGGER messages_usage_insert",
-        "DROP INDEX ix_messages_durations",
-        "DROP TABLE session_usage",
+        "DROP VIEW chatledger_message_costs",
+        "DROP VIEW chatledger_project_usage",
+        "DROP VIEW chatledger_user_usage",
+        "DROP VIEW chatledger_hourly_activity",
+        "DROP VIEW chatledger_daily_usage",
+        "DROP VIEW chatledger_model_statistics",
+        "DROP VIEW chatledger_recent_sessions",
+        "DROP TRIGGER chatledger_messages_usage_update",
+        "DROP TRIGGER chatledger_messages_usage_delete",
+        "DROP TRIGGER chatledger_messages_usage_insert",
+        "DROP INDEX ix_chatledger_messages_durations",
+        "DROP TABLE chatledger_session_usage",
     ],
     "postgresql": [
-        "DROP VIEW message_costs",
-        "DROP VIEW project_usage",
-        "DROP VIEW user_usage",
-        "DROP VIEW hourly_activity",
-        "DROP VIEW daily_usage",
-        "DROP VIEW model_statistics",
-        "DROP VIEW recent_sessions",
-        "DROP TRIGGER messages_usage_truncate ON messages",
-        "DROP TRIGGER messages_usage_update ON messages",
-        "DROP TRIGGER messages_usage_delete ON messages",
-        "DROP TRIGGER messages_usage_insert ON messages",
+        "DROP VIEW chatledger_message_costs",
+        "DROP VIEW chatledger_project_usage",
+        "DROP VIEW chatledger_user_usage",
+        "DROP VIEW chatledger_hourly_activity",
+        "DROP VIEW chatledger_daily_usage",
+        "DROP VIEW chatledger_model_statistics",
+        "DROP VIEW chatledger_recent_sessions",
+        "DROP TRIGGER chatledger_messages_usage_truncate ON chatledger_messages",
+        "DROP TRIGGER chatledger_messages_usage_update ON chatledger_messages",
+        "DROP TRIGGER chatledger_messages_usage_delete ON chatledger_messages",
+        "DROP TRIGGER chatledger_messages_usage_insert ON chatledger_messages",
         "DROP FUNCTION chatledger_usage_truncate()",
         "DROP FUNCTION chatledger_usage_update()",
         "DROP FUNCTION chatledger_usage_delete()",
         "DROP FUNCTION chatledger_usage_insert()",
-        "DROP INDEX ix_messages_durations",
-        "DROP TABLE session_usage",
+        "DROP INDEX ix_chatledger_messages_durations",
+        "DROP TABLE chatledger_session_usage",
     ],
 }
 

@@ -47,32 +47,32 @@ def _read(text_: str) -> str:
 
 UP = {
     "sqlite": [
-        """CREATE TABLE comparison_groups (
+        """CREATE TABLE chatledger_comparison_groups (
             group_id TEXT NOT NULL,
             user_id TEXT,
-            kind TEXT NOT NULL CONSTRAINT ck_comparison_groups_kind CHECK (kind IN ('model', 'prompt', 'parameters')),
+            kind TEXT NOT NULL CONSTRAINT ck_chatledger_comparison_groups_kind CHECK (kind IN ('model', 'prompt', 'parameters')),
             title TEXT,
             variants TEXT NOT NULL,
             created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            CONSTRAINT pk_comparison_groups PRIMARY KEY (group_id)
+            CONSTRAINT pk_chatledger_comparison_groups PRIMARY KEY (group_id)
         ) STRICT, WITHOUT ROWID""",
-        """CREATE TABLE comparison_sessions (
+        """CREATE TABLE chatledger_comparison_sessions (
             group_id TEXT NOT NULL,
             session_id TEXT NOT NULL,
             variant TEXT NOT NULL,
             prompt_key TEXT,
             created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            CONSTRAINT pk_comparison_sessions PRIMARY KEY (group_id, session_id)
+            CONSTRAINT pk_chatledger_comparison_sessions PRIMARY KEY (group_id, session_id)
         ) STRICT, WITHOUT ROWID""",
-        """CREATE TABLE comparison_results (
+        """CREATE TABLE chatledger_comparison_results (
             group_id TEXT NOT NULL,
             prompt_key TEXT NOT NULL,
             variant_a TEXT NOT NULL,
             variant_b TEXT NOT NULL,
             judge TEXT NOT NULL,
             judge_kind TEXT NOT NULL
-                CONSTRAINT ck_comparison_results_judge_kind CHECK (judge_kind IN ('person', 'model', 'metric')),
-            preference REAL CONSTRAINT ck_comparison_results_preference CHECK (preference BETWEEN 0 AND 1),
+                CONSTRAINT ck_chatledger_comparison_results_judge_kind CHECK (judge_kind IN ('person', 'model', 'metric')),
+            preference REAL CONSTRAINT ck_chatledger_comparison_results_preference CHECK (preference BETWEEN 0 AND 1),
             first TEXT,
             scores_a TEXT,
             scores_b TEXT,
@@ -83,19 +83,19 @@ UP = {
             prompt TEXT,
             notes TEXT,
             created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            CONSTRAINT pk_comparison_results PRIMARY KEY (group_id, prompt_key, variant_a, variant_b, judge)
+            CONSTRAINT pk_chatledger_comparison_results PRIMARY KEY (group_id, prompt_key, variant_a, variant_b, judge)
         ) STRICT, WITHOUT ROWID""",
-        "CREATE INDEX ix_comparison_sessions_session_id ON comparison_sessions (session_id)",
-        """INSERT INTO comparison_groups (group_id, user_id, kind, title, variants, created_at)
+        "CREATE INDEX ix_chatledger_comparison_sessions_session_id ON chatledger_comparison_sessions (session_id)",
+        """INSERT INTO chatledger_comparison_groups (group_id, user_id, kind, title, variants, created_at)
         SELECT json_extract(details, '$.group_id'), json_extract(details, '$.user_id'), json_extract(details, '$.kind'),
             json_extract(details, '$.title'), json_extract(details, '$.variants'), json_extract(details, '$.created_at')
-        FROM audit_log WHERE action = 'kept by 0009' AND json_extract(details, '$.table') = 'comparison_groups'""",
-        """INSERT INTO comparison_sessions (group_id, session_id, variant, prompt_key, created_at)
+        FROM chatledger_audit_log WHERE action = 'kept by 0009' AND json_extract(details, '$.table') = 'chatledger_comparison_groups'""",
+        """INSERT INTO chatledger_comparison_sessions (group_id, session_id, variant, prompt_key, created_at)
         SELECT json_extract(details, '$.group_id'), session_id, json_extract(details, '$.variant'),
             json_extract(details, '$.prompt_key'), json_extract(details, '$.created_at')
-        FROM audit_log WHERE action = 'kept by 0009' AND json_extract(details, '$.table') = 'comparison_sessions'
-            AND session_id IN (SELECT session_id FROM sessions)""",
-        f"""INSERT INTO comparison_results (group_id, prompt_key, variant_a, variant_b, judge, judge_kind, preference, first,
+        FROM chatledger_audit_log WHERE action = 'kept by 0009' AND json_extract(details, '$.table') = 'chatledger_comparison_sessions'
+            AND session_id IN (SELECT session_id FROM chatledger_sessions)""",
+        f"""INSERT INTO chatledger_comparison_results (group_id, prompt_key, variant_a, variant_b, judge, judge_kind, preference, first,
             scores_a, scores_b, cost_a, cost_b, duration_a_ms, duration_b_ms, prompt, notes, created_at)
         SELECT json_extract(details, '$.group_id'), json_extract(details, '$.prompt_key'),
             json_extract(details, '$.variant_a'), json_extract(details, '$.variant_b'), json_extract(details, '$.judge'),
@@ -104,37 +104,37 @@ UP = {
             json_extract(details, '$.cost_a'), json_extract(details, '$.cost_b'),
             json_extract(details, '$.duration_a_ms'), json_extract(details, '$.duration_b_ms'),
             json_extract(details, '$.prompt'), json_extract(details, '$.notes'), json_extract(details, '$.created_at')
-        FROM audit_log WHERE action = 'kept by 0009' AND json_extract(details, '$.table') = 'comparison_results'""",
-        "DELETE FROM audit_log WHERE action = 'kept by 0009'",
+        FROM chatledger_audit_log WHERE action = 'kept by 0009' AND json_extract(details, '$.table') = 'chatledger_comparison_results'""",
+        "DELETE FROM chatledger_audit_log WHERE action = 'kept by 0009'",
     ],
     "postgresql": [
-        """CREATE TABLE comparison_groups (
+        """CREATE TABLE chatledger_comparison_groups (
             group_id TEXT COLLATE "C" NOT NULL,
             user_id TEXT COLLATE "C",
-            kind TEXT NOT NULL CONSTRAINT ck_comparison_groups_kind CHECK (kind IN ('model', 'prompt', 'parameters')),
+            kind TEXT NOT NULL CONSTRAINT ck_chatledger_comparison_groups_kind CHECK (kind IN ('model', 'prompt', 'parameters')),
             title TEXT,
             variants JSON NOT NULL,
             created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            CONSTRAINT pk_comparison_groups PRIMARY KEY (group_id)
+            CONSTRAINT pk_chatledger_comparison_groups PRIMARY KEY (group_id)
         )""",
-        """CREATE TABLE comparison_sessions (
+        """CREATE TABLE chatledger_comparison_sessions (
             group_id TEXT COLLATE "C" NOT NULL,
             session_id TEXT COLLATE "C" NOT NULL,
             variant TEXT COLLATE "C" NOT NULL,
             prompt_key TEXT COLLATE "C",
             created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            CONSTRAINT pk_comparison_sessions PRIMARY KEY (group_id, session_id)
+            CONSTRAINT pk_chatledger_comparison_sessions PRIMARY KEY (group_id, session_id)
         )""",
-        """CREATE TABLE comparison_results (
+        """CREATE TABLE chatledger_comparison_results (
             group_id TEXT COLLATE "C" NOT NULL,
             prompt_key TEXT COLLATE "C" NOT NULL,
             variant_a TEXT COLLATE "C" NOT NULL,
             variant_b TEXT COLLATE "C" NOT NULL,
             judge TEXT COLLATE "C" NOT NULL,
             judge_kind TEXT NOT NULL
-                CONSTRAINT ck_comparison_results_judge_kind CHECK (judge_kind IN ('person', 'model', 'metric')),
+                CONSTRAINT ck_chatledger_comparison_results_judge_kind CHECK (judge_kind IN ('person', 'model', 'metric')),
             preference DOUBLE PRECISION
-                CONSTRAINT ck_comparison_results_preference CHECK (preference BETWEEN 0 AND 1),
+                CONSTRAINT ck_chatledger_comparison_results_preference CHECK (preference BETWEEN 0 AND 1),
             first TEXT COLLATE "C",
             scores_a JSON,
             scores_b JSON,
@@ -145,19 +145,19 @@ UP = {
             prompt TEXT,
             notes TEXT,
             created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            CONSTRAINT pk_comparison_results PRIMARY KEY (group_id, prompt_key, variant_a, variant_b, judge)
+            CONSTRAINT pk_chatledger_comparison_results PRIMARY KEY (group_id, prompt_key, variant_a, variant_b, judge)
         )""",
-        "CREATE INDEX ix_comparison_sessions_session_id ON comparison_sessions (session_id)",
-        """INSERT INTO comparison_groups (group_id, user_id, kind, title, variants, created_at)
+        "CREATE INDEX ix_chatledger_comparison_sessions_session_id ON chatledger_comparison_sessions (session_id)",
+        """INSERT INTO chatledger_comparison_groups (group_id, user_id, kind, title, variants, created_at)
         SELECT details ->> 'group_id', details ->> 'user_id', details ->> 'kind', details ->> 'title',
             (details ->> 'variants')::json, (details ->> 'created_at')::timestamptz
-        FROM audit_log WHERE action = 'kept by 0009' AND details ->> 'table' = 'comparison_groups'""",
-        """INSERT INTO comparison_sessions (group_id, session_id, variant, prompt_key, created_at)
+        FROM chatledger_audit_log WHERE action = 'kept by 0009' AND details ->> 'table' = 'chatledger_comparison_groups'""",
+        """INSERT INTO chatledger_comparison_sessions (group_id, session_id, variant, prompt_key, created_at)
         SELECT details ->> 'group_id', session_id, details ->> 'variant', details ->> 'prompt_key',
             (details ->> 'created_at')::timestamptz
-        FROM audit_log WHERE action = 'kept by 0009' AND details ->> 'table' = 'comparison_sessions'
-            AND session_id IN (SELECT session_id FROM sessions)""",
-        """INSERT INTO comparison_results (group_id, prompt_key, variant_a, variant_b, judge, judge_kind, preference, first,
+        FROM chatledger_audit_log WHERE action = 'kept by 0009' AND details ->> 'table' = 'chatledger_comparison_sessions'
+            AND session_id IN (SELECT session_id FROM chatledger_sessions)""",
+        """INSERT INTO chatledger_comparison_results (group_id, prompt_key, variant_a, variant_b, judge, judge_kind, preference, first,
             scores_a, scores_b, cost_a, cost_b, duration_a_ms, duration_b_ms, prompt, notes, created_at)
         SELECT details ->> 'group_id', details ->> 'prompt_key', details ->> 'variant_a', details ->> 'variant_b',
             details ->> 'judge', details ->> 'judge_kind', (details ->> 'preference')::double precision,
@@ -165,54 +165,54 @@ UP = {
             (details ->> 'cost_a')::bigint, (details ->> 'cost_b')::bigint,
             (details ->> 'duration_a_ms')::bigint, (details ->> 'duration_b_ms')::bigint,
             details ->> 'prompt', details ->> 'notes', (details ->> 'created_at')::timestamptz
-        FROM audit_log WHERE action = 'kept by 0009' AND details ->> 'table' = 'comparison_results'""",
-        "DELETE FROM audit_log WHERE action = 'kept by 0009'",
+        FROM chatledger_audit_log WHERE action = 'kept by 0009' AND details ->> 'table' = 'chatledger_comparison_results'""",
+        "DELETE FROM chatledger_audit_log WHERE action = 'kept by 0009'",
     ],
 }
 
 # A preference is kept as text: json_object would write 15 digits of it.
 DOWN = {
     "sqlite": [
-        """INSERT INTO audit_log (action, details)
-        SELECT 'kept by 0009', json_object('table', 'comparison_groups', 'group_id', group_id, 'user_id', user_id,
+        """INSERT INTO chatledger_audit_log (action, details)
+        SELECT 'kept by 0009', json_object('table', 'chatledger_comparison_groups', 'group_id', group_id, 'user_id', user_id,
             'kind', kind, 'title', title, 'variants', variants, 'created_at', created_at)
-        FROM comparison_groups""",
-        """INSERT INTO audit_log (action, session_id, details)
-        SELECT 'kept by 0009', session_id, json_object('table', 'comparison_sessions', 'group_id', group_id,
+        FROM chatledger_comparison_groups""",
+        """INSERT INTO chatledger_audit_log (action, session_id, details)
+        SELECT 'kept by 0009', session_id, json_object('table', 'chatledger_comparison_sessions', 'group_id', group_id,
             'variant', variant, 'prompt_key', prompt_key, 'created_at', created_at)
-        FROM comparison_sessions""",
-        f"""INSERT INTO audit_log (action, details)
-        SELECT 'kept by 0009', json_object('table', 'comparison_results', 'group_id', group_id,
+        FROM chatledger_comparison_sessions""",
+        f"""INSERT INTO chatledger_audit_log (action, details)
+        SELECT 'kept by 0009', json_object('table', 'chatledger_comparison_results', 'group_id', group_id,
             'prompt_key', prompt_key, 'variant_a', variant_a, 'variant_b', variant_b, 'judge', judge,
             'judge_kind', judge_kind, 'preference', {_written("preference")},
             'first', first, 'scores_a', scores_a, 'scores_b', scores_b, 'cost_a', cost_a, 'cost_b', cost_b,
             'duration_a_ms', duration_a_ms, 'duration_b_ms', duration_b_ms, 'prompt', prompt, 'notes', notes,
             'created_at', created_at)
-        FROM comparison_results""",
-        "DROP TABLE comparison_results",
-        "DROP TABLE comparison_sessions",
-        "DROP TABLE comparison_groups",
+        FROM chatledger_comparison_results""",
+        "DROP TABLE chatledger_comparison_results",
+        "DROP TABLE chatledger_comparison_sessions",
+        "DROP TABLE chatledger_comparison_groups",
     ],
     "postgresql": [
-        """INSERT INTO audit_log (action, details)
-        SELECT 'kept by 0009', json_build_object('table', 'comparison_groups', 'group_id', group_id, 'user_id', user_id,
+        """INSERT INTO chatledger_audit_log (action, details)
+        SELECT 'kept by 0009', json_build_object('table', 'chatledger_comparison_groups', 'group_id', group_id, 'user_id', user_id,
             'kind', kind, 'title', title, 'variants', variants::text, 'created_at', created_at)
-        FROM comparison_groups""",
-        """INSERT INTO audit_log (action, session_id, details)
-        SELECT 'kept by 0009', session_id, json_build_object('table', 'comparison_sessions', 'group_id', group_id,
+        FROM chatledger_comparison_groups""",
+        """INSERT INTO chatledger_audit_log (action, session_id, details)
+        SELECT 'kept by 0009', session_id, json_build_object('table', 'chatledger_comparison_sessions', 'group_id', group_id,
             'variant', variant, 'prompt_key', prompt_key, 'created_at', created_at)
-        FROM comparison_sessions""",
-        """INSERT INTO audit_log (action, details)
-        SELECT 'kept by 0009', json_build_object('table', 'comparison_results', 'group_id', group_id,
+        FROM chatledger_comparison_sessions""",
+        """INSERT INTO chatledger_audit_log (action, details)
+        SELECT 'kept by 0009', json_build_object('table', 'chatledger_comparison_results', 'group_id', group_id,
             'prompt_key', prompt_key, 'variant_a', variant_a, 'variant_b', variant_b, 'judge', judge,
             'judge_kind', judge_kind, 'preference', preference::text,
             'first', first, 'scores_a', scores_a::text, 'scores_b', scores_b::text, 'cost_a', cost_a, 'cost_b', cost_b,
             'duration_a_ms', duration_a_ms, 'duration_b_ms', duration_b_ms, 'prompt', prompt, 'notes', notes,
             'created_at', created_at)
-        FROM comparison_results""",
-        "DROP TABLE comparison_results",
-        "DROP TABLE comparison_sessions",
-        "DROP TABLE comparison_groups",
+        FROM chatledger_comparison_results""",
+        "DROP TABLE chatledger_comparison_results",
+        "DROP TABLE chatledger_comparison_sessions",
+        "DROP TABLE chatledger_comparison_groups",
     ],
 }
 

@@ -23,7 +23,7 @@ depends_on = None
 
 UP = {
     "sqlite": [
-        """CREATE TABLE batch_jobs (
+        """CREATE TABLE chatledger_batch_jobs (
             job_id TEXT NOT NULL,
             user_id TEXT,
             name TEXT,
@@ -37,10 +37,10 @@ UP = {
             metadata TEXT,
             created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
             updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            CONSTRAINT pk_batch_jobs PRIMARY KEY (job_id),
-            CONSTRAINT ck_batch_jobs_status CHECK (status IN ('open', 'paused', 'cancelled'))
+            CONSTRAINT pk_chatledger_batch_jobs PRIMARY KEY (job_id),
+            CONSTRAINT ck_chatledger_batch_jobs_status CHECK (status IN ('open', 'paused', 'cancelled'))
         ) STRICT, WITHOUT ROWID""",
-        """CREATE TABLE batch_items (
+        """CREATE TABLE chatledger_batch_items (
             job_id TEXT NOT NULL,
             item_number INTEGER NOT NULL,
             key TEXT NOT NULL,
@@ -58,11 +58,11 @@ UP = {
             session_id TEXT,
             error_kind TEXT,
             error TEXT,
-            CONSTRAINT pk_batch_items PRIMARY KEY (job_id, item_number),
-            CONSTRAINT uq_batch_items_job_id_key UNIQUE (job_id, key),
-            CONSTRAINT ck_batch_items_status CHECK (status IN ('waiting', 'delayed', 'running', 'done', 'failed'))
+            CONSTRAINT pk_chatledger_batch_items PRIMARY KEY (job_id, item_number),
+            CONSTRAINT uq_chatledger_batch_items_job_id_key UNIQUE (job_id, key),
+            CONSTRAINT ck_chatledger_batch_items_status CHECK (status IN ('waiting', 'delayed', 'running', 'done', 'failed'))
         ) STRICT""",
-        """INSERT INTO batch_jobs
+        """INSERT INTO chatledger_batch_jobs
             (job_id, user_id, name, status, last_item, max_attempts, backoff_ms, backoff_limit_ms, max_running,
             time_limit_ms, metadata, created_at, updated_at)
         SELECT json_extract(details, '$.job_id'), json_extract(details, '$.user_id'),
@@ -72,8 +72,8 @@ UP = {
             json_extract(details, '$.max_running'), json_extract(details, '$.time_limit_ms'),
             json_extract(details, '$.metadata'), json_extract(details, '$.created_at'),
             json_extract(details, '$.updated_at')
-        FROM audit_log WHERE action = 'kept by 0010' AND json_extract(details, '$.table') = 'batch_jobs'""",
-        """INSERT INTO batch_items
+        FROM chatledger_audit_log WHERE action = 'kept by 0010' AND json_extract(details, '$.table') = 'chatledger_batch_jobs'""",
+        """INSERT INTO chatledger_batch_items
             (job_id, item_number, key, payload, rank, status, attempts, lease, worker, due_at, claimed_at,
             finished_at, created_at, result, session_id, error_kind, error)
         SELECT json_extract(details, '$.job_id'), json_extract(details, '$.item_number'),
@@ -83,22 +83,22 @@ UP = {
             json_extract(details, '$.due_at'), json_extract(details, '$.claimed_at'),
             json_extract(details, '$.finished_at'), json_extract(details, '$.created_at'),
             json_extract(details, '$.result'),
-            (SELECT session_id FROM sessions WHERE session_id = json_extract(details, '$.session_id')),
+            (SELECT session_id FROM chatledger_sessions WHERE session_id = json_extract(details, '$.session_id')),
             json_extract(details, '$.error_kind'), json_extract(details, '$.error')
-        FROM audit_log WHERE action = 'kept by 0010' AND json_extract(details, '$.table') = 'batch_items'""",
-        "DELETE FROM audit_log WHERE action = 'kept by 0010'",
-        "CREATE INDEX ix_batch_jobs_created_at ON batch_jobs (created_at, job_id)",
-        "CREATE INDEX ix_batch_jobs_user_created_at ON batch_jobs (user_id, created_at, job_id)",
-        """CREATE INDEX ix_batch_items_waiting ON batch_items (job_id, rank, item_number)
+        FROM chatledger_audit_log WHERE action = 'kept by 0010' AND json_extract(details, '$.table') = 'chatledger_batch_items'""",
+        "DELETE FROM chatledger_audit_log WHERE action = 'kept by 0010'",
+        "CREATE INDEX ix_chatledger_batch_jobs_created_at ON chatledger_batch_jobs (created_at, job_id)",
+        "CREATE INDEX ix_chatledger_batch_jobs_user_created_at ON chatledger_batch_jobs (user_id, created_at, job_id)",
+        """CREATE INDEX ix_chatledger_batch_items_waiting ON chatledger_batch_items (job_id, rank, item_number)
             WHERE status = 'waiting'""",
-        """CREATE INDEX ix_batch_items_due ON batch_items (job_id, status, due_at, item_number)
+        """CREATE INDEX ix_chatledger_batch_items_due ON chatledger_batch_items (job_id, status, due_at, item_number)
             WHERE status IN ('delayed', 'running')""",
-        "CREATE INDEX ix_batch_items_done ON batch_items (job_id, finished_at) WHERE status = 'done'",
-        "CREATE INDEX ix_batch_items_failed ON batch_items (job_id, error_kind) WHERE status = 'failed'",
-        "CREATE INDEX ix_batch_items_session_id ON batch_items (session_id) WHERE session_id IS NOT NULL",
+        "CREATE INDEX ix_chatledger_batch_items_done ON chatledger_batch_items (job_id, finished_at) WHERE status = 'done'",
+        "CREATE INDEX ix_chatledger_batch_items_failed ON chatledger_batch_items (job_id, error_kind) WHERE status = 'failed'",
+        "CREATE INDEX ix_chatledger_batch_items_session_id ON chatledger_batch_items (session_id) WHERE session_id IS NOT NULL",
     ],
     "postgresql": [
-        """CREATE TABLE batch_jobs (
+        """CREATE TABLE chatledger_batch_jobs (
             job_id TEXT COLLATE "C" NOT NULL,
             user_id TEXT COLLATE "C",
             name TEXT,
@@ -112,10 +112,10 @@ UP = {
             metadata JSON,
             created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
             updated_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            CONSTRAINT pk_batch_jobs PRIMARY KEY (job_id),
-            CONSTRAINT ck_batch_jobs_status CHECK (status IN ('open', 'paused', 'cancelled'))
+            CONSTRAINT pk_chatledger_batch_jobs PRIMARY KEY (job_id),
+            CONSTRAINT ck_chatledger_batch_jobs_status CHECK (status IN ('open', 'paused', 'cancelled'))
         )""",
-        """CREATE TABLE batch_items (
+        """CREATE TABLE chatledger_batch_items (
             job_id TEXT COLLATE "C" NOT NULL,
             item_number BIGINT NOT NULL,
             key TEXT COLLATE "C" NOT NULL,
@@ -133,11 +133,11 @@ UP = {
             session_id TEXT COLLATE "C",
             error_kind TEXT COLLATE "C",
             error TEXT,
-            CONSTRAINT pk_batch_items PRIMARY KEY (job_id, item_number),
-            CONSTRAINT uq_batch_items_job_id_key UNIQUE (job_id, key),
-            CONSTRAINT ck_batch_items_status CHECK (status IN ('waiting', 'delayed', 'running', 'done', 'failed'))
+            CONSTRAINT pk_chatledger_batch_items PRIMARY KEY (job_id, item_number),
+            CONSTRAINT uq_chatledger_batch_items_job_id_key UNIQUE (job_id, key),
+            CONSTRAINT ck_chatledger_batch_items_status CHECK (status IN ('waiting', 'delayed', 'running', 'done', 'failed'))
         )""",
-        """INSERT INTO batch_jobs
+        """INSERT INTO chatledger_batch_jobs
             (job_id, user_id, name, status, last_item, max_attempts, backoff_ms, backoff_limit_ms, max_running,
             time_limit_ms, metadata, created_at, updated_at)
         SELECT details ->> 'job_id', details ->> 'user_id', details ->> 'name', details ->> 'status',
@@ -146,8 +146,8 @@ UP = {
             (details ->> 'max_running')::bigint, (details ->> 'time_limit_ms')::bigint,
             (details ->> 'metadata')::json, (details ->> 'created_at')::timestamptz,
             (details ->> 'updated_at')::timestamptz
-        FROM audit_log WHERE action = 'kept by 0010' AND details ->> 'table' = 'batch_jobs'""",
-        """INSERT INTO batch_items
+        FROM chatledger_audit_log WHERE action = 'kept by 0010' AND details ->> 'table' = 'chatledger_batch_jobs'""",
+        """INSERT INTO chatledger_batch_items
             (job_id, item_number, key, payload, rank, status, attempts, lease, worker, due_at, claimed_at,
             finished_at, created_at, result, session_id, error_kind, error)
         SELECT details ->> 'job_id', (details ->> 'item_number')::bigint, details ->> 'key',
@@ -156,56 +156,56 @@ UP = {
             (details ->> 'due_at')::timestamptz, (details ->> 'claimed_at')::timestamptz,
             (details ->> 'finished_at')::timestamptz, (details ->> 'created_at')::timestamptz,
             (details ->> 'result')::json,
-            (SELECT session_id FROM sessions WHERE session_id = (details ->> 'session_id')),
+            (SELECT session_id FROM chatledger_sessions WHERE session_id = (details ->> 'session_id')),
             details ->> 'error_kind', details ->> 'error'
-        FROM audit_log WHERE action = 'kept by 0010' AND details ->> 'table' = 'batch_items'""",
-        "DELETE FROM audit_log WHERE action = 'kept by 0010'",
-        "CREATE INDEX ix_batch_jobs_created_at ON batch_jobs (created_at, job_id)",
-        "CREATE INDEX ix_batch_jobs_user_created_at ON batch_jobs (user_id, created_at, job_id)",
-        """CREATE INDEX ix_batch_items_waiting ON batch_items (job_id, rank, item_number)
+        FROM chatledger_audit_log WHERE action = 'kept by 0010' AND details ->> 'table' = 'chatledger_batch_items'""",
+        "DELETE FROM chatledger_audit_log WHERE action = 'kept by 0010'",
+        "CREATE INDEX ix_chatledger_batch_jobs_created_at ON chatledger_batch_jobs (created_at, job_id)",
+        "CREATE INDEX ix_chatledger_batch_jobs_user_created_at ON chatledger_batch_jobs (user_id, created_at, job_id)",
+        """CREATE INDEX ix_chatledger_batch_items_waiting ON chatledger_batch_items (job_id, rank, item_number)
             WHERE status = 'waiting'""",
-        """CREATE INDEX ix_batch_items_due ON batch_items (job_id, status, due_at, item_number)
+        """CREATE INDEX ix_chatledger_batch_items_due ON chatledger_batch_items (job_id, status, due_at, item_number)
             WHERE status IN ('delayed', 'running')""",
-        "CREATE INDEX ix_batch_items_done ON batch_items (job_id, finished_at) WHERE status = 'done'",
-        "CREATE INDEX ix_batch_items_failed ON batch_items (job_id, error_kind) WHERE status = 'failed'",
-        "CREATE INDEX ix_batch_items_session_id ON batch_items (session_id) WHERE session_id IS NOT NULL",
+        "CREATE INDEX ix_chatledger_batch_items_done ON chatledger_batch_items (job_id, finished_at) WHERE status = 'done'",
+        "CREATE INDEX ix_chatledger_batch_items_failed ON chatledger_batch_items (job_id, error_kind) WHERE status = 'failed'",
+        "CREATE INDEX ix_chatledger_batch_items_session_id ON chatledger_batch_items (session_id) WHERE session_id IS NOT NULL",
     ],
 }
 
 DOWN = {
     "sqlite": [
-        """INSERT INTO audit_log (action, details)
-        SELECT 'kept by 0010', json_object('table', 'batch_items', 'job_id', job_id, 'item_number', item_number, 'key', key,
+        """INSERT INTO chatledger_audit_log (action, details)
+        SELECT 'kept by 0010', json_object('table', 'chatledger_batch_items', 'job_id', job_id, 'item_number', item_number, 'key', key,
             'payload', payload, 'rank', rank, 'status', status, 'attempts', attempts, 'lease', lease,
             'worker', worker, 'due_at', due_at, 'claimed_at', claimed_at, 'finished_at', finished_at,
             'created_at', created_at, 'result', result, 'session_id', session_id, 'error_kind', error_kind,
             'error', error)
-        FROM batch_items""",
-        """INSERT INTO audit_log (action, details)
-        SELECT 'kept by 0010', json_object('table', 'batch_jobs', 'job_id', job_id, 'user_id', user_id, 'name', name, 'status', status,
+        FROM chatledger_batch_items""",
+        """INSERT INTO chatledger_audit_log (action, details)
+        SELECT 'kept by 0010', json_object('table', 'chatledger_batch_jobs', 'job_id', job_id, 'user_id', user_id, 'name', name, 'status', status,
             'last_item', last_item, 'max_attempts', max_attempts, 'backoff_ms', backoff_ms,
             'backoff_limit_ms', backoff_limit_ms, 'max_running', max_running, 'time_limit_ms', time_limit_ms,
             'metadata', metadata, 'created_at', created_at, 'updated_at', updated_at)
-        FROM batch_jobs""",
-        "DROP TABLE batch_items",
-        "DROP TABLE batch_jobs",
+        FROM chatledger_batch_jobs""",
+        "DROP TABLE chatledger_batch_items",
+        "DROP TABLE chatledger_batch_jobs",
     ],
     "postgresql": [
-        """INSERT INTO audit_log (action, details)
-        SELECT 'kept by 0010', json_build_object('table', 'batch_items', 'job_id', job_id, 'item_number', item_number, 'key', key,
+        """INSERT INTO chatledger_audit_log (action, details)
+        SELECT 'kept by 0010', json_build_object('table', 'chatledger_batch_items', 'job_id', job_id, 'item_number', item_number, 'key', key,
             'payload', payload::text, 'rank', rank, 'status', status, 'attempts', attempts, 'lease', lease,
             'worker', worker, 'due_at', due_at, 'claimed_at', claimed_at, 'finished_at', finished_at,
             'created_at', created_at, 'result', result::text, 'session_id', session_id,
             'error_kind', error_kind, 'error', error)
-        FROM batch_items""",
-        """INSERT INTO audit_log (action, details)
-        SELECT 'kept by 0010', json_build_object('table', 'batch_jobs', 'job_id', job_id, 'user_id', user_id, 'name', name, 'status', status,
+        FROM chatledger_batch_items""",
+        """INSERT INTO chatledger_audit_log (action, details)
+        SELECT 'kept by 0010', json_build_object('table', 'chatledger_batch_jobs', 'job_id', job_id, 'user_id', user_id, 'name', name, 'status', status,
             'last_item', last_item, 'max_attempts', max_attempts, 'backoff_ms', backoff_ms,
             'backoff_limit_ms', backoff_limit_ms, 'max_running', max_running, 'time_limit_ms', time_limit_ms,
             'metadata', metadata::text, 'created_at', created_at, 'updated_at', updated_at)
-        FROM batch_jobs""",
-        "DROP TABLE batch_items",
-        "DROP TABLE batch_jobs",
+        FROM chatledger_batch_jobs""",
+        "DROP TABLE chatledger_batch_items",
+        "DROP TABLE chatledger_batch_jobs",
     ],
 }
 

@@ -142,7 +142,7 @@ def include_object(thing: Any, name: str | None, type_: str, reflected: bool, co
     if not reflected or compare_to is not None:
         return True
     table = name if type_ == "table" else getattr(getattr(thing, "table", None), "name", None)
-    return table not in _names() and table != VERSION_TABLE and not (table or "").startswith("messages_fts")
+    return table not in _names() and table != VERSION_TABLE and not (table or "").startswith("chatledger_messages_fts")
 
 
 def run_environment() -> None:

@@ -52,7 +52,9 @@ def test_a_session_with_all_that_hangs_on_it(path: Path, ledger: Ledger, url: st
     assert 2 == chat.metadata["adopted"]["as_found"]["message_count"]
     assert ("user", "Where?", "messages:1") == (question.role, question.content, question.key)
     assert (7, 1500, {"temperature": 0.7}) == (answer.tokens_used, answer.duration_ms, answer.metadata)
-    assert [(3600, None)] == [tuple(row) for row in Raw(url)("SELECT idle_limit, hard_limit FROM session_timeouts")]
+    assert [(3600, None)] == [
+        tuple(row) for row in Raw(url)("SELECT idle_limit, hard_limit FROM chatledger_session_timeouts")
+    ]
 
 
 def test_numbers_close_up_and_those_of_the_source_are_kept(path: Path, ledger: Ledger) -> None:

@@ -55,4 +55,6 @@ def steps(child: Child) -> list[str]:
 def _settled(url: str) -> int:
     """Rows of a ledger after its writer was killed. On a server its backend may still be about to notice."""
     raw = Raw(url)
-    return raw.count("sessions") + raw.count("messages") + raw.count("session_metadata")
+    return (
+        raw.count("chatledger_sessions") + raw.count("chatledger_messages") + raw.count("chatledger_session_metadata")
+    )

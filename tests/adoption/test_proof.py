@@ -29,7 +29,9 @@ def path(tmp_path: Path) -> Path:
 def refused(ledger: Ledger, url: str, path: Path) -> str:
     with pytest.raises(AdoptionFailed) as error:
         adopt(ledger, path)
-    assert [0, 0, 0] == [Raw(url).count(table) for table in ("sessions", "messages", "models")]
+    assert [0, 0, 0] == [
+        Raw(url).count(table) for table in ("chatledger_sessions", "chatledger_messages", "chatledger_models")
+    ]
     return str(error.value)
 
 

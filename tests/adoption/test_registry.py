@@ -211,7 +211,10 @@ def test_a_registry_that_does_not_hold_what_it_was_given(
     )
     with pytest.raises(AdoptionFailed, match="model 'openai/gpt-4' does not equal its source"):
         adopt(ledger, path)
-    assert [0] * 4 == [Raw(url).count(table) for table in ("sessions", "projects", "models", "model_prices")]
+    assert [0] * 4 == [
+        Raw(url).count(table)
+        for table in ("chatledger_sessions", "chatledger_projects", "chatledger_models", "chatledger_model_prices")
+    ]
 
 
 def test_the_real_example(shared_data: Path, ledger: Ledger) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 GOOD_TEXTS: tuple[str, ...] = (
     "a", "0", "-1", "1e5", "NaN", "null", "None", "NULL", "true", "undefined", "[object Object]", "\\N", "\\",
     "\\\\", "\\0", "\\x00", "\\u0000", "%00", "&#0;", "'", "''", '"', '""', "`", "´", "’", ";", "--", "#", "/*", "*/",
-    "' OR '1'='1", "'; DROP TABLE messages; --", "\"; DELETE FROM sessions; --", "1; SELECT pg_sleep(10)", "$$;$$",
+    "' OR '1'='1", "'; DROP TABLE chatledger_messages; --", "\"; DELETE FROM chatledger_sessions; --", "1; SELECT pg_sleep(10)", "$$;$$",
     "$1", ":name", ":1", "::text", "?", "??", "?1", "@p", "%s", "%(name)s", "%d%n", "%", "%%", "{}", "{0}", "{x!r}",
     "${jndi:ldap://x}", "$(id)", "`id`", "{{7*7}}", "<%= 1 %>", "<script>alert(1)</script>", "<b>", "&amp;", "]]>",
     "../../etc/passwd", "C:\\CON", "file:///etc", "a/b", "a?b=c&d#e", "=1+1", "+1", "@SUM(A1)", "-2+3", "\tx", "\rx",

@@ -198,14 +198,14 @@ def test_what_is_said_of_a_message_goes_with_it(judged: Ledger, raw: Raw) -> Non
         uow.annotations.add("a", sequence_number=3, label="last")
         uow.messages.pop("a")
         assert ["a:3", "a:2", "a:1"] == ids(uow.annotations.list(session_id="a"))
-    raw("DELETE FROM messages WHERE session_id = 'a' AND sequence_number = 2")  # another program
+    raw("DELETE FROM chatledger_messages WHERE session_id = 'a' AND sequence_number = 2")  # another program
     with judged.begin() as uow:
         assert ["a:3", "a:1"] == ids(uow.annotations.list(session_id="a"))
         uow.messages.clear("a")
         assert ["a:1"] == ids(uow.annotations.list(session_id="a"))
         assert ["b:1"] == ids(uow.annotations.list(session_id="b"))
         uow.sessions.delete("a")
-    assert [("b",)] == [tuple(row) for row in raw("SELECT session_id FROM annotations")]
+    assert [("b",)] == [tuple(row) for row in raw("SELECT session_id FROM chatledger_annotations")]
 
 
 def test_a_redaction_leaves_labels_and_scores(judged: Ledger) -> None:
@@ -240,4 +240,4 @@ def test_an_erased_author_leaves_no_word_on_anothers_session(judged: Ledger, raw
         assert [("b:2", "bad", None, None, {}), ("b:1", "good", "数据 of Zürich", "judge", {})] == [
             (each.annotation_id, each.label, each.text, each.author, each.metadata) for each in uow.annotations.list()
         ]
-    assert 2 == raw.count("annotations")
+    assert 2 == raw.count("chatledger_annotations")

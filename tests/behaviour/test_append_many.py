@@ -54,7 +54,7 @@ def test_it_stores_what_append_stores(book: Ledger, raw: Raw) -> None:
         first, second, third, _ = uow.messages.history("s")
     assert first.model_dump(exclude={"sequence_number"}) == second.model_dump(exclude={"sequence_number"})
     assert first.model_dump(exclude={"sequence_number"}) == third.model_dump(exclude={"sequence_number"})
-    assert 1 == len({bytes(row[0]) for row in raw("SELECT digest FROM messages WHERE sequence_number <= 3")})
+    assert 1 == len({bytes(row[0]) for row in raw("SELECT digest FROM chatledger_messages WHERE sequence_number <= 3")})
 
 
 def test_nothing_is_nothing(book: Ledger) -> None:

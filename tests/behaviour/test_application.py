@@ -40,7 +40,9 @@ def engine(url: str) -> Iterator[Engine]:
 def contents(engine: Engine) -> tuple[list[str], list[str]]:
     """Texts of messages, and chats of orders."""
     with engine.connect() as connection:
-        messages = connection.exec_driver_sql("SELECT content FROM messages ORDER BY sequence_number").scalars()
+        messages = connection.exec_driver_sql(
+            "SELECT content FROM chatledger_messages ORDER BY sequence_number"
+        ).scalars()
         return list(messages), list(connection.exec_driver_sql("SELECT chat FROM orders ORDER BY order_id").scalars())
 
 

@@ -81,7 +81,7 @@ def test_the_loop_goes_on_while_another_program_holds_the_lock(url: str, raw: Ra
             with raw.engine.connect() as connection:
                 if backend == "sqlite":
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
-                connection.exec_driver_sql("UPDATE sessions SET title = 'held'")
+                connection.exec_driver_sql("UPDATE chatledger_sessions SET title = 'held'")
                 with pytest.raises(Busy):
                     async with ledger.begin() as uow:
                         await uow.messages.append("s", "user", "x")

@@ -97,11 +97,11 @@ def test_raw_sql_leaves_lines_with_counts(ledger: Ledger, raw: Raw, backend: str
         for name in ("s", "t", "u"):
             uow.sessions.create(name, user_id="ada")
             uow.messages.append_many(name, [{"role": "user", "content": "zqsecret"}] * 5)
-    raw("DELETE FROM messages WHERE session_id = 's' AND sequence_number < 3")
-    raw("DELETE FROM messages WHERE session_id <> 'u' AND sequence_number > 3")
-    raw("DELETE FROM messages WHERE sequence_number = 4711")
+    raw("DELETE FROM chatledger_messages WHERE session_id = 's' AND sequence_number < 3")
+    raw("DELETE FROM chatledger_messages WHERE session_id <> 'u' AND sequence_number > 3")
+    raw("DELETE FROM chatledger_messages WHERE sequence_number = 4711")
     # With a session its messages go, and have no lines of their own.
-    raw("DELETE FROM sessions WHERE session_id = 't'")
+    raw("DELETE FROM chatledger_sessions WHERE session_id = 't'")
     found = trail(ledger)
     deleted = [line for line in found if line[0] == "messages.deleted"]
     assert {("s", "ada"): 4, ("t", "ada"): 2} == {
@@ -110,8 +110,8 @@ def test_raw_sql_leaves_lines_with_counts(ledger: Ledger, raw: Raw, backend: str
     assert {(None, None)} == {line[1:3] for line in found}
     assert [("session.deleted", None, None, "t", "ada", 1, {"messages": 3})] == [f for f in found if f not in deleted]
     if backend == "postgresql":
-        raw("TRUNCATE messages")
-        raw("TRUNCATE sessions CASCADE")
+        raw("TRUNCATE chatledger_messages")
+        raw("TRUNCATE chatledger_sessions CASCADE")
         truncated = trail(ledger)[len(found) :]
         assert [("messages.truncated", 6), ("sessions.truncated", 2)] == [
             (line[0], line[5]) for line in truncated if line[5]
@@ -126,9 +126,9 @@ def test_a_line_of_raw_sql_is_not_taken_for_that_of_a_service(ledger: Ledger, ra
     with ledger.begin() as uow:
         uow.sessions.create("s")
         uow.messages.append_many("s", [{"role": "user"}] * 9)
-    raw("DELETE FROM messages WHERE sequence_number = 9")
+    raw("DELETE FROM chatledger_messages WHERE sequence_number = 9")
     ledger.run(lambda uow: uow.messages.pop("s"), actor="ann")
-    raw("DELETE FROM messages WHERE sequence_number = 7")
+    raw("DELETE FROM chatledger_messages WHERE sequence_number = 7")
     ledger.run(lambda uow: uow.messages.clear("s"), actor="bob")
     assert [(None, 1), ("ann", 1), (None, 1), ("bob", 6)] == [(line[1], line[5]) for line in trail(ledger)]
 
@@ -222,11 +222,11 @@ def test_no_content_gets_into_it(timed_book: Ledger, clock: StoppedClock, raw: R
             uow.sessions.archive(name)
             uow.sessions.reopen(name)
         uow.sessions.delete("u")
-    raw("DELETE FROM messages WHERE sequence_number = 2")
+    raw("DELETE FROM chatledger_messages WHERE sequence_number = 2")
     clock.advance(days=1)
     timed_book.sweep()
     timed_book.purge(older_than=0)
     timed_book.erase_user("ada", keep_totals=True, scrub=False)
-    lines = contents(raw)["audit_log"]
+    lines = contents(raw)["chatledger_audit_log"]
     assert 15 < len(lines)
     assert [] == [line for line in lines if secret in str(line)]

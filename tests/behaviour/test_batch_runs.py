@@ -81,7 +81,7 @@ def test_what_is_recorded_with_a_result_is_written_once_or_not_at_all(book: Ledg
     assert {n: f"s{n}" for n in (1, 2, 4, 5, 6)} == {
         n: item.session_id for n, item in found(book).items() if item.status == "done"
     }
-    assert (5, 5) == (raw.count("sessions"), raw.count("messages"))
+    assert (5, 5) == (raw.count("chatledger_sessions"), raw.count("chatledger_messages"))
 
 
 def test_a_result_with_no_json_form_is_a_failure(book: Ledger) -> None:
@@ -94,7 +94,7 @@ def test_a_result_of_an_item_that_somebody_else_has_is_dropped(book: Ledger, raw
 
     def worker(item: BatchItem) -> str:
         if item.lease == 1:
-            raw("UPDATE batch_items SET status = 'waiting', due_at = NULL")
+            raw("UPDATE chatledger_batch_items SET status = 'waiting', due_at = NULL")
             return "stale"
         return "right"
 

@@ -258,7 +258,7 @@ def test_a_deleted_job_is_gone_with_its_items(timed_book: Ledger, raw: Raw) -> N
         act_on(timed_book, "create", name, items(3))
     (item,) = claim(timed_book)
     assert 3 == timed_book.run(lambda uow: uow.batches.delete("job"))
-    assert (1, 3) == (raw.count("batch_jobs"), raw.count("batch_items"))
+    assert (1, 3) == (raw.count("chatledger_batch_jobs"), raw.count("chatledger_batch_items"))
     with pytest.raises(BatchNotFound):
         timed_book.run(lambda uow: uow.batches.complete(item))
 
@@ -284,13 +284,16 @@ REFUSED: list[tuple[str, Callable[[Any], object]]] = [
 
 def test_bad_input_is_refused_by_name_and_changes_nothing(book: Ledger, raw: Raw) -> None:
     book.run(lambda uow: uow.batches.create("job", items(2)))
-    before = raw("SELECT job_id, status, lease FROM batch_items"), raw("SELECT job_id, last_item FROM batch_jobs")
+    before = (
+        raw("SELECT job_id, status, lease FROM chatledger_batch_items"),
+        raw("SELECT job_id, last_item FROM chatledger_batch_jobs"),
+    )
     for field, act in REFUSED:
         with pytest.raises(InvalidInput) as refused:
             book.run(act)
         assert field == refused.value.field
     assert before == (
-        raw("SELECT job_id, status, lease FROM batch_items"), raw("SELECT job_id, last_item FROM batch_jobs"),
+        raw("SELECT job_id, status, lease FROM chatledger_batch_items"), raw("SELECT job_id, last_item FROM chatledger_batch_jobs"),
     )  # fmt: skip
 
 
@@ -310,14 +313,14 @@ def test_an_error_of_any_text_is_kept_cut_and_harmless(book: Ledger, raw: Raw) -
 
 def test_a_claim_and_the_progress_read_the_indexes_made_for_them(ledger: Ledger, raw: Raw) -> None:
     ledger.run(lambda uow: uow.batches.create("job", items(500)))
-    where = "FROM batch_items WHERE job_id = 'job' AND"
+    where = "FROM chatledger_batch_items WHERE job_id = 'job' AND"
     coming_back = "status IN ('delayed', 'running')"
     plans = {
-        f"SELECT item_number {where} status = 'waiting' ORDER BY rank, item_number LIMIT 1": "ix_batch_items_waiting",
-        f"SELECT item_number {where} {coming_back} AND due_at <= '2026-05-01 00:00:00.000000'": "ix_batch_items_due",
-        f"SELECT count(*) {where} {coming_back} AND status = 'running'": "ix_batch_items_due",
-        f"SELECT count(*) {where} status = 'done'": "ix_batch_items_done",
-        f"SELECT error_kind, count(*) {where} status = 'failed' GROUP BY error_kind": "ix_batch_items_failed",
+        f"SELECT item_number {where} status = 'waiting' ORDER BY rank, item_number LIMIT 1": "ix_chatledger_batch_items_waiting",
+        f"SELECT item_number {where} {coming_back} AND due_at <= '2026-05-01 00:00:00.000000'": "ix_chatledger_batch_items_due",
+        f"SELECT count(*) {where} {coming_back} AND status = 'running'": "ix_chatledger_batch_items_due",
+        f"SELECT count(*) {where} status = 'done'": "ix_chatledger_batch_items_done",
+        f"SELECT error_kind, count(*) {where} status = 'failed' GROUP BY error_kind": "ix_chatledger_batch_items_failed",
     }
     for statement, index in plans.items():
         plan = explained(ledger, raw, statement)
@@ -329,7 +332,7 @@ def test_a_claim_and_the_progress_read_the_indexes_made_for_them(ledger: Ledger,
 def explained(ledger: Ledger, raw: Raw, statement: str) -> str:
     if ledger.engine.dialect.name == "sqlite":
         return " ".join(row.detail for row in raw(f"EXPLAIN QUERY PLAN {statement}"))
-    raw("ANALYZE batch_items")
+    raw("ANALYZE chatledger_batch_items")
     with raw.engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # 500 rows would be read through
         return "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}"))

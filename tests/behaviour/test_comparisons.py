@@ -185,8 +185,8 @@ def test_nothing_of_an_erased_user_stays_in_comparisons(compared: Ledger, raw: R
 
 def test_a_check_finds_what_nobody_looks_after(compared: Ledger, raw: Raw) -> None:
     assert compared.check().ok
-    raw("DELETE FROM sessions WHERE session_id = 's-base'")
-    raw("DELETE FROM comparison_groups")
+    raw("DELETE FROM chatledger_sessions WHERE session_id = 's-base'")
+    raw("DELETE FROM chatledger_comparison_groups")
     report = compared.check()
     assert {"groupless": 3, "comparisons": 1} == {finding.kind: finding.count for finding in report.findings}
     assert not report.ok

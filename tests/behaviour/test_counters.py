@@ -14,17 +14,19 @@ from tests.support.raw import Raw
 
 #: Sessions whose counters differ from a count of their rows.
 WRONG = """
-    SELECT s.session_id FROM sessions AS s LEFT JOIN (
+    SELECT s.session_id FROM chatledger_sessions AS s LEFT JOIN (
         SELECT session_id, count(*) AS messages,
             sum(coalesce(tokens_used, coalesce(input_tokens, 0) + coalesce(output_tokens, 0))) AS tokens,
             sum(coalesce(duration_ms, 0)) AS took, sum(coalesce(cost, 0)) AS cost, max(sequence_number) AS last
-        FROM messages GROUP BY session_id
+        FROM chatledger_messages GROUP BY session_id
     ) AS m ON m.session_id = s.session_id
     WHERE s.message_count <> coalesce(m.messages, 0) OR s.total_tokens <> coalesce(m.tokens, 0)
         OR s.total_duration_ms <> coalesce(m.took, 0) OR s.total_cost <> coalesce(m.cost, 0)
         OR s.last_sequence < coalesce(m.last, 0)"""
 
-INSERT = "INSERT INTO messages (session_id, sequence_number, role, content, input_tokens, output_tokens, cost)"
+INSERT = (
+    "INSERT INTO chatledger_messages (session_id, sequence_number, role, content, input_tokens, output_tokens, cost)"
+)
 
 
 @pytest.fixture
@@ -72,21 +74,21 @@ def test_any_mix_of_services_is_counted(mixed: Ledger, raw: Raw) -> None:
 RAW = {
     "insert": f"{INSERT} VALUES ('s', 50, 'user', 'x', 1, 2, 3)",
     "insert of many": f"{INSERT} VALUES ('s', 50, 'user', 'x', 1, 2, 3), ('t', 60, 'user', 'y', 4, 5, 6)",
-    "insert from a query": f"{INSERT} SELECT session_id, sequence_number + 100, 'user', 'x', 1, NULL, 9 FROM messages",
-    "delete": "DELETE FROM messages WHERE sequence_number IN (2, 5)",
-    "delete of all": "DELETE FROM messages",
-    "change of tokens": "UPDATE messages SET input_tokens = 999 WHERE sequence_number < 3",
-    "change to null": "UPDATE messages SET tokens_used = NULL, output_tokens = NULL, cost = NULL, duration_ms = NULL",
-    "change of cost": "UPDATE messages SET cost = coalesce(cost, 0) + 7",
-    "change of text": "UPDATE messages SET content = 'z'",
-    "move to another session": "UPDATE messages SET session_id = 't', sequence_number = 70 + sequence_number "
+    "insert from a query": f"{INSERT} SELECT session_id, sequence_number + 100, 'user', 'x', 1, NULL, 9 FROM chatledger_messages",
+    "delete": "DELETE FROM chatledger_messages WHERE sequence_number IN (2, 5)",
+    "delete of all": "DELETE FROM chatledger_messages",
+    "change of tokens": "UPDATE chatledger_messages SET input_tokens = 999 WHERE sequence_number < 3",
+    "change to null": "UPDATE chatledger_messages SET tokens_used = NULL, output_tokens = NULL, cost = NULL, duration_ms = NULL",
+    "change of cost": "UPDATE chatledger_messages SET cost = coalesce(cost, 0) + 7",
+    "change of text": "UPDATE chatledger_messages SET content = 'z'",
+    "move to another session": "UPDATE chatledger_messages SET session_id = 't', sequence_number = 70 + sequence_number "
     "WHERE session_id = 's' AND sequence_number > 3",
-    "renumbering": "UPDATE messages SET sequence_number = sequence_number + 1000",
+    "renumbering": "UPDATE chatledger_messages SET sequence_number = sequence_number + 1000",
     "upsert": f"{INSERT} VALUES ('s', 1, 'user', 'x', 40, 2, 3) "
     "ON CONFLICT (session_id, sequence_number) DO UPDATE SET input_tokens = 40, cost = 1",
     "ignored insert": f"{INSERT} VALUES ('s', 1, 'user', 'x', 40, 2, 3) ON CONFLICT DO NOTHING",
-    "delete of a session": "DELETE FROM sessions WHERE session_id = 's'",
-    "nothing": "DELETE FROM messages WHERE sequence_number = 12345",
+    "delete of a session": "DELETE FROM chatledger_sessions WHERE session_id = 's'",
+    "nothing": "DELETE FROM chatledger_messages WHERE sequence_number = 12345",
 }
 
 
@@ -101,7 +103,7 @@ def test_raw_sql_is_counted(book: Ledger, mixed: Ledger, raw: Raw, statement: st
 
 
 def test_a_number_is_not_handed_out_again_after_raw_deletes(mixed: Ledger, raw: Raw) -> None:
-    raw("DELETE FROM messages WHERE session_id = 's' AND sequence_number > 2")
+    raw("DELETE FROM chatledger_messages WHERE session_id = 's' AND sequence_number > 2")
     with mixed.begin() as uow:
         assert 14 == uow.messages.append("s", "user", "on").sequence_number
 
@@ -110,13 +112,13 @@ def test_a_truncated_table_is_counted_as_empty(ledger: Ledger, raw: Raw, backend
     with ledger.begin() as uow:
         uow.sessions.create("s")
         uow.messages.append("s", "user", input_tokens=3)
-    raw("TRUNCATE messages" if backend == "postgresql" else "DELETE FROM messages")
+    raw("TRUNCATE chatledger_messages" if backend == "postgresql" else "DELETE FROM chatledger_messages")
     assert [] == raw(WRONG)
 
 
 def test_what_is_rolled_back_is_not_counted(mixed: Ledger, raw: Raw) -> None:
     def counters() -> list[tuple[object, ...]]:
-        return [tuple(row) for row in raw("SELECT * FROM sessions ORDER BY session_id")]
+        return [tuple(row) for row in raw("SELECT * FROM chatledger_sessions ORDER BY session_id")]
 
     before = counters()
     with pytest.raises(ZeroDivisionError), mixed.begin() as uow:
@@ -137,4 +139,6 @@ def test_what_a_savepoint_undoes_is_not_counted(ledger: Ledger, raw: Raw) -> Non
             raise ZeroDivisionError
         uow.messages.append("s", "user", "y", tokens_used=1)
     assert [] == raw(WRONG)
-    assert [(2, 6, 2)] == [tuple(r) for r in raw("SELECT message_count, total_tokens, last_sequence FROM sessions")]
+    assert [(2, 6, 2)] == [
+        tuple(r) for r in raw("SELECT message_count, total_tokens, last_sequence FROM chatledger_sessions")
+    ]

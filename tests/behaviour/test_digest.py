@@ -24,7 +24,7 @@ STORED = """
     SELECT role, content, CAST(payload AS TEXT) AS payload, CAST(metadata AS TEXT) AS metadata, name, tool_call_id,
         model_id, input_tokens, output_tokens, cached_tokens, tokens_used, duration_ms, key, reasoning_tokens, outcome,
         created_at, digest
-    FROM messages ORDER BY sequence_number"""
+    FROM chatledger_messages ORDER BY sequence_number"""
 
 
 def stored_rows(raw: Raw) -> list[dict[str, Any]]:
@@ -56,15 +56,15 @@ def test_a_digest_is_sixteen_bytes_of_what_is_stored(three: Ledger, raw: Raw) ->
 @pytest.mark.parametrize("field", [*(field for field in FULL if field != "cost"), "role"])
 def test_a_byte_that_changed_is_noticed(book: Ledger, three: Ledger, raw: Raw, field: str) -> None:
     if field == "role":
-        raw("UPDATE messages SET role = 'user' WHERE sequence_number = 2")
+        raw("UPDATE chatledger_messages SET role = 'user' WHERE sequence_number = 2")
     elif field == "outcome":
-        raw("UPDATE messages SET outcome = 'complete' WHERE sequence_number = 2")
+        raw("UPDATE chatledger_messages SET outcome = 'complete' WHERE sequence_number = 2")
     elif field in ("payload", "metadata"):
-        raw(f"UPDATE messages SET {field} = '[2]' WHERE sequence_number = 2")
+        raw(f"UPDATE chatledger_messages SET {field} = '[2]' WHERE sequence_number = 2")
     elif isinstance(FULL[field], int):
-        raw(f"UPDATE messages SET {field} = {field} + 1 WHERE sequence_number = 2")
+        raw(f"UPDATE chatledger_messages SET {field} = {field} + 1 WHERE sequence_number = 2")
     else:
-        raw(f"UPDATE messages SET {field} = {field} || ' ' WHERE sequence_number = 2")
+        raw(f"UPDATE chatledger_messages SET {field} = {field} || ' ' WHERE sequence_number = 2")
     bare, changed, bulk = stored_rows(raw)
     assert bytes(bare["digest"]) == digest_of(bare, created_at(bare))
     assert bytes(bulk["digest"]) == digest_of(bulk, created_at(bulk))
@@ -72,7 +72,7 @@ def test_a_byte_that_changed_is_noticed(book: Ledger, three: Ledger, raw: Raw, f
 
 
 def test_a_time_that_changed_is_noticed(three: Ledger, raw: Raw) -> None:
-    raw("UPDATE messages SET created_at = '2020-01-01 00:00:00.000000' WHERE sequence_number = 2")
+    raw("UPDATE chatledger_messages SET created_at = '2020-01-01 00:00:00.000000' WHERE sequence_number = 2")
     changed = stored_rows(raw)[1]
     assert bytes(changed["digest"]) != digest_of(changed, created_at(changed))
 
@@ -103,5 +103,7 @@ def test_the_same_is_the_same_on_both_databases(both: tuple[Ledger, Ledger]) -> 
         with ledger.begin() as uow:
             uow.sessions.create("s")
             uow.messages.append("s", "tool", created_at=when, **FULL)
-            found.append(bytes(uow.session.connection().exec_driver_sql("SELECT digest FROM messages").scalar_one()))
+            found.append(
+                bytes(uow.session.connection().exec_driver_sql("SELECT digest FROM chatledger_messages").scalar_one())
+            )
     assert found[0] == found[1]

@@ -82,9 +82,9 @@ def lived(timed_book: Ledger, clock: StoppedClock) -> Ledger:
 
 def test_nothing_of_her_is_left_in_any_table(lived: Ledger, raw: Raw) -> None:
     everywhere = {table for table, _ in places_of(raw, WORDS)}
-    tables = {"sessions", "messages", "session_metadata", "session_timeouts", "session_snapshots", "timeout_defaults",
-              "batch_jobs", "batch_items", "annotations", "performance_metrics"}  # fmt: skip
-    assert {*tables, "audit_log"} <= everywhere
+    tables = {"chatledger_sessions", "chatledger_messages", "chatledger_session_metadata", "chatledger_session_timeouts", "chatledger_session_snapshots", "chatledger_timeout_defaults",
+              "chatledger_batch_jobs", "chatledger_batch_items", "chatledger_annotations", "chatledger_performance_metrics"}  # fmt: skip
+    assert {*tables, "chatledger_audit_log"} <= everywhere
     with lived.read() as uow:
         bobs = uow.sessions.get("bob's"), uow.messages.history("bob's"), uow.timeouts.get("bob's")
     rehearsed = lived.erase_user(ADA, dry_run=True)
@@ -129,14 +129,16 @@ def test_a_rehearsal_changes_nothing(lived: Ledger, raw: Raw) -> None:
 def totals(raw: Raw) -> dict[tuple[Any, ...], tuple[int, ...]]:
     rows = raw(
         "SELECT s.project_id, m.model_id, count(*), sum(m.input_tokens), sum(m.cost), sum(m.duration_ms)"
-        " FROM messages AS m JOIN sessions AS s ON s.session_id = m.session_id GROUP BY 1, 2 ORDER BY 1, 2"
+        " FROM chatledger_messages AS m JOIN chatledger_sessions AS s ON s.session_id = m.session_id GROUP BY 1, 2 ORDER BY 1, 2"
     )
     return {(row[0], row[1]): tuple(int(value or 0) for value in row[2:]) for row in rows}
 
 
 def test_totals_can_stay_by_project_and_model_without_content(lived: Ledger, raw: Raw) -> None:
     before = totals(raw)
-    sums = "SELECT sum(message_count), sum(total_tokens), sum(total_cost), sum(total_duration_ms) FROM sessions"
+    sums = (
+        "SELECT sum(message_count), sum(total_tokens), sum(total_cost), sum(total_duration_ms) FROM chatledger_sessions"
+    )
     figures = [int(value) for value in raw(sums)[0]]
     receipt = lived.erase_user(ADA, keep_totals=True)
     assert (True, 4, 7) == (receipt.kept_totals, receipt.sessions, receipt.messages)
@@ -162,7 +164,9 @@ def test_held_sessions_are_erased_only_when_asked_for(lived: Ledger, raw: Raw) -
     with lived.begin() as uow:
         receipt = uow.sessions.erase_user(ADA, include_held=True)
         assert (4, 2, None) == (receipt.sessions, receipt.snapshots, receipt.scrubbed)
-    assert {"messages_fts_data"} >= {table for table, _ in places_of(raw, WORDS)}  # the file was not asked for
+    assert {"chatledger_messages_fts_data"} >= {
+        table for table, _ in places_of(raw, WORDS)
+    }  # the file was not asked for
 
 
 def test_a_user_is_erased_in_batches(timed_book: Ledger, raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +180,7 @@ def test_a_user_is_erased_in_batches(timed_book: Ledger, raw: Raw, monkeypatch: 
     timed_book.erase_user("ada", dry_run=True, **how)
     timed_book.erase_user("ada", **how)
     assert [(3, 3), (6, 6), (7, 7)] * 2 == told
-    assert [(7,)] == [tuple(row) for row in raw("SELECT count(*) FROM sessions WHERE user_id IS NULL")]
+    assert [(7,)] == [tuple(row) for row in raw("SELECT count(*) FROM chatledger_sessions WHERE user_id IS NULL")]
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

@@ -38,8 +38,8 @@ def test_nothing_automatic_touches_a_held_session(timed_book: Ledger, clock: Sto
     assert 4 == timed_book.purge(older_than=0, status=EVERY, dry_run=True).held
     assert [] == sent
     # But for when to look again nothing has changed anywhere.
-    del before["session_timeouts"]
-    assert before == {table: rows for table, rows in contents(raw).items() if table != "session_timeouts"}
+    del before["chatledger_session_timeouts"]
+    assert before == {table: rows for table, rows in contents(raw).items() if table != "chatledger_session_timeouts"}
 
 
 def test_a_held_session_is_not_deleted_or_erased_until_it_is_released(book: Ledger, raw: Raw) -> None:

@@ -42,14 +42,14 @@ def fill(book: Ledger, clock: StoppedClock, **limits: Any) -> None:
 
 
 def statuses(raw: Raw) -> dict[str, str]:
-    return dict(tuple(row) for row in raw("SELECT session_id, status FROM sessions ORDER BY session_id"))
+    return dict(tuple(row) for row in raw("SELECT session_id, status FROM chatledger_sessions ORDER BY session_id"))
 
 
 def unfinished(raw: Raw) -> list[Any]:
     """Sessions that are archived without their snapshot, or have one and are not."""
     return list(
         raw(
-            "SELECT s.session_id FROM sessions AS s LEFT JOIN session_snapshots AS b ON b.session_id = s.session_id"
+            "SELECT s.session_id FROM chatledger_sessions AS s LEFT JOIN chatledger_session_snapshots AS b ON b.session_id = s.session_id"
             " WHERE (s.status = 'archived') <> (b.kind IS NOT NULL AND b.kind = 'pre_archive')"
         )
     )
@@ -73,10 +73,10 @@ def test_a_sweep_that_is_killed_leaves_each_session_done_or_not_begun(
             timed_book.sweep()
     assert NAMES[:3] == [name for name, status in statuses(raw).items() if status == "archived"]
     assert [] == unfinished(raw)
-    assert 3 == raw.count("audit_log")
+    assert 3 == raw.count("chatledger_audit_log")
     assert 4 == timed_book.sweep().archived
     assert set(statuses(raw).values()) == {"archived"}
-    assert ([], 7) == (unfinished(raw), raw.count("session_snapshots"))
+    assert ([], 7) == (unfinished(raw), raw.count("chatledger_session_snapshots"))
 
 
 def test_a_warning_is_written_down_before_it_is_sent(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
@@ -86,7 +86,7 @@ def test_a_warning_is_written_down_before_it_is_sent(timed_book: Ledger, clock: 
     sent: list[str] = []
 
     def kill(due: Due) -> None:
-        (row,) = raw("SELECT warned_at FROM session_timeouts WHERE session_id = :name", name=due.session_id)
+        (row,) = raw("SELECT warned_at FROM chatledger_session_timeouts WHERE session_id = :name", name=due.session_id)
         assert row.warned_at is not None
         sent.append(due.session_id)
         if due.session_id == "s3":
@@ -102,7 +102,7 @@ def test_a_warning_is_written_down_before_it_is_sent(timed_book: Ledger, clock: 
 def damage(raw: Raw, session_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A time that no calendar has. A server keeps none, so that there the reader says so."""
     if raw.engine.dialect.name == "sqlite":
-        raw("UPDATE messages SET created_at = '2026-99-99' WHERE session_id = :name", name=session_id)
+        raw("UPDATE chatledger_messages SET created_at = '2026-99-99' WHERE session_id = :name", name=session_id)
         return
     read = snapshotting.current_lines
 
@@ -162,7 +162,9 @@ def test_a_purge_that_is_killed_leaves_whole_sessions(timed_book: Ledger, clock:
     with pytest.raises(Killed):
         timed_book.purge(older_than=0, progress=kill)
     assert NAMES[4:] == list(statuses(raw))
-    assert [3, 3, 3] == [raw.count(table) for table in ("sessions", "messages", "session_snapshots")]
+    assert [3, 3, 3] == [
+        raw.count(table) for table in ("chatledger_sessions", "chatledger_messages", "chatledger_session_snapshots")
+    ]
     assert 3 == timed_book.purge(older_than=0, progress=kill).sessions
     assert {} == statuses(raw)
 
@@ -178,7 +180,7 @@ def test_an_erasure_that_is_killed_is_run_again(timed_book: Ledger, clock: Stopp
         timed_book.erase_user("zqada", keep_totals=True, progress=kill)
     assert 3 == timed_book.erase_user("zqada", keep_totals=True, progress=kill, scrub=False).sessions
     assert [] == places_of(raw, ["zqada", *NAMES])
-    assert (7, 7) == (raw.count("sessions"), raw.count("messages"))
+    assert (7, 7) == (raw.count("chatledger_sessions"), raw.count("chatledger_messages"))
 
 
 def test_each_works_on_what_a_view_can_see(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:

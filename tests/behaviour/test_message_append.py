@@ -151,12 +151,14 @@ def test_a_message_needs_a_session(book: Ledger, raw: Raw) -> None:
     with pytest.raises(SessionNotFound) as caught, book.begin() as uow:
         uow.messages.append("nobody", "user", "Hello?")
     assert "nobody" == caught.value.session_id
-    assert 0 == raw.count("messages")
+    assert 0 == raw.count("chatledger_messages")
 
 
 def test_raw_sql_cannot_write_to_an_unknown_session(book: Ledger, raw: Raw) -> None:
     with pytest.raises(Exception, match=r"(?i)foreign key"):
-        raw("INSERT INTO messages (session_id, sequence_number, role, content) VALUES ('nobody', 1, 'user', 'x')")
+        raw(
+            "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES ('nobody', 1, 'user', 'x')"
+        )
 
 
 @pytest.mark.parametrize(
@@ -176,4 +178,4 @@ def test_what_cannot_be_stored_is_refused_by_name(book: Ledger, raw: Raw, field:
         uow.messages.append("s", **arguments)
     assert field == caught.value.field
     assert str(value) not in str(caught.value) or len(str(value)) < 4
-    assert 0 == raw.count("messages")
+    assert 0 == raw.count("chatledger_messages")

@@ -76,14 +76,14 @@ def test_redacting_leaves_the_frame_and_takes_the_picture(three: Ledger, raw: Ra
         assert 3 == uow.sessions.get("s").message_count
         assert 6 == uow.sessions.get("s").total_tokens
     columns = "content, CAST(payload AS TEXT), CAST(metadata AS TEXT), name, search_text"
-    (row,) = raw(f"SELECT {columns} FROM messages WHERE sequence_number = 2")
+    (row,) = raw(f"SELECT {columns} FROM chatledger_messages WHERE sequence_number = 2")
     assert "secret" not in str(tuple(row))
 
 
 def test_a_redacted_message_has_a_digest_of_its_own(three: Ledger, raw: Raw) -> None:
     with three.begin() as uow:
         message = uow.messages.redact("s", 2, replacement="gone 東京")
-    stored = raw("SELECT digest FROM messages WHERE sequence_number = 2")[0].digest
+    stored = raw("SELECT digest FROM chatledger_messages WHERE sequence_number = 2")[0].digest
     given = {**message.model_dump(), "role": "user", "metadata": None}
     assert bytes(stored) == digest_of(given, message.created_at)
 

@@ -38,7 +38,7 @@ def test_a_value_takes_the_place_of_the_one_before(timed_book: Ledger, clock: St
         uow.metadata.set("s", "k", [2])
         assert {"k": [2]} == uow.metadata.all("s")
         assert {"k": "t's own"} == uow.metadata.all("t")
-    assert 2 == raw.count("session_metadata")
+    assert 2 == raw.count("chatledger_session_metadata")
 
 
 def test_a_default_stands_for_what_is_not_there(book: Ledger) -> None:

@@ -83,17 +83,17 @@ def test_the_largest_numbers_can_be_averaged(book: Ledger) -> None:
 
 
 def test_thousands_are_one_statement_and_all_or_none(measured: Ledger, raw: Raw) -> None:
-    before = raw.count("performance_metrics")
+    before = raw.count("chatledger_performance_metrics")
     with measured.begin() as uow:
         assert 5000 == uow.metrics.record_many({"name": "n", "value": float(number)} for number in range(5000))
-    assert before + 5000 == raw.count("performance_metrics")
+    assert before + 5000 == raw.count("chatledger_performance_metrics")
     for wrong, field in (({"name": "n"}, "metrics[1].value"), ({"name": "n", "value": 1.0, "x": 1}, "metrics[1].x")):
         with measured.begin() as uow, pytest.raises(InvalidInput) as caught:
             uow.metrics.record_many([{"name": "n", "value": 1.0}, wrong])
         assert field == caught.value.field
     with measured.begin() as uow, pytest.raises(SessionNotFound):
         uow.metrics.record_many([{"name": "n", "value": 1}, {"name": "n", "value": 1, "session_id": "x"}])
-    assert before + 5000 == raw.count("performance_metrics")
+    assert before + 5000 == raw.count("chatledger_performance_metrics")
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_a_session_takes_its_numbers_along(measured: Ledger, raw: Raw) -> None:
     with measured.begin() as uow:
         uow.sessions.delete("a")
         assert [0.75, 0.25] == [metric.value for metric in uow.metrics.list("latency", unit="s")]
-    raw("DELETE FROM sessions WHERE session_id = 'b'")  # another program
+    raw("DELETE FROM chatledger_sessions WHERE session_id = 'b'")  # another program
     assert [("latency", None), ("queue", None)] == sorted(
-        tuple(row) for row in raw("SELECT name, session_id FROM performance_metrics")
+        tuple(row) for row in raw("SELECT name, session_id FROM chatledger_performance_metrics")
     )
 
 

@@ -48,7 +48,7 @@ def test_costs_come_back_exact(book: Ledger, raw: Raw) -> None:
     assert {-9} == {cost.as_tuple().exponent for cost in found if cost is not None}
     assert sum(expected) == session.total_cost
     nanos = [int(amount * 10**9) for amount in expected]
-    assert nanos == [row.cost for row in raw("SELECT cost FROM messages ORDER BY sequence_number")]
+    assert nanos == [row.cost for row in raw("SELECT cost FROM chatledger_messages ORDER BY sequence_number")]
 
 
 def test_what_is_no_amount_is_refused(book: Ledger) -> None:

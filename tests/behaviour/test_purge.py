@@ -99,10 +99,17 @@ def test_all_that_hangs_on_a_session_goes_with_it_and_the_trail_keeps_figures(
         assert 0 == uow.timeouts.purge(older_than=0, status=list(CLOSING)).sessions
         assert 1 == len(uow.audit.list(action="sessions.purged").items)  # nothing to tell of
     counts = [
-        raw.count(t) for t in ("sessions", "messages", "session_metadata", "session_timeouts", "session_snapshots")
+        raw.count(t)
+        for t in (
+            "chatledger_sessions",
+            "chatledger_messages",
+            "chatledger_session_metadata",
+            "chatledger_session_timeouts",
+            "chatledger_session_snapshots",
+        )
     ]
     assert [1, 1, 0, 0, 0] == counts
-    assert {"messages_fts_data"} >= {table for table, _ in places_of(raw, ["zqword", "zqmeta"])}
+    assert {"chatledger_messages_fts_data"} >= {table for table, _ in places_of(raw, ["zqword", "zqmeta"])}
 
 
 def test_a_purge_goes_in_batches_and_tells_of_each(
@@ -127,7 +134,7 @@ def test_a_purge_goes_in_batches_and_tells_of_each(
     assert [2, 4, 5, 6, 7] == [step.sessions for step in told]
     assert (7, 40, 1) == (report.sessions, report.messages, report.held)
     assert told[-1] == report
-    assert [("s1",)] == [tuple(row) for row in raw("SELECT session_id FROM sessions")]
+    assert [("s1",)] == [tuple(row) for row in raw("SELECT session_id FROM chatledger_sessions")]
 
 
 def test_a_purge_of_what_is_none_is_refused_by_name(book: Ledger, raw: Raw) -> None:

@@ -147,7 +147,9 @@ def test_what_is_not_there_is_said_by_name(book: Ledger) -> None:
 def test_raw_sql_registers_models_too(book: Ledger, raw: Raw) -> None:
     with book.begin() as uow:
         uow.sessions.create("s")
-    raw("INSERT INTO messages (session_id, sequence_number, role, content, model_id) VALUES ('s', 1, 'user', '', 'x')")
+    raw(
+        "INSERT INTO chatledger_messages (session_id, sequence_number, role, content, model_id) VALUES ('s', 1, 'user', '', 'x')"
+    )
     with book.read() as uow:
         assert ["x"] == [model.model_id for model in uow.models.list()]
 

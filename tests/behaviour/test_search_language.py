@@ -161,7 +161,7 @@ QUERIES: list[tuple[str, set[str]]] = [
     ("OR", set()),
     ("AND", set()),
     ("!!!", set()),
-    ("'); DROP TABLE messages; --", set()),
+    ("'); DROP TABLE chatledger_messages; --", set()),
     ("train'", {"train", "bus", "hotel"}),
     ('train" OR "', set()),
     ("train & porto", {"train"}),

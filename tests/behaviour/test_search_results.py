@@ -183,11 +183,13 @@ def test_the_index_follows_every_change(talks: Ledger, raw: Raw) -> None:
         uow.messages.pop("a")
         uow.messages.pop("a")
         assert [] == list(uow.search.messages("otter"))
-    raw("UPDATE messages SET content = 'a weasel', search_text = NULL WHERE session_id = 'a' AND sequence_number = 2")
+    raw(
+        "UPDATE chatledger_messages SET content = 'a weasel', search_text = NULL WHERE session_id = 'a' AND sequence_number = 2"
+    )
     with talks.read() as uow:
         assert {("a", 2)} == places(uow.search.messages("weasel"))
         assert [] == list(uow.search.messages("badger"))
-    raw("DELETE FROM messages")
+    raw("DELETE FROM chatledger_messages")
     with talks.read() as uow:
         assert [] == list(uow.search.messages("weasel"))
 
@@ -210,7 +212,7 @@ def test_the_index_is_whole_after_all_this(ledger: Ledger, raw: Raw, backend: st
         uow.sessions.fork("s", at=20)
         uow.sessions.delete("s")
     if backend == "sqlite":
-        raw("INSERT INTO messages_fts (messages_fts, rank) VALUES ('integrity-check', 1)")
+        raw("INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rank) VALUES ('integrity-check', 1)")
         assert "ok" == raw("PRAGMA integrity_check")[0][0]
     with ledger.read() as uow:
         assert 19 == len(uow.search.messages("cafe", limit=100))

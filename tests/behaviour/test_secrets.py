@@ -99,9 +99,9 @@ def test_no_refusal_repeats_what_was_given(secretive: Ledger) -> None:
 
 
 BREAKAGES = {
-    "a table is missing": "ALTER TABLE messages RENAME TO elsewhere",
-    "a column is missing": "ALTER TABLE messages RENAME COLUMN content TO text",
-    "a row is in the way": "UPDATE sessions SET last_sequence = 0",
+    "a table is missing": "ALTER TABLE chatledger_messages RENAME TO elsewhere",
+    "a column is missing": "ALTER TABLE chatledger_messages RENAME COLUMN content TO text",
+    "a row is in the way": "UPDATE chatledger_sessions SET last_sequence = 0",
 }
 
 
@@ -112,7 +112,11 @@ def test_no_error_of_the_database_shows_content(url: str, raw: Raw, breakage: st
     with Ledger(url) as ledger:
         ledger.run(lambda uow: uow.sessions.create("s"))
         ledger.run(lambda uow: uow.messages.append("s", "user", SECRET))
-    raw("DROP TRIGGER messages_fts_update" if "content" in breakage and url.startswith("sqlite") else "SELECT 1")
+    raw(
+        "DROP TRIGGER chatledger_messages_fts_update"
+        if "content" in breakage and url.startswith("sqlite")
+        else "SELECT 1"
+    )
     try:
         raw(breakage)
     except Exception:  # noqa: BLE001 - a view or a generated column holds it in place
@@ -161,7 +165,7 @@ def test_the_log_of_statements_shows_no_content(statement_log: pytest.LogCapture
             uow.messages.append("s", "user", SECRET, payload=SECRET, metadata={"a": SECRET})
             uow.messages.append_many("s", [{"role": "user", "content": SECRET, "key": "k"}] * 3)
             uow.messages.redact("s", 1, replacement=SECRET)
-        assert "INSERT INTO messages" in statement_log.text
+        assert "INSERT INTO chatledger_messages" in statement_log.text
         assert SECRET not in statement_log.text
 
 

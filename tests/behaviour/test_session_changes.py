@@ -59,8 +59,8 @@ def test_a_context_is_replaced_as_a_whole(full: Ledger) -> None:
 def test_a_new_project_or_model_is_registered(full: Ledger, raw: Raw) -> None:
     with full.begin() as uow:
         uow.sessions.update("s", project_id="p2", model_id="m2")
-    assert ["p", "p2"] == [row[0] for row in raw("SELECT project_id FROM projects ORDER BY 1")]
-    assert ["m", "m2"] == [row[0] for row in raw("SELECT model_id FROM models ORDER BY 1")]
+    assert ["p", "p2"] == [row[0] for row in raw("SELECT project_id FROM chatledger_projects ORDER BY 1")]
+    assert ["m", "m2"] == [row[0] for row in raw("SELECT model_id FROM chatledger_models ORDER BY 1")]
 
 
 @pytest.mark.parametrize("field", ["status", "message_count", "session_id", "created_at", "titel", "context_"])
@@ -81,7 +81,7 @@ def test_messages_do_not_move_updated_at(full: Ledger, clock: StoppedClock) -> N
 
 def test_raw_changes_move_updated_at(full: Ledger, raw: Raw) -> None:
     before = get(full)
-    raw("UPDATE sessions SET title = 'raw' WHERE session_id = 's'")
+    raw("UPDATE chatledger_sessions SET title = 'raw' WHERE session_id = 's'")
     assert before.updated_at != get(full).updated_at
 
 

@@ -84,7 +84,7 @@ def test_a_taken_id_is_refused_and_nothing_is_changed(book: Ledger, raw: Raw) ->
     with book.read() as uow:
         found = uow.sessions.get("s")
     assert ("first", {"k": 1}) == (found.title, found.metadata)
-    assert 0 == raw.count("projects")
+    assert 0 == raw.count("chatledger_projects")
 
 
 def test_a_taken_id_does_not_spoil_the_transaction(book: Ledger) -> None:
@@ -102,8 +102,8 @@ def test_projects_and_models_are_registered_once(book: Ledger, raw: Raw) -> None
         with book.begin() as uow:
             uow.sessions.create(project_id="p", model_id="m")
             uow.sessions.create(project_id="p", model_id="n")
-    assert ["p"] == [row.project_id for row in raw("SELECT project_id FROM projects")]
-    assert ["m", "n"] == [row.model_id for row in raw("SELECT model_id FROM models ORDER BY model_id")]
+    assert ["p"] == [row.project_id for row in raw("SELECT project_id FROM chatledger_projects")]
+    assert ["m", "n"] == [row.model_id for row in raw("SELECT model_id FROM chatledger_models ORDER BY model_id")]
 
 
 def test_timeouts_are_stored_in_seconds(timed_book: Ledger, raw: Raw) -> None:
@@ -111,7 +111,7 @@ def test_timeouts_are_stored_in_seconds(timed_book: Ledger, raw: Raw) -> None:
         uow.sessions.create("s", idle_timeout=90, hard_timeout=timedelta(hours=2))
         uow.sessions.create("t", idle_timeout=timedelta(milliseconds=1))
         uow.sessions.create("u")
-    rows = raw("SELECT session_id, idle_limit, hard_limit FROM session_timeouts ORDER BY session_id")
+    rows = raw("SELECT session_id, idle_limit, hard_limit FROM chatledger_session_timeouts ORDER BY session_id")
     assert [("s", 90, 7200), ("t", 1, None)] == [tuple(row) for row in rows]
 
 

@@ -12,7 +12,7 @@ import pytest
 from chatledger import Ledger, SessionNotFound
 from tests.support.raw import Raw
 
-TABLES = ("sessions", "messages", "session_metadata", "session_timeouts")
+TABLES = ("chatledger_sessions", "chatledger_messages", "chatledger_session_metadata", "chatledger_session_timeouts")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def doomed(book: Ledger) -> Ledger:
 def test_a_deletion_takes_messages_metadata_and_search_along(doomed: Ledger, raw: Raw) -> None:
     with doomed.begin() as uow:
         uow.sessions.delete("doomed")
-    assert ["kept"] == [row[0] for row in raw("SELECT session_id FROM sessions")]
+    assert ["kept"] == [row[0] for row in raw("SELECT session_id FROM chatledger_sessions")]
     assert {"kept"} == {row[0] for table in TABLES for row in raw(f"SELECT session_id FROM {table}")}
     with doomed.read() as uow:
         assert uow.sessions.find("doomed", include_expired=True) is None
@@ -41,22 +41,26 @@ def test_a_deletion_takes_messages_metadata_and_search_along(doomed: Ledger, raw
 def test_a_deletion_leaves_a_row_in_the_audit_log_without_content(doomed: Ledger, raw: Raw) -> None:
     with doomed.begin() as uow:
         uow.sessions.delete("doomed")
-    (row,) = raw("SELECT action, session_id, user_id, count, CAST(details AS TEXT) AS details FROM audit_log")
+    (row,) = raw(
+        "SELECT action, session_id, user_id, count, CAST(details AS TEXT) AS details FROM chatledger_audit_log"
+    )
     assert ("session.deleted", "doomed", "ada", 1) == (row.action, row.session_id, row.user_id, row.count)
     assert {"messages": 2} == json.loads(row.details)
 
 
 def test_raw_sql_leaves_the_same_row(doomed: Ledger, raw: Raw) -> None:
-    raw("DELETE FROM sessions WHERE session_id = 'doomed'")
-    assert [("session.deleted", "doomed")] == [tuple(row) for row in raw("SELECT action, session_id FROM audit_log")]
-    assert 2 == raw.count("messages")
+    raw("DELETE FROM chatledger_sessions WHERE session_id = 'doomed'")
+    assert [("session.deleted", "doomed")] == [
+        tuple(row) for row in raw("SELECT action, session_id FROM chatledger_audit_log")
+    ]
+    assert 2 == raw.count("chatledger_messages")
 
 
 def test_a_deletion_that_is_rolled_back_leaves_nothing(doomed: Ledger, raw: Raw) -> None:
     with pytest.raises(ZeroDivisionError), doomed.begin() as uow:
         uow.sessions.delete("doomed")
         raise ZeroDivisionError
-    assert (0, 4) == (raw.count("audit_log"), raw.count("messages"))
+    assert (0, 4) == (raw.count("chatledger_audit_log"), raw.count("chatledger_messages"))
 
 
 def test_what_is_not_there_cannot_be_deleted(doomed: Ledger) -> None:

@@ -62,7 +62,9 @@ def test_a_fork_ends_with_the_message_that_was_named(trunk: Ledger) -> None:
 def test_digests_are_copied_and_hold(trunk: Ledger, raw: Raw) -> None:
     with trunk.begin() as uow:
         uow.sessions.fork("trunk", new_session_id="fork")
-    digests = raw("SELECT sequence_number, digest FROM messages WHERE digest IS NOT NULL ORDER BY 1, session_id")
+    digests = raw(
+        "SELECT sequence_number, digest FROM chatledger_messages WHERE digest IS NOT NULL ORDER BY 1, session_id"
+    )
     assert 10 == len(digests)
     assert digests[::2] == digests[1::2]
 
@@ -111,7 +113,7 @@ def test_a_taken_id_is_refused(trunk: Ledger, raw: Raw) -> None:
         for name in ("taken", "trunk"):
             with pytest.raises(SessionExists):
                 uow.sessions.fork("trunk", new_session_id=name)
-    assert (5, 2) == (raw.count("messages"), raw.count("sessions"))
+    assert (5, 2) == (raw.count("chatledger_messages"), raw.count("chatledger_sessions"))
 
 
 def test_nobody_cannot_be_forked(trunk: Ledger) -> None:

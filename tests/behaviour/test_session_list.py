@@ -180,7 +180,7 @@ def test_a_limit_is_a_whole_number_from_one(ledger: Ledger, limit: Any) -> None:
 
 def test_a_page_holds_a_thousand_sessions_at_most(ledger: Ledger, raw: Raw) -> None:
     values = ", ".join(f"('s{number:04}')" for number in range(1001))
-    raw(f"INSERT INTO sessions (session_id) VALUES {values}")
+    raw(f"INSERT INTO chatledger_sessions (session_id) VALUES {values}")
     with ledger.read() as uow:
         page = uow.sessions.list(limit=10**9)
         assert (1000, True) == (len(page), page.next_cursor is not None)

@@ -37,7 +37,9 @@ def test_each_status_obeys_some_verbs_and_refuses_the_rest(book: Ledger, raw: Ra
     for status in OBEYED:
         for verb, wanted in VERBS.items():
             name = f"{status} {verb}"
-            raw("INSERT INTO sessions (session_id, status) VALUES (:name, :status)", name=name, status=status)
+            raw(
+                "INSERT INTO chatledger_sessions (session_id, status) VALUES (:name, :status)", name=name, status=status
+            )
             with book.begin() as uow:
                 refusal = None
                 try:
@@ -150,7 +152,7 @@ def test_a_closed_session_takes_no_messages_and_loses_none(book: Ledger, raw: Ra
     with book.begin() as uow:
         uow.sessions.create("s")
         uow.messages.append("s", "user", "Hello")
-    raw("UPDATE sessions SET status = :status", status=status)
+    raw("UPDATE chatledger_sessions SET status = :status", status=status)
     with book.begin() as uow:
         for write in (
             lambda: uow.messages.append("s", "user", "more"),

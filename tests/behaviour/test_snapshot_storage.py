@@ -34,7 +34,7 @@ def long(ledger: Ledger) -> Ledger:
 def replace(raw: Raw, **columns: Any) -> None:
     """Write into the one snapshot as damage or a forger would."""
     changes = ", ".join(f"{name} = :{name}" for name in columns)
-    raw(f"UPDATE session_snapshots SET {changes}", **columns)
+    raw(f"UPDATE chatledger_session_snapshots SET {changes}", **columns)
 
 
 def forged(text: bytes) -> dict[str, Any]:
@@ -83,14 +83,14 @@ READERS: dict[str, Callable[[UnitOfWork], object]] = {
 
 
 def test_damage_of_any_kind_is_told_and_changes_nothing(long: Ledger, raw: Raw) -> None:
-    whole = raw("SELECT body, size, digest, encoding FROM session_snapshots")[0]._mapping
+    whole = raw("SELECT body, size, digest, encoding FROM chatledger_session_snapshots")[0]._mapping
     facts: dict[str, Any] = {
         name: bytes(value) if name in ("body", "digest") else value for name, value in whole.items()
     }
     for kind, damage in DAMAGE.items():
         replace(raw, **facts)
         replace(raw, **damage(facts["body"], facts["size"]))
-        before = {table: rows for table, rows in contents(raw).items() if table != "session_snapshots"}
+        before = {table: rows for table, rows in contents(raw).items() if table != "chatledger_session_snapshots"}
         for name, read in READERS.items():
             with pytest.raises(CorruptDatabase) as caught, long.begin() as uow:
                 pytest.fail(f"{name} took {kind}: {read(uow)}")
@@ -98,7 +98,9 @@ def test_damage_of_any_kind_is_told_and_changes_nothing(long: Ledger, raw: Raw) 
         with long.begin() as uow:  # its figures can be read all the same, and it can be deleted
             assert len(MANY) == uow.snapshots.list("s")[0].message_count
             assert len(MANY) == uow.snapshots.get("s:1").message_count
-        assert before == {table: rows for table, rows in contents(raw).items() if table != "session_snapshots"}, kind
+        assert before == {
+            table: rows for table, rows in contents(raw).items() if table != "chatledger_session_snapshots"
+        }, kind
     replace(raw, **facts)
     with long.begin() as uow:
         assert len(MANY) == uow.snapshots.restore("s:1").message_count

@@ -91,7 +91,7 @@ def test_restored_as_new_it_is_the_same_but_for_its_name(rich: Ledger, raw: Raw)
     session["last_sequence"] -= 1
     assert before == (session, messages)
     assert [] == raw(WRONG)
-    digests = "SELECT digest FROM messages WHERE session_id = 't' AND digest IS NULL"
+    digests = "SELECT digest FROM chatledger_messages WHERE session_id = 't' AND digest IS NULL"
     assert [] == raw(digests)
     with rich.begin() as uow:
         for taken_name in ("s", "t"):
@@ -104,9 +104,9 @@ def test_restored_as_new_it_is_the_same_but_for_its_name(rich: Ledger, raw: Raw)
 
 def change_everything(book: Ledger, raw: Raw) -> None:
     """Numbers 1 to 4 are changed, gone, redacted, changed by raw SQL; new ones have come; one takes a key again."""
-    raw("DELETE FROM messages WHERE session_id = 's' AND sequence_number IN (1, 2)")
+    raw("DELETE FROM chatledger_messages WHERE session_id = 's' AND sequence_number IN (1, 2)")
     raw(
-        "UPDATE messages SET content = 'forged', cost = 5, tokens_used = 9 WHERE session_id = 's' AND sequence_number = 4"
+        "UPDATE chatledger_messages SET content = 'forged', cost = 5, tokens_used = 9 WHERE session_id = 's' AND sequence_number = 4"
     )
     with book.begin() as uow:
         uow.messages.pop("s")
@@ -239,7 +239,7 @@ def test_snapshots_go_with_their_session_and_with_nothing_else(book: Ledger, raw
         with pytest.raises(SnapshotNotFound):
             uow.snapshots.get("s:1")
         assert "t:1" == uow.snapshots.get("t:1").snapshot_id
-    assert 1 == raw.count("session_snapshots")
+    assert 1 == raw.count("chatledger_session_snapshots")
 
 
 def test_a_redacted_message_comes_back_from_no_snapshot(book: Ledger, raw: Raw) -> None:
@@ -262,4 +262,4 @@ def test_a_redacted_message_comes_back_from_no_snapshot(book: Ledger, raw: Raw) 
         assert ["[redacted]", "數據 gone", "[redacted]"] == [message.content for message in uow.messages.history("s")]
         assert 1 == len(uow.search.messages("數據").items)
     found = {table for table, rows in contents(raw).items() if "zqsecret" in str(rows)}
-    assert found <= {"messages_fts_data"}  # until the file is scrubbed
+    assert found <= {"chatledger_messages_fts_data"}  # until the file is scrubbed

@@ -275,17 +275,17 @@ def test_usage_follows_every_change(ledger: Ledger, url: str) -> None:
         uow.messages.redact("s0", 3)
         uow.sessions.fork("s1")
         uow.messages.clear("s2")
-    raw("UPDATE messages SET session_id = 's2' WHERE session_id = 's1' AND sequence_number % 3 = 0")
-    raw("UPDATE messages SET created_at = (SELECT min(created_at) FROM messages), outcome = NULL, cost = 5,"
+    raw("UPDATE chatledger_messages SET session_id = 's2' WHERE session_id = 's1' AND sequence_number % 3 = 0")
+    raw("UPDATE chatledger_messages SET created_at = (SELECT min(created_at) FROM chatledger_messages), outcome = NULL, cost = 5,"
         " role = 'tool', model_id = 'm8' WHERE sequence_number % 5 = 0")  # fmt: skip
-    raw("DELETE FROM messages WHERE session_id = 's0' AND sequence_number > 20")
+    raw("DELETE FROM chatledger_messages WHERE session_id = 's0' AND sequence_number > 20")
     assert {"digest"} == {finding.kind for finding in ledger.check().findings}  # the changes by SQL, and no miscount
     with ledger.read() as uow:
         assert counted(each(ledger)) == said(uow.statistics.overview())
     with ledger.begin() as uow:
         uow.sessions.delete("s0")
-    raw("DELETE FROM sessions")
-    assert 0 == raw.count("session_usage")
+    raw("DELETE FROM chatledger_sessions")
+    assert 0 == raw.count("chatledger_session_usage")
 
 
 def test_a_session_that_changes_its_model_or_owner_takes_its_messages_along(ledger: Ledger) -> None:
@@ -300,15 +300,15 @@ def test_a_session_that_changes_its_model_or_owner_takes_its_messages_along(ledg
 
 def test_what_replaces_a_message_is_counted_once(migrated_sqlite_url: str) -> None:
     raw = Raw(migrated_sqlite_url)
-    raw("INSERT INTO sessions (session_id) VALUES ('s')")
+    raw("INSERT INTO chatledger_sessions (session_id) VALUES ('s')")
     # By a connection of ours: SQLite elsewhere runs no trigger for what is replaced (docs/operations.md).
     with Ledger(migrated_sqlite_url) as ledger, ledger.engine.begin() as connection:
         for cost in (3, 4):
             connection.exec_driver_sql(
-                "INSERT OR REPLACE INTO messages (session_id, sequence_number, role, content, cost)"
+                "INSERT OR REPLACE INTO chatledger_messages (session_id, sequence_number, role, content, cost)"
                 f" VALUES ('s', 1, 'user', 'x', {cost})"
             )
-    assert [(1, 4)] == [tuple(row) for row in raw("SELECT messages, cost FROM session_usage")]
+    assert [(1, 4)] == [tuple(row) for row in raw("SELECT messages, cost FROM chatledger_session_usage")]
 
 
 def test_a_period_is_compared_with_the_one_before(filled: Ledger) -> None:
@@ -343,7 +343,7 @@ def test_the_fullest_windows_come_first(ledger: Ledger, url: str) -> None:
             uow.messages.append(name, "user", "no figures")
         uow.sessions.create("other", model_id="unknown window")
         uow.messages.append("other", "assistant", input_tokens=9)
-    Raw(url)("UPDATE models SET context_window = 1000 WHERE model_id = 'm'")
+    Raw(url)("UPDATE chatledger_models SET context_window = 1000 WHERE model_id = 'm'")
     with ledger.read() as uow:
         assert [("large", 1.0), ("small", 0.11)] == [
             (one.session_id, one.share) for one in uow.statistics.context_use()
@@ -360,7 +360,7 @@ def test_the_fullest_windows_come_first(ledger: Ledger, url: str) -> None:
         lambda s: s.by_day(tz=""),
         lambda s: s.by_day(split="colour"),
         lambda s: s.by_hour(since=datetime(1, 1, 2, tzinfo=UTC), until=datetime(9999, 1, 1, tzinfo=UTC)),
-        lambda s: s.by_session(order="name; DROP TABLE messages"),
+        lambda s: s.by_session(order="name; DROP TABLE chatledger_messages"),
         lambda s: s.by_session(limit=0),
         lambda s: s.latency_by("nothing"),
         lambda s: s.latency_by_day(period="decade"),

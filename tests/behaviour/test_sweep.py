@@ -118,7 +118,7 @@ def test_a_sweep_of_several_pages_tries_each_warning_once(ledger: Ledger, raw: R
 
     ledger.run(lambda uow: uow.timeouts.configure_default(archive_timeout=HOUR, idle_timeout=None, hard_timeout=None))
     names = ", ".join(f"('s{number:04}')" for number in range(PAGE + 2))
-    raw(f"INSERT INTO sessions (session_id) VALUES {names}")
+    raw(f"INSERT INTO chatledger_sessions (session_id) VALUES {names}")
     with ledger.begin() as uow:
         soon = uow.sessions.get("s0000").last_activity + 57 * MINUTE
         report = uow.timeouts.sweep(send=fail, now=soon)
@@ -295,7 +295,7 @@ def test_a_time_that_lies_ahead_keeps_nobody(timed_book: Ledger, clock: StoppedC
         uow.sessions.create("woken")
         uow.sessions.mark_idle("woken")
         uow.messages.append("woken", "user", "from the future", created_at=far)
-    raw("INSERT INTO sessions (session_id, created_at, last_activity) VALUES ('raw', :far, :far)",
+    raw("INSERT INTO chatledger_sessions (session_id, created_at, last_activity) VALUES ('raw', :far, :far)",
         far=f"{far:%Y-%m-%d %H:%M:%S.%f}")  # fmt: skip
     names = {"begun", "hard", "by default", "said", "woken", "raw"}
     with timed_book.begin() as uow:

@@ -42,7 +42,7 @@ def test_without_limits_a_session_lives_for_ever(timed_book: Ledger, clock: Stop
             {status: number for status, number in uow.timeouts.report().by_status.items() if number},
             uow.timeouts.report().limited, uow.timeouts.report().next_check_at,
         )  # fmt: skip
-    assert (0, 0) == (raw.count("session_timeouts"), raw.count("timeout_defaults"))
+    assert (0, 0) == (raw.count("chatledger_session_timeouts"), raw.count("chatledger_timeout_defaults"))
 
 
 def test_switched_on_without_a_word_they_are_one_hour_and_one_day(timed_book: Ledger, clock: StoppedClock) -> None:
@@ -171,11 +171,11 @@ def test_a_default_holds_for_whoever_is_inserted_by_raw_sql(timed_book: Ledger, 
     with timed_book.begin() as uow:
         uow.timeouts.configure_default(idle_timeout=None, archive_timeout=60)
         uow.timeouts.configure_default(user_id="ada", archive_timeout=None, hard_timeout=None)
-    insert = "INSERT INTO sessions (session_id, user_id, created_at, last_activity) VALUES"
+    insert = "INSERT INTO chatledger_sessions (session_id, user_id, created_at, last_activity) VALUES"
     then = f"{clock.now - DAY:%Y-%m-%d %H:%M:%S.%f}"
     raw(f"{insert} ('one', 'bob', :then, :then)", then=then)
     raw(f"{insert} ('two', 'ada', :then, :then), ('three', 'ada', :then, :then)", then=then)
-    raw("INSERT INTO sessions (session_id, status, user_id) VALUES ('closed', 'archived', 'bob')")
+    raw("INSERT INTO chatledger_sessions (session_id, status, user_id) VALUES ('closed', 'archived', 'bob')")
     with timed_book.begin() as uow:
         assert ["one"] == [due.session_id for due in uow.timeouts.sweep().sessions]
         assert {"one", "closed"} == {session.session_id for session in uow.sessions.list(status="archived")}

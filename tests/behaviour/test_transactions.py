@@ -52,14 +52,14 @@ def everything(uow: UnitOfWork) -> None:
 
 
 TABLES = (
-    "sessions", "messages", "session_metadata", "session_timeouts", "session_snapshots", "timeout_defaults", "projects",
-    "models", "audit_log",
+    "chatledger_sessions", "chatledger_messages", "chatledger_session_metadata", "chatledger_session_timeouts", "chatledger_session_snapshots", "chatledger_timeout_defaults", "chatledger_projects",
+    "chatledger_models", "chatledger_audit_log",
 )  # fmt: skip
 NOTHING = dict.fromkeys(TABLES, 0)
 #: The audit log: redacted, popped, configured twice, archived, restored, deleted.
 EVERYTHING = {
-    "sessions": 3, "messages": 5, "session_metadata": 6, "session_timeouts": 3, "session_snapshots": 1,
-    "timeout_defaults": 1, "projects": 1, "models": 1, "audit_log": 7,
+    "chatledger_sessions": 3, "chatledger_messages": 5, "chatledger_session_metadata": 6, "chatledger_session_timeouts": 3, "chatledger_session_snapshots": 1,
+    "chatledger_timeout_defaults": 1, "chatledger_projects": 1, "chatledger_models": 1, "chatledger_audit_log": 7,
 }  # fmt: skip
 
 
@@ -187,7 +187,7 @@ def test_run_begins_again_when_the_database_was_busy(book: Ledger, raw: Raw, fai
             raise failure("for a moment")
         return "done"
 
-    assert ("done", 3, 1) == (book.run(work), len(attempts), raw.count("sessions"))
+    assert ("done", 3, 1) == (book.run(work), len(attempts), raw.count("chatledger_sessions"))
 
 
 def test_run_gives_up_with_the_error_that_it_met(book: Ledger, raw: Raw) -> None:
@@ -201,7 +201,7 @@ def test_run_gives_up_with_the_error_that_it_met(book: Ledger, raw: Raw) -> None
     with pytest.raises(Busy, match="for ever"):
         book.run(work)
     assert 1 < len(attempts) < 20
-    assert 0 == raw.count("sessions")
+    assert 0 == raw.count("chatledger_sessions")
 
 
 @pytest.mark.parametrize("failure", [ZeroDivisionError, LedgerClosed, KeyError, InvalidInput])
@@ -276,7 +276,7 @@ def test_rows_of_ones_own_are_written_with_the_block(ledger: Ledger) -> None:
         raise ZeroDivisionError
     with ledger.read() as uow:
         assert {"orm", "unflushed"} == {session.session_id for session in uow.sessions.list()}
-        assert 1 == uow.session.execute(text("SELECT count(*) FROM messages")).scalar_one()
+        assert 1 == uow.session.execute(text("SELECT count(*) FROM chatledger_messages")).scalar_one()
 
 
 def test_an_in_memory_ledger_serves_several_threads(colour: str) -> None:

@@ -116,11 +116,13 @@ def _stored(ledger: Ledger, session_id: str) -> tuple[list[Any], list[Any]]:
     columns = ", ".join(name for name in GIVEN if name != "digest")
     with ledger.engine.connect() as connection:
         rows = connection.execute(
-            text(f"SELECT sequence_number, {columns} FROM messages WHERE session_id = :id ORDER BY sequence_number"),
+            text(
+                f"SELECT sequence_number, {columns} FROM chatledger_messages WHERE session_id = :id ORDER BY sequence_number"
+            ),
             {"id": session_id},
         ).all()
         counted = connection.execute(
-            text("SELECT message_count, total_tokens, last_sequence FROM sessions WHERE session_id = :id"),
+            text("SELECT message_count, total_tokens, last_sequence FROM chatledger_sessions WHERE session_id = :id"),
             {"id": session_id},
         ).all()
     return list(rows), list(counted)

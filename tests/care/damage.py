@@ -38,7 +38,10 @@ def dump(url: str) -> dict[str, list[str]]:
     """Every row of every table, and everything that the schema holds."""
     if url.startswith("sqlite"):
         queries = {table.name: f"SELECT * FROM {table.name}" for table in Base.metadata.sorted_tables}
-        queries |= {"schema": "SELECT type, name, sql FROM sqlite_master", "index": "SELECT * FROM messages_fts_data"}
+        queries |= {
+            "schema": "SELECT type, name, sql FROM sqlite_master",
+            "index": "SELECT * FROM chatledger_messages_fts_data",
+        }
         with closing(sqlite3.connect(str(make_url(url).database))) as connection:
             connection.text_factory = bytes  # what is no text any more is compared, too
             return {name: sorted(map(repr, connection.execute(query))) for name, query in queries.items()}
@@ -104,8 +107,8 @@ class Damage:
                 tuple(row)
                 for row in Raw(url)(
                     "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
-                    " WHERE contype = 'c' AND conrelid = ANY(ARRAY['messages', 'sessions', 'session_snapshots',"
-                    " 'timeout_defaults']::regclass[])"
+                    " WHERE contype = 'c' AND conrelid = ANY(ARRAY['chatledger_messages', 'chatledger_sessions', 'chatledger_session_snapshots',"
+                    " 'chatledger_timeout_defaults']::regclass[])"
                 )
             ]
             for table, name, _ in definitions:
@@ -124,8 +127,8 @@ _MESSAGE = "WHERE session_id = 'trip' AND sequence_number = 3"
 DAMAGES: dict[str, Damage] = {
     "a message of a missing session": Damage(
         (
-            "INSERT INTO messages (session_id, sequence_number, role, content) VALUES ('gone', 4, 'user', 'lost')",
-            "INSERT INTO messages (session_id, sequence_number, role, content) VALUES ('gone', 7, 'user', 'lost')",
+            "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES ('gone', 4, 'user', 'lost')",
+            "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES ('gone', 7, 'user', 'lost')",
         ),
         {"orphans": 2, "no_digest": 2, "full_text": 1},
         "messages: 2 of missing session 'gone'",
@@ -133,55 +136,55 @@ DAMAGES: dict[str, Damage] = {
     ),
     "metadata, limits and a snapshot of a missing session": Damage(
         (
-            "UPDATE session_metadata SET session_id = 'gone' WHERE session_id = 'work'",
-            "UPDATE session_timeouts SET session_id = 'gone' WHERE session_id = 'work'",
-            "UPDATE session_snapshots SET session_id = 'gone' WHERE session_id = 'trip'",
+            "UPDATE chatledger_session_metadata SET session_id = 'gone' WHERE session_id = 'work'",
+            "UPDATE chatledger_session_timeouts SET session_id = 'gone' WHERE session_id = 'work'",
+            "UPDATE chatledger_session_snapshots SET session_id = 'gone' WHERE session_id = 'trip'",
         ),
         {"orphans": 3},
-        "session_snapshots: 1 of missing session 'gone'",
+        "chatledger_session_snapshots: 1 of missing session 'gone'",
         {"orphans": 3},
     ),
     "a session that is gone from above its rows": Damage(
-        ("DELETE FROM sessions WHERE session_id = 'home'",),
+        ("DELETE FROM chatledger_sessions WHERE session_id = 'home'",),
         {"orphans": 6},
         "messages: 4 of missing session 'home'",
         {"orphans": 6},
     ),
     "a project that is not there": Damage(
-        ("DELETE FROM projects",), {"foreign_keys": 1}, "project_id 'travel', of 4 sessions", {"foreign_keys": 1}
+        ("DELETE FROM chatledger_projects",), {"foreign_keys": 1}, "project_id 'travel', of 4 sessions", {"foreign_keys": 1}
     ),
     "a model that is not there": Damage(
-        ("UPDATE sessions SET model_id = 'unheard' WHERE session_id = 'work'",),
+        ("UPDATE chatledger_sessions SET model_id = 'unheard' WHERE session_id = 'work'",),
         {"foreign_keys": 1},
         "model_id 'unheard', of 1 sessions",
         {"foreign_keys": 1},
     ),
     "a wrong message count": Damage(
-        ("UPDATE sessions SET message_count = 7 WHERE session_id = 'work'",),
+        ("UPDATE chatledger_sessions SET message_count = 7 WHERE session_id = 'work'",),
         {"counters": 1},
         "'work': message_count is 7 and should be 5",
         {"counters": 1},
     ),
     "wrong totals": Damage(
         (
-            "UPDATE sessions SET total_tokens = 1, total_duration_ms = 2 WHERE session_id = 'work'",
-            "UPDATE sessions SET total_cost = -1 WHERE session_id = 'home'",
+            "UPDATE chatledger_sessions SET total_tokens = 1, total_duration_ms = 2 WHERE session_id = 'work'",
+            "UPDATE chatledger_sessions SET total_cost = -1 WHERE session_id = 'home'",
         ),
         {"counters": 2},
         "'work': total_tokens is 1 and should be 35; total_duration_ms is 2 and should be 25",
         {"counters": 2},
     ),
     "a cost that was changed": Damage(
-        (f"UPDATE messages SET cost = 7 {_MESSAGE}",),
+        (f"UPDATE chatledger_messages SET cost = 7 {_MESSAGE}",),
         {"counters": 1, "usage": 1},
         "'trip': total_cost is 30 and should be 31",
         {"counters": 1, "usage": 1},
     ),
     "usage that was changed, and some of nobody": Damage(
         (
-            "UPDATE session_usage SET output_tokens = 5 WHERE session_id = 'trip'",
-            "DELETE FROM session_usage WHERE session_id = 'home'",
-            ("INSERT INTO session_usage (session_id, quarter, role, model_id, messages)"
+            "UPDATE chatledger_session_usage SET output_tokens = 5 WHERE session_id = 'trip'",
+            "DELETE FROM chatledger_session_usage WHERE session_id = 'home'",
+            ("INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id, messages)"
             " VALUES ('nobody', 1, 'user', '', 2)"),
         ),
         {"usage": 3},
@@ -189,130 +192,130 @@ DAMAGES: dict[str, Damage] = {
         {"usage": 3},
     ),
     "a last activity before the newest message": Damage(
-        ("UPDATE sessions SET last_activity = '2001-01-01 00:00:00.000000' WHERE session_id = 'home'",),
+        ("UPDATE chatledger_sessions SET last_activity = '2001-01-01 00:00:00.000000' WHERE session_id = 'home'",),
         {"counters": 1},
         "'home': last_activity is before the newest message",
         {"counters": 1},
     ),
     "a last number below the messages": Damage(
-        ("UPDATE sessions SET last_sequence = 2 WHERE session_id = 'trip'",),
+        ("UPDATE chatledger_sessions SET last_sequence = 2 WHERE session_id = 'trip'",),
         {"sequence": 1},
         "'trip': last_sequence is 2, and there is a message 5",
         {"sequence": 1},
     ),
     "a number that is none": Damage(
-        ("UPDATE messages SET sequence_number = 0 WHERE session_id = 'work' AND sequence_number = 2",),
+        ("UPDATE chatledger_messages SET sequence_number = 0 WHERE session_id = 'work' AND sequence_number = 2",),
         {"sequence": 1},
         "'work' #0",
         unchecked=True,
     ),
     "a changed text": Damage(
-        (f"UPDATE messages SET name = 'N' {_MESSAGE}",), {"digest": 1}, "'trip' #3", {}
+        (f"UPDATE chatledger_messages SET name = 'N' {_MESSAGE}",), {"digest": 1}, "'trip' #3", {}
     ),
     "a changed time": Damage(
-        (f"UPDATE messages SET created_at = '2001-01-01 00:00:00.000000' {_MESSAGE}",),
+        (f"UPDATE chatledger_messages SET created_at = '2001-01-01 00:00:00.000000' {_MESSAGE}",),
         {"digest": 1, "usage": 1},
         "'trip' #3",
         {"usage": 1},
     ),
     "no digest": Damage(
-        (f"UPDATE messages SET digest = NULL {_MESSAGE}",), {"no_digest": 1}, "'trip' #3", {}
+        (f"UPDATE chatledger_messages SET digest = NULL {_MESSAGE}",), {"no_digest": 1}, "'trip' #3", {}
     ),
     "a text that search does not know": Damage(
-        (f"UPDATE messages SET search_text = 'another' {_MESSAGE}",),
+        (f"UPDATE chatledger_messages SET search_text = 'another' {_MESSAGE}",),
         {"full_text": 1},
         "'trip' #3 search_text",
         {},
         on=("postgresql",),
     ),
     "an index that does not know a text": Damage(
-        (f"UPDATE messages SET search_text = 'another' {_MESSAGE}",),
+        (f"UPDATE chatledger_messages SET search_text = 'another' {_MESSAGE}",),
         {"full_text": 2},
         "the index does not agree with the messages",
         {},
         on=("sqlite",),
     ),
     "a context that is no JSON": Damage(
-        ("UPDATE sessions SET context = '{broken' WHERE session_id = 'trip'",),
+        ("UPDATE chatledger_sessions SET context = '{broken' WHERE session_id = 'trip'",),
         {"json": 1},
         "sessions 'trip' context",
         {},
         on=("sqlite",),
     ),
     "a context that is no object": Damage(
-        ("UPDATE sessions SET context = '[1]' WHERE session_id = 'trip'",), {"json": 1}, "sessions 'trip' context", {}
+        ("UPDATE chatledger_sessions SET context = '[1]' WHERE session_id = 'trip'",), {"json": 1}, "sessions 'trip' context", {}
     ),
     "NaN in metadata": Damage(
-        ("UPDATE session_metadata SET value = '[NaN]' WHERE session_id = 'trip'",),
+        ("UPDATE chatledger_session_metadata SET value = '[NaN]' WHERE session_id = 'trip'",),
         {"json": 1},
-        "session_metadata 'trip' 'colour' value",
+        "chatledger_session_metadata 'trip' 'colour' value",
         {},
         on=("sqlite",),
     ),
     "half of a surrogate pair": Damage(
-        (r"""UPDATE session_metadata SET value = '["\ud800"]' WHERE session_id = 'trip'""",),
+        (r"""UPDATE chatledger_session_metadata SET value = '["\ud800"]' WHERE session_id = 'trip'""",),
         {"json": 1},
-        "session_metadata 'trip' 'colour' value",
+        "chatledger_session_metadata 'trip' 'colour' value",
         {},
     ),
     "a payload that is no JSON": Damage(
-        (f"UPDATE messages SET payload = '{{' {_MESSAGE}",),
+        (f"UPDATE chatledger_messages SET payload = '{{' {_MESSAGE}",),
         {"json": 1, "digest": 1},
         "'trip' #3 payload",
         {},
         on=("sqlite",),
     ),
     "JSON of a project that is none": Damage(
-        ("UPDATE projects SET metadata = '1'",), {"json": 1}, "projects 'travel' metadata", {}
+        ("UPDATE chatledger_projects SET metadata = '1'",), {"json": 1}, "projects 'travel' metadata", {}
     ),
     "details of the audit log that are none": Damage(
-        ("INSERT INTO audit_log (action, details) VALUES ('tested', '2')",), {"json": 1}, "details", {}
+        ("INSERT INTO chatledger_audit_log (action, details) VALUES ('tested', '2')",), {"json": 1}, "details", {}
     ),
     "an unknown status": Damage(
-        ("UPDATE sessions SET status = 'asleep' WHERE session_id = 'work'",),
+        ("UPDATE chatledger_sessions SET status = 'asleep' WHERE session_id = 'work'",),
         {"words": 1},
         "sessions 'work' status",
         unchecked=True,
     ),
     "an unknown role": Damage(
-        (f"UPDATE messages SET role = 'userr' {_MESSAGE}",), {"words": 1, "digest": 1, "usage": 1}, "'trip' #3 role",
+        (f"UPDATE chatledger_messages SET role = 'userr' {_MESSAGE}",), {"words": 1, "digest": 1, "usage": 1}, "'trip' #3 role",
         unchecked=True,
     ),
     "an unknown outcome": Damage(
-        (f"UPDATE messages SET outcome = 'undone' {_MESSAGE}",),
+        (f"UPDATE chatledger_messages SET outcome = 'undone' {_MESSAGE}",),
         {"words": 1, "digest": 1},
         "'trip' #3 outcome",
         unchecked=True,
     ),
     "an unknown kind of snapshot": Damage(
-        ("UPDATE session_snapshots SET kind = 'polaroid'",),
+        ("UPDATE chatledger_session_snapshots SET kind = 'polaroid'",),
         {"words": 1},
-        "session_snapshots 'trip' 1 kind",
+        "chatledger_session_snapshots 'trip' 1 kind",
         unchecked=True,
     ),
     "an unknown scope": Damage(
-        ("INSERT INTO timeout_defaults (scope, scope_id, hard_limit) VALUES ('galaxy', 'm31', 5)",),
+        ("INSERT INTO chatledger_timeout_defaults (scope, scope_id, hard_limit) VALUES ('galaxy', 'm31', 5)",),
         {"words": 1},
-        "timeout_defaults 'galaxy' 'm31' scope",
+        "chatledger_timeout_defaults 'galaxy' 'm31' scope",
         mended=False,
         unchecked=True,
     ),
     "a time that is none": Damage(
-        ("UPDATE sessions SET archived_at = 'yesterday' WHERE session_id = 'work'",),
+        ("UPDATE chatledger_sessions SET archived_at = 'yesterday' WHERE session_id = 'work'",),
         {"times": 1},
         "sessions 'work' archived_at",
         {},
         on=("sqlite",),
     ),
     "a time without end": Damage(
-        ("UPDATE sessions SET archived_at = 'infinity' WHERE session_id = 'work'",),
+        ("UPDATE chatledger_sessions SET archived_at = 'infinity' WHERE session_id = 'work'",),
         {"times": 1},
         "sessions 'work' archived_at",
         {},
         on=("postgresql",),
     ),
     "a time that is written another way": Damage(
-        ("UPDATE sessions SET created_at = '2026-05-01T10:00:00.000000' WHERE session_id = 'work'",),
+        ("UPDATE chatledger_sessions SET created_at = '2026-05-01T10:00:00.000000' WHERE session_id = 'work'",),
         {"times": 1},
         "sessions 'work' created_at",
         {},
@@ -320,7 +323,7 @@ DAMAGES: dict[str, Damage] = {
         on=("sqlite",),
     ),
     "bytes that are no text": Damage(
-        ("UPDATE sessions SET title = CAST(x'ff41' AS TEXT) WHERE session_id = 'work'",),
+        ("UPDATE chatledger_sessions SET title = CAST(x'ff41' AS TEXT) WHERE session_id = 'work'",),
         {"values": 1},
         "sessions 'work' title",
         {},
@@ -328,30 +331,30 @@ DAMAGES: dict[str, Damage] = {
         on=("sqlite",),
     ),
     "a snapshot that was cut off": Damage(
-        ("UPDATE session_snapshots SET body = substr(body, 1, 20)",), {"snapshots": 1}, "trip:1", {}, mended=False
+        ("UPDATE chatledger_session_snapshots SET body = substr(body, 1, 20)",), {"snapshots": 1}, "trip:1", {}, mended=False
     ),
     "a snapshot of another size": Damage(
-        ("UPDATE session_snapshots SET size = size + 1",), {"snapshots": 1}, "trip:1", {}, mended=False
+        ("UPDATE chatledger_session_snapshots SET size = size + 1",), {"snapshots": 1}, "trip:1", {}, mended=False
     ),
     "limits that nobody looks at": Damage(
-        ("UPDATE session_timeouts SET next_check_at = NULL WHERE session_id = 'work'",), {"timeouts": 1}, "'work'", {}
+        ("UPDATE chatledger_session_timeouts SET next_check_at = NULL WHERE session_id = 'work'",), {"timeouts": 1}, "'work'", {}
     ),
     "a default limit that nobody looks at": Damage(
-        ("INSERT INTO timeout_defaults (scope, scope_id, hard_limit) VALUES ('ledger', '', 5)",
-         "DELETE FROM session_timeouts WHERE session_id = 'home'"),
+        ("INSERT INTO chatledger_timeout_defaults (scope, scope_id, hard_limit) VALUES ('ledger', '', 5)",
+         "DELETE FROM chatledger_session_timeouts WHERE session_id = 'home'"),
         {"timeouts": 1},
         "'home'",
         {},
     ),
     "an index that is not valid": Damage(
-        ("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_sessions_activity'::regclass",),
+        ("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_chatledger_sessions_activity'::regclass",),
         {"indexes": 1},
-        "index ix_sessions_activity is not valid",
+        "index ix_chatledger_sessions_activity is not valid",
         {"indexes": 1},
         on=("postgresql",),
     ),
     "a fork without a root": Damage(
-        ("UPDATE sessions SET forked_from = 'gone' WHERE session_id = 'branch'",), {"forks": 1}, "'branch'", {}
+        ("UPDATE chatledger_sessions SET forked_from = 'gone' WHERE session_id = 'branch'",), {"forks": 1}, "'branch'", {}
     ),
 }  # fmt: skip
 

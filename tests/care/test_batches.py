@@ -14,9 +14,9 @@ def test_items_without_a_job_get_one_and_a_count_that_is_behind_is_raised(ledger
         uow.sessions.create("s")
         uow.batches.complete(uow.batches.claim("sound", worker="w")[0], session_id="s")
     assert ledger.check()
-    raw("DELETE FROM batch_jobs WHERE job_id = 'gone'")
-    raw("UPDATE batch_jobs SET last_item = 1 WHERE job_id = 'behind'")
-    raw("DELETE FROM sessions")
+    raw("DELETE FROM chatledger_batch_jobs WHERE job_id = 'gone'")
+    raw("UPDATE chatledger_batch_jobs SET last_item = 1 WHERE job_id = 'behind'")
+    raw("DELETE FROM chatledger_sessions")
     found = {finding.kind: finding.count for finding in ledger.check().findings}
     assert {"batches": 2, "results": 1} == found
     assert {"batches": 2} == {action.kind: action.count for action in ledger.repair().actions}

@@ -31,7 +31,7 @@ def one(ledger: Ledger, url: str) -> Iterator[tuple[Work, dict[str, str]]]:
         uow.messages.append("s", "user", _CONTENT, payload=_PAYLOAD, metadata={"mood": "calm"}, name="ada", key="k")
     with unguarded(url) as connection:
         columns = "content, CAST(payload AS TEXT) AS payload, CAST(metadata AS TEXT) AS metadata, name, key"
-        stored = dict(connection.execute(text(f"SELECT {columns} FROM messages")).one()._mapping)
+        stored = dict(connection.execute(text(f"SELECT {columns} FROM chatledger_messages")).one()._mapping)
         yield Work(connection, None, utc_now), stored
         connection.rollback()
 
@@ -52,7 +52,7 @@ def test_every_character_that_changes_is_noticed(one: tuple[Work, dict[str, str]
                 continue
             other = value[:place] + chr(ord(character) ^ 1) + value[place + 1 :]
             with work.connected().begin_nested() as savepoint:
-                statement = f"UPDATE messages SET {column} = CAST(:other AS {kind})"
+                statement = f"UPDATE chatledger_messages SET {column} = CAST(:other AS {kind})"
                 work.connected().execute(text(statement), {"other": other})
                 assert "digest" in kinds(work), f"{column}, character {place}"
                 savepoint.rollback()
@@ -69,7 +69,7 @@ def test_every_byte_that_changes_is_noticed(one: tuple[Work, dict[str, str]], ma
         for place in range(len(raw)):
             other = raw[:place] + bytes([raw[place] ^ mask]) + raw[place + 1 :]
             with work.connected().begin_nested() as savepoint:
-                statement = f"UPDATE messages SET {column} = CAST(:other AS TEXT)"
+                statement = f"UPDATE chatledger_messages SET {column} = CAST(:other AS TEXT)"
                 work.connected().execute(text(statement), {"other": other})
                 assert "digest" in kinds(work), f"{column}, byte {place}"
                 savepoint.rollback()
@@ -134,10 +134,10 @@ def test_an_index_that_lacks_a_row_is_made_anew(large: Path) -> None:
     with closing(Ledger(url_of(large))) as ledger, ledger.begin() as uow:
         connection = uow.session.connection()
         connection.execute(text("PRAGMA writable_schema = ON"))
-        where = "name = 'ix_sessions_activity'"
+        where = "name = 'ix_chatledger_sessions_activity'"
         connection.execute(text(f"UPDATE sqlite_master SET sql = replace(sql, ')', ') WHERE 0') WHERE {where}"))
         connection.execute(text("PRAGMA writable_schema = RESET"))
-        connection.execute(text("REINDEX ix_sessions_activity"))
+        connection.execute(text("REINDEX ix_chatledger_sessions_activity"))
         connection.execute(text("PRAGMA writable_schema = ON"))
         connection.execute(text(f"UPDATE sqlite_master SET sql = replace(sql, ' WHERE 0', '') WHERE {where}"))
         connection.execute(text("PRAGMA writable_schema = RESET"))

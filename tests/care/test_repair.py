@@ -74,8 +74,8 @@ def test_a_changed_message_is_named_and_left(filled: str) -> None:
 
 def test_orphans_move_into_a_session_of_their_own(filled: str) -> None:
     with unguarded(filled) as connection:
-        connection.execute(text("DELETE FROM sessions WHERE session_id = 'home'"))
-        connection.execute(text("INSERT INTO sessions (session_id) VALUES ('recovered-home')"))
+        connection.execute(text("DELETE FROM chatledger_sessions WHERE session_id = 'home'"))
+        connection.execute(text("INSERT INTO chatledger_sessions (session_id) VALUES ('recovered-home')"))
     done = repaired(filled)
     assert done.ok
     assert ("'home' into 'recovered-home-2'",) == done.actions[0].examples
@@ -87,7 +87,11 @@ def test_orphans_move_into_a_session_of_their_own(filled: str) -> None:
         assert session.held_at is not None
         assert {"rgb": [1, 2.5, None]} == session.metadata["colour"]
         assert "home" == session.metadata["recovered"]["from"]
-        assert {"messages": 4, "session_metadata": 1, "session_timeouts": 1} == session.metadata["recovered"]["rows"]
+        assert {
+            "chatledger_messages": 4,
+            "chatledger_session_metadata": 1,
+            "chatledger_session_timeouts": 1,
+        } == session.metadata["recovered"]["rows"]
         texts = [message.content for message in uow.messages.history("recovered-home-2")]
         assert [f"home {number} by the harbour of 東京" for number in range(1, 5)] == texts
         assert 4 == len([hit for hit in uow.search.messages("home") if hit.session_id == "recovered-home-2"])
@@ -98,14 +102,14 @@ def test_orphans_move_into_a_session_of_their_own(filled: str) -> None:
 
 def test_orphans_are_deleted_when_asked(filled: str) -> None:
     with unguarded(filled) as connection:
-        connection.execute(text("DELETE FROM sessions WHERE session_id = 'home'"))
+        connection.execute(text("DELETE FROM chatledger_sessions WHERE session_id = 'home'"))
     done = repaired(filled, orphans="drop")
     assert done.ok
     assert ("orphans", "deleted", 6) == (done.actions[0].kind, done.actions[0].what, done.actions[0].count)
     raw = Raw(filled)
-    assert 12 == raw.count("messages")
+    assert 12 == raw.count("chatledger_messages")
     assert [("repair.orphans", 6)] == [
-        tuple(row) for row in raw("SELECT action, count FROM audit_log WHERE action LIKE 'repair.%'")
+        tuple(row) for row in raw("SELECT action, count FROM chatledger_audit_log WHERE action LIKE 'repair.%'")
     ]
 
 
@@ -123,10 +127,10 @@ def test_invalid_json_is_set_aside_as_its_text(migrated_sqlite_url: str) -> None
         uow.sessions.create("s", project_id="p", context={"a": 1}, metadata={"k": 1})
         uow.messages.append("s", "user", "one", payload={"a": 1})
     with unguarded(migrated_sqlite_url) as connection:
-        connection.execute(text("UPDATE sessions SET context = '{broken'"))
-        connection.execute(text("UPDATE messages SET payload = '[1,'"))
-        connection.execute(text("UPDATE session_metadata SET value = CAST(x'ff' AS TEXT)"))
-        connection.execute(text("UPDATE projects SET metadata = 'no'"))
+        connection.execute(text("UPDATE chatledger_sessions SET context = '{broken'"))
+        connection.execute(text("UPDATE chatledger_messages SET payload = '[1,'"))
+        connection.execute(text("UPDATE chatledger_session_metadata SET value = CAST(x'ff' AS TEXT)"))
+        connection.execute(text("UPDATE chatledger_projects SET metadata = 'no'"))
     done = repaired(migrated_sqlite_url, accept_changed=True)
     assert done.ok, done
     with closing(Ledger(migrated_sqlite_url)) as ledger, ledger.read() as uow:
@@ -134,13 +138,13 @@ def test_invalid_json_is_set_aside_as_its_text(migrated_sqlite_url: str) -> None
         assert {} == session.context
         assert {
             "k": None,
-            "repaired/sessions/context": {"text": "{broken"},
-            "repaired/messages/1/payload": {"text": "[1,"},
-            "repaired/session_metadata/k/value": {"base64": "/w=="},
+            "repaired/chatledger_sessions/context": {"text": "{broken"},
+            "repaired/chatledger_messages/1/payload": {"text": "[1,"},
+            "repaired/chatledger_session_metadata/k/value": {"base64": "/w=="},
         } == session.metadata
         assert uow.messages.get("s", 1).payload is None
         kept = uow.sessions.get("recovered-projects").metadata
-        assert {"text": "no"} == kept["repaired/projects/p/metadata"]
+        assert {"text": "no"} == kept["repaired/chatledger_projects/p/metadata"]
 
 
 def test_a_role_is_found_again_by_the_digest(filled: str) -> None:
@@ -155,33 +159,36 @@ def test_an_unknown_status_is_kept_and_the_session_can_be_read(filled: str) -> N
     assert repaired(filled).ok
     with closing(Ledger(filled)) as ledger, ledger.read() as uow:
         session = uow.sessions.get("work")
-        assert (Status.FAILED, {"text": "asleep"}) == (session.status, session.metadata["repaired/sessions/status"])
+        assert (Status.FAILED, {"text": "asleep"}) == (
+            session.status,
+            session.metadata["repaired/chatledger_sessions/status"],
+        )
 
 
-_UNCOUNTED = "INSERT INTO messages (session_id, sequence_number, role, content) VALUES ('trip', 9, 'user', 'uncounted')"
+_UNCOUNTED = "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES ('trip', 9, 'user', 'uncounted')"
 _SCHEMA = {
     "sqlite": [
-        "DROP TRIGGER messages_count_insert",
-        "DROP TRIGGER messages_fts_update",
-        "CREATE TRIGGER messages_fts_update AFTER UPDATE ON messages BEGIN SELECT 1; END",
+        "DROP TRIGGER chatledger_messages_count_insert",
+        "DROP TRIGGER chatledger_messages_fts_update",
+        "CREATE TRIGGER chatledger_messages_fts_update AFTER UPDATE ON chatledger_messages BEGIN SELECT 1; END",
         _UNCOUNTED,
-        "DROP INDEX ix_sessions_user_activity",
-        "DROP INDEX uq_messages_session_id_key",
-        "DROP VIEW messages_text",
-        "DROP TABLE messages_fts",
-        "DROP TABLE session_timeouts",
+        "DROP INDEX ix_chatledger_sessions_user_activity",
+        "DROP INDEX uq_chatledger_messages_session_id_key",
+        "DROP VIEW chatledger_messages_text",
+        "DROP TABLE chatledger_messages_fts",
+        "DROP TABLE chatledger_session_timeouts",
     ],
     "postgresql": [
-        "DROP TRIGGER messages_count_insert ON messages",
-        "ALTER TABLE sessions DISABLE TRIGGER USER",
+        "DROP TRIGGER chatledger_messages_count_insert ON chatledger_messages",
+        "ALTER TABLE chatledger_sessions DISABLE TRIGGER USER",
         "CREATE OR REPLACE FUNCTION chatledger_touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
         "DROP FUNCTION chatledger_audit_messages() CASCADE",
         _UNCOUNTED,
-        "DROP INDEX ix_sessions_user_activity",
-        "DROP INDEX uq_messages_session_id_key",
-        "DROP INDEX ix_messages_search_vector",
-        "ALTER TABLE messages DROP CONSTRAINT fk_messages_session_id",
-        "ALTER TABLE sessions DROP CONSTRAINT ck_sessions_status",
+        "DROP INDEX ix_chatledger_sessions_user_activity",
+        "DROP INDEX uq_chatledger_messages_session_id_key",
+        "DROP INDEX ix_chatledger_messages_search_vector",
+        "ALTER TABLE chatledger_messages DROP CONSTRAINT fk_chatledger_messages_session_id",
+        "ALTER TABLE chatledger_sessions DROP CONSTRAINT ck_chatledger_sessions_status",
     ],
 }
 
@@ -191,7 +198,9 @@ def test_triggers_views_indexes_and_constraints_are_made_anew(filled: str, backe
     for statement in _SCHEMA[backend]:
         raw(statement)
     if backend == "postgresql":
-        raw("INSERT INTO messages (session_id, sequence_number, role, content) VALUES ('gone', 1, 'user', 'orphaned')")
+        raw(
+            "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES ('gone', 1, 'user', 'orphaned')"
+        )
     done = repaired(filled)
     assert done.ok, done
     with closing(Ledger(filled)) as ledger, ledger.begin() as uow:
@@ -202,16 +211,16 @@ def test_triggers_views_indexes_and_constraints_are_made_anew(filled: str, backe
 
 def test_what_stands_in_the_way_of_an_index_is_left_and_said(filled: str) -> None:
     raw = Raw(filled)
-    raw("DROP INDEX uq_messages_session_id_key")
-    raw("UPDATE messages SET key = 'k-1' WHERE session_id = 'work' AND sequence_number = 2")
+    raw("DROP INDEX uq_chatledger_messages_session_id_key")
+    raw("UPDATE chatledger_messages SET key = 'k-1' WHERE session_id = 'work' AND sequence_number = 2")
     done = repaired(filled)
     assert {"schema", "digest"} == kinds(done)
-    assert "missing: index uq_messages_session_id_key" in done.left.findings[0].examples
+    assert "missing: index uq_chatledger_messages_session_id_key" in done.left.findings[0].examples
 
 
 def test_somebody_elses_trigger_is_named_and_stays(migrated_sqlite_url: str) -> None:
     raw = Raw(migrated_sqlite_url)
-    raw("CREATE TRIGGER theirs AFTER INSERT ON messages BEGIN SELECT 1; END")
+    raw("CREATE TRIGGER theirs AFTER INSERT ON chatledger_messages BEGIN SELECT 1; END")
     done = repaired(migrated_sqlite_url)
     assert ((), ("unknown: trigger theirs",)) == (done.actions, done.left.findings[0].examples)
     assert [(1,)] == raw("SELECT count(*) FROM sqlite_master WHERE name = 'theirs'")
@@ -232,7 +241,7 @@ def test_many_defects_at_once(filled: str) -> None:
 
 
 def test_a_file_is_copied_before_and_only_its_owner_can_read_it(migrated_sqlite_url: str, tmp_path: Path) -> None:
-    Raw(migrated_sqlite_url)("INSERT INTO sessions (session_id, message_count) VALUES ('s', 3)")
+    Raw(migrated_sqlite_url)("INSERT INTO chatledger_sessions (session_id, message_count) VALUES ('s', 3)")
     before = dump(migrated_sqlite_url)
     done = repaired(migrated_sqlite_url, backup=True)
     assert done.backup is not None
@@ -241,9 +250,9 @@ def test_a_file_is_copied_before_and_only_its_owner_can_read_it(migrated_sqlite_
     assert before == dump(f"sqlite:///{done.backup}")
     assert [done.backup] == list(tmp_path.glob("*before-repair*.db"))
     named = tmp_path / "mine.db"
-    Raw(migrated_sqlite_url)("UPDATE sessions SET message_count = 4")
+    Raw(migrated_sqlite_url)("UPDATE chatledger_sessions SET message_count = 4")
     assert named == repaired(migrated_sqlite_url, backup=named).backup
-    Raw(migrated_sqlite_url)("UPDATE sessions SET message_count = 5")
+    Raw(migrated_sqlite_url)("UPDATE chatledger_sessions SET message_count = 5")
     copied, damaged = named.read_bytes(), dump(migrated_sqlite_url)
     with pytest.raises(InvalidInput, match="is there already"):
         repaired(migrated_sqlite_url, backup=named)
@@ -253,7 +262,7 @@ def test_a_file_is_copied_before_and_only_its_owner_can_read_it(migrated_sqlite_
 
 
 def test_a_server_is_not_copied(migrated_postgres_url: str, tmp_path: Path) -> None:
-    Raw(migrated_postgres_url)("INSERT INTO sessions (session_id, message_count) VALUES ('s', 3)")
+    Raw(migrated_postgres_url)("INSERT INTO chatledger_sessions (session_id, message_count) VALUES ('s', 3)")
     with pytest.raises(InvalidInput, match="pg_dump"):
         repaired(migrated_postgres_url, backup=tmp_path / "x.db")
     done = repaired(migrated_postgres_url, backup=True)
@@ -261,14 +270,14 @@ def test_a_server_is_not_copied(migrated_postgres_url: str, tmp_path: Path) -> N
 
 
 def test_both_colours_check_and_repair(url: str, colour: str) -> None:
-    Raw(url)("INSERT INTO sessions (session_id, message_count) VALUES ('s', 3)")
+    Raw(url)("INSERT INTO chatledger_sessions (session_id, message_count) VALUES ('s', 3)")
     told: list[tuple[str, int, int]] = []
     with open_book(colour, url) as book:
         assert not book.check(progress=lambda *figures: told.append(figures))
-        assert ("sessions", 1, 0) in told
+        assert ("chatledger_sessions", 1, 0) in told
         assert book.repair(backup=False, actor="ada")
         assert book.check(False)
-    assert [("ada",)] == Raw(url)("SELECT actor FROM audit_log WHERE action = 'repair.counters'")
+    assert [("ada",)] == Raw(url)("SELECT actor FROM chatledger_audit_log WHERE action = 'repair.counters'")
 
 
 def test_what_is_asked_for_must_be_something(ledger: Ledger) -> None:
@@ -279,12 +288,14 @@ def test_what_is_asked_for_must_be_something(ledger: Ledger) -> None:
 def test_a_view_that_is_missing_or_changed_is_made_anew(url: str) -> None:
     fill(url)
     raw = Raw(url)
-    raw("DROP VIEW user_usage")
-    raw("DROP VIEW recent_sessions")
-    raw("CREATE VIEW recent_sessions AS SELECT session_id FROM sessions")
+    raw("DROP VIEW chatledger_user_usage")
+    raw("DROP VIEW chatledger_recent_sessions")
+    raw("CREATE VIEW chatledger_recent_sessions AS SELECT session_id FROM chatledger_sessions")
     with closing(Ledger(url)) as ledger:
         (finding,) = [one for one in ledger.check(full=False).findings if one.kind == "schema"]
-        assert {"changed: view recent_sessions", "missing: view user_usage"} == set(finding.examples)
+        assert {"changed: view chatledger_recent_sessions", "missing: view chatledger_user_usage"} == set(
+            finding.examples
+        )
         ledger.repair(backup=False)
         assert [] == [one for one in ledger.check(full=False).findings if one.kind == "schema"]
-    assert "ada" in [row.user_id for row in raw("SELECT user_id, cost_usd FROM user_usage")]
+    assert "ada" in [row.user_id for row in raw("SELECT user_id, cost_usd FROM chatledger_user_usage")]

@@ -108,7 +108,7 @@ def test_writers_beside_a_check_and_a_repair(filled: str) -> None:
         writer.join()
     with closing(Ledger(filled)) as ledger:
         assert ledger.check()
-    stored = Raw(filled)("SELECT count(*) FROM messages WHERE session_id = 'work'")[0][0]
+    stored = Raw(filled)("SELECT count(*) FROM chatledger_messages WHERE session_id = 'work'")[0][0]
     assert len(written) == len(set(written)) == stored - 5
 
 

@@ -53,11 +53,11 @@ def test_check(run: Command, ledger: Ledger) -> None:
     assert {"ok": True, "revision": HEAD, "findings": [], "full": True} == run.json("db", "check")
     assert f"ok (revision {HEAD}, quick)" == run.text("db", "check", "--quick")
     with ledger.begin() as uow:
-        uow.session.execute(text("DROP INDEX ix_sessions_activity"))
+        uow.session.execute(text("DROP INDEX ix_chatledger_sessions_activity"))
     result = run("db", "check")
     assert 1 == result.exit_code
     assert "schema: 1 defect" in result.stdout
-    assert "missing: index ix_sessions_activity" in result.stdout
+    assert "missing: index ix_chatledger_sessions_activity" in result.stdout
     assert (1, False) == ((failed := run("db", "check", "--json")).exit_code, '"ok": true' in failed.stdout)
 
 

@@ -17,8 +17,8 @@ from tests.support.raw import Raw
 def damaged(url: str) -> str:
     fill(url)
     with unguarded(url) as connection:
-        connection.execute(text("DELETE FROM sessions WHERE session_id = 'home'"))
-        connection.execute(text("UPDATE sessions SET message_count = 7 WHERE session_id = 'work'"))
+        connection.execute(text("DELETE FROM chatledger_sessions WHERE session_id = 'home'"))
+        connection.execute(text("UPDATE chatledger_sessions SET message_count = 7 WHERE session_id = 'work'"))
     return url
 
 
@@ -86,7 +86,7 @@ def test_repair_for_programs(damaged: str) -> None:
     assert (True, False, None) == (document["ok"], document["dry_run"], document["backup"])
     assert ["orphans", "counters"] == [act["kind"] for act in document["actions"]]
     assert {"ok": True, "revision": HEAD, "findings": [], "full": True} == document["left"]
-    assert 12 == Raw(damaged).count("messages")
+    assert 12 == Raw(damaged).count("chatledger_messages")
 
 
 def test_what_is_left_is_a_failure(url: str) -> None:

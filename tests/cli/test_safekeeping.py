@@ -79,7 +79,7 @@ def test_copy(filled: Command, url: str, here: Path) -> None:
     run = Command(None)
     assert "copied and compared 1 session with 1 message to sqlite:///copy.db" == run.text("db", "copy", url, "copy.db")
     assert "holds rows already" in run.error("db", "copy", url, "copy.db")
-    assert 1 == run.json("db", "copy", url, "other.db")["rows"]["messages"]
+    assert 1 == run.json("db", "copy", url, "other.db")["rows"]["chatledger_messages"]
     assert "no ledger at" in run.error("db", "copy", "tpyo.db", "third.db")
     assert not (here / "third.db").exists()
 
@@ -116,8 +116,8 @@ def test_health_of_a_server_that_is_not_there() -> None:
 
 def test_info_shows_sizes(run: Command) -> None:
     facts = run.json("db", "info")
-    assert facts["tables"]["messages"] > 0
-    assert facts["indexes"]["ix_sessions_activity"] > 0
+    assert facts["tables"]["chatledger_messages"] > 0
+    assert facts["indexes"]["ix_chatledger_sessions_activity"] > 0
     lines = run.text("db", "info").splitlines()
     assert any(line.startswith("  messages ") and line.endswith(("iB", "bytes")) for line in lines)
 

@@ -32,7 +32,7 @@ def filled(url: str) -> Raw:
                     created_at=datetime(2026, 5, 1, tzinfo=UTC) + timedelta(hours=7 * turn),
                 )  # fmt: skip
     raw = Raw(url)
-    raw("UPDATE models SET context_window = 100")
+    raw("UPDATE chatledger_models SET context_window = 100")
     return raw
 
 

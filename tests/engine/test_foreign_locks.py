@@ -39,7 +39,7 @@ def locked(url: str, seconds: float) -> Iterator[None]:
                 file.execute("ROLLBACK")
         else:
             with psycopg.connect(url) as server:
-                server.execute("SELECT * FROM sessions WHERE session_id = 's' FOR UPDATE")
+                server.execute("SELECT * FROM chatledger_sessions WHERE session_id = 's' FOR UPDATE")
                 held.set()
                 time.sleep(seconds)
                 server.rollback()

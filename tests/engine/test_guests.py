@@ -121,11 +121,11 @@ def test_tables_of_the_same_name_are_named_before_anything_is_made(empty_url: st
     url = f"sqlite:///{tmp_path / 'app.db'}" if empty_url.startswith("sqlite") else empty_url
     engine = create_engine(url)
     with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE projects (id INTEGER)"))
+        connection.execute(text("CREATE TABLE chatledger_projects (id INTEGER)"))
     with pytest.raises(NotALedger, match="projects"):
         migrate.upgrade(engine)
     with engine.begin() as connection:
-        connection.execute(text("DROP TABLE projects"))  # the only one there is
+        connection.execute(text("DROP TABLE chatledger_projects"))  # the only one there is
     migrate.upgrade(engine)
     engine.dispose()
 

@@ -9,7 +9,7 @@ from chatledger import Ledger
 from tests.support.clock import StoppedClock
 from tests.support.raw import Raw
 
-_FIGURES = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'sessions'"
+_FIGURES = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'chatledger_sessions'"
 
 
 def test_appends_within_a_minute_are_hot_updates(migrated_postgres_url: str) -> None:

@@ -21,14 +21,14 @@ _SOON = datetime(2026, 5, 1, 0, 20, tzinfo=UTC)
 
 
 _CHANGES = (
-    """INSERT INTO session_timeouts (session_id, archive_limit, next_check_at)
-    SELECT session_id, 3600, last_activity FROM sessions""",
-    """UPDATE sessions SET status = 'archived', archived_at = last_activity
+    """INSERT INTO chatledger_session_timeouts (session_id, archive_limit, next_check_at)
+    SELECT session_id, 3600, last_activity FROM chatledger_sessions""",
+    """UPDATE chatledger_sessions SET status = 'archived', archived_at = last_activity
     WHERE status = 'idle' AND session_id LIKE '%7'""",
-    """UPDATE sessions SET status = 'expired', expired_at = last_activity
+    """UPDATE chatledger_sessions SET status = 'expired', expired_at = last_activity
     WHERE status = 'idle' AND session_id LIKE '%8'""",
-    """INSERT INTO audit_log (at, action, actor, session_id, user_id)
-    SELECT last_activity, 'session.archived', 'sweeper', session_id, user_id FROM sessions""",
+    """INSERT INTO chatledger_audit_log (at, action, actor, session_id, user_id)
+    SELECT last_activity, 'session.archived', 'sweeper', session_id, user_id FROM chatledger_sessions""",
 )
 
 
@@ -58,14 +58,17 @@ def _old(uow: UnitOfWork, status: str, last: tuple[datetime, str] | None) -> obj
 
 
 _PLANS: dict[str, tuple[Callable[[UnitOfWork], object], str]] = {
-    "a page of the sweep": (_page, "ix_session_timeouts_next_check_at"),
-    "the next page": (_next_page, "ix_session_timeouts_next_check_at"),
-    "who is due": (lambda uow: uow.timeouts.due(_SOON, limit=10), "ix_session_timeouts_next_check_at"),
-    "a rehearsal": (lambda uow: uow.timeouts.sweep(dry_run=True, now=_SOON), "ix_session_timeouts_next_check_at"),
-    "purge of archived": (lambda uow: _old(uow, "archived", None), "ix_sessions_archived_at"),
-    "its next batch": (lambda uow: _old(uow, "archived", (_SOON, "s7")), "ix_sessions_archived_at"),
-    "purge of expired": (lambda uow: _old(uow, "expired", None), "ix_sessions_expired_at"),
-    "its next batch too": (lambda uow: _old(uow, "expired", (_SOON, "s8")), "ix_sessions_expired_at"),
+    "a page of the sweep": (_page, "ix_chatledger_session_timeouts_next_check_at"),
+    "the next page": (_next_page, "ix_chatledger_session_timeouts_next_check_at"),
+    "who is due": (lambda uow: uow.timeouts.due(_SOON, limit=10), "ix_chatledger_session_timeouts_next_check_at"),
+    "a rehearsal": (
+        lambda uow: uow.timeouts.sweep(dry_run=True, now=_SOON),
+        "ix_chatledger_session_timeouts_next_check_at",
+    ),
+    "purge of archived": (lambda uow: _old(uow, "archived", None), "ix_chatledger_sessions_archived_at"),
+    "its next batch": (lambda uow: _old(uow, "archived", (_SOON, "s7")), "ix_chatledger_sessions_archived_at"),
+    "purge of expired": (lambda uow: _old(uow, "expired", None), "ix_chatledger_sessions_expired_at"),
+    "its next batch too": (lambda uow: _old(uow, "expired", (_SOON, "s8")), "ix_chatledger_sessions_expired_at"),
 }
 
 
@@ -80,18 +83,18 @@ def test_what_is_due_or_old_is_found_by_its_index_in_its_order(swept: Ledger, na
 @pytest.mark.parametrize(
     ("filters", "index"),
     [
-        ({}, "ix_audit_log_at"),
-        ({"session_id": "s7"}, "ix_audit_log_session_id"),
-        ({"user_id": "u7"}, "ix_audit_log_user_id"),
-        ({"since": _NOW - timedelta(days=15), "until": _NOW - timedelta(days=14)}, "ix_audit_log_at"),
-        ({"action": "session.archived"}, "ix_audit_log_at"),
+        ({}, "ix_chatledger_audit_log_at"),
+        ({"session_id": "s7"}, "ix_chatledger_audit_log_session_id"),
+        ({"user_id": "u7"}, "ix_chatledger_audit_log_user_id"),
+        ({"since": _NOW - timedelta(days=15), "until": _NOW - timedelta(days=14)}, "ix_chatledger_audit_log_at"),
+        ({"action": "session.archived"}, "ix_chatledger_audit_log_at"),
     ],
     ids=str,
 )
 def test_the_audit_log_is_read_by_an_index(swept: Ledger, filters: dict[str, Any], index: str) -> None:
     found = plan(swept, lambda uow: uow.audit.list(**filters, limit=20))
     assert index in found, found
-    assert not re.search(r"Seq Scan on audit_log|SCAN audit_log(?! USING)", found), found
+    assert not re.search(r"Seq Scan on chatledger_audit_log|SCAN chatledger_audit_log(?! USING)", found), found
 
 
 def test_a_clean_up_goes_by_indexes_that_hold_no_closed_sessions(swept: Ledger) -> None:
@@ -101,7 +104,7 @@ def test_a_clean_up_goes_by_indexes_that_hold_no_closed_sessions(swept: Ledger) 
         engine = swept.engine
         read = swept.begin
 
-    indexes = ("ix_sessions_active_activity", "ix_sessions_resting_activity")
+    indexes = ("ix_chatledger_sessions_active_activity", "ix_chatledger_sessions_resting_activity")
     for overdue, index in zip(expiring._OVERDUE, indexes, strict=True):
 
         def look(uow: UnitOfWork, overdue: Any = overdue) -> object:
@@ -115,7 +118,7 @@ def test_a_clean_up_goes_by_indexes_that_hold_no_closed_sessions(swept: Ledger) 
 def _neither_scanned_nor_sorted(found: str) -> None:
     for line in found.splitlines():
         # Defaults are a few rows; of an index that holds what is wanted, all may be read.
-        assert not re.search(r"Seq Scan on (sessions|session_timeouts|messages)\b", line), found
-        assert not re.match(r"\W*SCAN (sessions|session_timeouts|messages)\b(?! USING)", line), found
+        assert not re.search(r"Seq Scan on (sessions|chatledger_session_timeouts|messages)\b", line), found
+        assert not re.match(r"\W*SCAN (sessions|chatledger_session_timeouts|messages)\b(?! USING)", line), found
         assert "TEMP B-TREE" not in line, found
         assert not re.match(r"\W*(Incremental )?Sort\b", line), found

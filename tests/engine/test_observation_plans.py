@@ -14,14 +14,20 @@ from tests.support.raw import Raw
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 WAYS: dict[str, tuple[Callable[[UnitOfWork], object], str]] = {
-    "of a session": (lambda uow: uow.annotations.list(session_id="s7", limit=5), "annotations"),
-    "of a message": (lambda uow: uow.annotations.list(session_id="s7", sequence_number=3), "ix_annotations_message"),
-    "newest": (lambda uow: uow.annotations.list(limit=5), "ix_annotations_created_at"),
-    "sessions by label": (lambda uow: uow.sessions.list(annotated="rare", limit=5), "ix_annotations_label"),
-    "series": (lambda uow: uow.metrics.series("rare"), "ix_performance_metrics_name_at"),
-    "newest of a name": (lambda uow: uow.metrics.list("rare", limit=5), "ix_performance_metrics_name_at"),
-    "newest of all": (lambda uow: uow.metrics.list(limit=5), "ix_performance_metrics_at"),
-    "numbers of a session": (lambda uow: uow.metrics.summary(session_id="s7"), "ix_performance_metrics_session_id"),
+    "of a session": (lambda uow: uow.annotations.list(session_id="s7", limit=5), "chatledger_annotations"),
+    "of a message": (
+        lambda uow: uow.annotations.list(session_id="s7", sequence_number=3),
+        "ix_chatledger_annotations_message",
+    ),
+    "newest": (lambda uow: uow.annotations.list(limit=5), "ix_chatledger_annotations_created_at"),
+    "sessions by label": (lambda uow: uow.sessions.list(annotated="rare", limit=5), "ix_chatledger_annotations_label"),
+    "series": (lambda uow: uow.metrics.series("rare"), "ix_chatledger_performance_metrics_name_at"),
+    "newest of a name": (lambda uow: uow.metrics.list("rare", limit=5), "ix_chatledger_performance_metrics_name_at"),
+    "newest of all": (lambda uow: uow.metrics.list(limit=5), "ix_chatledger_performance_metrics_at"),
+    "numbers of a session": (
+        lambda uow: uow.metrics.summary(session_id="s7"),
+        "ix_chatledger_performance_metrics_session_id",
+    ),
 }
 
 
@@ -50,4 +56,4 @@ def test_every_way_goes_by_its_index(large: Ledger) -> None:
         assert index in steps, f"{name}: {steps}"
         assert "SCAN annotations\n" not in f"{steps}\n", f"{name}: {steps}"
         assert "Seq Scan on annotations" not in steps, f"{name}: {steps}"
-        assert "Seq Scan on performance_metrics" not in steps, f"{name}: {steps}"
+        assert "Seq Scan on chatledger_performance_metrics" not in steps, f"{name}: {steps}"

@@ -48,17 +48,17 @@ def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def _large(kind: str, url: str) -> Iterator[Ledger]:
     raw = Raw(url)
     numbers, moment = _NUMBERS[kind], _MOMENT[kind]
-    raw("INSERT INTO projects (project_id) VALUES ('p1'), ('p2')")
-    raw("INSERT INTO models (model_id) VALUES ('m1'), ('m2')")
+    raw("INSERT INTO chatledger_projects (project_id) VALUES ('p1'), ('p2')")
+    raw("INSERT INTO chatledger_models (model_id) VALUES ('m1'), ('m2')")
     sessions = (
-        "INSERT INTO sessions (session_id, user_id, project_id, model_id, status, last_activity) "
+        "INSERT INTO chatledger_sessions (session_id, user_id, project_id, model_id, status, last_activity) "
         + numbers.format(many=4000)
         + "SELECT 's' || i, 'u' || (i % 400), CASE WHEN i % 40 = 0 THEN 'p1' ELSE 'p2' END,"
         " CASE WHEN i % 40 = 1 THEN 'm1' ELSE 'm2' END,"
         f" CASE WHEN i % 20 = 0 THEN 'active' ELSE 'idle' END, {moment} FROM n"
     )
     messages = (
-        "INSERT INTO messages (session_id, sequence_number, role, content, key, created_at) "
+        "INSERT INTO chatledger_messages (session_id, sequence_number, role, content, key, created_at) "
         + numbers.format(many=4000)
         + f"SELECT 's7', i, 'user', 'common words ' || CASE WHEN i % 1000 = 0 THEN 'walrus' ELSE 'number' END"
         f" || ' x' || i || '{_FILLER}',"
@@ -98,15 +98,15 @@ def plan(ledger: Ledger, work: Callable[[UnitOfWork], object]) -> str:
 
 
 _LISTS: dict[str, tuple[dict[str, Any], str]] = {
-    "nothing": ({}, "ix_sessions_activity"),
-    "user": ({"user_id": "u7"}, "ix_sessions_user_activity"),
-    "project": ({"project_id": "p1"}, "ix_sessions_project_activity"),
-    "model": ({"model_id": "m1"}, "ix_sessions_model_activity"),
-    "active": ({"status": "active"}, "ix_sessions_active_activity"),
-    "since": ({"since": _DAY - timedelta(days=14)}, "ix_sessions_activity"),
-    "until": ({"until": _DAY - timedelta(days=14)}, "ix_sessions_activity"),
-    "user and status": ({"user_id": "u7", "status": "idle"}, "ix_sessions_user_activity"),
-    "user and since": ({"user_id": "u7", "since": _DAY - timedelta(days=15)}, "ix_sessions_user_activity"),
+    "nothing": ({}, "ix_chatledger_sessions_activity"),
+    "user": ({"user_id": "u7"}, "ix_chatledger_sessions_user_activity"),
+    "project": ({"project_id": "p1"}, "ix_chatledger_sessions_project_activity"),
+    "model": ({"model_id": "m1"}, "ix_chatledger_sessions_model_activity"),
+    "active": ({"status": "active"}, "ix_chatledger_sessions_active_activity"),
+    "since": ({"since": _DAY - timedelta(days=14)}, "ix_chatledger_sessions_activity"),
+    "until": ({"until": _DAY - timedelta(days=14)}, "ix_chatledger_sessions_activity"),
+    "user and status": ({"user_id": "u7", "status": "idle"}, "ix_chatledger_sessions_user_activity"),
+    "user and since": ({"user_id": "u7", "since": _DAY - timedelta(days=15)}, "ix_chatledger_sessions_user_activity"),
 }
 
 
@@ -124,7 +124,7 @@ def test_a_list_goes_by_its_index(large: Ledger, filters: str, page: str) -> Non
 
 def test_a_users_own_list_goes_by_the_users_index(large: Ledger) -> None:
     found = _plan_for_user(large, "u7")
-    assert "ix_sessions_user_activity" in found, found
+    assert "ix_chatledger_sessions_user_activity" in found, found
     _no_scan(found)
 
 
@@ -142,7 +142,9 @@ def test_a_users_own_list_goes_by_the_users_index(large: Ledger) -> None:
 )
 def test_history_walks_the_key_of_its_session(large: Ledger, bounds: dict[str, int]) -> None:
     found = plan(large, lambda uow: uow.messages.history("s7", **bounds))
-    assert re.search("pk_messages|sqlite_autoindex_messages_1", found), found  # SQLite names a unique pair so
+    assert re.search("pk_chatledger_messages|sqlite_autoindex_chatledger_messages_1", found), (
+        found
+    )  # SQLite names a unique pair so
     assert "TEMP B-TREE" not in found
     _no_scan(found)
 
@@ -160,7 +162,7 @@ def test_a_key_is_looked_up_in_its_index(large: Ledger) -> None:
     from chatledger.services.appending import with_keys  # noqa: PLC0415 - the statement as the service runs it
 
     found = plan(large, lambda uow: with_keys(uow.messages._work, "s7", ["k1", "k2000"]))
-    assert "uq_messages_session_id_key" in found, found
+    assert "uq_chatledger_messages_session_id_key" in found, found
     _no_scan(found)
 
 
@@ -171,7 +173,7 @@ def test_a_search_goes_by_full_text_or_newest_first(large: Ledger, query: str) -
         assert "VIRTUAL TABLE INDEX" in found, found
         assert not re.search(r"SCAN (m|s|messages|sessions)\b", found), found
     else:
-        assert re.search("ix_messages_search_vector|ix_messages_created_at", found), found
+        assert re.search("ix_chatledger_messages_search_vector|ix_chatledger_messages_created_at", found), found
         assert "Seq Scan on messages" not in found, found
 
 
@@ -193,16 +195,19 @@ def _no_scan(found: str) -> None:
     for line in found.splitlines():
         assert not re.search(r"Seq Scan on (messages|sessions)\b", line), found
         if re.match(r"\W*SCAN (messages|sessions|m|s)\b", line):
-            assert "USING INDEX ix_sessions" in line or "USING COVERING INDEX" in line, found
+            assert "USING INDEX ix_chatledger_sessions" in line or "USING COVERING INDEX" in line, found
         assert "TEMP B-TREE FOR ORDER BY" not in line, found
 
 
 _STATISTICS: dict[str, tuple[Callable[[UnitOfWork], object], str]] = {
     "a time": (
         lambda uow: uow.statistics.overview(since=_DAY - timedelta(days=15), until=_DAY - timedelta(days=14.99)),
-        "ix_session_usage_quarter",
+        "ix_chatledger_session_usage_quarter",
     ),
-    "the first and the last moment": (lambda uow: uow.statistics.by_day(until=_DAY), "ix_session_usage_quarter"),
+    "the first and the last moment": (
+        lambda uow: uow.statistics.by_day(until=_DAY),
+        "ix_chatledger_session_usage_quarter",
+    ),
 }
 
 
@@ -216,5 +221,5 @@ def test_percentiles_read_no_message(large: Ledger) -> None:
     found = plan(large, lambda uow: uow.statistics.latency())
     one = plan(large, lambda uow: uow.statistics.overview(user_id="u7"))
     if large.engine.dialect.name == "sqlite":  # PostgreSQL weighs it: there is little usage here, and no duration
-        assert "ix_sessions_user_activity" in one
-        assert "COVERING INDEX ix_messages_durations" in found
+        assert "ix_chatledger_sessions_user_activity" in one
+        assert "COVERING INDEX ix_chatledger_messages_durations" in found

@@ -37,7 +37,9 @@ def _told(error: BaseException, *, deep: bool = True) -> str:
 
 def _violate(uow: UnitOfWork) -> None:
     uow.session.execute(
-        text("INSERT INTO messages (session_id, sequence_number, role, content) VALUES ('nobody', 1, 'user', :c)"),
+        text(
+            "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES ('nobody', 1, 'user', :c)"
+        ),
         {"c": _SECRET},
     )
     uow.session.execute(text("SELECT 1"))
@@ -92,7 +94,7 @@ def test_sqlalchemys_log_does_not_show_what_is_stored(ledger: Ledger, caplog: py
     with pytest.raises(Exception), ledger.begin() as uow:  # noqa: B017, PT011
         _violate(uow)
     shown = "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
-    assert "INSERT INTO messages" in shown or "messages" in shown
+    assert "INSERT INTO chatledger_messages" in shown or "chatledger_messages" in shown
     assert _SECRET not in shown
 
 
@@ -139,7 +141,7 @@ def test_erased_words_are_gone_from_search_and_tables(ledger: Ledger, url: str) 
         uow.messages.append("s", "user", _SECRET)
         uow.sessions.delete("s")
     raw = Raw(url)
-    assert 0 == raw.count("messages")
-    assert _SECRET not in repr(raw("SELECT * FROM audit_log"))
+    assert 0 == raw.count("chatledger_messages")
+    assert _SECRET not in repr(raw("SELECT * FROM chatledger_audit_log"))
     with ledger.read() as uow:
         assert not list(uow.search.messages("walrus"))

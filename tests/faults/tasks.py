@@ -195,7 +195,7 @@ def restore_and_die(side: int, path: str, url: str, step: str) -> None:
 
 def restore(side: int, path: str, url: str) -> int:
     """Restore, to be killed at any moment; how many messages there are."""
-    return Ledger.restore(path, url, overwrite=True).rows["messages"]
+    return Ledger.restore(path, url, overwrite=True).rows["chatledger_messages"]
 
 
 def _die_at(step: str) -> Callable[[str, int, int | None], None]:

@@ -167,8 +167,10 @@ def test_flipped_bytes_anywhere_give_typed_errors_only(path: Path, whole: bytes,
 def test_text_that_is_no_longer_text_is_a_typed_error(path: Path, whole: bytes, column: str) -> None:
     path.write_bytes(whole)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TRIGGER messages_fts_update")
-        connection.execute(f"UPDATE messages SET {column} = CAST(x'77d1616c727573' AS TEXT) WHERE sequence_number = 7")
+        connection.execute("DROP TRIGGER chatledger_messages_fts_update")
+        connection.execute(
+            f"UPDATE chatledger_messages SET {column} = CAST(x'77d1616c727573' AS TEXT) WHERE sequence_number = 7"
+        )
         connection.commit()
     with Ledger(url_of(path)) as ledger, pytest.raises(CorruptDatabase) as caught:
         ledger.run(lambda uow: uow.messages.history("s"))
@@ -180,7 +182,7 @@ def test_a_damaged_row_is_a_typed_error_that_does_not_repeat_it(path: Path, whol
     path.write_bytes(whole)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
-        connection.execute(f"UPDATE messages SET {column} = '{{walrus' WHERE sequence_number = 7")
+        connection.execute(f"UPDATE chatledger_messages SET {column} = '{{walrus' WHERE sequence_number = 7")
         connection.commit()
     with Ledger(url_of(path)) as ledger:
         with pytest.raises(CorruptDatabase) as caught:
@@ -194,7 +196,7 @@ def test_a_damaged_status_is_a_typed_error_too(path: Path, whole: bytes) -> None
     path.write_bytes(whole)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
-        connection.execute("UPDATE sessions SET status = 'walrus'")
+        connection.execute("UPDATE chatledger_sessions SET status = 'walrus'")
         connection.commit()
     with Ledger(url_of(path)) as ledger:
         for work in (

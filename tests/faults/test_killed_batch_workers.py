@@ -55,7 +55,12 @@ def test_every_item_is_done_exactly_once_whoever_is_killed(
         assert ledger.check()
     # The results are sessions, written with the completion: one for each item, and none that no item names.
     raw = Raw(url)
-    assert count == raw.count("sessions") == raw.count("messages") == len({item.session_id for item in items})
+    assert (
+        count
+        == raw.count("chatledger_sessions")
+        == raw.count("chatledger_messages")
+        == len({item.session_id for item in items})
+    )
 
 
 def test_what_a_killed_worker_held_comes_back_when_its_lease_ends(nursery: Nursery, url: str) -> None:

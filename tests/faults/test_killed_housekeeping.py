@@ -46,10 +46,10 @@ def test_no_session_is_archived_without_its_snapshot_or_with_two(nursery: Nurser
         assert [] == wrongly_archived(url)
     with closing(Ledger(url)) as ledger:
         _settled(ledger)
-        left = Raw(url)("SELECT count(*) FROM sessions WHERE status <> 'archived'")[0][0]
+        left = Raw(url)("SELECT count(*) FROM chatledger_sessions WHERE status <> 'archived'")[0][0]
         assert left == ledger.sweep().archived
         assert 0 == ledger.sweep().archived
-    assert 30 * kills == Raw(url)("SELECT count(*) FROM sessions WHERE status = 'archived'")[0][0]
+    assert 30 * kills == Raw(url)("SELECT count(*) FROM chatledger_sessions WHERE status = 'archived'")[0][0]
     require_whole(url)
 
 
@@ -62,18 +62,18 @@ def test_a_killed_purge_leaves_whole_sessions(nursery: Nursery, url: str, kills:
             with ledger.begin() as uow:
                 for number in range(10):  # snapshots hang on some
                     uow.sessions.archive(f"round {kill} {number}")
-            raw("UPDATE sessions SET status = 'archived', archived_at = created_at WHERE status = 'active'")
+            raw("UPDATE chatledger_sessions SET status = 'archived', archived_at = created_at WHERE status = 'active'")
             killed_at_random(lambda: nursery.start("purge_once", url))
             _settled(ledger)
             _require_no_orphans(url)
-            sessions = raw.count("sessions")
-            assert 3 * sessions == raw.count("messages")
+            sessions = raw.count("chatledger_sessions")
+            assert 3 * sessions == raw.count("chatledger_messages")
             assert 150 * (kill + 1) == sessions + _entries(raw, "session.purged")
         ledger.purge(older_than=0)
         assert 0 == ledger.purge(older_than=0).sessions
         with ledger.read() as uow:
             assert () == uow.search.messages("walrus2").items
-    assert 0 == raw.count("sessions")
+    assert 0 == raw.count("chatledger_sessions")
     assert 150 * kills == _entries(raw, "session.purged")
     assert 0 == _entries(raw, "session.deleted")
     require_whole(url)
@@ -94,23 +94,31 @@ def test_an_erasure_that_was_killed_is_run_again(nursery: Nursery, url: str, kil
         with ledger.read() as uow:
             assert 15 == len(uow.search.messages("walrus0 OR bob", limit=100).items)
     assert [("bob", 5)] == [
-        tuple(row) for row in raw("SELECT user_id, count(*) FROM sessions WHERE user_id IS NOT NULL GROUP BY user_id")
+        tuple(row)
+        for row in raw("SELECT user_id, count(*) FROM chatledger_sessions WHERE user_id IS NOT NULL GROUP BY user_id")
     ]
-    assert 0 == raw("SELECT count(*) FROM audit_log WHERE user_id = 'ada' OR actor = 'ada'")[0][0]
-    assert 0 == raw("SELECT count(*) FROM messages WHERE content LIKE 'ada%'")[0][0]
-    kept = int(raw("SELECT coalesce(sum(total_tokens), 0) FROM sessions WHERE user_id IS NULL")[0][0])
+    assert 0 == raw("SELECT count(*) FROM chatledger_audit_log WHERE user_id = 'ada' OR actor = 'ada'")[0][0]
+    assert 0 == raw("SELECT count(*) FROM chatledger_messages WHERE content LIKE 'ada%'")[0][0]
+    kept = int(raw("SELECT coalesce(sum(total_tokens), 0) FROM chatledger_sessions WHERE user_id IS NULL")[0][0])
     assert (120 * 3 * kills if keep_totals else 0) == kept
     require_whole(url) if not keep_totals else _require_no_orphans(url)
 
 
 def _require_no_orphans(url: str) -> None:
-    for table in ("messages", "session_metadata", "session_timeouts", "session_snapshots"):
-        found = Raw(url)(f"SELECT session_id FROM {table} WHERE session_id NOT IN (SELECT session_id FROM sessions)")
+    for table in (
+        "chatledger_messages",
+        "chatledger_session_metadata",
+        "chatledger_session_timeouts",
+        "chatledger_session_snapshots",
+    ):
+        found = Raw(url)(
+            f"SELECT session_id FROM {table} WHERE session_id NOT IN (SELECT session_id FROM chatledger_sessions)"
+        )
         assert [] == found, table
 
 
 def _entries(raw: Raw, action: str) -> int:
-    return int(raw("SELECT count(*) FROM audit_log WHERE action = :action", action=action)[0][0])
+    return int(raw("SELECT count(*) FROM chatledger_audit_log WHERE action = :action", action=action)[0][0])
 
 
 def _settled(ledger: Ledger) -> None:

@@ -38,7 +38,7 @@ def fill(url: str) -> None:
 def require_counted(url: str) -> int:
     """How many costs are the new ones, after it was found that every counter and the audit log say the same."""
     raw = Raw(url)
-    done = int(raw("SELECT count(*) FROM messages WHERE cost = 3000000000")[0][0])
+    done = int(raw("SELECT count(*) FROM chatledger_messages WHERE cost = 3000000000")[0][0])
     assert 0 == done % BATCH
     with closing(Ledger(url)) as ledger:
         assert ledger.check()
@@ -48,7 +48,7 @@ def require_counted(url: str) -> int:
                 assert sum(cost or Decimal(0) for cost in costs) == uow.sessions.get(f"s{number}").total_cost
             assert done == sum(entry.count or 0 for entry in uow.audit.list(action="messages.repriced", limit=1000))
     sums = [raw(f"SELECT {total} FROM {table}")[0][0] for table, total in (
-        ("messages", "sum(cost)"), ("sessions", "sum(total_cost)"), ("session_usage", "sum(cost)"),
+        ("chatledger_messages", "sum(cost)"), ("chatledger_sessions", "sum(total_cost)"), ("chatledger_session_usage", "sum(cost)"),
     )]  # fmt: skip
     assert [int(sums[0])] * 3 == list(map(int, sums))
     require_sound(url)

@@ -36,7 +36,9 @@ def require_once(nursery: Nursery, url: str, conversations: list[str], kills: in
             time.sleep(0.002)
         child.kill()
     raw = Raw(url)
-    done = raw("SELECT count(*) FROM workflow_steps WHERE step = 'summarise' AND item >= 0 AND state = 'succeeded'")
+    done = raw(
+        "SELECT count(*) FROM chatledger_workflow_steps WHERE step = 'summarise' AND item >= 0 AND state = 'succeeded'"
+    )
     assert 0 <= done[0][0] < number
     last = nursery.start("resume_diamond", url, kills)
     assert "succeeded" == last.result()
@@ -48,5 +50,5 @@ def require_once(nursery: Nursery, url: str, conversations: list[str], kills: in
         assert [[text, f"summary {place}"] for place, text in enumerate(conversations)] == [
             [one.content for one in uow.messages.history(step.session_id or "")] for step in steps
         ]
-    assert number + 1 == raw.count("sessions")
-    assert 2 * number + 1 == raw.count("messages")
+    assert number + 1 == raw.count("chatledger_sessions")
+    assert 2 * number + 1 == raw.count("chatledger_messages")

@@ -56,7 +56,7 @@ def until(holds: Callable[[], bool], seconds: float = 20) -> bool:
 
 
 def archived(url: str, names: list[str]) -> bool:
-    found = Raw(url)("SELECT session_id FROM sessions WHERE status = 'archived'")
+    found = Raw(url)("SELECT session_id FROM chatledger_sessions WHERE status = 'archived'")
     return set(names) <= {row[0] for row in found}
 
 

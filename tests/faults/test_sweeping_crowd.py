@@ -15,7 +15,7 @@ from tests.faults.lifecycle_truth import require_whole
 from tests.faults.nursery import Nursery
 from tests.support.raw import Raw
 
-_MESSAGES = "SELECT session_id, sequence_number, content FROM messages"
+_MESSAGES = "SELECT session_id, sequence_number, content FROM chatledger_messages"
 
 
 @pytest.mark.parametrize("seconds", [4, pytest.param(90, marks=pytest.mark.soak)])
@@ -62,7 +62,9 @@ def test_each_session_is_archived_once_and_only_when_it_was_left(nursery: Nurser
 def _trail(url: str, action: str) -> dict[str, list[datetime]]:
     """When an action befell which sessions."""
     found: dict[str, list[datetime]] = {}
-    for session, at in _rows(url, "SELECT session_id, at FROM audit_log WHERE action = :action", action=action):
+    for session, at in _rows(
+        url, "SELECT session_id, at FROM chatledger_audit_log WHERE action = :action", action=action
+    ):
         found.setdefault(session, []).append(_moment(at))
     return found
 

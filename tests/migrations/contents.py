@@ -21,7 +21,7 @@ QUERIES = ("lisbon", "Zürich", "数据", "tide*", '"the second"', "harbour -lis
 def fill(url: str) -> None:
     """Put rows into every table: through the services where there are some, by SQL where there are none yet."""
     Raw(url)(
-        "INSERT INTO timeout_defaults (scope, scope_id, hard_limit) VALUES ('user', 'ada', 86400), ('ledger', '', 9)"
+        "INSERT INTO chatledger_timeout_defaults (scope, scope_id, hard_limit) VALUES ('user', 'ada', 86400), ('ledger', '', 9)"
     )
     with closing(Ledger(url)) as ledger, ledger.begin() as uow:
         for name in ("first", "second", "empty"):
@@ -72,24 +72,26 @@ def fill(url: str) -> None:
     raw = Raw(url)
     moment = "'2026-05-01 10:00:00.000000'" if url.startswith("sqlite") else "'2026-05-01T10:00:00Z'"
     raw(
-        f"UPDATE session_timeouts SET idle_limit = 60, expires_at = {moment}, archive_limit = 0, idle_from = {moment},"
+        f"UPDATE chatledger_session_timeouts SET idle_limit = 60, expires_at = {moment}, archive_limit = 0, idle_from = {moment},"
         " idle_sequence = 7 WHERE session_id = 'first'"
     )
     raw(
-        "INSERT INTO model_prices (model_id, effective_from, input, output, others)"
+        "INSERT INTO chatledger_model_prices (model_id, effective_from, input, output, others)"
         f" VALUES ('m-1', {moment}, 1250000000, 10000000000, '{{\"audio\": \"40\"}}')"
     )
     raw(
-        f"UPDATE workflow_executions SET lease_until = {moment}, started_at = {moment}, runner = 'r', fence = 2,"
+        f"UPDATE chatledger_workflow_executions SET lease_until = {moment}, started_at = {moment}, runner = 'r', fence = 2,"
         " error = 'e'"
     )
     raw(
-        f"UPDATE workflow_steps SET output = '[1.0, null]', input = '{{}}', history = '[]', not_before = {moment},"
+        f"UPDATE chatledger_workflow_steps SET output = '[1.0, null]', input = '{{}}', history = '[]', not_before = {moment},"
         " session_id = 'first' WHERE step = 'split'"
     )
-    raw(f"UPDATE messages SET priced_from = {moment} WHERE session_id = 'second'")
-    raw(f"UPDATE sessions SET held_at = {moment} WHERE session_id = 'second'")
-    raw("INSERT INTO audit_log (action, actor, session_id, details) VALUES ('session.purged', 'ada', 'gone', '{}')")
+    raw(f"UPDATE chatledger_messages SET priced_from = {moment} WHERE session_id = 'second'")
+    raw(f"UPDATE chatledger_sessions SET held_at = {moment} WHERE session_id = 'second'")
+    raw(
+        "INSERT INTO chatledger_audit_log (action, actor, session_id, details) VALUES ('session.purged', 'ada', 'gone', '{}')"
+    )
     assert all(raw.count(table) for table in TABLES)
 
 
@@ -109,7 +111,7 @@ def contents(url: str) -> dict[str, list[dict[str, Any]]]:
                 for column in table.columns
                 if column.name in known
             )
-            kept = " WHERE action NOT LIKE 'kept by %'" if table.name == "audit_log" else ""
+            kept = " WHERE action NOT LIKE 'kept by %'" if table.name == "chatledger_audit_log" else ""
             found = raw(f"SELECT {columns} FROM {table.name}{kept}")
             dicts = [{name: _plain(value) for name, value in row._mapping.items()} for row in found]
             rows[table.name] = sorted(dicts, key=repr)

@@ -1,7 +1,7 @@
-"""Ledgers as they were at each revision, kept as small files: `python -m tests.migrations.keeping 0005` adds one.
+"""Ledgers as each release made them, kept as small files: `python -m tests.migrations.keeping 0004` adds one.
 
-A revision that has landed is frozen, and so is its file: it is made once, when the revision lands, and never again.
-SQLite's is the file itself, compressed; PostgreSQL's is the SQL of the migrations and of the rows.
+A released revision is frozen, and so are its files: they are made once, at the release, and never again. SQLite's is the
+database file, compressed; PostgreSQL's is the SQL of the migrations and of the rows.
 """
 
 from __future__ import annotations
@@ -19,26 +19,29 @@ from tests.support.raw import Raw
 
 FOLDER = Path(__file__).parent / "kept"
 
+#: The newest revision of each release, oldest first. Nothing has been released yet.
+RELEASED: tuple[str, ...] = ()
+
 #: What each of them holds, in columns that every revision has.
 ROWS = (
-    "INSERT INTO projects (project_id) VALUES ('travel')",
-    "INSERT INTO models (model_id, provider) VALUES ('m-1', 'somebody')",
+    "INSERT INTO chatledger_projects (project_id) VALUES ('travel')",
+    "INSERT INTO chatledger_models (model_id, provider) VALUES ('m-1', 'somebody')",
     (
-        "INSERT INTO sessions (session_id, user_id, project_id, model_id, title, context, created_at, last_activity)"
+        "INSERT INTO chatledger_sessions (session_id, user_id, project_id, model_id, title, context, created_at, last_activity)"
         " VALUES ('trip', 'ada', 'travel', 'm-1', 'Lisbon', '{\"a\": 1e16}', {moment}, {moment}),"
         " ('empty', NULL, NULL, NULL, NULL, '{}', {moment}, {moment})"
     ),
     (
-        "INSERT INTO messages (session_id, sequence_number, role, content, payload, input_tokens, output_tokens, cost,"
+        "INSERT INTO chatledger_messages (session_id, sequence_number, role, content, payload, input_tokens, output_tokens, cost,"
         " key, created_at) VALUES ('trip', 1, 'user', 'Where to in May? Zürich?', NULL, 8, NULL, NULL, 'k', {moment}),"
         " ('trip', 2, 'assistant', 'A quiet harbour.', '[1.0, null]', NULL, 3, 1, NULL, {moment})"
     ),
-    "INSERT INTO session_metadata (session_id, key, value) VALUES ('trip', 'tags', '[\"sea\"]')",
+    "INSERT INTO chatledger_session_metadata (session_id, key, value) VALUES ('trip', 'tags', '[\"sea\"]')",
     (
-        "INSERT INTO session_timeouts (session_id, idle_limit, hard_limit, next_check_at)"
+        "INSERT INTO chatledger_session_timeouts (session_id, idle_limit, hard_limit, next_check_at)"
         " VALUES ('trip', 3600, 86400, {moment})"
     ),
-    "INSERT INTO audit_log (action, session_id, user_id) VALUES ('session.deleted', 'gone', 'ada')",
+    "INSERT INTO chatledger_audit_log (action, session_id, user_id) VALUES ('session.deleted', 'gone', 'ada')",
 )
 MOMENT = "2026-05-01 10:00:00.000000"
 
@@ -53,6 +56,7 @@ def postgresql_of(revision: str) -> Path:
 
 def keep(revision: str) -> None:
     """Write both files of a revision."""
+    FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kept.db"
         with closing(Ledger(f"sqlite:///{path}", migrate="never")) as ledger:

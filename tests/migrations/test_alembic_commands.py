@@ -48,7 +48,7 @@ def test_alembic_keeps_the_rows_that_a_ledger_wrote(url: str) -> None:
 
 
 def test_check_notices_a_column_that_the_models_do_not_have(url: str) -> None:
-    Raw(url)("ALTER TABLE sessions ADD COLUMN mood TEXT")
+    Raw(url)("ALTER TABLE chatledger_sessions ADD COLUMN mood TEXT")
     done = alembic("check", url=url)
     assert 0 != done.returncode
     assert "mood" in done.stdout + done.stderr

@@ -45,7 +45,9 @@ def test_a_ledger_installs_itself_beside_the_tables_of_an_application(
     raw = Raw(empty_url)
     assert [("a1",)] == [tuple(row) for row in raw("SELECT version_num FROM alembic_version")]
     assert [(7, "open")] == [tuple(row) for row in raw("SELECT id, state FROM orders")]
-    assert {"orders", "alembic_version", "chatledger_version", "sessions", "messages"} <= names(empty_url)
+    assert {"orders", "alembic_version", "chatledger_version", "chatledger_sessions", "chatledger_messages"} <= names(
+        empty_url
+    )
     with closing(Ledger(engine=engine)) as ledger:
         ledger.run(lambda uow: uow.sessions.create("s"))
 
@@ -89,7 +91,7 @@ def test_without_it_autogenerate_would_drop_them(app: Config, engine: Engine, tm
         warnings.simplefilter("ignore")  # types of ours that a stranger cannot reflect
         command.revision(app, "disaster", autogenerate=True, rev_id="a2")
     script = next((tmp_path / "app" / "versions").glob("a2_*.py")).read_text("utf-8")
-    assert "op.drop_table('messages')" in script
+    assert "op.drop_table('chatledger_messages')" in script
 
 
 def test_the_two_histories_go_up_and_down_without_each_other(app: Config, engine: Engine, empty_url: str) -> None:

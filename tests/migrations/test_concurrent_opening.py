@@ -33,7 +33,7 @@ def _open_at_once(nursery: Nursery, url: str, schema: dict[str, str]) -> None:
     assert schema == fingerprint(url)
     raw = Raw(url)
     assert 1 == raw.count("chatledger_version")
-    assert (8, 8) == (raw.count("sessions"), raw.count("messages"))
+    assert (8, 8) == (raw.count("chatledger_sessions"), raw.count("chatledger_messages"))
     require_sound(url)
     if url.startswith("sqlite"):
         file = Path(str(make_url(url).database))
@@ -46,4 +46,4 @@ def test_eight_upgrades_of_one_filled_database_at_once(nursery: Nursery, url: st
     nursery.start("downgrade", url, "0001").result()
     assert [HEAD] * 8 == nursery.crowd("upgrade", [(url,)] * 8)
     require_sound(url)
-    assert 29 == Raw(url).count("messages")
+    assert 29 == Raw(url).count("chatledger_messages")

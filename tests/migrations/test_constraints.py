@@ -25,43 +25,58 @@ def raw(ledger: Ledger, url: str) -> Raw:
     ("statement", "constraint"),
     [
         (
-            "INSERT INTO messages (session_id, sequence_number, role, content) VALUES ('nobody', 1, 'user', 'x')",
-            "fk_messages_session_id",
-        ),
-        ("INSERT INTO session_metadata (session_id, key, value) VALUES ('nobody', 'k', '1')", "fk_session_metadata"),
-        ("INSERT INTO session_timeouts (session_id) VALUES ('nobody')", "fk_session_timeouts_session_id"),
-        ("INSERT INTO sessions (session_id, project_id) VALUES ('t', 'nowhere')", "fk_sessions_project_id"),
-        ("INSERT INTO sessions (session_id, model_id) VALUES ('t', 'nothing')", "fk_sessions_model_id"),
-        ("INSERT INTO sessions (session_id) VALUES ('s')", "pk_sessions"),
-        ("INSERT INTO sessions (session_id) VALUES (NULL)", "not.null"),
-        ("INSERT INTO sessions (session_id, status) VALUES ('t', 'asleep')", "ck_sessions_status"),
-        ("UPDATE sessions SET status = 'Active'", "ck_sessions_status"),
-        (
-            "INSERT INTO messages (session_id, sequence_number, role, content) VALUES ('s', 1, 'user', 'x')",
-            "messages_session_id_sequence_number|pk_messages|messages.session_id, messages.sequence_number",
+            "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES ('nobody', 1, 'user', 'x')",
+            "fk_chatledger_messages_session_id",
         ),
         (
-            "INSERT INTO messages (session_id, sequence_number, role, content) VALUES ('s', 0, 'user', 'x')",
-            "ck_messages_sequence_number",
+            "INSERT INTO chatledger_session_metadata (session_id, key, value) VALUES ('nobody', 'k', '1')",
+            "fk_chatledger_session_metadata",
         ),
         (
-            "INSERT INTO messages (session_id, sequence_number, role, content) VALUES ('s', 2, 'robot', 'x')",
-            "ck_messages_role",
+            "INSERT INTO chatledger_session_timeouts (session_id) VALUES ('nobody')",
+            "fk_chatledger_session_timeouts_session_id",
         ),
         (
-            "INSERT INTO messages (session_id, sequence_number, role, content) VALUES ('s', 2, 'user', NULL)",
+            "INSERT INTO chatledger_sessions (session_id, project_id) VALUES ('t', 'nowhere')",
+            "fk_chatledger_sessions_project_id",
+        ),
+        (
+            "INSERT INTO chatledger_sessions (session_id, model_id) VALUES ('t', 'nothing')",
+            "fk_chatledger_sessions_model_id",
+        ),
+        ("INSERT INTO chatledger_sessions (session_id) VALUES ('s')", "pk_chatledger_sessions"),
+        ("INSERT INTO chatledger_sessions (session_id) VALUES (NULL)", "not.null"),
+        (
+            "INSERT INTO chatledger_sessions (session_id, status) VALUES ('t', 'asleep')",
+            "ck_chatledger_sessions_status",
+        ),
+        ("UPDATE chatledger_sessions SET status = 'Active'", "ck_chatledger_sessions_status"),
+        (
+            "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES ('s', 1, 'user', 'x')",
+            "messages_session_id_sequence_number|pk_chatledger_messages|chatledger_messages.session_id, chatledger_messages.sequence_number",
+        ),
+        (
+            "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES ('s', 0, 'user', 'x')",
+            "ck_chatledger_messages_sequence_number",
+        ),
+        (
+            "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES ('s', 2, 'robot', 'x')",
+            "ck_chatledger_messages_role",
+        ),
+        (
+            "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES ('s', 2, 'user', NULL)",
             "not.null",
         ),
         (
-            "INSERT INTO messages (session_id, sequence_number, role, content, key) VALUES ('s', 2, 'user', 'x', 'k')",
-            "uq_messages_session_id_key|messages.session_id, messages.key",
+            "INSERT INTO chatledger_messages (session_id, sequence_number, role, content, key) VALUES ('s', 2, 'user', 'x', 'k')",
+            "uq_chatledger_messages_session_id_key|chatledger_messages.session_id, chatledger_messages.key",
         ),
         (
             (
-                "INSERT INTO session_snapshots (session_id, snapshot_number, kind, encoding, body, size, digest)"
+                "INSERT INTO chatledger_session_snapshots (session_id, snapshot_number, kind, encoding, body, size, digest)"
                 " VALUES ('s', 1, 'selfie', 'json', {blob}, 1, {blob})"
             ),
-            "ck_session_snapshots_kind",
+            "ck_chatledger_session_snapshots_kind",
         ),
     ],
 )
@@ -76,17 +91,17 @@ def test_raw_sql_is_refused_by_a_constraint_with_a_name(raw: Raw, url: str, stat
 @pytest.mark.parametrize(
     ("table", "column", "value"),
     [
-        ("messages", "input_tokens", "many"),
-        ("messages", "duration_ms", 1.5),
-        ("messages", "cost", "0.1"),
-        ("sessions", "message_count", "one"),
-        ("session_timeouts", "idle_limit", "soon"),
+        ("chatledger_messages", "input_tokens", "many"),
+        ("chatledger_messages", "duration_ms", 1.5),
+        ("chatledger_messages", "cost", "0.1"),
+        ("chatledger_sessions", "message_count", "one"),
+        ("chatledger_session_timeouts", "idle_limit", "soon"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_refused(raw: Raw, url: str, table: str, column: str, value: Any) -> None:
     if isinstance(value, float) and url.startswith("postgresql"):
         pytest.skip("rounded there by assignment, and so never stored")
-    raw("INSERT INTO session_timeouts (session_id) VALUES ('s')")
+    raw("INSERT INTO chatledger_session_timeouts (session_id) VALUES ('s')")
     with pytest.raises(DBAPIError):
         raw(f"UPDATE {table} SET {column} = :value", value=value)
 
@@ -98,21 +113,23 @@ def test_every_table_on_sqlite_is_strict(migrated_sqlite_url: str) -> None:
 
 
 def test_deleting_a_session_takes_its_rows_and_no_others(raw: Raw, url: str) -> None:
-    raw("INSERT INTO sessions (session_id) VALUES ('other')")
-    raw("INSERT INTO messages (session_id, sequence_number, role, content) VALUES ('other', 1, 'user', 'stays')")
-    raw("INSERT INTO session_timeouts (session_id) VALUES ('s')")
-    raw("INSERT INTO session_metadata (session_id, key, value) VALUES ('s', 'k', '1')")
-    raw("DELETE FROM sessions WHERE session_id = 's'")
-    assert [("other",)] == [tuple(row) for row in raw("SELECT session_id FROM messages")]
-    assert 0 == raw.count("session_timeouts") + raw.count("session_metadata")
+    raw("INSERT INTO chatledger_sessions (session_id) VALUES ('other')")
+    raw(
+        "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES ('other', 1, 'user', 'stays')"
+    )
+    raw("INSERT INTO chatledger_session_timeouts (session_id) VALUES ('s')")
+    raw("INSERT INTO chatledger_session_metadata (session_id, key, value) VALUES ('s', 'k', '1')")
+    raw("DELETE FROM chatledger_sessions WHERE session_id = 's'")
+    assert [("other",)] == [tuple(row) for row in raw("SELECT session_id FROM chatledger_messages")]
+    assert 0 == raw.count("chatledger_session_timeouts") + raw.count("chatledger_session_metadata")
     assert [("session.deleted", "s", "ada")] == [
-        tuple(row) for row in raw("SELECT action, session_id, user_id FROM audit_log")
+        tuple(row) for row in raw("SELECT action, session_id, user_id FROM chatledger_audit_log")
     ]
 
 
 def test_a_project_that_sessions_use_is_not_deleted(ledger: Ledger, url: str) -> None:
     ledger.run(lambda uow: uow.sessions.create("s", project_id="p", model_id="m"))
     raw = Raw(url)
-    for table in ("projects", "models"):
+    for table in ("chatledger_projects", "chatledger_models"):
         with pytest.raises(DBAPIError, match=r"(?i)foreign key"):
             raw(f"DELETE FROM {table}")

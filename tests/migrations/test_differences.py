@@ -11,52 +11,67 @@ from tests.migrations.contents import fill, fingerprint
 from tests.support.raw import Raw
 
 _ON_SQLITE = {
-    "a dropped trigger": (["DROP TRIGGER messages_count_delete"], "missing: trigger messages_count_delete"),
+    "a dropped trigger": (
+        ["DROP TRIGGER chatledger_messages_count_delete"],
+        "missing: trigger chatledger_messages_count_delete",
+    ),
     "a changed trigger": (
         [
-            "DROP TRIGGER messages_count_insert",
-            "CREATE TRIGGER messages_count_insert AFTER INSERT ON messages BEGIN SELECT 1; END",
+            "DROP TRIGGER chatledger_messages_count_insert",
+            "CREATE TRIGGER chatledger_messages_count_insert AFTER INSERT ON chatledger_messages BEGIN SELECT 1; END",
         ],
-        "changed: trigger messages_count_insert",
+        "changed: trigger chatledger_messages_count_insert",
     ),
     "another trigger": (
-        ["CREATE TRIGGER intruder AFTER INSERT ON messages BEGIN SELECT 1; END"],
+        ["CREATE TRIGGER intruder AFTER INSERT ON chatledger_messages BEGIN SELECT 1; END"],
         "unknown: trigger intruder",
     ),
-    "a dropped full-text trigger": (["DROP TRIGGER messages_fts_update"], "missing: trigger messages_fts_update"),
-    "a dropped index": (["DROP INDEX ix_sessions_user_activity"], "missing: index ix_sessions_user_activity"),
+    "a dropped full-text trigger": (
+        ["DROP TRIGGER chatledger_messages_fts_update"],
+        "missing: trigger chatledger_messages_fts_update",
+    ),
+    "a dropped index": (
+        ["DROP INDEX ix_chatledger_sessions_user_activity"],
+        "missing: index ix_chatledger_sessions_user_activity",
+    ),
     "a unique index made plain": (
         [
-            "DROP INDEX uq_messages_session_id_key",
-            "CREATE INDEX uq_messages_session_id_key ON messages (session_id, key)",
+            "DROP INDEX uq_chatledger_messages_session_id_key",
+            "CREATE INDEX uq_chatledger_messages_session_id_key ON chatledger_messages (session_id, key)",
         ],
-        "changed: index uq_messages_session_id_key",
+        "changed: index uq_chatledger_messages_session_id_key",
     ),
-    "a dropped view": (["DROP VIEW messages_text"], "missing: view messages_text"),
-    "a dropped full text": (["DROP TABLE messages_fts"], "missing: table messages_fts"),
-    "a dropped table": (["DROP TABLE session_timeouts"], "missing: table session_timeouts"),
-    "a dropped column": (["ALTER TABLE session_timeouts DROP COLUMN warned_for"], "changed: table session_timeouts"),
-    "another column": (["ALTER TABLE sessions ADD COLUMN mood TEXT"], "changed: table sessions"),
+    "a dropped view": (["DROP VIEW chatledger_messages_text"], "missing: view chatledger_messages_text"),
+    "a dropped full text": (["DROP TABLE chatledger_messages_fts"], "missing: table chatledger_messages_fts"),
+    "a dropped table": (["DROP TABLE chatledger_session_timeouts"], "missing: table chatledger_session_timeouts"),
+    "a dropped column": (
+        ["ALTER TABLE chatledger_session_timeouts DROP COLUMN warned_for"],
+        "changed: table chatledger_session_timeouts",
+    ),
+    "another column": (["ALTER TABLE chatledger_sessions ADD COLUMN mood TEXT"], "changed: table chatledger_sessions"),
 }
 _ON_POSTGRESQL = {
-    "a dropped trigger": (["DROP TRIGGER messages_count_delete ON messages"], "missing: trigger messages_count_delete"),
+    "a dropped trigger": (
+        ["DROP TRIGGER chatledger_messages_count_delete ON chatledger_messages"],
+        "missing: trigger chatledger_messages_count_delete",
+    ),
     "a disabled trigger": (
-        ["ALTER TABLE messages DISABLE TRIGGER messages_count_insert"],
-        "changed: trigger messages_count_insert",
+        ["ALTER TABLE chatledger_messages DISABLE TRIGGER chatledger_messages_count_insert"],
+        "changed: trigger chatledger_messages_count_insert",
     ),
     "all triggers disabled": (
-        ["ALTER TABLE sessions DISABLE TRIGGER USER"],
-        "changed: trigger sessions_audit_delete",
+        ["ALTER TABLE chatledger_sessions DISABLE TRIGGER USER"],
+        "changed: trigger chatledger_sessions_audit_delete",
     ),
     "a changed trigger": (
         [
-            "DROP TRIGGER messages_count_truncate ON messages",
+            "DROP TRIGGER chatledger_messages_count_truncate ON chatledger_messages",
             (
-                "CREATE TRIGGER messages_count_truncate BEFORE TRUNCATE ON messages"
+                "CREATE TRIGGER chatledger_messages_count_truncate BEFORE TRUNCATE ON chatledger_messages"
                 " FOR EACH STATEMENT EXECUTE FUNCTION chatledger_count_truncate()"
             ),
         ],
-        "changed: trigger messages_count_truncate",
+        "changed: trigger chatledger_messages_count_truncate",
     ),
     "a changed function": (
         [
@@ -70,41 +85,47 @@ _ON_POSTGRESQL = {
     "another trigger": (
         [
             (
-                "CREATE TRIGGER intruder AFTER INSERT ON messages FOR EACH STATEMENT"
+                "CREATE TRIGGER intruder AFTER INSERT ON chatledger_messages FOR EACH STATEMENT"
                 " EXECUTE FUNCTION chatledger_count_truncate()"
             )
         ],
         "unknown: trigger intruder",
     ),
-    "a dropped index": (["DROP INDEX ix_sessions_user_activity"], "missing: index ix_sessions_user_activity"),
+    "a dropped index": (
+        ["DROP INDEX ix_chatledger_sessions_user_activity"],
+        "missing: index ix_chatledger_sessions_user_activity",
+    ),
     "a dropped full-text index": (
-        ["DROP INDEX ix_messages_search_vector"],
-        "missing: index ix_messages_search_vector",
+        ["DROP INDEX ix_chatledger_messages_search_vector"],
+        "missing: index ix_chatledger_messages_search_vector",
     ),
     "a dropped full-text column": (
-        ["ALTER TABLE messages DROP COLUMN search_vector"],
-        "missing: column messages.search_vector",
+        ["ALTER TABLE chatledger_messages DROP COLUMN search_vector"],
+        "missing: column chatledger_messages.search_vector",
     ),
     "a changed configuration": (
         ["ALTER TEXT SEARCH CONFIGURATION chatledger ALTER MAPPING FOR word WITH simple"],
         "changed: text search chatledger",
     ),
-    "a dropped table": (["DROP TABLE session_timeouts"], "missing: constraint session_timeouts.pk_session_timeouts"),
+    "a dropped table": (
+        ["DROP TABLE chatledger_session_timeouts"],
+        "missing: constraint chatledger_session_timeouts.pk_chatledger_session_timeouts",
+    ),
     "a dropped column": (
-        ["ALTER TABLE session_timeouts DROP COLUMN warned_for"],
-        "missing: column session_timeouts.warned_for",
+        ["ALTER TABLE chatledger_session_timeouts DROP COLUMN warned_for"],
+        "missing: column chatledger_session_timeouts.warned_for",
     ),
     "a dropped check": (
-        ["ALTER TABLE sessions DROP CONSTRAINT ck_sessions_status"],
-        "missing: constraint sessions.ck_sessions_status",
+        ["ALTER TABLE chatledger_sessions DROP CONSTRAINT ck_chatledger_sessions_status"],
+        "missing: constraint chatledger_sessions.ck_chatledger_sessions_status",
     ),
     "a dropped foreign key": (
-        ["ALTER TABLE messages DROP CONSTRAINT fk_messages_session_id"],
-        "missing: constraint messages.fk_messages_session_id",
+        ["ALTER TABLE chatledger_messages DROP CONSTRAINT fk_chatledger_messages_session_id"],
+        "missing: constraint chatledger_messages.fk_chatledger_messages_session_id",
     ),
     "a column made nullable": (
-        ["ALTER TABLE sessions ALTER COLUMN last_activity DROP NOT NULL"],
-        "changed: column sessions.last_activity",
+        ["ALTER TABLE chatledger_sessions ALTER COLUMN last_activity DROP NOT NULL"],
+        "changed: column chatledger_sessions.last_activity",
     ),
 }
 
@@ -169,10 +190,12 @@ def test_a_trigger_on_an_applications_own_table_is_no_difference_whatever_it_is_
 def test_a_foreign_trigger_on_sessions_is_found(url: str) -> None:
     raw = Raw(url)
     if url.startswith("sqlite"):
-        raw("CREATE TRIGGER intruder AFTER UPDATE ON sessions BEGIN DELETE FROM session_metadata; END")
+        raw(
+            "CREATE TRIGGER intruder AFTER UPDATE ON chatledger_sessions BEGIN DELETE FROM chatledger_session_metadata; END"
+        )
     else:
         raw("CREATE FUNCTION intruder() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$")
-        raw("CREATE TRIGGER intruder AFTER UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION intruder()")
+        raw("CREATE TRIGGER intruder AFTER UPDATE ON chatledger_sessions FOR EACH ROW EXECUTE FUNCTION intruder()")
     with closing(Ledger(url)) as ledger:
         report = ledger.check()
     assert "unknown: trigger intruder" in [line for finding in report.findings for line in finding.examples]

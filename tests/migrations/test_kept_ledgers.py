@@ -1,8 +1,9 @@
-"""Ledgers that were made at each revision and kept are opened, upgraded, found whole, and used."""
+"""A ledger that an earlier release made is opened, upgraded, found whole, and used."""
 
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from contextlib import closing
 
 import psycopg
@@ -11,17 +12,23 @@ from sqlalchemy.engine import make_url
 
 from chatledger import Ledger, SchemaBehind
 from chatledger.migrate import HEAD, REVISIONS
-from tests.migrations.keeping import FOLDER, postgresql_of, sqlite_of
+from tests.migrations import keeping
+from tests.migrations.keeping import FOLDER, RELEASED, keep, postgresql_of, sqlite_of
 
 
-@pytest.fixture(params=REVISIONS)
-def revision(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(scope="session", params=RELEASED or (HEAD,))
+def revision(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A released revision. Before the first release the head is kept for the time of the test, to prove the machinery."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not RELEASED:
+            patch.setattr(keeping, "FOLDER", tmp_path_factory.mktemp("kept"))
+            keep(HEAD)
+        yield str(request.param)
 
 
 @pytest.fixture
 def kept_url(revision: str, empty_url: str) -> str:
-    """The ledger of a revision, as it was kept."""
+    """A database as the release left it."""
     url = make_url(empty_url)
     if url.get_backend_name() == "sqlite":
         with gzip.open(sqlite_of(revision)) as packed, open(str(url.database), "wb") as plain:  # noqa: PTH123 - a path
@@ -33,9 +40,10 @@ def kept_url(revision: str, empty_url: str) -> str:
     return empty_url
 
 
-def test_there_is_one_of_every_revision() -> None:
-    assert sorted(f"{name}{end}" for name in REVISIONS for end in (".db.gz", ".sql")) == sorted(
-        path.name for path in FOLDER.iterdir()
+def test_each_release_has_kept_a_ledger_of_both_databases() -> None:
+    assert set(RELEASED) <= set(REVISIONS)
+    assert sorted(f"{name}{end}" for name in RELEASED for end in (".db.gz", ".sql")) == sorted(
+        path.name for path in FOLDER.glob("*")
     )
 
 

@@ -30,10 +30,10 @@ def test_every_key_of_a_sessions_table_contains_the_session(table: Table) -> Non
 def test_foreign_keys_go_to_sessions_or_to_reference_tables_only(table: Table) -> None:
     for rule in table.foreign_key_constraints:
         target = rule.referred_table.name
-        if target == "sessions":
+        if target == "chatledger_sessions":
             assert ["session_id"] == list(rule.column_keys)
             assert "CASCADE" == rule.ondelete
-            assert "sessions" != table.name
+            assert "chatledger_sessions" != table.name
         elif _PLACES[target] == "root":
             # Within one root: both keys begin with the root's own, so that they lie on one machine.
             first = [next(iter(one.primary_key.columns)).name for one in (table, rule.referred_table)]
@@ -45,8 +45,10 @@ def test_foreign_keys_go_to_sessions_or_to_reference_tables_only(table: Table) -
 
 def test_every_table_but_sessions_that_goes_with_a_session_refers_to_it() -> None:
     for table in _TABLES:
-        if _PLACES[table.name] == "session" and table.name != "sessions":
-            assert "sessions" in {rule.referred_table.name for rule in table.foreign_key_constraints}, table.name
+        if _PLACES[table.name] == "session" and table.name != "chatledger_sessions":
+            assert "chatledger_sessions" in {rule.referred_table.name for rule in table.foreign_key_constraints}, (
+                table.name
+            )
 
 
 def test_the_database_holds_the_same_rules(url: str) -> None:

@@ -48,9 +48,9 @@ def test_down_to_any_revision_and_up_again_is_as_before(url: str, target: str) -
         assert ledger.check()
         sequence = ledger.run(lambda uow: uow.messages.append("first", "user", "next").sequence_number)
     assert sequence == 31  # three were taken away; their numbers are not handed out again
-    Raw(url)("DELETE FROM messages WHERE session_id = 'first' AND sequence_number = 31")
+    Raw(url)("DELETE FROM chatledger_messages WHERE session_id = 'first' AND sequence_number = 31")
     assert schema == fingerprint(url)
-    assert rows["messages"] == contents(url)["messages"]
+    assert rows["chatledger_messages"] == contents(url)["chatledger_messages"]
     assert hits == found(url)
 
 
@@ -60,11 +60,11 @@ def test_rows_written_while_triggers_and_index_were_away_are_counted_and_found(u
         ledger.downgrade("0001")
         raw = Raw(url)
         raw(
-            "INSERT INTO messages (session_id, sequence_number, role, content, input_tokens, cost)"
+            "INSERT INTO chatledger_messages (session_id, sequence_number, role, content, input_tokens, cost)"
             " VALUES ('empty', 5, 'user', 'an unusual walrus', 11, 3)"
         )
-        raw("DELETE FROM messages WHERE session_id = 'second'")
-        assert 2 == raw("SELECT message_count FROM sessions WHERE session_id = 'second'")[0][0]
+        raw("DELETE FROM chatledger_messages WHERE session_id = 'second'")
+        assert 2 == raw("SELECT message_count FROM chatledger_sessions WHERE session_id = 'second'")[0][0]
         ledger.upgrade()
         with ledger.read() as uow:
             added, emptied = uow.sessions.get("empty"), uow.sessions.get("second")
@@ -113,7 +113,7 @@ def test_one_call_is_one_transaction_a_failing_revision_leaves_the_old_schema(ur
         # Two messages with one key: revision 0003 cannot make its unique index, after 0002 has run.
         raw = Raw(url)
         raw(
-            "INSERT INTO messages (session_id, sequence_number, role, content, key)"
+            "INSERT INTO chatledger_messages (session_id, sequence_number, role, content, key)"
             " VALUES ('empty', 1, 'user', 'a', 'same'), ('empty', 2, 'user', 'b', 'same')"
         )
         rows, schema = contents(url), fingerprint(url)
@@ -121,7 +121,7 @@ def test_one_call_is_one_transaction_a_failing_revision_leaves_the_old_schema(ur
             ledger.upgrade()
         assert type(refused.value).__module__.startswith("chatledger")
         assert ("0001", rows, schema) == (revision(url), contents(url), fingerprint(url))
-        raw("DELETE FROM messages WHERE session_id = 'empty'")
+        raw("DELETE FROM chatledger_messages WHERE session_id = 'empty'")
         ledger.upgrade()
         assert HEAD == ledger.current()
 
@@ -142,6 +142,8 @@ def test_floats_of_any_magnitude_are_the_same_to_the_last_bit_after_going_down_a
         ledger.downgrade("0005")
         ledger.upgrade()
     raw = Raw(url)
-    assert values == [row.score for row in raw("SELECT score FROM annotations ORDER BY annotation_number")]
-    assert values == [row.value for row in raw("SELECT value FROM performance_metrics ORDER BY metric_id")]
-    assert shares == [row.preference for row in raw("SELECT preference FROM comparison_results ORDER BY prompt_key")]
+    assert values == [row.score for row in raw("SELECT score FROM chatledger_annotations ORDER BY annotation_number")]
+    assert values == [row.value for row in raw("SELECT value FROM chatledger_performance_metrics ORDER BY metric_id")]
+    assert shares == [
+        row.preference for row in raw("SELECT preference FROM chatledger_comparison_results ORDER BY prompt_key")
+    ]

@@ -16,7 +16,7 @@ TEXTS = (
     "数据库 und Zürich",
     "\U0001d54f 🧳\u200d\u2028\ttab",
     "",
-    "'; DROP TABLE sessions; --",
+    "'; DROP TABLE chatledger_sessions; --",
     "x" * 70_000,
 )
 EDGE = datetime(1, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
@@ -103,14 +103,14 @@ def _as_read(row: Row[Any]) -> tuple[Any, ...]:
 def without_restoration(rows: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
     """All but the entry that a restoration makes, and the number that it took."""
     kept = {name: list(found) for name, found in rows.items() if name != "next numbers"}
-    kept["audit_log"] = [row for row in kept["audit_log"] if "ledger.restored" not in row]
+    kept["chatledger_audit_log"] = [row for row in kept["chatledger_audit_log"] if "ledger.restored" not in row]
     return kept
 
 
 def counts(url: str) -> tuple[int, int]:
     """How many sessions and messages there are."""
     raw = Raw(url)
-    return raw.count("sessions"), raw.count("messages")
+    return raw.count("chatledger_sessions"), raw.count("chatledger_messages")
 
 
 def _exactly(column: Any) -> Any:
@@ -127,5 +127,5 @@ def _plain(column: Any) -> Any:
 def _last_number(url: str) -> int:
     raw = Raw(url)
     if raw.engine.dialect.name == "sqlite":
-        return int(raw("SELECT seq FROM sqlite_sequence WHERE name = 'audit_log'")[0][0])
-    return int(raw("SELECT last_value FROM audit_log_audit_id_seq")[0][0])
+        return int(raw("SELECT seq FROM sqlite_sequence WHERE name = 'chatledger_audit_log'")[0][0])
+    return int(raw("SELECT last_value FROM chatledger_audit_log_audit_id_seq")[0][0])

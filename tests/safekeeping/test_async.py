@@ -21,7 +21,7 @@ def test_a_cancelled_copy_leaves_the_target_empty(filled: str, tmp_path: Path) -
         async with AsyncLedger(filled) as ledger:
 
             def cancel(what: str, done: int, total: int | None) -> None:
-                if what == "sessions":
+                if what == "chatledger_sessions":
                     loop.call_soon_threadsafe(copying.cancel)
 
             copying = asyncio.ensure_future(ledger.copy_to(target, progress=cancel))

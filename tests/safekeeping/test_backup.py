@@ -60,7 +60,7 @@ def test_the_manifest_says_what_was_written(ledger: Ledger, tmp_path: Path) -> N
         "file": "b.db",
         "sqlite_version": sqlite3.sqlite_version,
     }.items() <= manifest.items()
-    assert (1, 0) == (manifest["rows"]["sessions"], manifest["rows"]["messages"])
+    assert (1, 0) == (manifest["rows"]["chatledger_sessions"], manifest["rows"]["chatledger_messages"])
     assert (report.sha256, report.bytes) == (manifest["sha256"], manifest["bytes"])
 
 
@@ -100,17 +100,17 @@ def test_writers_go_on_while_a_backup_is_made(url: str, tmp_path: Path) -> None:
             writer.join()
         assert ([], True) == (failures, written[0] > 20)
         assert longest[0] < 3
-        sizes = [report.rows["messages"] for report in reports]
+        sizes = [report.rows["chatledger_messages"] for report in reports]
         assert sizes == sorted(sizes)
         assert sizes[0] < sizes[-1]
     for number, report in enumerate(reports):
         copy = url_of(tmp_path / f"{number}.db")
         require_sound(copy)
         # A moment of the ledger: as many rows as the counter of that moment says, numbered without a gap.
-        assert [(report.rows["messages"],) * 2] == [
-            tuple(row) for row in Raw(copy)("SELECT message_count, last_sequence FROM sessions")
+        assert [(report.rows["chatledger_messages"],) * 2] == [
+            tuple(row) for row in Raw(copy)("SELECT message_count, last_sequence FROM chatledger_sessions")
         ]
-        assert report.rows["messages"] == Raw(copy).count("messages")
+        assert report.rows["chatledger_messages"] == Raw(copy).count("chatledger_messages")
 
 
 def test_a_backup_of_pages_tells_how_far_it_is_and_is_never_begun_anew(
@@ -131,7 +131,7 @@ def test_a_backup_of_pages_tells_how_far_it_is_and_is_never_begun_anew(
     assert len(told) > 2
     assert told == sorted(told)
     assert told[-1][0] == told[-1][1]
-    assert 400 == report.rows["messages"]
+    assert 400 == report.rows["chatledger_messages"]
 
 
 def test_a_name_is_made_in_a_folder_and_old_ones_are_deleted(url: str, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_nothing_is_overwritten_unless_asked(ledger: Ledger, tmp_path: Path) -> 
         ledger.backup(tmp_path / "b.db")
     assert before == (tmp_path / "b.db").read_bytes()
     second = ledger.backup(tmp_path / "b.db", overwrite=True)
-    assert (0, 1) == (first.rows["sessions"], second.rows["sessions"])
+    assert (0, 1) == (first.rows["chatledger_sessions"], second.rows["chatledger_sessions"])
     assert second.sha256 == json.loads((tmp_path / "b.db.json").read_text("utf-8"))["sha256"]
 
 
@@ -194,7 +194,7 @@ def test_a_file_of_an_older_revision_is_backed_up_as_it_is(migrated_sqlite_url: 
     with Ledger(migrated_sqlite_url) as ledger:
         ledger.run(lambda uow: uow.sessions.create("s"))
         ledger.downgrade("0003")
-        assert ("0003", 1) == ((made := ledger.backup(tmp_path / "b.db")).revision, made.rows["sessions"])
+        assert ("0003", 1) == ((made := ledger.backup(tmp_path / "b.db")).revision, made.rows["chatledger_sessions"])
 
 
 def test_a_server_of_an_older_revision_is_refused_by_name(migrated_postgres_url: str, tmp_path: Path) -> None:
@@ -233,9 +233,9 @@ def test_a_ledger_in_memory_is_backed_up(tmp_path: Path) -> None:
         fill(ledger)
         rows = ledger.backup(tmp_path / "b.db").rows
         assert rows == ledger.backup(tmp_path / "c.db").rows
-    assert (rows["sessions"], rows["messages"]) == counts(url_of(tmp_path / "b.db"))
+    assert (rows["chatledger_sessions"], rows["chatledger_messages"]) == counts(url_of(tmp_path / "b.db"))
     Ledger.restore(tmp_path / "b.db", tmp_path / "chat.db")
-    assert (rows["sessions"], rows["messages"]) == counts(url_of(tmp_path / "chat.db"))
+    assert (rows["chatledger_sessions"], rows["chatledger_messages"]) == counts(url_of(tmp_path / "chat.db"))
 
 
 @pytest.mark.parametrize("step", ["verifying", "naming"])
@@ -247,8 +247,8 @@ def test_a_killed_backup_leaves_the_one_before(filled: str, tmp_path: Path, nurs
         nursery.start("back_up_and_die", filled, str(tmp_path / "b.db"), step, True).result()
     Ledger.restore(tmp_path / "b.db", tmp_path / "restored.db")
     before = stored(filled)
-    before["sessions"] = [row for row in before["sessions"] if row[0] != "later"]
-    before["session_timeouts"] = [row for row in before["session_timeouts"] if row[0] != "later"]
+    before["chatledger_sessions"] = [row for row in before["chatledger_sessions"] if row[0] != "later"]
+    before["chatledger_session_timeouts"] = [row for row in before["chatledger_session_timeouts"] if row[0] != "later"]
     assert without_restoration(before) == without_restoration(stored(url_of(tmp_path / "restored.db")))
 
 

@@ -78,13 +78,13 @@ def test_an_open_ledger_copies_itself_while_it_is_written_to(book: Ledger, url: 
     told: set[str] = set()
 
     def write(what: str, done: int, total: int | None) -> None:
-        if what == "messages" and what not in told:
+        if what == "chatledger_messages" and what not in told:
             with Ledger(url) as other:
                 other.run(lambda uow: uow.messages.append("s", "user", "too late"))
         told.add(what)
 
     report = book.copy_to(tmp_path / "copy.db", progress=write)
-    assert ({"messages", "comparing"} <= told, 1) == (True, report.rows["messages"])
+    assert ({"chatledger_messages", "comparing"} <= told, 1) == (True, report.rows["chatledger_messages"])
     with Ledger(tmp_path / "copy.db") as copy, copy.read() as uow:
         assert ["in time"] == [message.content for message in uow.messages.history("s")]
         assert 1 == uow.sessions.get("s").message_count
@@ -138,9 +138,11 @@ def test_an_orphan_is_named_and_nothing_is_copied(filled: str, backend: str, emp
     raw = Raw(filled)
     with raw.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
-        connection.exec_driver_sql("UPDATE messages SET session_id = 'nowhere' WHERE session_id = 'idle one'")
+        connection.exec_driver_sql(
+            "UPDATE chatledger_messages SET session_id = 'nowhere' WHERE session_id = 'idle one'"
+        )
         connection.commit()
-    with pytest.raises(Conflict, match=r"a row of messages breaks a rule: run `chatledger db check`"):
+    with pytest.raises(Conflict, match=r"a row of chatledger_messages breaks a rule: run `chatledger db check`"):
         copy_ledger(filled, empty_target)
     assert (0, 0) == counts(empty_target)
 
@@ -153,13 +155,15 @@ def test_a_damaged_value_is_not_mended_silently(
 ) -> None:
     if backend != "sqlite":
         pytest.skip("PostgreSQL refuses to store it")
-    Raw(filled)(f"UPDATE messages SET {column} = :value WHERE session_id = 'idle one'", value=value)
+    Raw(filled)(f"UPDATE chatledger_messages SET {column} = :value WHERE session_id = 'idle one'", value=value)
     with pytest.raises(CorruptDatabase):
         copy_ledger(filled, postgres_url)
     assert (0, 0) == counts(postgres_url)
 
 
-@pytest.mark.parametrize("step", ["sessions", "messages", "session_timeouts", "comparing"])
+@pytest.mark.parametrize(
+    "step", ["chatledger_sessions", "chatledger_messages", "chatledger_session_timeouts", "comparing"]
+)
 def test_a_killed_copy_leaves_the_target_empty_and_can_be_run_again(
     filled: str, empty_target: str, nursery: Nursery, step: str
 ) -> None:
@@ -174,7 +178,7 @@ def test_a_killed_copy_leaves_the_target_empty_and_can_be_run_again(
 
 def test_progress_that_raises_ends_the_copy(filled: str, tmp_path: Path) -> None:
     def stop(what: str, done: int, total: int | None) -> None:
-        if what == "messages":
+        if what == "chatledger_messages":
             raise KeyError("enough")
 
     with pytest.raises(KeyError):

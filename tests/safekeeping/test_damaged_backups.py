@@ -92,7 +92,7 @@ def test_without_a_manifest_a_flipped_bit_never_yields_a_changed_message(backup:
     whole = backup.read_bytes()
     bare = tmp_path / "bare.db"
     Ledger.restore(backup, tmp_path / "whole.db")
-    wanted = without_restoration(stored(url_of(tmp_path / "whole.db")))["messages"]
+    wanted = without_restoration(stored(url_of(tmp_path / "whole.db")))["chatledger_messages"]
     chance = random.Random(4)
     refused = 0
     for _ in range(60):
@@ -105,7 +105,7 @@ def test_without_a_manifest_a_flipped_bit_never_yields_a_changed_message(backup:
             refused += 1
             continue
         assert not report.by_manifest
-        assert wanted == stored(url_of(tmp_path / "new.db"))["messages"]
+        assert wanted == stored(url_of(tmp_path / "new.db"))["chatledger_messages"]
     assert refused > 10
 
 
@@ -114,7 +114,7 @@ def test_a_changed_word_of_a_message_is_noticed_by_its_digest(backup: Path, tmp_
     shutil.copy(backup, bare)
     with closing(sqlite3.connect(bare)) as connection:
         # As a disk would change it: the index follows, or SQLite's own check would notice.
-        connection.execute("UPDATE messages SET content = 'Where to in Mai?' WHERE sequence_number = 7")
+        connection.execute("UPDATE chatledger_messages SET content = 'Where to in Mai?' WHERE sequence_number = 7")
         connection.commit()
     with pytest.raises(CorruptDatabase, match="message 7 of session 'trip' is not what was stored"):
         Ledger.restore(bare, tmp_path / "new.db")

@@ -27,7 +27,7 @@ def test_a_backup_leaves_nothing_behind(filled: str, small_disk: SmallDisk, room
         assert set() == names(small_disk.folder)
         taken.unlink()
         report = ledger.backup(small_disk.folder)
-    assert (report.rows["sessions"], report.rows["messages"]) == counts(url_of(Path(report.path)))
+    assert (report.rows["chatledger_sessions"], report.rows["chatledger_messages"]) == counts(url_of(Path(report.path)))
 
 
 @pytest.mark.parametrize("room", [0, 4096, 100_000, 250_000])

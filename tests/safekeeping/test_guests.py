@@ -19,7 +19,7 @@ def test_an_applications_engine_is_backed_up_cared_for_and_left_as_it_was(url: s
         ledger.copy_to(tmp_path / "copy.db")
         assert all(step.done or step.why for step in ledger.maintain(vacuum=True).steps)
         assert ledger.health().ok
-        assert ledger.sizes()["tables"]["messages"]
+        assert ledger.sizes()["tables"]["chatledger_messages"]
         assert stored(url) == stored(url_of(tmp_path / "b.db")) == stored(url_of(tmp_path / "copy.db"))
         ledger.run(lambda uow: uow.messages.append("trip", "user", "and on"))
     engine.dispose()

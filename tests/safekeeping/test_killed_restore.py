@@ -38,12 +38,12 @@ def test_a_kill_at_each_step_leaves_the_old_ledger_or_the_new_one(
         nursery.start("restore_and_die", str(backup), url_of(old), step).result()
     after = stored(url_of(old))  # as any program would open it: with whatever lies beside it
     require_sound(url_of(old))
-    is_new = "since the backup" not in {row[0] for row in after["sessions"]}
+    is_new = "since the backup" not in {row[0] for row in after["chatledger_sessions"]}
     assert (step == "replaced") == is_new
     if is_new:
         assert without_restoration(new) == without_restoration(after)
     else:
-        assert any("in the log 4" in row for row in after["messages"])
+        assert any("in the log 4" in row for row in after["chatledger_messages"])
     with Ledger(url_of(old)) as ledger:
         assert ledger.check()
     Ledger.restore(backup, url_of(old), overwrite=True)
@@ -66,7 +66,7 @@ def test_a_damaged_ledger_is_not_lost_when_its_replacing_is_killed(
     assert counts(url_of(backup)) == counts(url_of(old))
 
 
-@pytest.mark.parametrize("step", ["upgrading", "messages", "comparing", "replacing", "replaced"])
+@pytest.mark.parametrize("step", ["upgrading", "chatledger_messages", "comparing", "replacing", "replaced"])
 def test_a_kill_leaves_a_server_with_the_old_rows_or_the_new_ones(
     backup: Path, migrated_postgres_url: str, nursery: Nursery, step: str
 ) -> None:
@@ -96,12 +96,12 @@ def kill_at_random_moments(old: Path, backup: Path, nursery: Nursery, rounds: in
         child.kill()
         after = stored(url_of(old))
         require_sound(url_of(old))
-        is_new = "since the backup" not in {row[0] for row in after["sessions"]}
+        is_new = "since the backup" not in {row[0] for row in after["chatledger_sessions"]}
         left[is_new] += 1
         if is_new:
             assert new == without_restoration(after)
         else:
-            assert any("in the log 4" in row for row in after["messages"])
+            assert any("in the log 4" in row for row in after["chatledger_messages"])
     return left[0], left[1]
 
 

@@ -57,8 +57,8 @@ def test_a_new_place_gets_everything(restore: Any, filled: str, empty_url: str, 
     report = restore(tmp_path / "b.db", target)
     after = stored(target)
     assert without_restoration(before) == without_restoration(after)
-    assert (len(after["audit_log"]), True, None, ()) == (
-        len(before["audit_log"]) + 1,
+    assert (len(after["chatledger_audit_log"]), True, None, ()) == (
+        len(before["chatledger_audit_log"]) + 1,
         report.by_manifest,
         report.erasures_known,
         report.erased_users_returning,
@@ -142,7 +142,7 @@ def test_a_ledger_in_use_is_not_replaced(old: Path, backup: Path, how: str) -> N
                 if how == "rollback journal":
                     other.execute("PRAGMA journal_mode=DELETE")
                     other.execute("BEGIN")
-                other.execute("SELECT count(*) FROM sessions").fetchall()
+                other.execute("SELECT count(*) FROM chatledger_sessions").fetchall()
                 with pytest.raises(Busy, match="is in use"):
                     Ledger.restore(backup, url_of(old), overwrite=True)
         elif how == "idle":
@@ -166,7 +166,7 @@ def test_who_opens_the_old_file_at_the_last_moment_cannot_write_into_nowhere(old
 
     Ledger.restore(backup, url_of(old), overwrite=True, progress=open_it)
     with closing(late[0]) as connection:
-        for statement in ("PRAGMA journal_mode=WAL", "DELETE FROM messages"):
+        for statement in ("PRAGMA journal_mode=WAL", "DELETE FROM chatledger_messages"):
             with pytest.raises(sqlite3.OperationalError) as caught:
                 connection.execute(statement)
             assert "SQLITE_READONLY_DBMOVED" == caught.value.sqlite_errorname
@@ -177,12 +177,12 @@ def test_a_log_that_was_left_behind_is_not_played_into_the_new_ledger(old: Path,
     # A ledger whose file was deleted, and its log was not.
     with closing(sqlite3.connect(old, isolation_level=None)) as connection:
         connection.execute("PRAGMA wal_autocheckpoint=0")
-        connection.execute("UPDATE sessions SET title = 'of the old ledger'")
+        connection.execute("UPDATE chatledger_sessions SET title = 'of the old ledger'")
         log = old.with_name("chat.db-wal").read_bytes()
     old.unlink()
     old.with_name("chat.db-wal").write_bytes(log)
     Ledger.restore(backup, url_of(old))
-    assert [] == Raw(url_of(old))("SELECT session_id FROM sessions WHERE title = 'of the old ledger'")
+    assert [] == Raw(url_of(old))("SELECT session_id FROM chatledger_sessions WHERE title = 'of the old ledger'")
     assert [log] == [path.read_bytes() for path in old.parent.glob("chat.db.left-*-wal")]
     require_sound(url_of(old))
 
@@ -264,7 +264,7 @@ def test_a_damaged_ledger_in_use_is_not_replaced(old: Path, backup: Path) -> Non
     broken[0:16] = b"\0" * 16
     reading = sqlite3.connect(old, isolation_level=None)
     reading.execute("BEGIN")
-    reading.execute("SELECT count(*) FROM sessions").fetchall()
+    reading.execute("SELECT count(*) FROM chatledger_sessions").fetchall()
     with closing(reading), old.open("r+b", buffering=0) as file:
         file.write(broken)
         with pytest.raises(Busy, match="is in use"):
@@ -298,7 +298,7 @@ def test_a_table_that_refers_to_the_ledger_on_a_server_is_not_emptied(backup: Pa
     with Ledger(migrated_postgres_url) as ledger:
         ledger.run(lambda uow: uow.sessions.create("mine"))
     raw = Raw(migrated_postgres_url)
-    raw("CREATE TABLE bookings (session_id TEXT REFERENCES sessions (session_id) ON DELETE CASCADE)")
+    raw("CREATE TABLE bookings (session_id TEXT REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE)")
     raw("INSERT INTO bookings VALUES ('mine')")
     with pytest.raises(Conflict, match="of an application"):
         Ledger.restore(backup, migrated_postgres_url, overwrite=True)

@@ -70,9 +70,9 @@ def test_the_planner_gets_figures(book: Ledger, url: str, backend: str) -> None:
     book.maintain(vacuum=False, full_text=False, checkpoint=False)
     raw = Raw(url)
     if backend == "sqlite":
-        assert raw("SELECT count(*) FROM sqlite_stat1 WHERE tbl = 'messages'")[0][0]
+        assert raw("SELECT count(*) FROM sqlite_stat1 WHERE tbl = 'chatledger_messages'")[0][0]
     else:
-        assert raw("SELECT reltuples FROM pg_class WHERE oid = 'messages'::regclass")[0][0] > 100
+        assert raw("SELECT reltuples FROM pg_class WHERE oid = 'chatledger_messages'::regclass")[0][0] > 100
     assert book.check()
 
 
@@ -139,9 +139,9 @@ def test_sizes_name_tables_and_indexes(book: Ledger, url: str) -> None:
     with Ledger(url) as ledger:
         fill(ledger)
     after = book.sizes()
-    assert {"messages", "sessions", "audit_log"} <= after["tables"].keys()
-    assert {"ix_sessions_activity", "ix_audit_log_at"} <= after["indexes"].keys()
-    assert after["tables"]["messages"] > before["tables"]["messages"]
+    assert {"chatledger_messages", "chatledger_sessions", "chatledger_audit_log"} <= after["tables"].keys()
+    assert {"ix_chatledger_sessions_activity", "ix_chatledger_audit_log_at"} <= after["indexes"].keys()
+    assert after["tables"]["chatledger_messages"] > before["tables"]["chatledger_messages"]
 
 
 def test_the_pages_of_a_file_add_up(migrated_sqlite_url: str, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def _read_before_postgresql(element: read_before, compiler: SQLCompiler, **kw: A
 
 
 class minute_of(FunctionElement[Any]):  # noqa: N801
-    """The minute of a moment, in the form that `sessions.activity_minute` stores."""
+    """The minute of a moment, in the form that `chatledger_sessions.activity_minute` stores."""
 
     type = Text()
     inherit_cache = True
@@ -105,7 +105,7 @@ def _minute_of_postgresql(element: minute_of, compiler: SQLCompiler, **kw: Any) 
 
 
 class quarter_of(FunctionElement[int]):  # noqa: N801
-    """The quarter of an hour of a moment, counted from 1970 in UTC, as `session_usage.quarter` has it.
+    """The quarter of an hour of a moment, counted from 1970 in UTC, as `chatledger_session_usage.quarter` has it.
 
     A time that is none counts as 1970.
     """

@@ -78,7 +78,7 @@ class PostgreSQL(Dialect):
     title: ClassVar[str] = "PostgreSQL"
     driver: ClassVar[str] = "psycopg"
     undeclared: ClassVar[frozenset[str]] = frozenset(
-        {"search_vector", "ix_messages_search_vector", "ix_messages_created_at"}
+        {"search_vector", "ix_chatledger_messages_search_vector", "ix_chatledger_messages_created_at"}
     )
     full_text = PostgreSQLFullText()
     integrity = PostgreSQLIntegrity()

@@ -146,7 +146,7 @@ def _named(tables: Sequence[Table]) -> str:
 def _flush_index(connection: Connection) -> Done:
     """Move what waits in the list beside the full-text index into it: each search reads all of that list."""
     try:
-        connection.execute(text("SELECT gin_clean_pending_list(to_regclass('ix_messages_search_vector'))"))
+        connection.execute(text("SELECT gin_clean_pending_list(to_regclass('ix_chatledger_messages_search_vector'))"))
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != "42501":
             raise

@@ -36,7 +36,7 @@ class PostgreSQLFullText(FullText):
         return Candidates(
             "SELECT m.session_id, m.sequence_number, m.created_at,"
             " ts_rank(m.search_vector, CAST(:wanted AS tsquery)) AS score"
-            " FROM messages AS m JOIN sessions AS s ON s.session_id = m.session_id"
+            " FROM chatledger_messages AS m JOIN chatledger_sessions AS s ON s.session_id = m.session_id"
             f" WHERE {where} ORDER BY m.created_at DESC LIMIT {CANDIDATES + 1}",
             {**scope.parameters, **prefixes, "wanted": wanted},
         )

@@ -18,7 +18,7 @@ from chatledger.dialects.types import Document, Timestamp, stamp
 
 #: Rows that are read at a time; of snapshots, which hold whole conversations, few.
 _PAGE = 200
-_PAGE_OF = {"session_snapshots": 4}
+_PAGE_OF = {"chatledger_session_snapshots": 4}
 
 
 class PostgreSQLIntegrity(Integrity):
@@ -64,7 +64,7 @@ class PostgreSQLIntegrity(Integrity):
 
     def lock(self, connection: Connection, tables: Collection[str]) -> None:
         # Messages first, as an append does.
-        names = sorted(tables, key=lambda name: (name != "messages", name))
+        names = sorted(tables, key=lambda name: (name != "chatledger_messages", name))
         connection.execute(text(f"LOCK TABLE {', '.join(names)} IN SHARE ROW EXCLUSIVE MODE"))
 
     def full_text_fault(self, connection: Connection) -> str | None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, text
 
-_TABLES = ("messages", "sessions", "session_metadata", "session_snapshots", "audit_log")
+_TABLES = (
+    "chatledger_messages",
+    "chatledger_sessions",
+    "chatledger_session_metadata",
+    "chatledger_session_snapshots",
+    "chatledger_audit_log",
+)
 
 
 def scrub(engine: Engine) -> bool:

@@ -75,8 +75,8 @@ class SQLite(Dialect):
     undeclared: ClassVar[frozenset[str]] = frozenset(
         {
             "message_id",  # the integer key that full text needs; the mapper's key is the pair
-            "uq_messages_session_id_sequence_number",  # on other databases this pair is the primary key
-            *(f"messages_fts{part}" for part in ("", "_config", "_content", "_data", "_docsize", "_idx")),
+            "uq_chatledger_messages_session_id_sequence_number",  # on other databases this pair is the primary key
+            *(f"chatledger_messages_fts{part}" for part in ("", "_config", "_content", "_data", "_docsize", "_idx")),
         }
     )
     full_text = SQLiteFullText()
@@ -180,7 +180,7 @@ class SQLite(Dialect):
                 " WHERE sql IS NOT NULL AND NOT (type = 'table' AND name LIKE 'messages\\_fts\\__%' ESCAPE '\\')"
             )
         )
-        of_ours = {*tables, "messages_fts", "messages_text"}
+        of_ours = {*tables, "chatledger_messages_fts", "chatledger_messages_text"}
         return {f"{kind} {name}": re.sub(r"\s+", " ", sql) for kind, name, table, sql in rows if table in of_ours}
 
     @contextmanager

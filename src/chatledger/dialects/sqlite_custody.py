@@ -69,7 +69,7 @@ class SQLiteCustody(Custody):
         for trigger in triggers:
             connection.exec_driver_sql(f'DROP TRIGGER "{trigger.name}"')
         yield
-        connection.exec_driver_sql("INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')")
+        connection.exec_driver_sql("INSERT INTO chatledger_messages_fts (chatledger_messages_fts) VALUES ('rebuild')")
         for trigger in triggers:
             connection.exec_driver_sql(trigger.sql)
 

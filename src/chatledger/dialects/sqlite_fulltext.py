@@ -25,7 +25,8 @@ _MANY = 20_000
 #: Matches that a filtered search looks at, newest first, before it stops.
 _SCANNED = 50_000
 _OLDEST = (
-    f"(SELECT rowid FROM messages_fts WHERE messages_fts MATCH :match ORDER BY rowid DESC LIMIT 1 OFFSET {_SCANNED})"
+    "(SELECT rowid FROM chatledger_messages_fts WHERE chatledger_messages_fts MATCH :match"
+    f" ORDER BY rowid DESC LIMIT 1 OFFSET {_SCANNED})"
 )
 
 
@@ -36,17 +37,17 @@ class SQLiteFullText(FullText):
         parameters = {**scope.parameters, "match": match_expression(query)}
         cut = ""
         columns = "m.session_id, m.sequence_number, m.created_at, -f.rank AS score"
-        where = " AND ".join(["f.messages_fts MATCH :match", LIVE, *scope.conditions])
+        where = " AND ".join(["f.chatledger_messages_fts MATCH :match", LIVE, *scope.conditions])
         for number, prefix in enumerate(cut_prefixes(query, "porter")):
             parameters[f"prefix_{number}"] = f"*[^a-z0-9]{prefix}*"
             where += f" AND ' ' || lower(m.content) GLOB :prefix_{number}"
         if self._by_message(scope, parameters, execute):
             # CROSS JOIN keeps this order: sessions, their messages, then the index.
-            tables = "sessions AS s CROSS JOIN messages AS m ON m.session_id = s.session_id"
-            tables += " CROSS JOIN messages_fts AS f ON f.rowid = m.message_id"
+            tables = "chatledger_sessions AS s CROSS JOIN chatledger_messages AS m ON m.session_id = s.session_id"
+            tables += " CROSS JOIN chatledger_messages_fts AS f ON f.rowid = m.message_id"
         else:
-            tables = "messages_fts AS f CROSS JOIN messages AS m ON m.message_id = f.rowid"
-            tables += " CROSS JOIN sessions AS s ON s.session_id = m.session_id"
+            tables = "chatledger_messages_fts AS f CROSS JOIN chatledger_messages AS m ON m.message_id = f.rowid"
+            tables += " CROSS JOIN chatledger_sessions AS s ON s.session_id = m.session_id"
             where += f" AND f.rowid > coalesce({_OLDEST}, 0)"
             cut = f"{_OLDEST} IS NOT NULL" if scope.conditions else ""
         return Candidates(

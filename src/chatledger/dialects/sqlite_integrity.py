@@ -35,6 +35,8 @@ _LAST_KEY = 2**63 - 1
 _FARTHEST = 2**62
 _NAMED = 20
 
+_COMPARE_FULL_TEXT = "INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rank) VALUES ('integrity-check', 1)"
+
 
 class SQLiteIntegrity(Integrity):
     """The library checks its own pages; rows are read past what is damaged."""
@@ -100,7 +102,7 @@ class SQLiteIntegrity(Integrity):
     def full_text_fault(self, connection: Connection) -> str | None:
         try:
             with connection.begin_nested():
-                connection.execute(text("INSERT INTO messages_fts (messages_fts, rank) VALUES ('integrity-check', 1)"))
+                connection.execute(text(_COMPARE_FULL_TEXT))
         except sa.DatabaseError as error:
             if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_CORRUPT:
                 raise
@@ -108,7 +110,7 @@ class SQLiteIntegrity(Integrity):
         return None
 
     def rebuild_full_text(self, connection: Connection) -> None:
-        connection.execute(text("INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')"))
+        connection.execute(text("INSERT INTO chatledger_messages_fts (chatledger_messages_fts) VALUES ('rebuild')"))
 
     def rebuild_indexes(self, connection: Connection, tables: Sequence[str]) -> list[str]:
         return [table for table in tables if attempted(connection, f"REINDEX {table}")]
@@ -118,7 +120,10 @@ class SQLiteIntegrity(Integrity):
         return {
             # The table of full text holds no rows of its own.
             f"{kind} {name}": Definition(
-                None if kind == "table" and name != "messages_fts" else f"DROP {kind.upper()} IF EXISTS {name}", sql
+                None
+                if kind == "table" and name != "chatledger_messages_fts"
+                else f"DROP {kind.upper()} IF EXISTS {name}",
+                sql,
             )
             for kind, name, sql in rows
         }
@@ -150,7 +155,7 @@ def _is_damage(error: sqlite3.Error) -> bool:
 
 
 def _sort(line: str, faults: FileFaults) -> None:
-    if line == "ok" or "messages_fts" in line:  # full text is looked at by itself
+    if line == "ok" or "chatledger_messages_fts" in line:  # full text is looked at by itself
         return
     for pattern, kind in ((_CONSTRAINT, faults.constraints), (_INDEX, faults.indexes), (_HARMLESS, faults.unused)):
         if pattern.search(line):
@@ -280,10 +285,10 @@ def _next_readable(driver: Any, table: Table, start: int) -> int | None:
 
 def _lost(driver: Any, table: str, first: int, before: int | None) -> Unreadable:
     """What lay from one key up to another. An index of the messages may still say which they were."""
-    if table == "messages":
+    if table == "chatledger_messages":
         statement = (
-            "SELECT session_id, sequence_number FROM messages INDEXED BY sqlite_autoindex_messages_1"
-            " WHERE +message_id >= ? AND +message_id < ?"
+            "SELECT session_id, sequence_number FROM chatledger_messages"
+            " INDEXED BY sqlite_autoindex_chatledger_messages_1 WHERE +message_id >= ? AND +message_id < ?"
         )
         try:
             rows = _lenient(driver, statement, (first, _LAST_KEY if before is None else before))

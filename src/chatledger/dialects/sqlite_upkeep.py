@@ -15,7 +15,7 @@ def merge_full_text(driver: Any, deadline: float) -> None:
     """Make one part of the index's many: quicker to search, and free of the words of deleted messages."""
     wait_for(driver, "BEGIN IMMEDIATE", deadline)
     try:
-        driver.execute("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
+        driver.execute("INSERT INTO chatledger_messages_fts (chatledger_messages_fts) VALUES ('optimize')")
         driver.execute("COMMIT")
     except BaseException:
         driver.execute("ROLLBACK")

@@ -15,13 +15,13 @@ class Annotation(Base):
     One on a message goes with the message, by a trigger: nothing refers to a message by foreign key.
     """
 
-    __tablename__ = "annotations"
+    __tablename__ = "chatledger_annotations"
     __table_args__ = (
         CheckConstraint("sequence_number >= 1", name="sequence_number"),
         CheckConstraint("label IS NOT NULL OR score IS NOT NULL OR text IS NOT NULL", name="says"),
-        Index("ix_annotations_message", "session_id", "sequence_number"),
-        Index("ix_annotations_created_at", "created_at", "session_id", "annotation_number"),
-        Index("ix_annotations_label", "label", "session_id"),
+        Index("ix_chatledger_annotations_message", "session_id", "sequence_number"),
+        Index("ix_chatledger_annotations_created_at", "created_at", "session_id", "annotation_number"),
+        Index("ix_chatledger_annotations_label", "label", "session_id"),
         {"info": {"distribution": "session"}},
     )
 

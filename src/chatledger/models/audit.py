@@ -12,11 +12,11 @@ from chatledger.models.base import Base, Json, Stamped
 class AuditEntry(Base):
     """One act. Outlives the session that it is about, so it refers to it by name only."""
 
-    __tablename__ = "audit_log"
+    __tablename__ = "chatledger_audit_log"
     __table_args__ = (
-        Index("ix_audit_log_session_id", "session_id"),
-        Index("ix_audit_log_at", "at"),
-        Index("ix_audit_log_user_id", "user_id"),
+        Index("ix_chatledger_audit_log_session_id", "session_id"),
+        Index("ix_chatledger_audit_log_at", "at"),
+        Index("ix_chatledger_audit_log_user_id", "user_id"),
         {"info": {"distribution": "root"}},
     )
 

@@ -36,7 +36,7 @@ Blob = Annotated[bytes, mapped_column(types.Binary)]
 #: The key of a session, in a table whose rows live and die with it.
 OfSession = Annotated[
     str,
-    mapped_column(types.Identifier, ForeignKey("sessions.session_id", ondelete="CASCADE"), primary_key=True),
+    mapped_column(types.Identifier, ForeignKey("chatledger_sessions.session_id", ondelete="CASCADE"), primary_key=True),
 ]
 
 

@@ -13,11 +13,11 @@ from chatledger.vocabulary import BatchStatus, ItemStatus
 class BatchJob(Base):
     """A job. Workers read its row and never write it: it is no place where they would wait for each other."""
 
-    __tablename__ = "batch_jobs"
+    __tablename__ = "chatledger_batch_jobs"
     __table_args__ = (
         one_of("status", BatchStatus),
-        Index("ix_batch_jobs_created_at", "created_at", "job_id"),
-        Index("ix_batch_jobs_user_created_at", "user_id", "created_at", "job_id"),
+        Index("ix_chatledger_batch_jobs_created_at", "created_at", "job_id"),
+        Index("ix_chatledger_batch_jobs_user_created_at", "user_id", "created_at", "job_id"),
         {"info": {"distribution": "root"}},
     )
 
@@ -49,20 +49,20 @@ class BatchItem(Base):
     No foreign key to the job: keys between roots would bind both to one shard. The services delete them together.
     """
 
-    __tablename__ = "batch_items"
+    __tablename__ = "chatledger_batch_items"
     __table_args__ = (
         one_of("status", ItemStatus),
         UniqueConstraint("job_id", "key"),
         # What a claim reads, in its order.
-        Index("ix_batch_items_waiting", "job_id", "rank", "item_number", info={"where": "status = 'waiting'"}),
+        Index("ix_chatledger_batch_items_waiting", "job_id", "rank", "item_number", info={"where": "status = 'waiting'"}),
         # What comes back by itself, by the moment at which it does.
         Index(
-            "ix_batch_items_due", "job_id", "status", "due_at", "item_number",
+            "ix_chatledger_batch_items_due", "job_id", "status", "due_at", "item_number",
             info={"where": "status IN ('delayed', 'running')"},
         ),
-        Index("ix_batch_items_done", "job_id", "finished_at", info={"where": "status = 'done'"}),
-        Index("ix_batch_items_failed", "job_id", "error_kind", info={"where": "status = 'failed'"}),
-        Index("ix_batch_items_session_id", "session_id", info={"where": "session_id IS NOT NULL"}),
+        Index("ix_chatledger_batch_items_done", "job_id", "finished_at", info={"where": "status = 'done'"}),
+        Index("ix_chatledger_batch_items_failed", "job_id", "error_kind", info={"where": "status = 'failed'"}),
+        Index("ix_chatledger_batch_items_session_id", "session_id", info={"where": "session_id IS NOT NULL"}),
         {"info": {"distribution": "root"}},
     )  # fmt: skip
 

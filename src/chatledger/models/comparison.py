@@ -13,7 +13,7 @@ from chatledger.vocabulary import ComparisonKind, JudgeKind
 class ComparisonGroup(Base):
     """What is compared with what."""
 
-    __tablename__ = "comparison_groups"
+    __tablename__ = "chatledger_comparison_groups"
     __table_args__ = (one_of("kind", ComparisonKind), {"info": {"distribution": "root"}})
 
     group_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
@@ -28,7 +28,7 @@ class ComparisonGroup(Base):
 class ComparisonSession(Base):
     """A session in which a variant was recorded. It may be deleted: nothing but the service looks after that."""
 
-    __tablename__ = "comparison_sessions"
+    __tablename__ = "chatledger_comparison_sessions"
     __table_args__ = {"info": {"distribution": "root"}}  # noqa: RUF012 - SQLAlchemy's own form
 
     group_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
@@ -42,7 +42,7 @@ class ComparisonSession(Base):
 class ComparisonResult(Base):
     """What one judge says of two variants on a prompt, or of one where `variant_b` is empty."""
 
-    __tablename__ = "comparison_results"
+    __tablename__ = "chatledger_comparison_results"
     __table_args__ = (
         one_of("judge_kind", JudgeKind),
         CheckConstraint("preference BETWEEN 0 AND 1", name="preference"),

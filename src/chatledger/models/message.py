@@ -16,7 +16,7 @@ class Message(Base):
     Known by (session_id, sequence_number) everywhere; nothing refers to a message by foreign key.
     """
 
-    __tablename__ = "messages"
+    __tablename__ = "chatledger_messages"
     __table_args__ = (
         CheckConstraint("sequence_number >= 1", name="sequence_number"),
         one_of("role", Role),
@@ -24,7 +24,7 @@ class Message(Base):
         # Partial on every database (migration 0003), so that appends without a key do not touch it. The condition is not
         # given in SQLAlchemy's form, which loads the dialects that it names.
         Index(
-            "uq_messages_session_id_key",
+            "uq_chatledger_messages_session_id_key",
             "session_id",
             "key",
             unique=True,
@@ -32,7 +32,7 @@ class Message(Base):
         ),
         # Percentiles read every duration, and nothing else of a message.
         Index(
-            "ix_messages_durations",
+            "ix_chatledger_messages_durations",
             "session_id",
             "created_at",
             "role",

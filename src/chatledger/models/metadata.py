@@ -11,7 +11,7 @@ from chatledger.models.base import Base, Json, OfSession, Stamped
 class SessionMetadata(Base):
     """One entry."""
 
-    __tablename__ = "session_metadata"
+    __tablename__ = "chatledger_session_metadata"
     __table_args__ = {"info": {"distribution": "session"}}  # noqa: RUF012 - SQLAlchemy's own form
 
     session_id: Mapped[OfSession]

@@ -12,12 +12,12 @@ from chatledger.models.base import Base, Json, Real, Stamped
 class Metric(Base):
     """One measurement. What it is tied to it names only; one that names a session goes with it, by a trigger."""
 
-    __tablename__ = "performance_metrics"
+    __tablename__ = "chatledger_performance_metrics"
     __table_args__ = (
-        Index("ix_performance_metrics_name_at", "name", "at"),
-        Index("ix_performance_metrics_at", "at"),
-        Index("ix_performance_metrics_session_id", "session_id", info={"where": "session_id IS NOT NULL"}),
-        Index("ix_performance_metrics_user_id", "user_id", info={"where": "user_id IS NOT NULL"}),
+        Index("ix_chatledger_performance_metrics_name_at", "name", "at"),
+        Index("ix_chatledger_performance_metrics_at", "at"),
+        Index("ix_chatledger_performance_metrics_session_id", "session_id", info={"where": "session_id IS NOT NULL"}),
+        Index("ix_chatledger_performance_metrics_user_id", "user_id", info={"where": "user_id IS NOT NULL"}),
         {"info": {"distribution": "root"}},
     )
 

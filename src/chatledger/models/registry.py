@@ -12,7 +12,7 @@ from chatledger.models.base import Base, Json, Money, Stamped, Timestamp
 class Project(Base):
     """A name under which sessions are gathered. Made when a session first names it."""
 
-    __tablename__ = "projects"
+    __tablename__ = "chatledger_projects"
     __table_args__ = {"info": {"distribution": "reference"}}  # noqa: RUF012 - SQLAlchemy's own form
 
     project_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
@@ -27,7 +27,7 @@ class Project(Base):
 class Model(Base):
     """A language model by the name that callers use for it. Made when a session first names it."""
 
-    __tablename__ = "models"
+    __tablename__ = "chatledger_models"
     __table_args__ = {"info": {"distribution": "reference"}}  # noqa: RUF012 - SQLAlchemy's own form
 
     model_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
@@ -44,10 +44,10 @@ class Model(Base):
 class ModelPrice(Base):
     """What a model costs from a moment on, in dollars per million tokens. NULL: that kind of token has no known price."""
 
-    __tablename__ = "model_prices"
+    __tablename__ = "chatledger_model_prices"
     __table_args__ = {"info": {"distribution": "reference"}}  # noqa: RUF012 - SQLAlchemy's own form
 
-    model_id: Mapped[str] = mapped_column(types.Identifier, ForeignKey("models.model_id"), primary_key=True)
+    model_id: Mapped[str] = mapped_column(types.Identifier, ForeignKey("chatledger_models.model_id"), primary_key=True)
     effective_from: Mapped[Timestamp] = mapped_column(primary_key=True)
     input: Mapped[Money | None]
     output: Mapped[Money | None]

@@ -18,26 +18,28 @@ class Session(Base):
     written by the services. `last_sequence` only rises, so that a number is never handed out twice.
     """
 
-    __tablename__ = "sessions"
+    __tablename__ = "chatledger_sessions"
     __table_args__ = (
         one_of("status", Status),
         # Recency is indexed by the minute: an index on last_activity itself would be rewritten by every append.
-        Index("ix_sessions_activity", "activity_minute"),
-        Index("ix_sessions_user_activity", "user_id", "activity_minute"),
-        Index("ix_sessions_project_activity", "project_id", "activity_minute"),
-        Index("ix_sessions_model_activity", "model_id", "activity_minute"),
-        Index("ix_sessions_active_activity", "activity_minute", info={"where": "status = 'active'"}),
-        Index("ix_sessions_resting_activity", "activity_minute", info={"where": "status IN ('idle', 'paused')"}),
+        Index("ix_chatledger_sessions_activity", "activity_minute"),
+        Index("ix_chatledger_sessions_user_activity", "user_id", "activity_minute"),
+        Index("ix_chatledger_sessions_project_activity", "project_id", "activity_minute"),
+        Index("ix_chatledger_sessions_model_activity", "model_id", "activity_minute"),
+        Index("ix_chatledger_sessions_active_activity", "activity_minute", info={"where": "status = 'active'"}),
+        Index(
+            "ix_chatledger_sessions_resting_activity", "activity_minute", info={"where": "status IN ('idle', 'paused')"}
+        ),
         # What a purge goes by.
-        Index("ix_sessions_archived_at", "archived_at", "session_id", info={"where": "status = 'archived'"}),
-        Index("ix_sessions_expired_at", "expired_at", "session_id", info={"where": "status = 'expired'"}),
+        Index("ix_chatledger_sessions_archived_at", "archived_at", "session_id", info={"where": "status = 'archived'"}),
+        Index("ix_chatledger_sessions_expired_at", "expired_at", "session_id", info={"where": "status = 'expired'"}),
         {"info": {"distribution": "session"}},
     )
 
     session_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
     user_id: Mapped[str | None] = mapped_column(types.Identifier)
-    project_id: Mapped[str | None] = mapped_column(types.Identifier, ForeignKey("projects.project_id"))
-    model_id: Mapped[str | None] = mapped_column(types.Identifier, ForeignKey("models.model_id"))
+    project_id: Mapped[str | None] = mapped_column(types.Identifier, ForeignKey("chatledger_projects.project_id"))
+    model_id: Mapped[str | None] = mapped_column(types.Identifier, ForeignKey("chatledger_models.model_id"))
     title: Mapped[str | None]
     system_prompt: Mapped[str | None]
     status: Mapped[Status] = mapped_column(types.Word(Status), server_default=text("'active'"))

@@ -12,7 +12,7 @@ from chatledger.vocabulary import SnapshotKind
 class Snapshot(Base):
     """The whole conversation with its counters. Numbered within its session."""
 
-    __tablename__ = "session_snapshots"
+    __tablename__ = "chatledger_session_snapshots"
     __table_args__ = (one_of("kind", SnapshotKind), {"info": {"distribution": "session"}})
 
     session_id: Mapped[OfSession]

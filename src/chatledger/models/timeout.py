@@ -17,9 +17,9 @@ class Timeout(Base):
     those say.
     """
 
-    __tablename__ = "session_timeouts"
+    __tablename__ = "chatledger_session_timeouts"
     __table_args__ = (
-        Index("ix_session_timeouts_next_check_at", "next_check_at", "session_id"),
+        Index("ix_chatledger_session_timeouts_next_check_at", "next_check_at", "session_id"),
         {"info": {"distribution": "session"}},
     )
 
@@ -56,7 +56,7 @@ class Timeout(Base):
 class TimeoutDefault(Base):
     """The limits of sessions that have none of their own: those of a user, of a project, or of the whole ledger."""
 
-    __tablename__ = "timeout_defaults"
+    __tablename__ = "chatledger_timeout_defaults"
     __table_args__ = (one_of("scope", Scope), {"info": {"distribution": "reference"}})
 
     scope: Mapped[Scope] = mapped_column(types.Word(Scope), primary_key=True)

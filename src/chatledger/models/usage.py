@@ -11,13 +11,13 @@ from chatledger.models.base import Base, Counter, MoneyTotal, OfSession, Whole
 #: What `alembic/versions/0007_statistics.py` makes for those who bring their own SQL.
 VIEWS = frozenset(
     {
-        "daily_usage",
-        "hourly_activity",
-        "message_costs",
-        "model_statistics",
-        "project_usage",
-        "recent_sessions",
-        "user_usage",
+        "chatledger_daily_usage",
+        "chatledger_hourly_activity",
+        "chatledger_message_costs",
+        "chatledger_model_statistics",
+        "chatledger_project_usage",
+        "chatledger_recent_sessions",
+        "chatledger_user_usage",
     }
 )
 
@@ -29,10 +29,10 @@ class SessionUsage(Base):
     zone's days fold exactly from quarters: every time zone since 1972 lies whole quarters from UTC.
     """
 
-    __tablename__ = "session_usage"
+    __tablename__ = "chatledger_session_usage"
     __table_args__ = (
         # Not covering: an index that holds a measure would be rewritten by every append.
-        Index("ix_session_usage_quarter", "quarter"),
+        Index("ix_chatledger_session_usage_quarter", "quarter"),
         {"info": {"distribution": "session"}},
     )
 

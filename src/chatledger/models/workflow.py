@@ -13,7 +13,7 @@ from chatledger.vocabulary import ExecutionState, StepState
 class Workflow(Base):
     """One version of a definition. Versions are never changed."""
 
-    __tablename__ = "workflows"
+    __tablename__ = "chatledger_workflows"
     __table_args__ = {"info": {"distribution": "root"}}  # noqa: RUF012 - SQLAlchemy's own form
 
     #: Whose it is; empty for nobody's.
@@ -27,11 +27,11 @@ class Workflow(Base):
 class WorkflowExecution(Base):
     """One execution, with a copy of the definition that it began with."""
 
-    __tablename__ = "workflow_executions"
+    __tablename__ = "chatledger_workflow_executions"
     __table_args__ = (
         one_of("state", ExecutionState),
-        Index("ix_workflow_executions_user_id", "user_id", "created_at", "execution_id"),
-        Index("ix_workflow_executions_created_at", "created_at", "execution_id"),
+        Index("ix_chatledger_workflow_executions_user_id", "user_id", "created_at", "execution_id"),
+        Index("ix_chatledger_workflow_executions_created_at", "created_at", "execution_id"),
         {"info": {"distribution": "root"}},
     )
 
@@ -58,16 +58,18 @@ class WorkflowExecution(Base):
 class WorkflowStep(Base):
     """One step of an execution (item -1), or what it does for one item of its list."""
 
-    __tablename__ = "workflow_steps"
+    __tablename__ = "chatledger_workflow_steps"
     __table_args__ = (
         one_of("state", StepState),
-        Index("ix_workflow_steps_session_id", "session_id", postgresql_where=text("session_id IS NOT NULL"),
+        Index("ix_chatledger_workflow_steps_session_id", "session_id", postgresql_where=text("session_id IS NOT NULL"),
               sqlite_where=text("session_id IS NOT NULL")),
         {"info": {"distribution": "root"}},
     )  # fmt: skip
 
     execution_id: Mapped[str] = mapped_column(
-        types.Identifier, ForeignKey("workflow_executions.execution_id", ondelete="CASCADE"), primary_key=True
+        types.Identifier,
+        ForeignKey("chatledger_workflow_executions.execution_id", ondelete="CASCADE"),
+        primary_key=True,
     )
     step: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
     item: Mapped[int] = mapped_column(types.Whole, primary_key=True)

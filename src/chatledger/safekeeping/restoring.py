@@ -79,6 +79,7 @@ def restore(path: str | Path, url: str | Path | URL, *, overwrite: bool, tell: P
         try:
             copy.open("always")
             if not quick:
+                _require_own_schema(copy, backup)
                 _require_unchanged(copy, backup, tell)
             if file is not None:
                 _into_file(copy, new, file, done, tell)
@@ -128,6 +129,17 @@ def _fetch(backup: Path, new: Path, done: _Restoration, tell: Progress) -> None:
     if done.manifest is not None and done.manifest.sha256 != done.sha256:
         raise CorruptDatabase(
             f"{str(backup)!r} is not what was written: its checksum is another than in its manifest; {_OTHER}"
+        )
+
+
+def _require_own_schema(copy: Core, backup: Path) -> None:
+    """Without a checksum, a changed byte of the schema or a trigger that somebody added can only be found by comparison."""
+    with copy.transaction("write") as connection, copy.translated():
+        differences = migrations.differences(connection, copy.dialect, migrations.expected(connection, copy.dialect))
+        connection.rollback()
+    if differences:
+        raise CorruptDatabase(
+            f"{str(backup)!r} does not have the tables of a ledger ({differences[0]}): nothing was restored; {_OTHER}"
         )
 
 

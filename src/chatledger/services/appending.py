@@ -32,7 +32,7 @@ GIVEN = (
 
 _EXPECTED = bindparam("expected", type_=Whole)
 # Spelled out: an IN of bound values is expanded anew at every call.
-_IS_OPEN = text(f"sessions.status IN ({', '.join(repr(status.value) for status in OPEN)})")
+_IS_OPEN = text(f"chatledger_sessions.status IN ({', '.join(repr(status.value) for status in OPEN)})")
 
 
 @cache

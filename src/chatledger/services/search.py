@@ -223,8 +223,8 @@ def _page(candidates: str, *, timed: tuple[str, ...], by_session: bool) -> Any:
         SELECT p.session_id, p.sequence_number, p.created_at, p.score, p.hits, p.matched,
             m.role, substr(m.content, 1, {_SNIPPET_FROM}) AS content, s.title, s.user_id, s.project_id
         FROM page AS p
-        JOIN messages AS m ON m.session_id = p.session_id AND m.sequence_number = p.sequence_number
-        JOIN sessions AS s ON s.session_id = p.session_id
+        JOIN chatledger_messages AS m ON m.session_id = p.session_id AND m.sequence_number = p.sequence_number
+        JOIN chatledger_sessions AS s ON s.session_id = p.session_id
         ORDER BY {_qualified("p")}"""
     ).bindparams(*(bindparam(name, type_=Timestamp()) for name in timed))
     return statement.columns(created_at=Timestamp())

@@ -95,7 +95,7 @@ def _telling(work: Work, table: str, progress: Progress | None) -> Callable[[str
     if progress is None:
         return None
     # Messages are not counted, which would read them all: the sessions' counters say about how many there are.
-    count = func.sum(sessions.c.message_count) if table == "messages" else None
+    count = func.sum(sessions.c.message_count) if table == "chatledger_messages" else None
     if count is None:
         return lambda name, number: progress(name, number, 0)
     total = int(work.execute(select(func.coalesce(count, 0))).scalar_one())

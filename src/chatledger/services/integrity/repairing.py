@@ -64,7 +64,7 @@ class Repair:
         connection, integrity = self._work.connected(), self._work.dialect.integrity
         if integrity.full_text_fault(connection) is not None:
             integrity.rebuild_full_text(connection)
-            self._note("full_text", "rebuilt", ["messages_fts"])
+            self._note("full_text", "rebuilt", ["chatledger_messages_fts"])
 
     def _mend_names(self) -> None:
         names = list(orphans.unknown_names(self._work))

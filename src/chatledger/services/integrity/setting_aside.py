@@ -23,10 +23,10 @@ from chatledger.vocabulary import BatchStatus, ItemStatus, Outcome, Role, Snapsh
 
 #: What stands in for a word that is none. A failed session can be read, and takes no messages until it is reopened.
 _WORDS = {
-    ("sessions", "status"): Status.FAILED.value,
-    ("session_snapshots", "kind"): SnapshotKind.MANUAL.value,
-    ("batch_jobs", "status"): BatchStatus.PAUSED.value,
-    ("batch_items", "status"): ItemStatus.FAILED.value,
+    ("chatledger_sessions", "status"): Status.FAILED.value,
+    ("chatledger_session_snapshots", "kind"): SnapshotKind.MANUAL.value,
+    ("chatledger_batch_jobs", "status"): BatchStatus.PAUSED.value,
+    ("chatledger_batch_items", "status"): ItemStatus.FAILED.value,
 }
 
 #: Words of a message that its digest guards.
@@ -47,7 +47,7 @@ class SettingAside:
         row = self._row(table, defect)
         if row is None:
             return False
-        if defect.table == "messages" and defect.column in _GUARDED and self._find_word(defect, row):
+        if defect.table == "chatledger_messages" and defect.column in _GUARDED and self._find_word(defect, row):
             return True
         found, replacement = _replacement(table, defect)
         if not found:

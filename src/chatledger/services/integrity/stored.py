@@ -28,9 +28,18 @@ Progress = Callable[[str, int, int], object]
 #: In the order in which they are read.
 TABLES = tuple(Base.metadata.sorted_tables)
 #: Documents that are objects; of the others any JSON value will do.
-_OBJECTS = {("sessions", "context"), ("messages", "metadata"), ("projects", "metadata"), ("models", "metadata"),
-            ("batch_jobs", "metadata"), ("annotations", "metadata"), ("performance_metrics", "metadata"),
-            ("audit_log", "details"), ("workflows", "definition"), ("workflow_executions", "definition")}  # fmt: skip
+_OBJECTS = {
+    ("chatledger_annotations", "metadata"),
+    ("chatledger_audit_log", "details"),
+    ("chatledger_batch_jobs", "metadata"),
+    ("chatledger_messages", "metadata"),
+    ("chatledger_models", "metadata"),
+    ("chatledger_performance_metrics", "metadata"),
+    ("chatledger_projects", "metadata"),
+    ("chatledger_sessions", "context"),
+    ("chatledger_workflow_executions", "definition"),
+    ("chatledger_workflows", "definition"),
+}
 _TOLD_EVERY = 1000
 _LENGTH = len("2026-05-01 12:00:00.000000")
 
@@ -46,9 +55,9 @@ class Defect:
     column: str
 
     def __str__(self) -> str:
-        if self.table == "messages":
+        if self.table == "chatledger_messages":
             return f"{self.key[0]!r} #{self.key[1]}{f' {self.column}' if self.column else ''}"
-        if self.table == "session_snapshots" and self.kind == "snapshots":
+        if self.table == "chatledger_session_snapshots" and self.kind == "snapshots":
             return f"{self.key[0]}:{self.key[1]}"
         return f"{self.table} {' '.join(map(repr, self.key))} {self.column}"
 
@@ -106,7 +115,7 @@ def _looks(table: Table) -> Callable[[Mapping[str, Any]], Iterator[Defect]]:
     """A function that looks at one row of a table."""
     keys = [column.name for column in table.primary_key.columns]
     checks = [(column.name, *_check_of(column), bool(column.nullable)) for column in table.c]
-    more = {"messages": _message, "session_snapshots": _snapshot}.get(table.name)
+    more = {"chatledger_messages": _message, "chatledger_session_snapshots": _snapshot}.get(table.name)
 
     def look(row: Mapping[str, Any]) -> Iterator[Defect]:
         key = tuple(row[name] for name in keys)

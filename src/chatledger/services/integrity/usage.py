@@ -1,4 +1,4 @@
-"""`session_usage` against the messages that it counts."""
+"""`chatledger_session_usage` against the messages that it counts."""
 
 from __future__ import annotations
 
