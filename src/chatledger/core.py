@@ -50,7 +50,7 @@ class Core:
             return
         with self.transaction("read") as connection, self.translated():
             state = self.dialect.state(connection)
-        if state.revision == migrations.HEAD:
+        if state.revision == migrations.HEAD and not state.is_unreleased:
             return
         if state.empty or migrate == "always":
             with self.translated():

@@ -80,10 +80,15 @@ class Ledger(Inspection, Safekeeping):
         with self._core.translated():
             migrations.upgrade(self._core.engine, revision, dialect=self._core.dialect)
 
-    def downgrade(self, revision: str) -> None:
-        """Migrate down. `base` drops every table of ours with its rows."""
+    def downgrade(self, revision: str, *, drop_content: bool = False) -> None:
+        """Migrate down. A way down that would drop content, such as to `base`, is refused without `drop_content`.
+
+        Raises:
+            InvalidInput: no such revision, or one that is not below where the database stands.
+            Conflict: content would be dropped; the error says how many rows of which tables. Nothing was changed.
+        """
         with self._core.translated():
-            migrations.downgrade(self._core.engine, revision, dialect=self._core.dialect)
+            migrations.downgrade(self._core.engine, revision, drop_content=drop_content, dialect=self._core.dialect)
 
     def current(self) -> str | None:
         """The revision that the database stands at, or None."""

@@ -20,16 +20,17 @@ from sqlalchemy import TEXT, Connection, Engine, MetaData
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.dialects.base import VERSION_TABLE, Dialect, State
 from chatledger.dialects.integrity import Definition
-from chatledger.dialects.types import Identifier
-from chatledger.errors import InvalidInput, NotALedger, SchemaAhead, SchemaBehind
+from chatledger.dialects.types import Identifier, OptionalIdentifier
+from chatledger.errors import Conflict, InvalidInput, NotALedger, SchemaAhead, SchemaBehind, SchemaError
 from chatledger.models.usage import VIEWS
+from chatledger.schemas.fields import flags
 from chatledger.settings import DEFAULT_URL, ENVIRONMENT_URL, Settings
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 #: Every revision that this release knows, oldest first. A test holds it against the files.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+REVISIONS = ("0001", "0002", "0003", "0004")
 HEAD = REVISIONS[-1]
 
 # alembic.context is global: two threads must not migrate at once.
@@ -49,12 +50,17 @@ def upgrade(engine: Engine, revision: str = "head", *, dialect: Dialect | None =
     _run(engine, dialect, lambda config, command: command.upgrade(config, _known(revision, "head")))
 
 
-def downgrade(engine: Engine, revision: str, *, dialect: Dialect | None = None) -> None:
-    """Take the database down to a revision, or to `base`, which drops every table of ours with its rows.
+def downgrade(engine: Engine, revision: str, *, drop_content: bool = False, dialect: Dialect | None = None) -> None:
+    """Take the database down to a revision, or to `base`, which drops every table of the ledger.
+
+    A way down drops only what the way up makes again: triggers, indexes, views, totals. Where it would have to drop
+    content it is refused, unless `drop_content` says so.
 
     Raises:
         InvalidInput: no such revision, or one that is not below where the database stands.
+        Conflict: content would be dropped. Nothing was changed.
     """
+    flags(drop_content=drop_content)
     dialect = dialect or dialect_of(engine.dialect.name)
     _known(revision, "base")
 
@@ -64,7 +70,7 @@ def downgrade(engine: Engine, revision: str, *, dialect: Dialect | None = None) 
             raise InvalidInput("revision", f"the database is at {stands or 'base'}, below {revision}: upgrade instead")
         command.downgrade(config, revision)
 
-    _run(engine, dialect, down)
+    _run(engine, dialect, down, drop_content=drop_content)
 
 
 def stamp(engine: Engine, revision: str = "head", *, dialect: Dialect | None = None) -> None:
@@ -90,8 +96,19 @@ def current(connection: Connection, dialect: Dialect) -> str | None:
     return dialect.state(connection).revision
 
 
+def require_released(state: State) -> None:
+    """Refuse a ledger that a version before the first release made: its revisions have the same names as today's."""
+    if state.is_unreleased:
+        raise SchemaError(
+            "a version of chatledger from before the first release made this ledger: export it with that version "
+            "(`chatledger export --output ledger.jsonl`), and import the file into a new database with this one "
+            "(`chatledger import ledger.jsonl`)"
+        )
+
+
 def require_head(state: State) -> None:
     """Raise what is wrong with a database that is not at this release's newest revision."""
+    require_released(state)
     if state.revision == HEAD:
         return
     if state.revision is not None and state.revision not in REVISIONS:
@@ -187,10 +204,13 @@ def _known(revision: str, word: str) -> str:
     return revision
 
 
-def _run(engine: Engine, dialect: Dialect | None, work: Callable[[Config, Any], None]) -> None:
+def _run(
+    engine: Engine, dialect: Dialect | None, work: Callable[[Config, Any], None], *, drop_content: bool = False
+) -> None:
     dialect = dialect or dialect_of(engine.dialect.name)
     with _alembic, _locked(engine, dialect) as connection:
         state = dialect.state(connection)
+        require_released(state)
         if state.revision is not None and state.revision not in REVISIONS:
             raise SchemaAhead(state.revision, HEAD)
         taken = sorted(state.tables & _names())
@@ -199,7 +219,7 @@ def _run(engine: Engine, dialect: Dialect | None, work: Callable[[Config, Any], 
                 f"the database has tables of its own by the names of {', '.join(taken)}: "
                 "give the ledger another database (or, on a server, a schema of its own in the search path)"
             )
-        _migrate_on(connection, work)
+        _migrate_on(connection, work, drop_content=drop_content)
         if dialect.state(connection).revision is not None:
             dialect.mark(connection, alone=state.empty or state.ours)
 
@@ -219,13 +239,18 @@ def _locked(engine: Engine, dialect: Dialect) -> Iterator[Connection]:
             dialect.end(connection)
 
 
-def _migrate_on(connection: Connection, work: Callable[[Config, Any], None]) -> None:
+def _migrate_on(connection: Connection, work: Callable[[Config, Any], None], *, drop_content: bool = False) -> None:
     from alembic import command  # noqa: PLC0415 - costs as much as opening a ledger
+    from alembic.util import CommandError  # noqa: PLC0415
 
     with _alembic:
         config = _config()
         config.attributes["connection"] = connection
-        work(config, command)
+        config.attributes["drop_content"] = drop_content
+        try:
+            work(config, command)
+        except CommandError as error:  # a revision refuses
+            raise Conflict(str(error)) from None
 
 
 def _config() -> Config:
@@ -259,6 +284,7 @@ def _configure(dialect: Dialect, **how: Any) -> None:
     context.configure(
         target_metadata=_declared(),
         version_table=VERSION_TABLE,
+        drop_content=_may_drop_content(),
         transactional_ddl=True,
         transaction_per_migration=False,
         include_object=include,
@@ -267,11 +293,21 @@ def _configure(dialect: Dialect, **how: Any) -> None:
     )
 
 
+def _may_drop_content() -> bool:
+    """What a revision asks before it drops rows: `drop_content=True`, or `alembic -x drop_content=yes`."""
+    from alembic import context  # noqa: PLC0415
+
+    said = context.get_x_argument(as_dictionary=True).get("drop_content", "no")
+    if said not in ("yes", "no"):
+        raise InvalidInput("drop_content", "must be yes or no")
+    return said == "yes" or bool(context.config.attributes.get("drop_content"))
+
+
 def _type_differs(
     _context: Any, _inspected: Any, _declared: Any, inspected_type: Any, declared_type: Any
 ) -> bool | None:
     """Alembic's own comparison, but for identifiers: it does not see that their collation is the same."""
-    if isinstance(declared_type, Identifier):
+    if isinstance(declared_type, Identifier | OptionalIdentifier):
         return not isinstance(inspected_type, TEXT)
     return None
 

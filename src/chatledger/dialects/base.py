@@ -37,6 +37,12 @@ class State:
     #: True where our mark (SQLite's application_id) or our version table shows that it is a ledger.
     ours: bool
 
+    @property
+    def is_unreleased(self) -> bool:
+        """Whether a version of chatledger that was never released made the tables, which had no prefix then."""
+        tables = self.tables
+        return self.revision is not None and "chatledger_sessions" not in tables and {"sessions", "messages"} <= tables
+
 
 class Dialect(ABC):
     """What differs between databases."""

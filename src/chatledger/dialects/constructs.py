@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Integer, Text
+from sqlalchemy import Boolean, Integer, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -88,7 +88,7 @@ def _read_before_postgresql(element: read_before, compiler: SQLCompiler, **kw: A
 
 
 class minute_of(FunctionElement[Any]):  # noqa: N801
-    """The minute of a moment, in the form that `chatledger_sessions.activity_minute` stores."""
+    """The minute of a moment in UTC, as text or as a time without a zone."""
 
     type = Text()
     inherit_cache = True
@@ -104,8 +104,25 @@ def _minute_of_postgresql(element: minute_of, compiler: SQLCompiler, **kw: Any) 
     return f"date_trunc('minute', ({compiler.process(element.clauses, **kw)} AT TIME ZONE 'UTC'))"
 
 
+class hour_of(FunctionElement[Any]):  # noqa: N801
+    """The hour of a moment, in the form that `sessions.activity_hour` stores."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(hour_of)
+def _hour_of(element: hour_of, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"substr({compiler.process(element.clauses, **kw)}, 1, 13)"
+
+
+@compiles(hour_of, "postgresql")
+def _hour_of_postgresql(element: hour_of, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"date_trunc('hour', ({compiler.process(element.clauses, **kw)} AT TIME ZONE 'UTC'))"
+
+
 class quarter_of(FunctionElement[int]):  # noqa: N801
-    """The quarter of an hour of a moment, counted from 1970 in UTC, as `chatledger_session_usage.quarter` has it.
+    """The quarter of an hour of a moment, counted from 1970 in UTC, as `session_usage.quarter` has it.
 
     A time that is none counts as 1970.
     """
@@ -125,6 +142,26 @@ def _quarter_of(element: quarter_of, compiler: SQLCompiler, **kw: Any) -> str:
 def _quarter_of_postgresql(element: quarter_of, compiler: SQLCompiler, **kw: Any) -> str:
     moment = compiler.process(element.clauses, **kw)
     return f"CASE WHEN isfinite({moment}) THEN CAST(floor(extract(epoch FROM {moment}) / 900) AS BIGINT) ELSE 0 END"
+
+
+class is_registered_by_nobody_else(FunctionElement[bool]):  # noqa: N801
+    """Whether no other transaction is registering a name at this moment; until this one ends, none will."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(is_registered_by_nobody_else)
+def _is_registered_by_nobody_else(element: is_registered_by_nobody_else, compiler: SQLCompiler, **kw: Any) -> str:
+    return "1"  # there is one writer
+
+
+@compiles(is_registered_by_nobody_else, "postgresql")
+def _is_registered_by_nobody_else_postgresql(
+    element: is_registered_by_nobody_else, compiler: SQLCompiler, **kw: Any
+) -> str:
+    name = compiler.process(element.clauses, **kw)
+    return f"pg_try_advisory_xact_lock(hashtext('chatledger names'), hashtext({name}))"
 
 
 class greatest(FunctionElement[Any]):  # noqa: N801

@@ -173,15 +173,12 @@ class SQLite(Dialect):
             )
 
     def fingerprint(self, connection: Connection, tables: Collection[str]) -> dict[str, str]:
-        rows = connection.execute(
-            text(
-                "SELECT type, name, tbl_name, sql FROM sqlite_master"
-                # FTS5 makes tables of its own beside the one that was asked for.
-                " WHERE sql IS NOT NULL AND NOT (type = 'table' AND name LIKE 'messages\\_fts\\__%' ESCAPE '\\')"
-            )
-        )
+        # The tables that FTS5 makes beside the one that was asked for have other names.
+        rows = connection.execute(text("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
         of_ours = {*tables, "chatledger_messages_fts", "chatledger_messages_text"}
-        return {f"{kind} {name}": re.sub(r"\s+", " ", sql) for kind, name, table, sql in rows if table in of_ours}
+        return {
+            f"{kind} {name}": re.sub(r"\s+", " ", sql).strip() for kind, name, table, sql in rows if table in of_ours
+        }
 
     @contextmanager
     def scratch(self, connection: Connection) -> Iterator[Connection]:

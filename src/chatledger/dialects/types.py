@@ -80,8 +80,8 @@ class Timestamp(TypeDecorator[datetime]):
         raise CorruptDatabase("a stored time is damaged: run `chatledger db check`")
 
 
-class Minute(TypeDecorator[Any]):
-    """A moment cut to its minute, made by the database from a Timestamp (`constructs.minute_of`); never bound."""
+class Hour(TypeDecorator[Any]):
+    """The hour of a Timestamp, made by the database (`constructs.hour_of`); never bound."""
 
     impl = Text
     cache_ok = True
@@ -184,6 +184,22 @@ class Identifier(TypeDecorator[str]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
         return None
+
+
+class OptionalIdentifier(TypeDecorator[str]):
+    """An identifier that may be missing and is part of a key all the same: None is stored as ''."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str:
+        return value or ""
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        return value or None
 
 
 class Word(TypeDecorator[StrEnum]):

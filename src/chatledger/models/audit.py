@@ -14,12 +14,16 @@ class AuditEntry(Base):
 
     __tablename__ = "chatledger_audit_log"
     __table_args__ = (
-        Index("ix_chatledger_audit_log_session_id", "session_id"),
+        Index("ix_chatledger_audit_log_session_id", "session_id", info={"where": "session_id <> ''"}),
         Index("ix_chatledger_audit_log_at", "at"),
         Index("ix_chatledger_audit_log_user_id", "user_id"),
-        {"info": {"distribution": "root"}},
+        {"info": {"distribution": "session"}},
     )
 
+    #: None for an act on no single session. In the key, so that the log can be distributed by session.
+    session_id: Mapped[str | None] = mapped_column(
+        types.OptionalIdentifier, primary_key=True, nullable=False, server_default=text("''")
+    )
     audit_id: Mapped[int] = mapped_column(types.Whole, Identity(), primary_key=True)
     at: Mapped[Stamped]
     #: Such as `session.deleted`.
@@ -27,7 +31,6 @@ class AuditEntry(Base):
     #: Who: given to `begin(actor=…)`, empty for raw SQL.
     actor: Mapped[str | None]
     reason: Mapped[str | None]
-    session_id: Mapped[str | None] = mapped_column(types.Identifier)
     user_id: Mapped[str | None] = mapped_column(types.Identifier)
     #: How many rows it concerned.
     count: Mapped[int] = mapped_column(types.Whole, server_default=text("1"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint
+from sqlalchemy import CheckConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
@@ -54,6 +54,8 @@ class ComparisonResult(Base):
     variant_a: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
     variant_b: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
     judge: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
+    #: Of several results of one judge on one prompt. Always 1 in this release.
+    trial: Mapped[int] = mapped_column(types.Whole, primary_key=True, autoincrement=False, server_default=text("1"))
     judge_kind: Mapped[JudgeKind] = mapped_column(types.Word(JudgeKind))
     #: How much better the second did, from 0 to 1. NULL: no verdict.
     preference: Mapped[float | None] = mapped_column(types.Real)

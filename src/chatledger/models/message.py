@@ -20,8 +20,9 @@ class Message(Base):
     __table_args__ = (
         CheckConstraint("sequence_number >= 1", name="sequence_number"),
         one_of("role", Role),
-        one_of("outcome", Outcome),
-        # Partial on every database (migration 0003), so that appends without a key do not touch it. The condition is not
+        one_of("outcome", Outcome, "streaming"),
+        CheckConstraint("(copied_from IS NULL) = (copied_sequence IS NULL)", name="copied_from"),
+        # Partial on every database (migration 0001), so that appends without a key do not touch it. The condition is not
         # given in SQLAlchemy's form, which loads the dialects that it names.
         Index(
             "uq_chatledger_messages_session_id_key",
@@ -29,6 +30,13 @@ class Message(Base):
             "key",
             unique=True,
             info={"where": "key IS NOT NULL"},
+        ),
+        # The copies of a message, for when the original is deleted.
+        Index(
+            "ix_chatledger_messages_copied_from",
+            "copied_from",
+            "copied_sequence",
+            info={"where": "copied_from IS NOT NULL"},
         ),
         # Percentiles read every duration, and nothing else of a message.
         Index(
@@ -71,6 +79,10 @@ class Message(Base):
     outcome: Mapped[Outcome | None] = mapped_column(types.Word(Outcome))
     #: Makes an append idempotent; unique within the session.
     key: Mapped[str | None] = mapped_column(types.Identifier)
+    #: The message that this one is a copy of, by session and number: a fork, a restored session and an imported branch
+    #: make copies, which statistics and search leave out.
+    copied_from: Mapped[str | None] = mapped_column(types.Identifier)
+    copied_sequence: Mapped[Whole | None]
     created_at: Mapped[Stamped]
     #: 16 bytes of BLAKE2b over what the caller gave (see `services.digest`).
     digest: Mapped[Blob | None]

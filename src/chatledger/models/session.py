@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Computed, ForeignKey, Index, text
+from typing import Any
+
+from sqlalchemy import FetchedValue, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.dialects.constructs import minute_of
 from chatledger.models.base import Base, Counter, Json, MoneyTotal, Stamped, Timestamp, one_of
 from chatledger.vocabulary import Status
 
@@ -21,14 +22,14 @@ class Session(Base):
     __tablename__ = "chatledger_sessions"
     __table_args__ = (
         one_of("status", Status),
-        # Recency is indexed by the minute: an index on last_activity itself would be rewritten by every append.
-        Index("ix_chatledger_sessions_activity", "activity_minute"),
-        Index("ix_chatledger_sessions_user_activity", "user_id", "activity_minute"),
-        Index("ix_chatledger_sessions_project_activity", "project_id", "activity_minute"),
-        Index("ix_chatledger_sessions_model_activity", "model_id", "activity_minute"),
-        Index("ix_chatledger_sessions_active_activity", "activity_minute", info={"where": "status = 'active'"}),
+        # Recency is indexed by the hour: an index on last_activity itself would be rewritten by every append.
+        Index("ix_chatledger_sessions_activity", "activity_hour"),
+        Index("ix_chatledger_sessions_user_activity", "user_id", "activity_hour"),
+        Index("ix_chatledger_sessions_project_activity", "project_id", "activity_hour"),
+        Index("ix_chatledger_sessions_model_activity", "model_id", "activity_hour"),
+        Index("ix_chatledger_sessions_active_activity", "activity_hour", info={"where": "status = 'active'"}),
         Index(
-            "ix_chatledger_sessions_resting_activity", "activity_minute", info={"where": "status IN ('idle', 'paused')"}
+            "ix_chatledger_sessions_resting_activity", "activity_hour", info={"where": "status IN ('idle', 'paused')"}
         ),
         # What a purge goes by.
         Index("ix_chatledger_sessions_archived_at", "archived_at", "session_id", info={"where": "status = 'archived'"}),
@@ -38,8 +39,8 @@ class Session(Base):
 
     session_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
     user_id: Mapped[str | None] = mapped_column(types.Identifier)
-    project_id: Mapped[str | None] = mapped_column(types.Identifier, ForeignKey("chatledger_projects.project_id"))
-    model_id: Mapped[str | None] = mapped_column(types.Identifier, ForeignKey("chatledger_models.model_id"))
+    project_id: Mapped[str | None] = mapped_column(types.Identifier)
+    model_id: Mapped[str | None] = mapped_column(types.Identifier)
     title: Mapped[str | None]
     system_prompt: Mapped[str | None]
     status: Mapped[Status] = mapped_column(types.Word(Status), server_default=text("'active'"))
@@ -62,6 +63,5 @@ class Session(Base):
     #: The session that this one was copied from, which may be gone since, and the last message that was copied.
     forked_from: Mapped[str | None] = mapped_column(types.Identifier)
     forked_at: Mapped[int | None] = mapped_column(types.Whole)
-    activity_minute: Mapped[str | None] = mapped_column(
-        types.Minute, Computed(minute_of(text("last_activity")), persisted=True), deferred=True
-    )
+    #: The hour of `last_activity`, which a trigger keeps: what lists are indexed by.
+    activity_hour: Mapped[Any] = mapped_column(types.Hour, server_default=FetchedValue(), deferred=True, nullable=True)

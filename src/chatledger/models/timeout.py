@@ -26,8 +26,12 @@ class Timeout(Base):
     session_id: Mapped[OfSession]
     #: Seconds without activity after which the session is idle.
     idle_limit: Mapped[Whole | None]
+    #: Seconds without activity after which the session is archived.
+    archive_limit: Mapped[Whole | None]
     #: Seconds after `created_at` (or after it was reopened) at which the session is archived, whatever happens in it.
     hard_limit: Mapped[Whole | None]
+    #: Seconds before a limit at which to warn.
+    warn_before: Mapped[Whole | None]
     #: The moment of the hard limit, as it was when the session was last looked at.
     expires_at: Mapped[Timestamp | None]
     #: When the session may first be due. A lower bound: appends do not move it, the sweep that finds it early does, so
@@ -37,12 +41,6 @@ class Timeout(Base):
     #: anew.
     warned_at: Mapped[Timestamp | None]
     warned_for: Mapped[Timestamp | None]
-    created_at: Mapped[Stamped]
-    updated_at: Mapped[Stamped]
-    #: Seconds without activity after which the session is archived.
-    archive_limit: Mapped[Whole | None]
-    #: Seconds before a limit at which to warn.
-    warn_before: Mapped[Whole | None]
     #: Since when inactivity counts, where the last activity lies in the future (a writer's clock was wrong): since a
     #: sweep first met it ...
     idle_from: Mapped[Timestamp | None]
@@ -51,6 +49,8 @@ class Timeout(Base):
     #: Since when the hard limit counts, where that is not the creation: since it was reopened, or since a sweep first met
     #: a creation that lies in the future.
     hard_from: Mapped[Timestamp | None]
+    created_at: Mapped[Stamped]
+    updated_at: Mapped[Stamped]
 
 
 class TimeoutDefault(Base):

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from chatledger.dialects import types
 from chatledger.models.base import Base, Counter, MoneyTotal, OfSession, Whole
 
-#: What `alembic/versions/0007_statistics.py` makes for those who bring their own SQL.
+#: What `alembic/versions/0004_views.py` makes for those who bring their own SQL.
 VIEWS = frozenset(
     {
         "chatledger_daily_usage",
@@ -23,7 +23,8 @@ VIEWS = frozenset(
 
 
 class SessionUsage(Base):
-    """How many messages of a session, a quarter of an hour, a role and a model there are, and what they took.
+    """How many messages of a session, a quarter of an hour, a role and a model there are, and what they took. Copies of
+    other messages are counted in rows of their own.
 
     Triggers on `messages` keep it, so that statistics add up few rows; services never write it but in a repair. Any
     zone's days fold exactly from quarters: every time zone since 1972 lies whole quarters from UTC.
@@ -42,6 +43,8 @@ class SessionUsage(Base):
     role: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
     #: The messages' own model, or '' where they have none and the session's counts.
     model_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
+    #: 1 for messages that are copies of others, else 0.
+    copied: Mapped[int] = mapped_column(types.Whole, primary_key=True, autoincrement=False)
     messages: Mapped[Counter]
     input_tokens: Mapped[Counter]
     output_tokens: Mapped[Counter]

@@ -102,7 +102,7 @@ PRICE = (
 
 
 def price_in_force(model: ColumnElement[Any], at: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Joins `chatledger_model_prices`: the newest price of a model that is in force at a moment."""
+    """Joins `model_prices`: the newest price of a model that is in force at a moment."""
     other = prices.alias()
     newest = (
         select(func.max(other.c.effective_from))

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, select, tuple_
 
-from chatledger.dialects.constructs import minute_of
+from chatledger.dialects.constructs import hour_of
 from chatledger.dialects.types import Identifier, Timestamp
 from chatledger.errors import InvalidInput
 from chatledger.schemas import PurgeReport
@@ -139,7 +139,7 @@ def _old_ones(work: Work, status: Status) -> Select[Any]:
     columns = (sessions.c.session_id, sessions.c.message_count, sessions.c.held_at, since.label("since"))
     statement = select(*columns).where(has_status(status), since <= before)
     if status not in (Status.ARCHIVED, Status.EXPIRED):
-        statement = statement.where(sessions.c.activity_minute <= minute_of(before))
+        statement = statement.where(sessions.c.activity_hour <= hour_of(before))
     if work.owner is not None:
         statement = statement.where(sessions.c.user_id == work.owner)
     return statement

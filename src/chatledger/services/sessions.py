@@ -15,7 +15,7 @@ from chatledger.ids import new_id
 from chatledger.schemas import NewSession, Page, Session
 from chatledger.schemas.fields import flags, identifier, stated, validated, whole
 from chatledger.schemas.session import KEEP, Keep, SessionChanges
-from chatledger.services import audit, creation, forking, limits, listing
+from chatledger.services import audit, creation, forking, limits, listing, registration
 from chatledger.services.lifecycle import GET, Lifecycle
 from chatledger.services.ownership import place, require_visible, this_session
 from chatledger.services.rows import sessions, to_sessions
@@ -151,7 +151,7 @@ class Sessions(Lifecycle):
         values: dict[str, Any] = {name: getattr(valid, name) for name in valid.model_fields_set}
         if self._work.owner is not None and values.get("user_id", self._work.owner) != self._work.owner:
             raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
-        creation.register(self._work, values.get("project_id"), values.get("model_id"))
+        registration.register(self._work, values.get("project_id"), values.get("model_id"))
         self._set(session_id, values)
         if {"user_id", "project_id"} & values.keys():
             limits.arm(self._work, session_id)  # other defaults hold for it now

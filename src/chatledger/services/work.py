@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Engine, Table
 from sqlalchemy import exc as sa
 from sqlalchemy.engine import CursorResult, Result
 from sqlalchemy.orm import Session as OrmSession
@@ -26,7 +26,7 @@ logger.addHandler(logging.NullHandler())
 class Work:
     """The transaction as the services see it."""
 
-    __slots__ = ("_bind", "_connection", "actor", "appended", "clock", "dialect", "owner")
+    __slots__ = ("_bind", "_connection", "actor", "appended", "clock", "dialect", "engine", "owner", "registered")
 
     def __init__(
         self, bind: OrmSession | Connection, owner: str | None, clock: Clock, actor: str | None = None
@@ -34,13 +34,15 @@ class Work:
         self._bind = bind
         # An application's session flushes what it holds before each statement, so it must run the statement itself.
         self._connection = bind if isinstance(bind, Connection) else None
-        engine = bind if isinstance(bind, Connection) else bind.get_bind()
-        self.dialect: Dialect = dialect_of(engine.dialect.name)
+        self.engine: Engine = bind.engine if isinstance(bind, Connection) else bind.get_bind().engine
+        self.dialect: Dialect = dialect_of(self.engine.dialect.name)
         #: The user whose sessions alone are visible, or None for all.
         self.owner = owner
         #: Who does this, for the audit log.
         self.actor = actor
         self.clock = clock
+        #: Models that this transaction has registered.
+        self.registered: set[str] = set()
         #: Messages that were appended so far, for those who watch.
         self.appended = 0
 
