@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench bench-quick soak clean
+.PHONY: help demo test lint format schema bench bench-quick soak clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -26,6 +26,9 @@ lint: .venv/dev.stamp ## ruff (lint and format) and mypy --strict
 format: .venv/dev.stamp ## let ruff write what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+schema: .venv/dev.stamp ## write schema/*.sql, the schema at head on both databases
+	$(BIN)/python -m tests.migrations.schema_files
 
 bench: .venv/dev.stamp ## the speed table, as a ratio to raw drivers
 	$(BIN)/python -m benchmarks

@@ -1,5 +1,5 @@
-"""Alembic's entry. Everything of substance is in `chatledger.migrate`, so that a wheel migrates as a checkout does."""
+"""Alembic's entry for commands in a checkout. Ledgers migrate by `chatledger.revisions`, without this file."""
 
-from chatledger.migrate import run_environment
+from chatledger.alembic_environment import run_environment
 
 run_environment()

@@ -12,7 +12,7 @@ from tests.house.source import PACKAGE, imports, module_name, source_files
 _LEAVES = {"deferred", "errors", "settings", "vocabulary", "ids", "clock"}
 _TABLES = _LEAVES | {"dialects", "models", "schemas"}
 _LEDGERS = {
-    "migrate", "core", "observing", "unit_of_work", "async_unit_of_work", "transactions", "sweeper", "housekeeping",
+    "revisions", "migrate", "core", "observing", "unit_of_work", "async_unit_of_work", "transactions", "sweeper", "housekeeping",
     "inspection",
     "safekeeping", "ledger", "async_transactions", "async_housekeeping", "async_inspection", "async_safekeeping",
     "async_ledger", "batch_steps", "batch_settling", "batch_course",
@@ -28,13 +28,17 @@ ALLOWED: dict[str, set[str]] = {
     "clock": {"errors"},
     "settings": {"errors", "vocabulary"},
     "dialects": _LEAVES,
-    "models": _LEAVES | {"dialects"},
+    # What runs revisions lies below the tables: their metadata's `create_all` and `drop_all` run them.
+    "revisions": _LEAVES | {"dialects"},
+    "models": _LEAVES | {"dialects", "revisions"},
     # The digest and the JSON rules are asked of dialects; what a row looks like, of models.
     "schemas": _LEAVES | {"dialects", "models"},
     "analysis": _TABLES,
     "services": _TABLES | {"analysis"},
-    # Settings for what env.py needs of them: the default URL and the variable that replaces it.
-    "migrate": {"errors", "settings", "dialects", "models"},
+    "migrate": {"dialects", "models", "revisions"},
+    "alembic_plugin": {"errors", "dialects", "migrate"},
+    # Settings for the default URL and the variable that replaces it.
+    "alembic_environment": {"settings", "dialects", "models", "revisions", "alembic_plugin"},
     "unit_of_work": _TABLES | {"services"},
     # Schemas only to say what an observer is told.
     "observing": set(),

@@ -10,7 +10,7 @@ _ENV = """
 from alembic import context
 from sqlalchemy import MetaData, Table, Column, Integer, Text, create_engine
 
-from chatledger.migrate import include_object
+from chatledger.alembic_plugin import include_object
 
 metadata = MetaData()
 Table("orders", metadata, Column("id", Integer, primary_key=True), Column("state", Text, index=True))
@@ -21,7 +21,9 @@ with engine.connect() as connection:
         connection=connection,
         target_metadata=metadata,
         include_object=include_object if context.config.attributes.get("beside", True) else None,
+        autogenerate_plugins=context.config.attributes["plugins"],
     )
+    context_before = context.get_context()
     with context.begin_transaction():
         context.run_migrations()
 engine.dispose()
@@ -62,8 +64,8 @@ def downgrade():
 """
 
 
-def application(folder: Path, url: str) -> Config:
-    """Write the application's environment and return its configuration."""
+def application(folder: Path, url: str, *, plugin: bool = False) -> Config:
+    """Write the application's environment and return its configuration. `plugin` names ours in it."""
     (folder / "versions").mkdir(parents=True)
     (folder / "env.py").write_text(_ENV, "utf-8")
     (folder / "script.py.mako").write_text(_TEMPLATE, "utf-8")
@@ -72,4 +74,5 @@ def application(folder: Path, url: str) -> Config:
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    config.attributes["plugins"] = ["alembic.autogenerate.*", *(["chatledger"] if plugin else [])]
     return config

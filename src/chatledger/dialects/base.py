@@ -23,6 +23,8 @@ from chatledger.settings import Settings
 #: How a transaction of ours begins. `migrate` is a writer that may change tables.
 Mode = Literal["read", "write", "migrate"]
 
+#: How the names of all our tables and views begin.
+TABLE_PREFIX = "chatledger_"
 VERSION_TABLE = "chatledger_version"
 
 

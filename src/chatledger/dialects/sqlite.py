@@ -158,7 +158,11 @@ class SQLite(Dialect):
         )
 
     def lock_schema(self, connection: Connection) -> None:
-        """BEGIN IMMEDIATE has taken the only lock there is."""
+        # BEGIN IMMEDIATE takes the only lock there is. On an application's connection the driver may not have begun:
+        # it does not before DDL.
+        driver: Any = connection.connection.driver_connection
+        if not driver.in_transaction and getattr(driver, "autocommit", None) is not True:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def mark(self, connection: Connection, *, alone: bool) -> None:
         if alone:

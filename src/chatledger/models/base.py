@@ -7,10 +7,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
-from sqlalchemy import CheckConstraint, FetchedValue, ForeignKey, MetaData, Table, Text, text
+from sqlalchemy import CheckConstraint, FetchedValue, ForeignKey, Table, Text, event, text
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from chatledger.dialects import types
+from chatledger.dialects.base import TABLE_PREFIX
+from chatledger.models.creation import LedgerMetaData, refuse_creation
 
 #: Every constraint is named by convention, so that both databases and our errors speak the same names.
 NAMING = {
@@ -47,8 +49,14 @@ class Base(DeclarativeBase):
     `session_id`), `reference` (a copy everywhere) or `root` (on its own key).
     """
 
-    metadata = MetaData(naming_convention=NAMING)
+    metadata = LedgerMetaData(naming_convention=NAMING)
     type_annotation_map = {str: Text()}  # noqa: RUF012 - read by SQLAlchemy at class creation
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        table = cls.__dict__.get("__table__")
+        if isinstance(table, Table) and table.name.startswith(TABLE_PREFIX):
+            event.listen(table, "before_create", refuse_creation, propagate=True)  # also to copies
 
 
 def table_of(model: type[Base]) -> Table:
