@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatledger.batching import Batching
-from chatledger.schemas.fields import acting, moment
+from chatledger.schemas.fields import acting, flags, moment
 from chatledger.services.work import Work
 from chatledger.sweeper import Sweeper
 from chatledger.vocabulary import Status
@@ -49,6 +49,7 @@ class Housekeeping(Batching):
             Busy, Unavailable: as `run`. What was done until then stays.
             InvalidInput: a time without a zone.
         """
+        flags(dry_run=dry_run)
         from chatledger.services import sweeping  # noqa: PLC0415 - when first asked for, like the next two
 
         at = self._core.clock() if now is None else moment(now, "now")
@@ -98,6 +99,7 @@ class Housekeeping(Batching):
             Busy, Unavailable: as `run`. What was deleted until then stays deleted.
             InvalidInput: an unknown status, or an age that is none.
         """
+        flags(dry_run=dry_run)
         from chatledger.services import purging  # noqa: PLC0415
 
         at = self._core.clock() if now is None else moment(now, "now")
@@ -127,6 +129,7 @@ class Housekeeping(Batching):
             Busy, Unavailable: as `run`. What was priced until then stays.
             InvalidInput: a filter that is none.
         """
+        flags(overwrite_given=overwrite_given, dry_run=dry_run)
         from chatledger.services import repricing  # noqa: PLC0415
 
         wanted = repricing.wanted(since, until, model_id, project_id, session_id, overwrite_given, reason)
@@ -156,6 +159,7 @@ class Housekeeping(Batching):
             Busy, Unavailable: as `run`. What was erased until then stays erased.
             InvalidInput: another user than the one that this ledger is limited to.
         """
+        flags(keep_totals=keep_totals, include_held=include_held, dry_run=dry_run, scrub=scrub)
         from chatledger.services import erasing  # noqa: PLC0415
 
         wanted = erasing.wanted(self._user_id, user_id, keep_totals, include_held, reason)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from chatledger import migrate as migrations
 from chatledger.errors import InvalidInput
 from chatledger.housekeeping import Housekeeping
-from chatledger.schemas.fields import acting
+from chatledger.schemas.fields import acting, flags
 from chatledger.services.work import Work
 from chatledger.vocabulary import Orphans
 
@@ -42,6 +42,7 @@ class Inspection(Housekeeping):
             CorruptDatabase: nothing of it can be read.
             Busy, Unavailable, ReadOnly: it cannot be looked at now, or by this user.
         """
+        flags(full=full)
         from chatledger.schemas import IntegrityReport  # noqa: PLC0415 - as the next two
         from chatledger.services.integrity import looking  # noqa: PLC0415 - most programs do without, here and below
         from chatledger.services.integrity.findings import Findings  # noqa: PLC0415
@@ -87,6 +88,7 @@ class Inspection(Housekeeping):
             SchemaBehind, SchemaAhead, NotALedger, CorruptDatabase, Busy, Unavailable, ReadOnly: as `check`.
             InvalidInput: the place of the backup is taken, or on a server.
         """
+        flags(dry_run=dry_run, accept_changed=accept_changed)
         from chatledger.schemas import IntegrityReport, RepairReport  # noqa: PLC0415
         from chatledger.services.integrity import looking  # noqa: PLC0415
         from chatledger.services.integrity.findings import Findings  # noqa: PLC0415
@@ -94,6 +96,8 @@ class Inspection(Housekeeping):
 
         if orphans not in list(Orphans):
             raise InvalidInput("orphans", f"is not one of {', '.join(map(repr, map(str, Orphans)))}")
+        if (not backup and backup is not False) or not isinstance(backup, bool | str | Path):
+            raise InvalidInput("backup", "must be True, False or a path")
         core = self._core
         acting(actor)
         copy: Path | None = None

@@ -18,7 +18,7 @@ from chatledger.housekeeping import Housekeeping
 from chatledger.inspection import Inspection
 from chatledger.observing import Observer
 from chatledger.safekeeping.keeper import Safekeeping
-from chatledger.schemas.fields import identifier, validated
+from chatledger.schemas.fields import identifier
 from chatledger.services.counts import count_rows
 from chatledger.settings import DEFAULT_URL, Preset, Settings
 
@@ -143,4 +143,4 @@ def chosen_settings(settings: Settings | None, preset: Preset | str | None, dura
     if settings is not None and not isinstance(settings, Settings):
         raise InvalidInput("settings", f"must be Settings, not {type(settings).__name__}")
     chosen = settings or (Settings.preset(preset) if preset else Settings())
-    return chosen if durability is None else validated(Settings, {**chosen.model_dump(), "durability": durability})
+    return chosen if durability is None else Settings(**{**chosen.model_dump(), "durability": durability})

@@ -22,6 +22,7 @@ from chatledger.adoption.source import Source
 from chatledger.dialects.sqlite_foreign import ForeignFile, unreadable
 from chatledger.errors import InvalidInput
 from chatledger.ledger import Ledger
+from chatledger.schemas.fields import flags
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Orphans
 
@@ -57,6 +58,7 @@ def adopt(
         AdoptionFailed: what was copied did not equal the source. Nothing was written.
         Unavailable, ReadOnly, SchemaError: the source cannot be read, or the ledger failed. Nothing was written.
     """
+    flags(dry_run=dry_run)
     wanted, handling, zone = _layout(layout), _orphans(orphans), _zone(timezone)
     try:
         with ForeignFile(source) as file:

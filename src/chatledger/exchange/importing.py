@@ -24,6 +24,7 @@ from chatledger.exchange.placing import Misplaced, fork_messages, in_batches
 from chatledger.exchange.report import NAMED, Failure, ImportReport, Progress
 from chatledger.exchange.trial import try_fork, try_messages, try_session
 from chatledger.exchange.writing import write
+from chatledger.schemas.fields import flags
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Role
@@ -65,6 +66,7 @@ def import_file(
         InvalidInput: the file cannot be read at all, or is of an unknown format or version.
         Unavailable, ReadOnly, SchemaError, CorruptDatabase: the ledger failed. What was imported until then stays.
     """
+    flags(dry_run=dry_run)
     if on_conflict not in get_args(OnConflict):
         raise InvalidInput("on_conflict", f"is not one of {', '.join(get_args(OnConflict))}")
     try:

@@ -14,6 +14,7 @@ from chatledger.exchange.formats import TableFormat, TableOf
 from chatledger.exchange.parquet import write_parquet
 from chatledger.exchange.report import ExportReport
 from chatledger.schemas import Session
+from chatledger.schemas.fields import flags
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Status
@@ -49,6 +50,7 @@ def export_table(
         SessionNotFound: an id is of no session, or of another user's. Nothing was written.
         InvalidInput: ids and filters together, a filter that is none, an unknown format or table.
     """
+    flags(guard=guard)
     try:
         form = TableFormat(format)
     except ValueError:

@@ -12,6 +12,7 @@ from chatledger.clock import utc_now
 from chatledger.housekeeping import Housekeeping
 from chatledger.safekeeping import health
 from chatledger.safekeeping.progress import Progress, heard
+from chatledger.schemas.fields import flags
 
 if TYPE_CHECKING:
     from chatledger.safekeeping.upkeep import Vacuum
@@ -44,6 +45,7 @@ class Safekeeping(Housekeeping):
             CorruptDatabase: what was copied is damaged. No file is left.
             OutOfSpace, ReadOnly, Unavailable: the file cannot be written. None is left.
         """
+        flags(overwrite=overwrite)
         from chatledger.safekeeping import backing_up  # noqa: PLC0415 - most programs do without, like the others below
 
         return backing_up.back_up(self._core, path, keep=keep, overwrite=overwrite, tell=heard(progress))
@@ -69,6 +71,7 @@ class Safekeeping(Housekeeping):
                 would be overwritten is no ledger.
             InvalidInput, Unavailable, OutOfSpace, ReadOnly
         """
+        flags(overwrite=overwrite)
         from chatledger.safekeeping import restoring  # noqa: PLC0415
 
         return restoring.restore(path, url, overwrite=overwrite, tell=heard(progress), clock=utc_now)
@@ -103,6 +106,7 @@ class Safekeeping(Housekeeping):
             Busy: somebody held the lock for longer than `busy_timeout`.
             SchemaError, OutOfSpace, Unavailable
         """
+        flags(analyze=analyze, checkpoint=checkpoint, full_text=full_text)
         from chatledger.safekeeping import upkeep  # noqa: PLC0415
 
         return upkeep.maintain(self._core, analyze=analyze, vacuum=vacuum, checkpoint=checkpoint, full_text=full_text)

@@ -133,7 +133,7 @@ def _fetch(backup: Path, new: Path, done: _Restoration, tell: Progress) -> None:
 
 
 def _require_own_schema(copy: Core, backup: Path) -> None:
-    """Without a checksum, a changed byte of the schema or a trigger that somebody added can only be found by comparison."""
+    """Without a checksum, a changed byte of the schema or a trigger that somebody added is only found by comparison."""
     with copy.transaction("write") as connection, copy.translated():
         differences = migrations.differences(connection, copy.dialect, migrations.expected(connection, copy.dialect))
         connection.rollback()

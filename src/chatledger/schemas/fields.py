@@ -82,6 +82,9 @@ Moment = Annotated[datetime, BeforeValidator(_utc)]
 Duration = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=36500))]
 
 
+#: True or False, and not a word or number that could be read as one.
+Flag = Annotated[bool, Field(strict=True)]
+
 #: The keys of a JSON object.
 Name = Annotated[str, Field(strict=True)]
 
@@ -157,6 +160,19 @@ def stated(reason: Any) -> str | None:
     if reason is not None and len(identifier(reason, "reason")) > MAX_REASON:
         raise InvalidInput("reason", f"must have at most {MAX_REASON} characters")
     return reason if reason is None else str(reason)
+
+
+def flags(**given: Any) -> None:
+    """Refuse arguments that must be True or False and are not: "false" counts as true, and None or "" as false.
+
+    The first thing that a function does which has such arguments: what is refused must not have been half done.
+
+    Raises:
+        InvalidInput: naming the first that is something else.
+    """
+    for field, value in given.items():
+        if value is not True and value is not False:
+            raise InvalidInput(field, f"must be True or False, not {type(value).__name__}")
 
 
 def whole(value: Any, field: str, least: int = 0, most: int = MAX_COUNT) -> int:

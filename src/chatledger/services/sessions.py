@@ -13,7 +13,7 @@ from chatledger.dialects.types import EncodedDocument, Timestamp
 from chatledger.errors import InvalidInput, SessionHeld, SessionNotFound
 from chatledger.ids import new_id
 from chatledger.schemas import NewSession, Page, Session
-from chatledger.schemas.fields import identifier, stated, validated, whole
+from chatledger.schemas.fields import flags, identifier, stated, validated, whole
 from chatledger.schemas.session import KEEP, Keep, SessionChanges
 from chatledger.services import audit, creation, forking, limits, listing
 from chatledger.services.lifecycle import GET, Lifecycle
@@ -77,6 +77,7 @@ class Sessions(Lifecycle):
         Raises:
             SessionNotFound: no such session, it belongs to another user, or it is expired and that was not asked for.
         """
+        flags(include_expired=include_expired)
         found = self.find(session_id, include_expired=include_expired)
         if found is None:
             raise SessionNotFound(session_id)
@@ -84,6 +85,7 @@ class Sessions(Lifecycle):
 
     def find(self, session_id: str, *, include_expired: bool = False) -> Session | None:
         """One session, or None where `get` would raise."""
+        flags(include_expired=include_expired)
         identifier(session_id, "session_id")
         found = to_sessions(self._work.rows(GET, place(self._work, session_id)))
         if not found or (found[0].status is Status.EXPIRED and not include_expired):
@@ -217,6 +219,7 @@ class Sessions(Lifecycle):
             SessionHeld: a session of the user is held, and that was not asked for.
             InvalidInput: another user than the one that this ledger is limited to.
         """
+        flags(keep_totals=keep_totals, include_held=include_held, dry_run=dry_run)
         from chatledger.services import erasing  # noqa: PLC0415 - few programs erase, and it looks at everything
 
         wanted = erasing.wanted(self._work.owner, user_id, keep_totals, include_held, reason)

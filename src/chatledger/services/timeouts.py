@@ -9,7 +9,7 @@ from typing import Any
 
 from chatledger.errors import InvalidInput, SessionNotFound
 from chatledger.schemas import Due, PurgeReport, SweepReport, Timeout, TimeoutDefault, TimeoutReport
-from chatledger.schemas.fields import called, identifier, moment, validated, whole
+from chatledger.schemas.fields import called, flags, identifier, moment, validated, whole
 from chatledger.schemas.session import KEEP, Keep
 from chatledger.schemas.timeout import TimeoutChanges
 from chatledger.services import audit, limits, purging
@@ -200,6 +200,7 @@ class Timeouts(Service):
         Raises:
             InvalidInput: a time without a zone.
         """
+        flags(dry_run=dry_run)
         return sweep(self._here, self._here, self._now(now), dry_run=dry_run, send=send)
 
     def report(self, now: datetime | None = None) -> TimeoutReport:
@@ -228,6 +229,7 @@ class Timeouts(Service):
         Raises:
             InvalidInput: an unknown status, or an age that is none.
         """
+        flags(dry_run=dry_run)
         wanted = purging.wanted(older_than, status, self._now(now), reason)
         return purging.purge(self._here, self._here, wanted, dry_run=dry_run)
 

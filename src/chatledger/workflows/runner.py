@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from chatledger.async_transactions import AsyncTransactions
 from chatledger.errors import InvalidInput
 from chatledger.schemas.execution import WorkflowExecution
-from chatledger.schemas.fields import whole
+from chatledger.schemas.fields import flags, whole
 from chatledger.schemas.workflow import WorkflowDefinition
 from chatledger.services import executing
 from chatledger.transactions import Transactions
@@ -107,6 +107,7 @@ class Runner:
             ExecutionBusy: another runner holds it, or has taken it over.
             InvalidInput: a step's function is not known.
         """
+        flags(take_over=take_over)
         with self._ledger.read() as uow:
             self._require(uow.workflows.execution(execution_id))
         runner = f"{socket.gethostname()}:{os.getpid()}"[:255]
