@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatledger.batching import Batching
+from chatledger.callbacks import callback
 from chatledger.schemas.fields import acting, flags, moment
 from chatledger.services.work import Work
 from chatledger.sweeper import Sweeper
@@ -53,7 +54,10 @@ class Housekeeping(Batching):
         from chatledger.services import sweeping  # noqa: PLC0415 - when first asked for, like the next two
 
         at = self._core.clock() if now is None else moment(now, "now")
-        how: dict[str, Any] = {"dry_run": dry_run, "send": send, "progress": progress, "stopping": stopping}
+        how: dict[str, Any] = {
+            "dry_run": dry_run, "send": callback(send, "send"), "progress": callback(progress, "progress"),
+            "stopping": callback(stopping, "stopping"),
+        }  # fmt: skip
         report = sweeping.sweep(self._reading, self._writing(actor), at, **how)
         self._core.observers.tell("swept", report)
         return report
@@ -72,6 +76,7 @@ class Housekeeping(Batching):
             InvalidInput: an interval that is none.
         """
         acting(actor)
+        send = callback(send, "send")
         made: list[Sweeper] = []
 
         def sweep() -> SweepReport:
@@ -103,6 +108,7 @@ class Housekeeping(Batching):
         from chatledger.services import purging  # noqa: PLC0415
 
         at = self._core.clock() if now is None else moment(now, "now")
+        progress = callback(progress, "progress")
         wanted = purging.wanted(older_than, status, at, reason)
         return purging.purge(self._reading, self._writing(actor), wanted, dry_run=dry_run, progress=progress)
 
@@ -132,6 +138,7 @@ class Housekeeping(Batching):
         flags(overwrite_given=overwrite_given, dry_run=dry_run)
         from chatledger.services import repricing  # noqa: PLC0415
 
+        progress = callback(progress, "progress")
         wanted = repricing.wanted(since, until, model_id, project_id, session_id, overwrite_given, reason)
         return repricing.reprice(self._reading, self._writing(actor), wanted, dry_run=dry_run, progress=progress)
 
@@ -162,6 +169,7 @@ class Housekeeping(Batching):
         flags(keep_totals=keep_totals, include_held=include_held, dry_run=dry_run, scrub=scrub)
         from chatledger.services import erasing  # noqa: PLC0415
 
+        progress = callback(progress, "progress")
         wanted = erasing.wanted(self._user_id, user_id, keep_totals, include_held, reason)
         receipt = erasing.erase(self._writing(actor), wanted, dry_run=dry_run, progress=progress)
         if dry_run or not scrub:
