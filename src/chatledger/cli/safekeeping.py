@@ -95,4 +95,4 @@ def copy(
 
 
 def _rows(rows: dict[str, int]) -> str:
-    return f"{counted(rows.get('sessions', 0), 'session')} with {counted(rows.get('messages', 0), 'message')}"
+    return f"{counted(rows.get('chatledger_sessions', 0), 'session')} with {counted(rows.get('chatledger_messages', 0), 'message')}"

@@ -40,6 +40,11 @@ class SQLiteCustody(Custody):
         found = path.stat()
         return (found.st_dev, found.st_ino)
 
+    def lasting_place(self, connection: Connection) -> tuple[Any, ...]:
+        # Not the device, which a new mount changes; and not the path alone: many machines have a /data/chat.db.
+        path = self._path(connection)
+        return self.place(connection) if path is None else (str(path.resolve()), path.stat().st_ino)
+
     def arrival(self, table: Table) -> Sequence[ColumnElement[Any]]:
         return [literal_column("message_id")]
 
