@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatledger.batching import Batching
 from chatledger.callbacks import callback
+from chatledger.committed import Committed
+from chatledger.errors import Busy, ChatledgerError, Unavailable
 from chatledger.schemas.fields import acting, flags, moment
-from chatledger.services.work import Work
+from chatledger.services.work import Work, logger
 from chatledger.sweeper import Sweeper
 from chatledger.vocabulary import Status
 
@@ -108,9 +110,13 @@ class Housekeeping(Batching):
         from chatledger.services import purging  # noqa: PLC0415
 
         at = self._core.clock() if now is None else moment(now, "now")
-        progress = callback(progress, "progress")
         wanted = purging.wanted(older_than, status, at, reason)
-        return purging.purge(self._reading, self._writing(actor), wanted, dry_run=dry_run, progress=progress)
+        run = self._writing(actor)
+        done = Committed(None if dry_run else lambda report: _deleted(report.sessions, report.messages), progress)
+        with done:
+            return purging.purge(
+                self._reading, run, wanted, dry_run=dry_run, progress=done, conclude=lambda act: _conclude(run, act)
+            )
 
     def reprice(
         self,
@@ -138,9 +144,11 @@ class Housekeeping(Batching):
         flags(overwrite_given=overwrite_given, dry_run=dry_run)
         from chatledger.services import repricing  # noqa: PLC0415
 
-        progress = callback(progress, "progress")
         wanted = repricing.wanted(since, until, model_id, project_id, session_id, overwrite_given, reason)
-        return repricing.reprice(self._reading, self._writing(actor), wanted, dry_run=dry_run, progress=progress)
+        run = self._writing(actor)
+        done = Committed(None if dry_run else lambda report: f"{report.changed} messages were repriced", progress)
+        with done:
+            return repricing.reprice(self._reading, run, wanted, dry_run=dry_run, progress=done)
 
     def erase_user(
         self,
@@ -158,7 +166,8 @@ class Housekeeping(Batching):
 
         `scrub` rewrites a SQLite file, its full-text index and its log, for which writers wait and as much space is
         needed again; on PostgreSQL it is a VACUUM, after which the server's pages, its write-ahead log and its backups
-        may still hold the bytes for a while. The receipt says whether it could be done; run the same again if not.
+        may still hold the bytes for a while. The receipt says whether it could be done: `scrubbed` is False where the
+        disk was full, the file in use or the role may not. Run the same again then.
         `progress` is told the sessions and messages so far. A killed erasure is run again.
 
         Raises:
@@ -169,12 +178,22 @@ class Housekeeping(Batching):
         flags(keep_totals=keep_totals, include_held=include_held, dry_run=dry_run, scrub=scrub)
         from chatledger.services import erasing  # noqa: PLC0415
 
-        progress = callback(progress, "progress")
         wanted = erasing.wanted(self._user_id, user_id, keep_totals, include_held, reason)
-        receipt = erasing.erase(self._writing(actor), wanted, dry_run=dry_run, progress=progress)
+        run = self._writing(actor)
+        done = Committed(None if dry_run else _deleted, progress)
+        with done:
+            receipt = erasing.erase(run, wanted, dry_run=dry_run, progress=done)
         if dry_run or not scrub:
             return receipt
-        return receipt.model_copy(update={"scrubbed": self._core.scrub()})
+        return receipt.model_copy(update={"scrubbed": self._scrubbed()})
+
+    def _scrubbed(self) -> bool:
+        """Whether the files could be rewritten. The user is erased by now, and whatever hinders it costs no receipt."""
+        try:
+            return self._core.scrub()
+        except ChatledgerError as error:
+            logger.warning("not scrubbed: erase the user again", extra={"reason": str(error)})
+            return False
 
     def _reading(self, act: Callable[[Work], R]) -> R:
         with self.read() as uow:
@@ -187,3 +206,18 @@ class Housekeeping(Batching):
             return self.run(lambda uow: act(uow._work), actor=actor)
 
         return run
+
+
+def _deleted(sessions: int, messages: int) -> str:
+    return f"{sessions} sessions with {messages} messages were deleted"
+
+
+def _conclude(run: Run, act: Callable[[Work], object]) -> None:
+    """Write the entry of the audit log about a purge that is committed, or say that it is missing.
+
+    Each deletion has left an entry of its own, and raising would say that nothing was deleted.
+    """
+    try:
+        run(act)
+    except (Busy, Unavailable) as error:
+        logger.warning("purged, but not summed up in the audit log", extra={"reason": str(error)})

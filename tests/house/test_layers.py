@@ -23,6 +23,7 @@ _LEDGERS = {
 ALLOWED: dict[str, set[str]] = {
     "deferred": set(),
     "callbacks": {"errors"},
+    "committed": {"callbacks", "errors"},
     "vocabulary": set(),
     "errors": set(),
     "ids": {"errors"},
@@ -49,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "batching": _TABLES | {"transactions", "batch_threads"},
     "async_batching": _TABLES | {"async_transactions", "batch_steps", "batch_course", "batch_threads", "batching"},
     "sweeper": _LEAVES | {"schemas"},
-    "housekeeping": _TABLES | {"services", "unit_of_work", "transactions", "sweeper", "batching"},
+    "housekeeping": _TABLES | {"committed", "services", "unit_of_work", "transactions", "sweeper", "batching"},
     # Migrations, for what a freshly migrated database looks like.
     "inspection": _TABLES | {"services", "migrate", "housekeeping"},
     "safekeeping": _TABLES | {"services", "migrate", "core", "housekeeping"},

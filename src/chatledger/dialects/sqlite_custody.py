@@ -177,7 +177,8 @@ def _why_unwritable(driver: Any) -> str | None:
             # On a medium that can only be read, to begin is allowed, and to write is not.
             driver.execute("DELETE FROM sqlite_sequence WHERE false")
         finally:
-            driver.execute("ROLLBACK")
+            if driver.in_transaction:  # a full disk has ended it already
+                driver.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
         # Somebody is writing; or it is no ledger, which is told elsewhere.
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_ERROR):
