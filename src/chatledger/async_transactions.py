@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TypeVar
 
 from chatledger.async_unit_of_work import Answer, AsyncUnitOfWork, Room, answering, uncancelled
+from chatledger.callbacks import require_synchronous
 from chatledger.clock import Clock
 from chatledger.errors import Busy, LedgerClosed
 from chatledger.housekeeping import Housekeeping
@@ -46,7 +47,12 @@ class AsyncTransactions:
         return self._core.room(lambda: self._transactions().read())
 
     async def run(self, work: Callable[[UnitOfWork], R], *, actor: str | None = None) -> R:
-        """As `Ledger.run`. `work` is synchronous and runs in a worker thread: one hop for the whole transaction."""
+        """As `Ledger.run`. `work` is synchronous and runs in a worker thread: one hop for the whole transaction.
+
+        Raises:
+            InvalidInput: a coroutine function, which is for `async with ledger.begin()`; and as `Ledger.run`.
+        """
+        require_synchronous(work, "work")
         return await self._core.call(lambda: self._transactions().run(work, actor=actor))
 
     def _transactions(self) -> Housekeeping:

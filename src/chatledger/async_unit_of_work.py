@@ -10,6 +10,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any, TypeVar
 
+from chatledger.callbacks import required_callback
 from chatledger.errors import Busy, UnitOfWorkEnded
 from chatledger.services.awaited import (
     AsyncAnnotations,
@@ -106,8 +107,12 @@ class AsyncUnitOfWork:
         return AsyncWorkflows(self._room.uow.workflows, self._room.call)
 
     async def run(self, work: Callable[[UnitOfWork], R]) -> R:
-        """Call a synchronous function with the synchronous unit of work of this transaction."""
-        return await self._room.call(work, self._room.uow)
+        """Call a synchronous function with the synchronous unit of work of this transaction.
+
+        Raises:
+            InvalidInput: a coroutine or generator function, or one that returned something of the kind.
+        """
+        return await self._room.call(required_callback(work, "work"), self._room.uow)
 
 
 class Room:

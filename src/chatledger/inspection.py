@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from chatledger import migrate as migrations
+from chatledger.callbacks import callback
 from chatledger.errors import InvalidInput
 from chatledger.housekeeping import Housekeeping
 from chatledger.schemas.fields import acting, flags
@@ -47,6 +48,7 @@ class Inspection(Housekeeping):
         from chatledger.services.integrity import looking  # noqa: PLC0415 - most programs do without, here and below
         from chatledger.services.integrity.findings import Findings  # noqa: PLC0415
 
+        progress = callback(progress, "progress")
         findings = Findings()
         core = self._core
         with core.transaction("write") as connection, core.translated():
@@ -100,6 +102,7 @@ class Inspection(Housekeeping):
             raise InvalidInput("backup", "must be True, False or a path")
         core = self._core
         acting(actor)
+        progress = callback(progress, "progress")
         copy: Path | None = None
         with core.transaction("write") as connection, core.translated():
             try:

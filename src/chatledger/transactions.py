@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TypeVar
 
+from chatledger.callbacks import plain, require_synchronous
 from chatledger.core import Core
 from chatledger.dialects.base import Mode
 from chatledger.errors import Busy, LedgerClosed, OutOfSpace, Unavailable
@@ -59,14 +60,19 @@ class Transactions:
         Gives up after about twice `busy_timeout`. `work` may be called several times and must not do what cannot be done
         twice outside of the transaction. When the connection breaks during the commit itself, nobody knows whether it
         happened: that is raised and not tried again. Appends with `key=` can be repeated safely.
+
+        Raises:
+            InvalidInput: `work` is a coroutine or generator function, or returned something of the kind: calling it ran
+                nothing. Nothing is committed.
         """
+        require_synchronous(work, "work")
         # An attempt may wait for the whole of busy_timeout: there is time for a second one, and not for six.
         deadline = time.monotonic() + 1.5 * self._core.settings.busy_timeout
         for attempt in range(1, _ATTEMPTS + 1):
             committing = False
             try:
                 with self.begin(actor=actor) as uow:
-                    outcome = work(uow)
+                    outcome = plain(work(uow), "work")
                     committing = True
                 return outcome
             except Busy:

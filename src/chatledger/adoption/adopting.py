@@ -19,6 +19,7 @@ from chatledger.adoption.reader import Reader
 from chatledger.adoption.registering import Registering
 from chatledger.adoption.report import AdoptionReport, TableAccount
 from chatledger.adoption.source import Source
+from chatledger.callbacks import callback
 from chatledger.dialects.sqlite_foreign import ForeignFile, unreadable
 from chatledger.errors import InvalidInput
 from chatledger.ledger import Ledger
@@ -59,6 +60,7 @@ def adopt(
         Unavailable, ReadOnly, SchemaError: the source cannot be read, or the ledger failed. Nothing was written.
     """
     flags(dry_run=dry_run)
+    progress = callback(progress, "progress")
     wanted, handling, zone = _layout(layout), _orphans(orphans), _zone(timezone)
     try:
         with ForeignFile(source) as file:

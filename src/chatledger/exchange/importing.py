@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, get_args
 
+from chatledger.callbacks import callback
 from chatledger.errors import (
     ChatledgerError,
     CorruptDatabase,
@@ -67,6 +68,7 @@ def import_file(
         Unavailable, ReadOnly, SchemaError, CorruptDatabase: the ledger failed. What was imported until then stays.
     """
     flags(dry_run=dry_run)
+    progress = callback(progress, "progress")
     if on_conflict not in get_args(OnConflict):
         raise InvalidInput("on_conflict", f"is not one of {', '.join(get_args(OnConflict))}")
     try:

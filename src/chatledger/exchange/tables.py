@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import IO, Any, TextIO, cast
 
+from chatledger.callbacks import callback
 from chatledger.errors import InvalidInput
 from chatledger.exchange.choosing import Choice
 from chatledger.exchange.columns import COLUMNS, Column
@@ -51,6 +52,7 @@ def export_table(
         InvalidInput: ids and filters together, a filter that is none, an unknown format or table.
     """
     flags(guard=guard)
+    progress = callback(progress, "progress")
     try:
         form = TableFormat(format)
     except ValueError:

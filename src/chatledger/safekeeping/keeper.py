@@ -35,11 +35,15 @@ class Safekeeping(Housekeeping):
         The file is a SQLite ledger whatever database this one lives in, readable by its owner only, and is verified and
         on the disk before it gets its name. A manifest beside it (the same name and `.json`) has its checksum, revision
         and rows. In a folder the name is made: `chatledger-TIME-rREVISION.db`; `keep` then deletes the oldest backups of
-        that folder but the newest so many. A SQLite ledger is copied by its pages, at any revision, deleted text in
-        free pages included; on PostgreSQL every row is written out. `progress` is told what is done and how far.
+        this ledger in that folder but the newest so many. It goes by the manifests: other files stay, and so do backups
+        of other ledgers and of the one that a restored ledger replaced. `overwrite` replaces a regular file and its
+        manifest, and never a part of a ledger in use. A SQLite ledger is copied by its pages, at any revision, deleted
+        text in free pages included; on PostgreSQL every row is written out. `progress` is told what is done and how far.
 
         Raises:
-            Conflict: the file exists already, and `overwrite` was not asked for.
+            Conflict: the file or its manifest exists already, and `overwrite` was not asked for; or the file is a ledger
+                in use; or what has the manifest's name is not a manifest.
+            InvalidInput: the ledger itself, a part of a database such as `chat.db-wal`, a device or a FIFO.
             NotALedger, SchemaAhead: there is no ledger, or one of a newer release.
             SchemaBehind: on PostgreSQL, the ledger must be at this release's revision.
             CorruptDatabase: what was copied is damaged. No file is left.

@@ -105,6 +105,8 @@ def _require_replaceable(backup: Path, file: Path, *, overwrite: bool) -> None:
     """Before anything is read: the target can be there, or not be there, as was asked for."""
     if not file.parent.is_dir():
         raise Unavailable(f"the folder {str(file.parent)!r} does not exist: create it first")
+    if (part_of := backup_file.part_of(file)) is not None:
+        raise InvalidInput("url", f"names a part of the database {part_of.name!r}: choose another name")
     if not file.exists():
         return
     if not file.is_file():

@@ -59,8 +59,9 @@ def purge(
     *,
     dry_run: bool = False,
     progress: Callable[[PurgeReport], object] | None = None,
+    conclude: Callable[[Callable[[Work], object]], object] | None = None,
 ) -> PurgeReport:
-    """Delete the sessions that are old enough, a batch for each call of `run`."""
+    """Delete the sessions that are old enough, a batch for each call of `run`; `conclude` writes the entry about all."""
     tally = _Tally(dry_run=dry_run)
     for status in wanted.statuses:
         last: tuple[datetime, str] | None = None
@@ -86,7 +87,7 @@ def purge(
             "count": report.sessions,
             "details": {"messages": report.messages, "before": wanted.before.isoformat()},
         }
-        run(lambda work: audit.record(work, "sessions.purged", **facts))
+        (conclude or run)(lambda work: audit.record(work, "sessions.purged", **facts))
         logger.info("sessions purged", extra={"count": report.sessions})
     return report
 
