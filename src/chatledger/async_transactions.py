@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TypeVar
 
+from sqlalchemy.orm import Session as OrmSession
+
 from chatledger.async_unit_of_work import Answer, AsyncUnitOfWork, Room, answering, uncancelled
 from chatledger.clock import Clock
 from chatledger.errors import Busy, LedgerClosed
@@ -48,6 +50,19 @@ class AsyncTransactions:
     async def run(self, work: Callable[[UnitOfWork], R], *, actor: str | None = None) -> R:
         """As `Ledger.run`. `work` is synchronous and runs in a worker thread: one hop for the whole transaction."""
         return await self._core.call(lambda: self._transactions().run(work, actor=actor))
+
+    async def orm(self, work: Callable[[OrmSession], R]) -> R:
+        """Call `work` in a worker thread with a session of `Ledger.orm`, and commit.
+
+        An error rolls back and is raised. The objects it returns stay usable. To await each statement, use SQLAlchemy's `AsyncSession` on an engine of your
+        own: the models can be written there in the same way.
+        """
+
+        def write() -> R:
+            with self._transactions().orm() as session, session.begin():
+                return work(session)
+
+        return await self._core.call(write)
 
     def _transactions(self) -> Housekeeping:
         ledger = self._core.ledger()

@@ -28,18 +28,20 @@ ALLOWED: dict[str, set[str]] = {
     "clock": {"errors"},
     "settings": {"errors", "vocabulary"},
     "dialects": _LEAVES,
-    "models": _LEAVES | {"dialects"},
-    # The digest and the JSON rules are asked of dialects; what a row looks like, of models.
-    "schemas": _LEAVES | {"dialects", "models"},
+    # The JSON rules and stored forms are asked of dialects.
+    "schemas": _LEAVES | {"dialects"},
+    # What is written through the ORM is validated, digested and priced as what services write.
+    "models": _LEAVES | {"dialects", "schemas"},
     "analysis": _TABLES,
     "services": _TABLES | {"analysis"},
     # Settings for what env.py needs of them: the default URL and the variable that replaces it.
     "migrate": {"errors", "settings", "dialects", "models"},
-    "unit_of_work": _TABLES | {"services"},
+    "orm_session": _TABLES | {"core"},
+    "unit_of_work": _TABLES | {"services", "orm_session"},
     # Schemas only to say what an observer is told.
     "observing": set(),
     "core": _LEAVES | {"dialects", "migrate", "observing"},
-    "transactions": _TABLES | {"core", "unit_of_work"},
+    "transactions": _TABLES | {"core", "unit_of_work", "orm_session"},
     # What a run over a batch does next, and who does it.
     "batch_steps": _TABLES | {"services", "unit_of_work"},
     "batch_settling": _TABLES | {"services", "unit_of_work", "batch_steps"},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Integer, Text
+from sqlalchemy import Boolean, Integer, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -183,3 +183,23 @@ def _period_of_postgresql(element: period_of, compiler: SQLCompiler, **kw: Any) 
     moment, period = element.clauses
     pattern = period_of.periods[str(period)][1]
     return f"to_char(({compiler.process(moment, **kw)}) AT TIME ZONE 'UTC', '{pattern}')"
+
+
+class got_lock(FunctionElement[bool]):  # noqa: N801
+    """Whether the transaction gets the lock of a name, at once and until it ends. Other writers get another answer.
+
+    Always true where there is one writer at a time.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(got_lock)
+def _got_lock(element: got_lock, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"{compiler.process(element.clauses, **kw)} IS NOT NULL"
+
+
+@compiles(got_lock, "postgresql")
+def _got_lock_postgresql(element: got_lock, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"pg_try_advisory_xact_lock(hashtext({compiler.process(element.clauses, **kw)}))"
