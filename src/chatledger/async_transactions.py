@@ -54,8 +54,8 @@ class AsyncTransactions:
     async def orm(self, work: Callable[[OrmSession], R]) -> R:
         """Call `work` in a worker thread with a session of `Ledger.orm`, and commit.
 
-        An error rolls back and is raised. The objects it returns stay usable. To await each statement, use SQLAlchemy's `AsyncSession` on an engine of your
-        own: the models can be written there in the same way.
+        An error rolls back and is raised. The objects that `work` returns stay usable. To await each statement, use
+        SQLAlchemy's `AsyncSession` on your own engine: the models can be written there in the same way.
         """
 
         def write() -> R:

@@ -27,6 +27,7 @@ class LedgerSession(OrmSession):
         self._ledger_connection: Connection | None = None
         self._committed = False
         event.listen(self, "after_commit", _note_commit)
+        event.listen(self, "after_soft_rollback", _note_rollback)
         event.listen(self, "after_transaction_end", _end)
 
     def get_bind(self, mapper: Any = None, *, bind: Any = None, **arguments: Any) -> Engine | Connection:
@@ -41,6 +42,18 @@ class LedgerSession(OrmSession):
             self._ledger_transaction = transaction
         return self._ledger_connection
 
+    def _leave(self) -> None:
+        """Give the connection back, if there is one."""
+        ended, committed = self._ledger_transaction, self._committed
+        self._ledger_transaction = self._ledger_connection = None
+        self._committed = False
+        if ended is None:
+            return
+        if committed:
+            ended.__exit__(None, None, None)
+        else:
+            ended.__exit__(_RolledBack, _RolledBack(), None)
+
 
 class _RolledBack(Exception):
     """Tells a transaction that it was not committed."""
@@ -52,17 +65,18 @@ def _note_commit(session: OrmSession) -> None:
 
 
 def _end(session: OrmSession, transaction: SessionTransaction) -> None:
-    """Give the connection back, and leave the queue, when the outermost transaction has ended."""
+    """Leave the queue when the outermost transaction has ended."""
     assert isinstance(session, LedgerSession)
-    ended, committed = session._ledger_transaction, session._committed
-    if transaction.parent is not None or ended is None:
-        return
-    session._ledger_transaction = session._ledger_connection = None
-    session._committed = False
-    if committed:
-        ended.__exit__(None, None, None)
-    else:
-        ended.__exit__(_RolledBack, _RolledBack(), None)
+    if transaction.parent is None:
+        session._leave()
+
+
+def _note_rollback(session: OrmSession, _transaction: SessionTransaction) -> None:
+    """Leave the queue at once when a failed flush has rolled back, not only when the session itself is rolled back."""
+    assert isinstance(session, LedgerSession)
+    connection = session._ledger_connection
+    if connection is not None and not connection.in_transaction():
+        session._leave()
 
 
 class JoinedSession(OrmSession):

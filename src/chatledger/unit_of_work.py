@@ -193,7 +193,7 @@ class UnitOfWork:
 
         What `session` holds is undone with it.
         """
-        nested: Any = self._translated(self.session.begin_nested)
+        nested: Any = self._translated(self._begin_nested)
         nested.__enter__()
         try:
             yield
@@ -202,6 +202,11 @@ class UnitOfWork:
             self._translated(lambda: nested.__exit__(*told))
             raise
         self._translated(lambda: nested.__exit__(None, None, None))
+
+    def _begin_nested(self) -> SessionTransaction:
+        nested = self.session.begin_nested()
+        self.session.connection()  # a session sends SAVEPOINT when it first needs the connection, and services do not ask
+        return nested
 
     def _translated(self, act: Callable[[], Any]) -> Any:
         try:

@@ -71,7 +71,7 @@ class Message(Base):
     sequence_number: Mapped[Number] = mapped_column(default=_filled_in("sequence_number"))
     """Filled in when the message is inserted. One that is given must be the next."""
     role: Mapped[Role]
-    content: Mapped[str]
+    content: Mapped[str] = mapped_column(default="")
     payload: Mapped[Json | None]
     """Structured content that comes back unchanged: parts, tool calls, a query plan, a result set."""
     metadata_: Mapped[Json | None] = mapped_column("metadata")

@@ -42,6 +42,8 @@ def _before_insert(_mapper: Any, connection: Connection, chat: Session) -> None:
     values = inspect(chat).dict
     if values.get("created_at") is None:
         chat.created_at = writer.clock()
+    for name in [name for name in values if name.startswith("activity_")]:
+        del values[name]  # made by the database from `last_activity`
     for name in ("updated_at", "last_activity"):
         if values.get(name) is None:
             setattr(chat, name, chat.created_at)
