@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TypeVar
 
+from sqlalchemy.orm import Session as OrmSession
+
 from chatledger.async_unit_of_work import Answer, AsyncUnitOfWork, Room, answering, uncancelled
 from chatledger.callbacks import require_synchronous
 from chatledger.clock import Clock
@@ -54,6 +56,23 @@ class AsyncTransactions:
         """
         require_synchronous(work, "work")
         return await self._core.call(lambda: self._transactions().run(work, actor=actor))
+
+    async def orm(self, work: Callable[[OrmSession], R]) -> R:
+        """Call `work` in a worker thread with a session of `Ledger.orm`, and commit.
+
+        An error rolls back and is raised. The objects that `work` returns stay usable. To await each statement, use
+        SQLAlchemy's `AsyncSession` on your own engine: the models can be written there in the same way.
+
+        Raises:
+            InvalidInput: `work` is a coroutine or generator function.
+        """
+        require_synchronous(work, "work")
+
+        def write() -> R:
+            with self._transactions().orm() as session, session.begin():
+                return work(session)
+
+        return await self._core.call(write)
 
     def _transactions(self) -> Housekeeping:
         ledger = self._core.ledger()

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TypeVar
 
+from sqlalchemy.orm import Session as OrmSession
+
 from chatledger.callbacks import plain, require_synchronous
 from chatledger.core import Core
 from chatledger.dialects.base import Mode
@@ -53,6 +55,27 @@ class Transactions:
             Busy, Unavailable: as `begin`.
         """
         return _Block(self._core, "read", self._user_id, None)
+
+    def orm(self) -> OrmSession:
+        """A SQLAlchemy session over `chatledger.models`, whose transactions begin as those of `begin` do.
+
+            with ledger.orm() as session:
+                session.add(models.Session(messages=[models.Message(role="user", content="Hello")]))
+                session.commit()
+
+        A transaction begins with the first statement, waits its turn among the writers, and ends with `commit`,
+        `rollback` or the end of the block, which rolls back. Objects stay usable after a commit. A ledger that is
+        limited to a user reads and writes the rows of that user only; statements over tables, and SQL in text, are not
+        limited. Errors of the database are SQLAlchemy's own; what chatledger refuses is a `ChatledgerError`.
+
+        Raises:
+            Busy, Unavailable: as `begin`, at the first statement.
+        """
+        from chatledger.models.writing.context import WriterContext  # noqa: PLC0415 - services need none of it
+        from chatledger.orm_session import LedgerSession  # noqa: PLC0415
+
+        core = self._core
+        return LedgerSession(lambda: core.transaction("write"), WriterContext(self._user_id, core.clock))
 
     def run(self, work: Callable[[UnitOfWork], Outcome], *, actor: str | None = None) -> Outcome:
         """`begin`, call `work`, commit; again when the database was busy or the connection broke before the commit.

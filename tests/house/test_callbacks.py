@@ -79,7 +79,8 @@ def samples(tmp_path: Path) -> dict[str, Any]:
 
 
 def test_both_ledgers_call_back_alike() -> None:
-    assert called_back(Ledger) == called_back(AsyncLedger)
+    # `AsyncLedger.orm` calls back where `Ledger.orm` gives a session.
+    assert {**called_back(Ledger), "orm": ["work"]} == called_back(AsyncLedger)
     assert {"run", "sweep", "sweeper", "run_batch", "purge", "erase_user", "backup"} < called_back(Ledger).keys()
 
 

@@ -30,22 +30,24 @@ ALLOWED: dict[str, set[str]] = {
     "clock": {"errors"},
     "settings": {"errors", "vocabulary"},
     "dialects": _LEAVES,
+    # The JSON rules and stored forms are asked of dialects.
+    "schemas": _LEAVES | {"dialects"},
     # What runs revisions lies below the tables: their metadata's `create_all` and `drop_all` run them.
-    "revisions": _LEAVES | {"dialects"},
-    "models": _LEAVES | {"dialects", "revisions"},
-    # The digest and the JSON rules are asked of dialects; what a row looks like, of models.
-    "schemas": _LEAVES | {"dialects", "models"},
+    "revisions": _LEAVES | {"dialects", "schemas"},
+    # What is written through the ORM is validated, digested and priced as what services write.
+    "models": _LEAVES | {"dialects", "schemas", "revisions"},
     "analysis": _TABLES,
     "services": _TABLES | {"analysis"},
     "migrate": {"dialects", "models", "revisions"},
     "alembic_plugin": {"errors", "dialects", "migrate"},
     # Settings for the default URL and the variable that replaces it.
     "alembic_environment": {"settings", "dialects", "models", "revisions", "alembic_plugin"},
-    "unit_of_work": _TABLES | {"services"},
+    "orm_session": _TABLES | {"core"},
+    "unit_of_work": _TABLES | {"services", "orm_session"},
     # Schemas only to say what an observer is told.
     "observing": set(),
     "core": _LEAVES | {"dialects", "migrate", "observing"},
-    "transactions": _TABLES | {"core", "unit_of_work"},
+    "transactions": _TABLES | {"core", "unit_of_work", "orm_session"},
     # What a run over a batch does next, and who does it.
     "batch_steps": _TABLES | {"services", "unit_of_work"},
     "batch_settling": _TABLES | {"services", "unit_of_work", "batch_steps"},

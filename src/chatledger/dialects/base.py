@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from sqlalchemy import Connection, Engine, Table, text
+from sqlalchemy import Connection, Engine, Table, select, text
 from sqlalchemy import exc as sa
 from sqlalchemy.engine import URL
 
@@ -141,6 +141,12 @@ class Dialect(ABC):
     @abstractmethod
     def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert many rows in one round trip. Every row has the same columns; values are in stored form."""
+
+    def lock_row(self, connection: Connection, table: Table, condition: Any, columns: Sequence[Any]) -> Any:
+        """Read the one row that meets a condition, or None, and lock it until the transaction ends, even if the
+        transaction did not begin as a writer's. Foreign keys to the row are not hindered.
+        """
+        return connection.execute(select(*columns).where(condition).with_for_update(key_share=True)).one_or_none()
 
     @abstractmethod
     def facts(self, connection: Connection) -> dict[str, Any]:

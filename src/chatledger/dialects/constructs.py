@@ -144,26 +144,6 @@ def _quarter_of_postgresql(element: quarter_of, compiler: SQLCompiler, **kw: Any
     return f"CASE WHEN isfinite({moment}) THEN CAST(floor(extract(epoch FROM {moment}) / 900) AS BIGINT) ELSE 0 END"
 
 
-class is_registered_by_nobody_else(FunctionElement[bool]):  # noqa: N801
-    """Whether no other transaction is registering a name at this moment; until this one ends, none will."""
-
-    type = Boolean()
-    inherit_cache = True
-
-
-@compiles(is_registered_by_nobody_else)
-def _is_registered_by_nobody_else(element: is_registered_by_nobody_else, compiler: SQLCompiler, **kw: Any) -> str:
-    return "1"  # there is one writer
-
-
-@compiles(is_registered_by_nobody_else, "postgresql")
-def _is_registered_by_nobody_else_postgresql(
-    element: is_registered_by_nobody_else, compiler: SQLCompiler, **kw: Any
-) -> str:
-    name = compiler.process(element.clauses, **kw)
-    return f"pg_try_advisory_xact_lock(hashtext('chatledger names'), hashtext({name}))"
-
-
 class greatest(FunctionElement[Any]):  # noqa: N801
     """The largest of several values."""
 
@@ -220,3 +200,23 @@ def _period_of_postgresql(element: period_of, compiler: SQLCompiler, **kw: Any) 
     moment, period = element.clauses
     pattern = period_of.periods[str(period)][1]
     return f"to_char(({compiler.process(moment, **kw)}) AT TIME ZONE 'UTC', '{pattern}')"
+
+
+class got_lock(FunctionElement[bool]):  # noqa: N801
+    """Whether the transaction gets the lock of a name, at once and until it ends. Other writers get another answer.
+
+    Always true where there is one writer at a time.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(got_lock)
+def _got_lock(element: got_lock, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"{compiler.process(element.clauses, **kw)} IS NOT NULL"
+
+
+@compiles(got_lock, "postgresql")
+def _got_lock_postgresql(element: got_lock, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"pg_try_advisory_xact_lock(hashtext({compiler.process(element.clauses, **kw)}))"

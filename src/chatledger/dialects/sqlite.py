@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine, QueuePool, Table, create_engine, event, text
+from sqlalchemy import Connection, Engine, QueuePool, Table, create_engine, event, text, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
@@ -218,6 +218,12 @@ class SQLite(Dialect):
             for name, processor in zip(names, processors, strict=True)
         ]
         connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+
+    def lock_row(self, connection: Connection, table: Table, condition: Any, columns: Sequence[Any]) -> Any:
+        # A write that changes nothing takes the lock of the file, and fails where the snapshot is not the newest.
+        column = table.c.last_sequence
+        statement = update(table).where(condition).values({column: column}).returning(*columns)
+        return connection.execute(statement).one_or_none()
 
     def recognises(self, error: BaseException) -> bool:
         return super().recognises(error) or isinstance(error, UnicodeDecodeError)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy.exc import DontWrapMixin
 
-class ChatledgerError(Exception):
+
+# SQLAlchemy wraps an error that is raised while it binds values or calls a default, unless it is of this kind.
+class ChatledgerError(DontWrapMixin, Exception):
     """The root of the tree. `code` is the database's own error code, where there was one."""
 
     code: str | None = None

@@ -6,7 +6,7 @@ from sqlalchemy import Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.models.base import Base, Json, Stamped
+from chatledger.models.base import Base, Json, Key, Stamped, Whole
 
 
 class AuditEntry(Base):
@@ -26,12 +26,12 @@ class AuditEntry(Base):
     )
     audit_id: Mapped[int] = mapped_column(types.Whole, Identity(), primary_key=True)
     at: Mapped[Stamped]
-    #: Such as `session.deleted`.
     action: Mapped[str]
-    #: Who: given to `begin(actor=…)`, empty for raw SQL.
+    """Such as `session.deleted`."""
     actor: Mapped[str | None]
+    """Who: given to `begin(actor=…)`, empty for raw SQL."""
     reason: Mapped[str | None]
-    user_id: Mapped[str | None] = mapped_column(types.Identifier)
-    #: How many rows it concerned.
-    count: Mapped[int] = mapped_column(types.Whole, server_default=text("1"))
+    user_id: Mapped[Key | None]
+    count: Mapped[Whole] = mapped_column(server_default=text("1"))
+    """How many rows it concerned."""
     details: Mapped[Json | None]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy.orm import Mapped, mapped_column
+from typing import TYPE_CHECKING
 
-from chatledger.dialects import types
-from chatledger.models.base import Base, Json, OfSession, Stamped
+from sqlalchemy.orm import Mapped
+
+from chatledger.models.base import Base, Json, PrimaryKey, SessionKey, Stamped, parent
+
+if TYPE_CHECKING:
+    from chatledger.models.session import Session
 
 
 class SessionMetadata(Base):
@@ -14,7 +18,9 @@ class SessionMetadata(Base):
     __tablename__ = "chatledger_session_metadata"
     __table_args__ = {"info": {"distribution": "session"}}  # noqa: RUF012 - SQLAlchemy's own form
 
-    session_id: Mapped[OfSession]
-    key: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
+    session_id: Mapped[SessionKey]
+    key: Mapped[PrimaryKey]
     value: Mapped[Json]
     updated_at: Mapped[Stamped]
+
+    session: Mapped[Session] = parent("metadata_entries")

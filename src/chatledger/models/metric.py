@@ -6,7 +6,7 @@ from sqlalchemy import Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.models.base import Base, Json, Real, Stamped
+from chatledger.models.base import Base, Json, Key, Real, Stamped
 
 
 class Metric(Base):
@@ -26,12 +26,12 @@ class Metric(Base):
         types.OptionalIdentifier, primary_key=True, nullable=False, server_default=text("''")
     )
     metric_id: Mapped[int] = mapped_column(types.Whole, Identity(), primary_key=True)
-    name: Mapped[str] = mapped_column(types.Identifier)
+    name: Mapped[Key]
     value: Mapped[Real]
-    unit: Mapped[str | None] = mapped_column(types.Identifier)
-    #: Whose it is, where no session says so.
-    user_id: Mapped[str | None] = mapped_column(types.Identifier)
-    model_id: Mapped[str | None] = mapped_column(types.Identifier)
-    project_id: Mapped[str | None] = mapped_column(types.Identifier)
+    unit: Mapped[Key | None]
+    user_id: Mapped[Key | None]
+    """Whose it is, where no session says so."""
+    model_id: Mapped[Key | None]
+    project_id: Mapped[Key | None]
     metadata_: Mapped[Json | None] = mapped_column("metadata")
     at: Mapped[Stamped]

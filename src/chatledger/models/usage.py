@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index
-from sqlalchemy.orm import Mapped, mapped_column
+from typing import TYPE_CHECKING
 
-from chatledger.dialects import types
-from chatledger.models.base import Base, Counter, MoneyTotal, OfSession, Whole
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, relationship
+
+from chatledger.models.base import Base, Counter, MoneyTotal, Number, PrimaryKey, SessionKey
+
+if TYPE_CHECKING:
+    from chatledger.models.session import Session
 
 #: What `alembic/versions/0004_views.py` makes for those who bring their own SQL.
 VIEWS = frozenset(
@@ -37,14 +41,14 @@ class SessionUsage(Base):
         {"info": {"distribution": "session"}},
     )
 
-    session_id: Mapped[OfSession]
-    #: Quarters of an hour since 1970 in UTC.
-    quarter: Mapped[Whole] = mapped_column(types.Whole, primary_key=True, autoincrement=False)
-    role: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    #: The messages' own model, or '' where they have none and the session's counts.
-    model_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    #: 1 for messages that are copies of others, else 0.
-    copied: Mapped[int] = mapped_column(types.Whole, primary_key=True, autoincrement=False)
+    session_id: Mapped[SessionKey]
+    quarter: Mapped[Number]
+    """Quarters of an hour since 1970 in UTC."""
+    role: Mapped[PrimaryKey]
+    model_id: Mapped[PrimaryKey]
+    """The messages' own model, or '' where they have none and the session's counts."""
+    copied: Mapped[Number]
+    """1 for messages that are copies of others, else 0."""
     messages: Mapped[Counter]
     input_tokens: Mapped[Counter]
     output_tokens: Mapped[Counter]
@@ -52,12 +56,14 @@ class SessionUsage(Base):
     reasoning_tokens: Mapped[Counter]
     total_tokens: Mapped[Counter]
     cost: Mapped[MoneyTotal]
-    #: Messages with a cost.
     priced: Mapped[Counter]
+    """Messages with a cost."""
     duration_ms: Mapped[Counter]
-    #: Messages with a duration.
     timed: Mapped[Counter]
-    #: Messages that say how they ended.
+    """Messages with a duration."""
     outcomes: Mapped[Counter]
+    """Messages that say how they ended."""
     errors: Mapped[Counter]
     interruptions: Mapped[Counter]
+
+    session: Mapped[Session] = relationship(lazy="raise", viewonly=True)

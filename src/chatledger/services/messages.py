@@ -16,8 +16,10 @@ from chatledger.errors import InvalidInput, MessageNotFound
 from chatledger.models import Message as MessageRow
 from chatledger.models.base import table_of
 from chatledger.schemas import Message, NewMessage
+from chatledger.schemas.costs import PriceList, is_countable
 from chatledger.schemas.fields import MAX_COUNT, identifier, validated, whole
 from chatledger.schemas.message import SettledMessage
+from chatledger.schemas.stored import to_row
 from chatledger.services.appending import (
     Stored,
     append_statement,
@@ -30,9 +32,9 @@ from chatledger.services.appending import (
 from chatledger.services.audit import MESSAGES_DELETED, attribute
 from chatledger.services.history import history_statement
 from chatledger.services.ownership import in_visible_session, place, require_visible
-from chatledger.services.pricing import PriceList, is_countable, price_list
+from chatledger.services.pricing import price_list
 from chatledger.services.registration import register_models
-from chatledger.services.rows import from_row, messages, to_messages, to_row
+from chatledger.services.rows import from_row, messages, to_messages
 from chatledger.services.work import Service, logger
 from chatledger.vocabulary import Outcome, Role
 

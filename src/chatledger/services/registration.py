@@ -15,10 +15,11 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Engine, Table, bindparam, case, exists, false, select
 
 from chatledger.dialects.base import Dialect
-from chatledger.dialects.constructs import is_registered_by_nobody_else
+from chatledger.dialects.constructs import got_lock
 from chatledger.dialects.types import Identifier, Timestamp
 from chatledger.models import Model, Project
 from chatledger.models.base import table_of
+from chatledger.models.registration import lock_name
 from chatledger.services.prepared import Prepared
 from chatledger.services.work import Work
 
@@ -60,7 +61,7 @@ def _insert(dialect: Dialect, table: Table) -> Prepared:
     """Insert a name that is new; the row that was inserted."""
     (key,) = table.primary_key.columns
     is_new = case(
-        (exists(select(1).select_from(table).where(key == _NAME)), false()), else_=is_registered_by_nobody_else(_NAME)
+        (exists(select(1).select_from(table).where(key == _NAME)), false()), else_=got_lock(lock_name(table, _NAME))
     )
     row = select(_NAME, bindparam("now", type_=Timestamp())).where(is_new)
     statement = dialect.insert(table).from_select([key.name, "created_at"], row, include_defaults=False)

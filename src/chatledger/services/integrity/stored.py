@@ -16,7 +16,7 @@ from chatledger.dialects.segmentation import segment
 from chatledger.dialects.types import Document, Money, Timestamp, Word, to_moment
 from chatledger.errors import CorruptDatabase
 from chatledger.models import Base
-from chatledger.services.digest import digest_of
+from chatledger.schemas.digest import digest_of
 from chatledger.services.rows import messages
 from chatledger.services.snapshot_body import Body, lines
 from chatledger.services.snapshotting import snapshots
