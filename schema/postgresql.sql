@@ -521,7 +521,7 @@ GROUP BY s.user_id;
 
 -- Functions
 
-CREATE FUNCTION chatledger_annotations_delete() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_annotations_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     gone record;
 BEGIN
@@ -535,14 +535,14 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatledger_annotations_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_annotations_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     DELETE FROM chatledger_annotations WHERE sequence_number IS NOT NULL;
     RETURN NULL;
 END
 $$;
 
-CREATE FUNCTION chatledger_audit_delete() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_audit_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO chatledger_audit_log (action, session_id, user_id, count, details)
     SELECT 'session.deleted', session_id, user_id, 1, json_build_object('messages', message_count)
@@ -551,7 +551,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatledger_audit_messages() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_audit_messages() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     removed record;
 BEGIN
@@ -566,7 +566,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatledger_audit_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_audit_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF TG_TABLE_NAME = 'chatledger_sessions' THEN
         INSERT INTO chatledger_audit_log (action, count) SELECT 'sessions.truncated', count(*) FROM chatledger_sessions;
@@ -577,7 +577,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatledger_count_delete() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_count_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     removed record;
 BEGIN
@@ -600,7 +600,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatledger_count_insert() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_count_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     added record;
 BEGIN
@@ -629,7 +629,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatledger_count_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_count_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     UPDATE chatledger_sessions SET message_count = 0, total_tokens = 0, total_duration_ms = 0, total_cost = 0
     WHERE message_count <> 0;
@@ -637,7 +637,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatledger_count_update() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_count_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     changed record;
 BEGIN
@@ -675,7 +675,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatledger_limit() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_limit() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     added record;
 BEGIN
@@ -695,7 +695,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatledger_metrics_delete() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_metrics_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     gone record;
 BEGIN
@@ -707,14 +707,14 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatledger_metrics_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_metrics_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     DELETE FROM chatledger_performance_metrics WHERE session_id IS NOT NULL;
     RETURN NULL;
 END
 $$;
 
-CREATE FUNCTION chatledger_rearm() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_rearm() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     UPDATE chatledger_session_timeouts SET next_check_at =
         CASE WHEN NEW.status IN ('active', 'idle', 'paused')
@@ -724,7 +724,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatledger_register_models() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_register_models() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO chatledger_models (model_id)
     SELECT DISTINCT added.model_id FROM new_rows AS added
@@ -743,7 +743,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatledger_usage_delete() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_usage_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     cell record;
 BEGIN
@@ -789,7 +789,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatledger_usage_insert() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_usage_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     cell record;
 BEGIN
@@ -865,14 +865,14 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatledger_usage_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_usage_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     DELETE FROM chatledger_session_usage;
     RETURN NULL;
 END
 $$;
 
-CREATE FUNCTION chatledger_usage_update() RETURNS trigger LANGUAGE plpgsql SET search_path TO '$user', 'public' AS $$
+CREATE FUNCTION chatledger_usage_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     cell record;
 BEGIN

@@ -76,7 +76,7 @@ def stamp(engine: Engine, revision: str = "head", *, dialect: Dialect | None = N
     _known(revision, "head")
     with locked(engine, dialect) as connection:
         state = _checked(connection, dialect)
-        _run(lambda scripts, at: scripts._stamp_revs((revision,), at), connection=connection)
+        _run_on(connection, lambda scripts, at: scripts._stamp_revs((revision,), at))
         dialect.mark(connection, alone=state.empty or state.ours)
 
 
@@ -143,12 +143,13 @@ def uninstall(bind: Engine | Connection) -> None:
     with _connected(bind) as (connection, dialect):
         if _checked(connection, dialect).revision is not None:
             _downgrade_on(connection, "base")
-        connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
+        with dialect.own_schema(connection):
+            connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
 
 
 def upgrade_on(connection: Connection) -> None:
     """Upgrade to head in the transaction that a connection is in, without looking at what is there."""
-    _run(lambda scripts, at: scripts._upgrade_revs("head", at), connection=connection)
+    _run_on(connection, lambda scripts, at: scripts._upgrade_revs("head", at))
 
 
 @contextmanager
@@ -202,12 +203,17 @@ def _checked(connection: Connection, dialect: Dialect) -> State:
 
 def _upgrade_known(connection: Connection, dialect: Dialect, revision: str) -> None:
     state = _checked(connection, dialect)
-    _run(lambda scripts, at: scripts._upgrade_revs(revision, at), connection=connection)
+    _run_on(connection, lambda scripts, at: scripts._upgrade_revs(revision, at))
     dialect.mark(connection, alone=state.empty or state.ours)
 
 
 def _downgrade_on(connection: Connection, revision: str) -> None:
-    _run(lambda scripts, at: scripts._downgrade_revs(revision, at), connection=connection)
+    _run_on(connection, lambda scripts, at: scripts._downgrade_revs(revision, at))
+
+
+def _run_on(connection: Connection, steps: _Steps) -> None:
+    with dialect_of(connection.dialect.name).own_schema(connection):
+        _run(steps, connection=connection)
 
 
 def _run(steps: _Steps, *, offline: dict[str, Any] | None = None, **how: Any) -> None:
