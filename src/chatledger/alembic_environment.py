@@ -46,10 +46,11 @@ def run_environment() -> None:
 
 
 def _migrate(connection: Connection, dialect: Dialect) -> None:
-    _configure(dialect, connection=connection)
-    # The transaction is the caller's: Alembic joins it and leaves the commit to it.
-    with context.begin_transaction():
-        context.run_migrations()
+    with dialect.own_schema(connection):
+        _configure(dialect, connection=connection)
+        # The transaction is the caller's: Alembic joins it and leaves the commit to it.
+        with context.begin_transaction():
+            context.run_migrations()
 
 
 def _configure(dialect: Dialect, **how: Any) -> None:

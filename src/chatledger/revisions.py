@@ -82,7 +82,7 @@ def stamp(engine: Engine, revision: str = "head", *, dialect: Dialect | None = N
     _known(revision, "head")
     with locked(engine, dialect) as connection:
         state = _checked(connection, dialect)
-        _run(lambda scripts, at: scripts._stamp_revs((revision,), at), connection=connection)
+        _run_on(connection, lambda scripts, at: scripts._stamp_revs((revision,), at))
         dialect.mark(connection, alone=state.empty or state.ours)
 
 
@@ -160,12 +160,13 @@ def uninstall(bind: Engine | Connection) -> None:
     with _connected(bind) as (connection, dialect):
         if _checked(connection, dialect).revision is not None:
             _downgrade_on(connection, "base", drop_content=True)
-        connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
+        with dialect.own_schema(connection):
+            connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
 
 
 def upgrade_on(connection: Connection) -> None:
     """Upgrade to head in the transaction that a connection is in, without looking at what is there."""
-    _run(lambda scripts, at: scripts._upgrade_revs("head", at), connection=connection)
+    _run_on(connection, lambda scripts, at: scripts._upgrade_revs("head", at))
 
 
 @contextmanager
@@ -220,7 +221,7 @@ def _checked(connection: Connection, dialect: Dialect) -> State:
 
 def _upgrade_known(connection: Connection, dialect: Dialect, revision: str) -> None:
     state = _checked(connection, dialect)
-    _run(lambda scripts, at: scripts._upgrade_revs(revision, at), connection=connection)
+    _run_on(connection, lambda scripts, at: scripts._upgrade_revs(revision, at))
     dialect.mark(connection, alone=state.empty or state.ours)
 
 
@@ -229,15 +230,16 @@ def _downgrade_on(connection: Connection, revision: str, *, drop_content: bool) 
 
     try:
         # Revisions read `drop_content` from the options of their context.
-        _run(
-            lambda scripts, at: scripts._downgrade_revs(revision, at),
-            connection=connection,
-            drop_content=drop_content,
-        )
+        _run_on(connection, lambda scripts, at: scripts._downgrade_revs(revision, at), drop_content=drop_content)
         return
     except CommandError as error:
         refused = Conflict(str(error))
     raise refused
+
+
+def _run_on(connection: Connection, steps: _Steps, **how: Any) -> None:
+    with dialect_of(connection.dialect.name).own_schema(connection):
+        _run(steps, connection=connection, **how)
 
 
 def _run(steps: _Steps, *, offline: dict[str, Any] | None = None, **how: Any) -> None:

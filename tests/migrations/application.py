@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from alembic.config import Config
@@ -13,7 +14,8 @@ from sqlalchemy import MetaData, Table, Column, Integer, Text, create_engine
 from chatledger.alembic_plugin import include_object
 
 metadata = MetaData()
-Table("orders", metadata, Column("id", Integer, primary_key=True), Column("state", Text, index=True))
+for name in ("orders", *context.config.attributes["tables"]):
+    Table(name, metadata, Column("id", Integer, primary_key=True), Column("state", Text, index=True))
 
 engine = create_engine(context.config.get_main_option("sqlalchemy.url"))
 with engine.connect() as connection:
@@ -47,25 +49,33 @@ def downgrade():
 """
 
 _FIRST = """
-from alembic import op
+from alembic import context, op
 import sqlalchemy as sa
 
 revision = "a1"
 down_revision = None
 
 
+tables = ("orders", *context.config.attributes["tables"])
+
+
 def upgrade():
-    op.create_table("orders", sa.Column("id", sa.Integer, primary_key=True), sa.Column("state", sa.Text))
-    op.create_index("ix_orders_state", "orders", ["state"])
+    for name in tables:
+        op.create_table(name, sa.Column("id", sa.Integer, primary_key=True), sa.Column("state", sa.Text))
+        op.create_index(f"ix_{name}_state", name, ["state"])
 
 
 def downgrade():
-    op.drop_table("orders")
+    for name in tables:
+        op.drop_table(name)
 """
 
 
-def application(folder: Path, url: str, *, plugin: bool = False) -> Config:
-    """Write the application's environment and return its configuration. `plugin` names ours in it."""
+def application(folder: Path, url: str, *, plugin: bool = False, tables: Sequence[str] = ()) -> Config:
+    """Write the application's environment and return its configuration.
+
+    `plugin` names ours in it; `tables` are made beside `orders`.
+    """
     (folder / "versions").mkdir(parents=True)
     (folder / "env.py").write_text(_ENV, "utf-8")
     (folder / "script.py.mako").write_text(_TEMPLATE, "utf-8")
@@ -74,5 +84,6 @@ def application(folder: Path, url: str, *, plugin: bool = False) -> Config:
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    config.attributes["tables"] = tuple(tables)
     config.attributes["plugins"] = ["alembic.autogenerate.*", *(["chatledger"] if plugin else [])]
     return config

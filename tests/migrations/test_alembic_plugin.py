@@ -247,7 +247,7 @@ def _fails_inside_a_migration(connection: Any) -> None:
     def steps(scripts: Any, at: Any) -> Any:
         raise ZeroDivisionError
 
-    revisions._run(steps, connection=connection)
+    revisions._run_on(connection, steps)
 
 
 def test_no_ledger_and_an_old_one_are_reported_in_a_line(empty_url: str, url: str, new_url: Any) -> None:

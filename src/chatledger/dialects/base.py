@@ -104,6 +104,13 @@ class Dialect(ABC):
     def lock_schema(self, connection: Connection) -> None:
         """Keep other migrations out until this transaction ends."""
 
+    def own_schema(self, connection: Connection) -> AbstractContextManager[Any]:
+        """While the block runs, names mean things in the ledger's schema only, and not in others of a search path.
+
+        When the block ends with an error, the transaction or savepoint around it must be rolled back.
+        """
+        return nullcontext()
+
     @abstractmethod
     def mark(self, connection: Connection, *, alone: bool) -> None:
         """Mark the database as a ledger, when nobody else lives in it."""

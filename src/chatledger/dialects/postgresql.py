@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from sqlalchemy import ARRAY, Connection, Engine, QueuePool, Table, bindparam, create_engine, event, func, select, text
@@ -14,13 +14,14 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from chatledger import errors, ids
+from chatledger import errors
 from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, original, scalars
 from chatledger.dialects.fork import survive_fork
 from chatledger.dialects.gate import Places
 from chatledger.dialects.postgresql_custody import PostgreSQLCustody
 from chatledger.dialects.postgresql_fulltext import PostgreSQLFullText
 from chatledger.dialects.postgresql_integrity import PostgreSQLIntegrity
+from chatledger.dialects.postgresql_schema import own_schema, scratch_schema
 from chatledger.dialects.postgresql_scrub import scrub
 from chatledger.dialects.types import wire
 from chatledger.settings import Settings
@@ -145,6 +146,9 @@ class PostgreSQL(Dialect):
     def lock_schema(self, connection: Connection) -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})"))
 
+    def own_schema(self, connection: Connection) -> AbstractContextManager[None]:
+        return own_schema(connection)
+
     def mark(self, connection: Connection, *, alone: bool) -> None:
         """The version table is the mark."""
 
@@ -161,21 +165,8 @@ class PostgreSQL(Dialect):
                 found[f"{kind} {name}"] = re.sub(r"\s+", " ", plain)
         return found
 
-    @contextmanager
-    def scratch(self, connection: Connection) -> Iterator[Connection]:
-        name = f"chatledger_scratch_{ids.new_id().replace('-', '')}"
-        path = connection.execute(text("SELECT current_setting('search_path')")).scalar_one()
-        allowed = "SELECT has_database_privilege(current_database(), 'CREATE')"
-        if not connection.execute(text(allowed)).scalar_one():
-            raise errors.ReadOnly("a check makes a schema for a moment: this user needs CREATE on the database for it")
-        savepoint = connection.begin_nested()
-        try:
-            connection.execute(text(f"CREATE SCHEMA {name}"))
-            connection.execute(text(f"SET LOCAL search_path TO {name}"))
-            yield connection
-        finally:
-            savepoint.rollback()
-            connection.execute(text("SELECT set_config('search_path', :path, true)"), {"path": path})
+    def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
+        return scratch_schema(connection)
 
     def scrub(self, engine: Engine, wait: float) -> bool:
         return scrub(engine)

@@ -35,7 +35,8 @@ def make_anew(
 def _make(work: Work, definition: Definition) -> bool:
     connection = work.connected()
     try:
-        with connection.begin_nested():
+        # A function made anew remembers the search path: the ledger's schema, not that of whoever repairs.
+        with connection.begin_nested(), work.dialect.own_schema(connection):
             for statement in (definition.drop, definition.create):
                 if statement:
                     connection.execute(text(statement.replace(":", r"\:")))  # a colon is never a bind parameter here
