@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
 from chatledger.dialects.encoding import check_text
 from chatledger.errors import InvalidInput
@@ -87,6 +87,9 @@ Flag = Annotated[bool, Field(strict=True)]
 
 #: The keys of a JSON object.
 Name = Annotated[str, Field(strict=True)]
+
+#: Dollars as records have them; in JSON text without an exponent.
+Amount = Annotated[Decimal, PlainSerializer(lambda value: format(value, "f"), return_type=str, when_used="json")]
 
 Model = TypeVar("Model", bound=BaseModel)
 
