@@ -276,7 +276,7 @@ class Sessions(Lifecycle):
 
 def _names(given: Iterable[str]) -> frozenset[str]:
     try:
-        if not isinstance(given, str):
+        if not isinstance(given, str | bytes):
             return frozenset(given)
     except TypeError:
         pass
