@@ -23,7 +23,7 @@ from chatledger.callbacks import callback
 from chatledger.dialects.sqlite_foreign import ForeignFile, unreadable
 from chatledger.errors import InvalidInput
 from chatledger.ledger import Ledger
-from chatledger.schemas.fields import flags
+from chatledger.schemas.fields import file_path, flags
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Orphans
 
@@ -61,6 +61,7 @@ def adopt(
     """
     flags(dry_run=dry_run)
     progress = callback(progress, "progress")
+    source = file_path(source, "source")
     wanted, handling, zone = _layout(layout), _orphans(orphans), _zone(timezone)
     try:
         with ForeignFile(source) as file:

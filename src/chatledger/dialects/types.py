@@ -28,6 +28,7 @@ from chatledger.dialects.encoding import encode_json
 from chatledger.errors import CorruptDatabase, InvalidInput
 
 NANO = Decimal(10) ** 9
+_ZERO = Decimal(0)
 _NANO_EXPONENT = Decimal(1).scaleb(-9)
 
 #: 64-bit integers. A STRICT table of SQLite knows INTEGER only, which is 64 bits wide there.
@@ -114,8 +115,8 @@ def nanos(amount: Decimal) -> int:
 
 
 def dollars(amount: int) -> Decimal:
-    """Nano-dollars as dollars, with nine decimals."""
-    return Decimal(amount).scaleb(-9)
+    """Nano-dollars as dollars, with nine decimals; nothing is 0, which would else be shown as 0E-9."""
+    return Decimal(amount).scaleb(-9) if amount else _ZERO
 
 
 class JsonText(UserDefinedType[str]):

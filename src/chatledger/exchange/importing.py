@@ -25,7 +25,7 @@ from chatledger.exchange.placing import Misplaced, fork_messages, in_batches
 from chatledger.exchange.report import NAMED, Failure, ImportReport, Progress
 from chatledger.exchange.trial import try_fork, try_messages, try_session
 from chatledger.exchange.writing import write
-from chatledger.schemas.fields import flags
+from chatledger.schemas.fields import file_path, flags
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Role
@@ -77,7 +77,7 @@ def import_file(
         raise InvalidInput("format", f"is not one of {', '.join(Format)}") from None
     given = {"user_id": user_id, "project_id": project_id, "model_id": model_id}
     fixed = {name: value for name, value in given.items() if value is not None}
-    with PlainFile(path) as file:
+    with PlainFile(file_path(path)) as file:
         found, conversations = reader(file, wanted)
         work = _Import(ledger, file, found, fixed, on_conflict, dry_run, progress)
         for conversation in conversations:

@@ -18,7 +18,7 @@ from chatledger.safekeeping import manifest as manifests
 from chatledger.safekeeping.progress import Progress
 from chatledger.safekeeping.verifying import examine, require_known
 from chatledger.schemas import BackupReport
-from chatledger.schemas.fields import whole
+from chatledger.schemas.fields import told_path, whole
 from chatledger.services.transfer import copy_rows, count_all
 from chatledger.settings import Settings
 
@@ -29,7 +29,7 @@ _PATTERN = re.compile(r"chatledger-\d{8}T\d{6}\.\d{6}Z-r\w+\.db")
 def back_up(core: Core, path: str | Path, *, keep: int | None, overwrite: bool, tell: Progress) -> BackupReport:
     """`Ledger.backup`."""
     began = time.perf_counter()
-    given = Path(path).expanduser()
+    given = told_path(path)
     is_folder = given.is_dir() or str(path).endswith("/")
     if keep is not None:
         whole(keep, "keep", least=1)

@@ -12,7 +12,7 @@ from chatledger.clock import utc_now
 from chatledger.housekeeping import Housekeeping
 from chatledger.safekeeping import health
 from chatledger.safekeeping.progress import Progress, heard
-from chatledger.schemas.fields import flags
+from chatledger.schemas.fields import flags, number
 
 if TYPE_CHECKING:
     from chatledger.safekeeping.upkeep import Vacuum
@@ -124,13 +124,18 @@ class Safekeeping(Housekeeping):
         disk_free_bytes: int = health.DISK_FREE_BYTES,
         sweep_lag: float = health.SWEEP_LAG,
     ) -> Health:
-        """How the ledger is, for a health endpoint: a few statements, and nothing is raised.
+        """How the ledger is, for a health endpoint: a few statements, and nothing is raised but for wrong arguments.
 
         A problem is: no answer within `timeout` seconds (2); a database that cannot be written; a revision that is not
         this release's; a pool of which more than `pool_share` (0.9) is in use; a log of SQLite above `wal_bytes`
         (256 MiB); less than `disk_free_bytes` (256 MiB) free on its disk; a session that a sweep should have looked at
         more than `sweep_lag` seconds ago (3,600). Where all connections are in use the database is not asked.
         """
+        number(timeout, "timeout", 0.0, 3600.0)
+        number(pool_share, "pool_share")
+        number(wal_bytes, "wal_bytes")
+        number(disk_free_bytes, "disk_free_bytes")
+        number(sweep_lag, "sweep_lag")
         limits = health.Limits(timeout, pool_share, wal_bytes, disk_free_bytes, sweep_lag)
         return health.look(self._core, self.pool_status(), limits)
 

@@ -32,6 +32,7 @@ from chatledger.safekeeping.manifest import Manifest
 from chatledger.safekeeping.progress import Progress
 from chatledger.safekeeping.verifying import dialect_of_files, examine
 from chatledger.schemas import RestoreReport
+from chatledger.schemas.fields import file_path
 from chatledger.services import trail
 from chatledger.services.transfer import TABLES, copy_rows, count_all, first_rows
 from chatledger.services.unchanged import first_changed
@@ -59,7 +60,7 @@ class _Restoration:
 def restore(path: str | Path, url: str | Path | URL, *, overwrite: bool, tell: Progress, clock: Clock) -> RestoreReport:
     """`Ledger.restore`."""
     began = time.perf_counter()
-    backup = Path(path).expanduser()
+    backup = file_path(path)
     parsed = parse_url(url)
     dialect = dialect_of(parsed.get_backend_name())
     file = dialect.file(parsed)

@@ -19,7 +19,7 @@ from chatledger.schemas import (
     NewComparisonResult,
     Page,
 )
-from chatledger.schemas.fields import called, flags, identifier, stated, validated
+from chatledger.schemas.fields import called, flags, identifier, several, stated, validated
 from chatledger.services.audit import audit_log
 from chatledger.services.comparing import (
     MAX_VARIANTS,
@@ -63,7 +63,7 @@ class Comparisons(Service):
             called(user_id, "user_id")
             if owner is not None and user_id != owner:
                 raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
-        names = [called(name, "variants") for name in variants]
+        names = [called(name, "variants") for name in several(variants, "variants")]
         if len(set(names)) < len(names) or len(names) > MAX_VARIANTS:
             raise InvalidInput("variants", f"must be different names, and at most {MAX_VARIANTS}")
         values = {

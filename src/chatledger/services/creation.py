@@ -64,7 +64,7 @@ def create(work: Work, new: NewSession) -> Session:
         message_count=0,
         total_tokens=0,
         total_duration_ms=0,
-        total_cost=Decimal("0E-9"),
+        total_cost=Decimal(0),
         last_sequence=0,
         expired_at=None,
         archived_at=None,

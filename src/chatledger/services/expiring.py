@@ -50,7 +50,7 @@ def expire_inactive(
 
 
 def _before(now: datetime, hours: float) -> datetime:
-    with suppress(TypeError, ValueError):
+    with suppress(TypeError, ValueError, ArithmeticError):  # the last: Decimal("NaN")
         if not isinstance(hours, bool) and hours > 0:
             try:
                 return now - timedelta(hours=hours)

@@ -14,7 +14,7 @@ from chatledger.errors import InvalidInput, ModelNotFound, PriceNotFound
 from chatledger.models import Model as ModelRow
 from chatledger.models.base import table_of
 from chatledger.schemas import Model, Page, Price, PriceListReport, RepriceReport
-from chatledger.schemas.fields import called, flags, moment, validated
+from chatledger.schemas.fields import called, flags, moment, several, validated
 from chatledger.schemas.registry import ModelFields, NewPrice
 from chatledger.schemas.session import KEEP, Keep
 from chatledger.services import audit, price_lists, registry, repricing
@@ -212,7 +212,7 @@ class Models(Service):
         """
         flags(dry_run=dry_run)
         registry.require_whole(self._work, "rows")
-        return price_lists.take(self._work, rows, models, dry_run=dry_run)
+        return price_lists.take(self._work, several(rows, "rows"), models, dry_run=dry_run)
 
     def reprice(
         self,

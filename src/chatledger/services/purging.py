@@ -25,6 +25,7 @@ from chatledger.vocabulary import Status
 #: Sessions, and messages, that are deleted in one transaction, about.
 BATCH = 100
 BATCH_MESSAGES = 5000
+_WRONG_AGE = "must be a time, a timedelta or a number of seconds, and not negative"
 #: How many a report names.
 NAMED = 100
 
@@ -170,8 +171,10 @@ def boundary(older_than: timedelta | datetime | float, now: datetime) -> datetim
         age = older_than if isinstance(older_than, timedelta) else timedelta(seconds=older_than)
         if age >= timedelta(0) and not isinstance(older_than, bool):
             return now - age
-    except OverflowError:
+    except OverflowError:  # as long ago as there is
+        if isinstance(older_than, int | float) and older_than < 0:
+            raise InvalidInput("older_than", _WRONG_AGE) from None
         return datetime.min.replace(tzinfo=now.tzinfo)
     except (TypeError, ValueError):
         pass
-    raise InvalidInput("older_than", "must be a time, a timedelta or a number of seconds, and not negative")
+    raise InvalidInput("older_than", _WRONG_AGE)
