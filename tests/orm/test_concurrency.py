@@ -82,6 +82,32 @@ def test_flushes_over_many_sessions_in_any_order_do_not_deadlock(ledger: Ledger)
         assert list(range(1, _THREADS * 12 + 1)) == [message.sequence_number for message in stored(ledger, name)]
 
 
+def test_flushes_that_insert_update_and_delete_in_many_sessions_do_not_deadlock(ledger: Ledger) -> None:
+    names = [f"s{number}" for number in range(4)]
+    with ledger.orm() as session:
+        rows = [Message(role="user", content=str(number)) for number in range(4 * _THREADS * 2 * 4)]
+        per = len(rows) // 4
+        session.add_all(
+            Session(session_id=name, messages=rows[per * place : per * (place + 1)]) for place, name in enumerate(names)
+        )
+        session.commit()
+
+    def write(thread: int) -> None:
+        shuffled = random.Random(thread)
+        for turn in range(4):
+            first, second, third, fourth = shuffled.sample(names, 4)
+            number = 1 + thread * 8 + turn * 2
+            with ledger.orm() as session:
+                session.get_one(Session, first).title = f"{thread} {turn}"
+                session.add(Message(session_id=second, role="user", content="new"))
+                session.get_one(Message, (third, number)).content = "changed"
+                session.delete(session.get_one(Message, (fourth, number + 1)))
+                session.commit()
+
+    crowd(write)
+    assert () == ledger.check().findings
+
+
 def test_an_application_that_begins_its_transactions_as_a_writer(application: Engine, ledger: Ledger) -> None:
     if application.dialect.name == "sqlite":
 

@@ -8,10 +8,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as OrmSession
 
 from chatledger import (
+    Busy,
     ChatledgerError,
     InvalidInput,
     Ledger,
+    LedgerClosed,
     SessionNotFound,
+    Settings,
     UnitOfWork,
     UnitOfWorkEnded,
 )
@@ -155,3 +158,42 @@ def test_a_session_of_the_ledger_gives_its_turn_back(ledger: Ledger) -> None:
         ledger.run(lambda uow: uow.messages.append("s", "user"))
     assert 4 == len(stored(ledger, "s"))
     assert 0 == ledger.pool_status()["in_use"]
+
+
+def test_a_ledger_on_an_applications_engine_gives_sessions_too(application: Engine) -> None:
+    with Ledger(engine=application) as shared:
+        with shared.orm() as session:
+            session.add(Session(session_id="s", messages=[Message(role="user", content="x")]))
+            session.commit()
+            session.delete(session.get_one(Session, "s"))
+            session.add(Session(session_id="t", messages=[Message(role="user", content="y")]))
+            session.commit()
+        assert ["y"] == [message.content for message in stored(shared, "t")]
+    with application.connect() as connection:  # as before
+        if application.dialect.name == "sqlite":
+            assert 0 == connection.exec_driver_sql("PRAGMA foreign_keys").scalar()
+
+
+def test_a_ledger_in_memory_gives_sessions_too() -> None:
+    with Ledger("sqlite://") as ledger:
+        with ledger.orm() as session:
+            session.add(Session(session_id="s", messages=[Message(role="user", content="x")]))
+            session.commit()
+        assert ["x"] == [message.content for message in stored(ledger, "s")]
+
+
+def test_a_closed_ledger_gives_no_transaction(url: str) -> None:
+    ledger = Ledger(url)
+    ledger.close()
+    with ledger.orm() as session, pytest.raises(LedgerClosed):
+        session.execute(select(Session))
+
+
+def test_a_session_waits_no_longer_than_the_settings_say(url: str) -> None:
+    with Ledger(url, settings=Settings(busy_timeout=0.2, pool_size=1, max_overflow=0, pool_timeout=0.2)) as ledger:
+        with ledger.begin() as uow:
+            uow.sessions.create("s")
+            with ledger.orm() as session, pytest.raises(Busy):
+                session.execute(select(Session))
+        with ledger.orm() as session:
+            assert 1 == len(session.scalars(select(Session)).all())

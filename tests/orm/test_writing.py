@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import selectinload
 
-from chatledger import Ledger, Role, Status
-from chatledger.models import Message, Model, ModelPrice, Project, Session, SessionMetadata
+from chatledger import InvalidInput, Ledger, Role, Status
+from chatledger.models import Annotation, Message, Model, ModelPrice, Project, Session, SessionMetadata
 from chatledger.schemas.digest import digest_of
 from tests.orm.conftest import Open, stored
 from tests.support.statements import counted_statements
@@ -350,3 +350,54 @@ def test_the_digest_is_that_of_the_content(ledger: Ledger) -> None:
              "tokens_used", "duration_ms", "key", "reasoning_tokens", "outcome")
         )  # fmt: skip
         assert digest_of({**row, "role": "user", "content": "x"}, message.created_at) == message.digest
+
+
+def test_annotations_are_numbered_within_their_session(ledger: Ledger, open_session: Open) -> None:
+    with open_session() as session:
+        chat = Session(session_id="s", messages=[Message(role="user", content="x")])
+        chat.annotations = [Annotation(label="good", sequence_number=1), Annotation(score=1)]
+        session.add_all([chat, Session(session_id="t", annotations=[Annotation(text="fine", author="ada")])])
+        session.commit()
+        assert [1, 2] == [note.annotation_number for note in chat.annotations]
+        note = Annotation(session_id="s", label="again")
+        session.add(note)
+        session.flush()
+        session.rollback()
+    ledger.run(lambda uow: uow.annotations.add("s", label="meanwhile"))
+    with open_session() as session:
+        session.add(note)
+        session.commit()
+        assert 4 == note.annotation_number
+        for wrong in ({"session_id": "s"}, {"label": "x"}, {"session_id": "s", "label": "x", "annotation_number": 9}):
+            session.add(Annotation(**wrong))
+            with pytest.raises(InvalidInput):
+                session.flush()
+            session.rollback()
+    assert () == ledger.check().findings
+    with ledger.read() as uow:
+        found = {note.annotation_number: note.label for note in uow.annotations.list(session_id="s")}
+        assert {1: "good", 2: None, 3: "meanwhile", 4: "again"} == found
+
+
+def test_any_json_value_is_metadata(ledger: Ledger, open_session: Open) -> None:
+    values: list[Any] = [None, 0, "", [1, None], {"a": 1.5}, True]
+    with open_session() as session:
+        entries = [SessionMetadata(key=str(number), value=value) for number, value in enumerate(values)]
+        session.add(Session(session_id="s", metadata_entries=entries))
+        session.commit()
+    with ledger.read() as uow:
+        assert values == list(uow.metadata.all("s").values())
+    assert () == ledger.check().findings
+
+
+def test_times_that_triggers_move_are_read_again(ledger: Ledger, open_session: Open) -> None:
+    with open_session() as session:
+        chat = Session(session_id="s")
+        session.add(chat)
+        session.commit()
+        before = chat.updated_at
+        chat.title = "new"
+        session.commit()
+        assert chat.updated_at > before
+    with ledger.read() as uow:
+        assert chat.updated_at == uow.sessions.get("s").updated_at

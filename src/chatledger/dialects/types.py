@@ -159,6 +159,16 @@ class Document(TypeDecorator[Any]):
         raise CorruptDatabase("a stored JSON value is damaged: run `chatledger db check`")
 
 
+class RequiredDocument(Document):
+    """A document that is always there: None is the JSON value null, and not NULL."""
+
+    cache_ok = True
+    should_evaluate_none = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return encode_json(value, "value")
+
+
 class EncodedDocument(Document):
     """A document whose text the caller has made already (the hot paths digest it first)."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
-from chatledger.models.base import Base, Json, PrimaryKey, SessionKey, Stamped, parent
+from chatledger.dialects import types
+from chatledger.models.base import Base, PrimaryKey, SessionKey, Stamped, parent
 
 if TYPE_CHECKING:
     from chatledger.models.session import Session
@@ -20,7 +21,8 @@ class SessionMetadata(Base):
 
     session_id: Mapped[SessionKey]
     key: Mapped[PrimaryKey]
-    value: Mapped[Json]
+    value: Mapped[Any] = mapped_column(types.RequiredDocument)
+    """JSON. None is stored as null."""
     updated_at: Mapped[Stamped]
 
     session: Mapped[Session] = parent("metadata_entries")

@@ -1,16 +1,24 @@
-"""The lock under which messages are numbered."""
+"""The locks under which messages are numbered and counters move."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.orm import Session as OrmSession
 
 from chatledger.dialects import dialect_of
 from chatledger.errors import SessionClosed, SessionNotFound
+from chatledger.models.annotation import Annotation
 from chatledger.models.base import table_of
+from chatledger.models.message import Message
 from chatledger.models.session import Session
 from chatledger.vocabulary import OPEN
 
 sessions = table_of(Session)
+
+#: In `Session.info`: whether the flush that is going on has locked the sessions that it writes to.
+_LOCKED = "chatledger_locked"
 
 
 def lock_session(connection: Connection, session_id: str, owner: str | None) -> int:
@@ -30,3 +38,42 @@ def lock_session(connection: Connection, session_id: str, owner: str | None) -> 
     if row.status not in OPEN:
         raise SessionClosed(session_id, row.status.value)
     return int(row.last_sequence)
+
+
+def lock_in_order(session: OrmSession, connection: Connection) -> None:
+    """Lock the sessions that a flush writes to, where there are several: once a flush, and in the same order in all.
+
+    A message takes the lock of its session, by its number or by the triggers that count it. Two flushes that did so in
+    the order of their statements could wait for each other.
+    """
+    if _LOCKED not in session.info:
+        for name in ("after_flush", "after_soft_rollback"):
+            event.listen(session, name, _forget_locks)
+    elif session.info[_LOCKED]:
+        return
+    session.info[_LOCKED] = True
+    written = _written(session)
+    if len(written) > 1:
+        dialect = dialect_of(connection.dialect.name)
+        for session_id in sorted(written):
+            dialect.lock_row(connection, sessions, sessions.c.session_id == session_id, (sessions.c.status,))
+
+
+def _forget_locks(session: OrmSession, _event: Any) -> None:
+    session.info[_LOCKED] = False
+
+
+def _written(session: OrmSession) -> set[str]:
+    """The sessions whose rows a flush writes, without those that it inserts, which nobody else can see yet."""
+    found: set[str | None] = set()
+    inserted: set[str | None] = set()
+    for one in session.new:
+        if isinstance(one, Session):
+            inserted.add(one.session_id)
+        elif isinstance(one, Message | Annotation):
+            chat = one.__dict__.get("session")
+            found.add(one.session_id if chat is None else chat.session_id)
+    for one in (*session.dirty, *session.deleted):
+        if isinstance(one, Session | Message):
+            found.add(one.__dict__.get("session_id"))
+    return {session_id for session_id in found - inserted if session_id is not None}

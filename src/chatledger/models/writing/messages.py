@@ -14,7 +14,7 @@ from chatledger.models.message import Message
 from chatledger.models.registration import register
 from chatledger.models.writing.context import context_of, session_of
 from chatledger.models.writing.counters import touch
-from chatledger.models.writing.locking import lock_session
+from chatledger.models.writing.locking import lock_in_order, lock_session
 from chatledger.models.writing.prices import costs_of
 from chatledger.models.writing.rows import refused_number
 from chatledger.schemas.costs import COUNTS
@@ -47,7 +47,8 @@ def _before_insert(_mapper: Any, connection: Connection, message: Message) -> No
         session = session_of(message)
         new = [one for one in session.new if isinstance(one, Message)]
         new.sort(key=lambda one: inspect(one).insert_order or 0)
-        # All at once: locks are taken in one order, and prices are read once.
+        lock_in_order(session, connection)
+        # All at once: prices and names are read once.
         _prepare(session, connection, new)
         info.pop(_READY)
 
@@ -84,19 +85,20 @@ def _prepare(session: OrmSession, connection: Connection, new: Sequence[Message]
         message.cost, message.priced_from = cost, priced_from
         message.digest, message.search_text = row["digest"], row["search_text"]
         inspect(message).info[_READY] = True
-    _number(connection, new, writer.owner)
+    _check_numbers(connection, new, writer.owner)
 
 
-def _number(connection: Connection, new: Sequence[Message], owner: str | None) -> None:
-    """Lock the sessions of new messages in order, and see that a number that is given is the next.
+def _check_numbers(connection: Connection, new: Sequence[Message], owner: str | None) -> None:
+    """See that numbers that are given are the next, and that all sessions belong to the owner.
 
     The numbers themselves are the column's default: with them, rows would be sent to some databases one by one.
     """
-    ids = sorted({message.session_id for message in new})
-    given = any(message.sequence_number is not None for message in new)
-    if len(ids) == 1 and not given and owner is None:
-        return  # the default takes the lock
-    last = {session_id: lock_session(connection, session_id, owner) for session_id in ids}
+    if owner is None and all(message.sequence_number is None for message in new):
+        return
+    last = {
+        session_id: lock_session(connection, session_id, owner)
+        for session_id in sorted({message.session_id for message in new})
+    }
     for message in new:
         number = last[message.session_id] = last[message.session_id] + 1
         if message.sequence_number is not None:
@@ -111,7 +113,9 @@ def _before_update(_mapper: Any, connection: Connection, message: Message) -> No
         if attributes[name].history.has_changes():
             raise InvalidInput(name, "is part of a message's key and cannot be changed: add a new message instead")
     changed = {name for name, attribute in _ATTRIBUTES.items() if attributes[attribute].history.has_changes()}
-    writer = context_of(session_of(message))
+    session = session_of(message)
+    writer = context_of(session)
+    lock_in_order(session, connection)
     if changed.intersection((*FIELDS, "created_at")):
         row = _stored(message, writer.clock())
         message.digest, message.search_text = row["digest"], row["search_text"]
@@ -127,16 +131,25 @@ def _before_update(_mapper: Any, connection: Connection, message: Message) -> No
 
 def _stored(message: Message, now: Any) -> dict[str, Any]:
     """A message in stored form, after the same validation as a service's. Its attributes are normalised."""
-    given = {name: getattr(message, attribute) for name, attribute in _ATTRIBUTES.items()}
+    state = inspect(message)
+    if state.pending:  # nothing of it is in the database, so what is not set is None
+        values = state.dict
+        given = {name: values.get(attribute) for name, attribute in _ATTRIBUTES.items()}
+    else:
+        given = {name: getattr(message, attribute) for name, attribute in _ATTRIBUTES.items()}
     if given["content"] is None:
         given["content"] = ""
     new = validated(NewMessage, given)
     row = to_row(new, now)
     for name, attribute in _ATTRIBUTES.items():
         value = getattr(new, name)
-        if name != "payload" and value is not given[name] and value != given[name]:
+        if value is not given[name] and name != "payload" and value != given[name]:
             setattr(message, attribute, value)
-    message.role, message.outcome, message.content = new.role, new.outcome, new.content
-    message.metadata_ = message.metadata_ or None
-    message.created_at = row["created_at"]
+    message.role, message.content = new.role, new.content
+    if new.outcome is not None:
+        message.outcome = new.outcome
+    if given["metadata"] is not None and not new.metadata:
+        message.metadata_ = None
+    if given["created_at"] is not row["created_at"]:
+        message.created_at = row["created_at"]
     return row

@@ -13,7 +13,8 @@ from chatledger.models.base import Base
 from chatledger.models.registration import register
 from chatledger.models.session import Session
 from chatledger.models.writing.context import context_of, session_of
-from chatledger.models.writing.counters import COUNTERS, READ
+from chatledger.models.writing.counters import COUNTERS, READ, touch
+from chatledger.models.writing.locking import lock_in_order
 from chatledger.schemas.fields import validated
 from chatledger.schemas.session import NewSession
 from chatledger.vocabulary import Status
@@ -27,6 +28,7 @@ def install() -> None:
     """Register the events."""
     event.listen(Session, "before_insert", _before_insert, propagate=True)
     event.listen(Session, "before_update", _before_update, propagate=True)
+    event.listen(Session, "after_update", _after_update, propagate=True)
     event.listen(Session, "before_delete", _before_delete, propagate=True)
 
 
@@ -65,6 +67,7 @@ def _forget_counters(chat: Session) -> None:
 
 
 def _before_update(_mapper: Any, connection: Connection, chat: Session) -> None:
+    lock_in_order(session_of(chat), connection)
     changed = {attribute.key for attribute in inspect(chat).attrs if attribute.history.has_changes()}
     for name in (*COUNTERS, "last_activity"):
         if name in changed:
@@ -74,6 +77,10 @@ def _before_update(_mapper: Any, connection: Connection, chat: Session) -> None:
     _validate(chat, [name for name in _FIELDS if name in changed])
     if changed & {"project_id", "model_id"}:
         _register(session_of(chat), connection, chat)
+
+
+def _after_update(_mapper: Any, _connection: Connection, chat: Session) -> None:
+    touch(session_of(chat), chat.session_id)  # a trigger moves `updated_at`
 
 
 def _before_delete(_mapper: Any, connection: Connection, chat: Session) -> None:
