@@ -27,7 +27,6 @@ CREATE TABLE chatledger_audit_log (
     CONSTRAINT pk_chatledger_audit_log PRIMARY KEY (session_id, audit_id)
 );
 CREATE INDEX ix_chatledger_audit_log_at ON chatledger_audit_log USING btree (at);
-CREATE INDEX ix_chatledger_audit_log_session_id ON chatledger_audit_log USING btree (session_id) WHERE (session_id <> ''::text);
 CREATE INDEX ix_chatledger_audit_log_user_id ON chatledger_audit_log USING btree (user_id);
 
 CREATE TABLE chatledger_batch_items (
@@ -150,7 +149,6 @@ CREATE TABLE chatledger_performance_metrics (
 );
 CREATE INDEX ix_chatledger_performance_metrics_at ON chatledger_performance_metrics USING btree (at);
 CREATE INDEX ix_chatledger_performance_metrics_name_at ON chatledger_performance_metrics USING btree (name, at);
-CREATE INDEX ix_chatledger_performance_metrics_session_id ON chatledger_performance_metrics USING btree (session_id) WHERE (session_id <> ''::text);
 CREATE INDEX ix_chatledger_performance_metrics_user_id ON chatledger_performance_metrics USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 CREATE TABLE chatledger_projects (
@@ -193,10 +191,10 @@ CREATE INDEX ix_chatledger_sessions_active_activity ON chatledger_sessions USING
 CREATE INDEX ix_chatledger_sessions_activity ON chatledger_sessions USING btree (activity_hour);
 CREATE INDEX ix_chatledger_sessions_archived_at ON chatledger_sessions USING btree (archived_at, session_id) WHERE (status = 'archived'::text);
 CREATE INDEX ix_chatledger_sessions_expired_at ON chatledger_sessions USING btree (expired_at, session_id) WHERE (status = 'expired'::text);
-CREATE INDEX ix_chatledger_sessions_model_activity ON chatledger_sessions USING btree (model_id, activity_hour);
-CREATE INDEX ix_chatledger_sessions_project_activity ON chatledger_sessions USING btree (project_id, activity_hour);
+CREATE INDEX ix_chatledger_sessions_model_activity ON chatledger_sessions USING btree (model_id, activity_hour DESC NULLS LAST);
+CREATE INDEX ix_chatledger_sessions_project_activity ON chatledger_sessions USING btree (project_id, activity_hour DESC NULLS LAST);
 CREATE INDEX ix_chatledger_sessions_resting_activity ON chatledger_sessions USING btree (activity_hour) WHERE (status = ANY (ARRAY['idle'::text, 'paused'::text]));
-CREATE INDEX ix_chatledger_sessions_user_activity ON chatledger_sessions USING btree (user_id, activity_hour);
+CREATE INDEX ix_chatledger_sessions_user_activity ON chatledger_sessions USING btree (user_id, activity_hour DESC NULLS LAST);
 
 CREATE TABLE chatledger_timeout_defaults (
     scope text NOT NULL,

@@ -15,7 +15,7 @@ CREATE TABLE chatledger_audit_log (
 )
  STRICT;
 CREATE INDEX ix_chatledger_audit_log_at ON chatledger_audit_log (at);
-CREATE INDEX ix_chatledger_audit_log_session_id ON chatledger_audit_log (session_id) WHERE session_id <> '';
+CREATE INDEX ix_chatledger_audit_log_session_id ON chatledger_audit_log (session_id);
 CREATE INDEX ix_chatledger_audit_log_user_id ON chatledger_audit_log (user_id);
 
 CREATE TABLE chatledger_batch_items (
@@ -148,7 +148,7 @@ CREATE TABLE chatledger_performance_metrics (
  STRICT;
 CREATE INDEX ix_chatledger_performance_metrics_at ON chatledger_performance_metrics (at);
 CREATE INDEX ix_chatledger_performance_metrics_name_at ON chatledger_performance_metrics (name, at);
-CREATE INDEX ix_chatledger_performance_metrics_session_id ON chatledger_performance_metrics (session_id) WHERE session_id <> '';
+CREATE INDEX ix_chatledger_performance_metrics_session_id ON chatledger_performance_metrics (session_id);
 CREATE INDEX ix_chatledger_performance_metrics_user_id ON chatledger_performance_metrics (user_id) WHERE user_id IS NOT NULL;
 
 CREATE TABLE chatledger_projects (

@@ -14,6 +14,9 @@ Why: the whole of the store. Names begin with `chatledger_`, so that the tables 
 - Lists are indexed by `sessions.activity_hour`, a plain column that a trigger moves when the hour changes. An index on
   `last_activity` itself would be rewritten by every append, and so would one on a generated column on SQLite. The free
   space of the fill factor lets PostgreSQL update the session in place (HOT).
+- The lists of a user, a project or a model ask PostgreSQL for `activity_hour DESC NULLS LAST`, which is the order of their own
+  indexes and not that of the index on the hour alone. Otherwise the planner, which takes a user's sessions to be spread over
+  all times, walks that index through everybody's newer sessions for a user whose sessions are old.
 - `messages.copied_from` and `copied_sequence` name the message that a fork, a restored copy or an imported branch was
   copied from, so that statistics and search can leave copies out. `session_usage` keeps copies in rows of their own.
 - What later revisions add must not rebuild a table that is large or a key: the outcome `streaming` and the trial number of
@@ -89,6 +92,7 @@ DERIVED = {"chatledger_session_usage"}
 def upgrade() -> None:
     sqlite = op.get_context().dialect.name == "sqlite"
     now = text(r"(strftime('%Y-%m-%d %H\:%M\:%f000', 'now'))" if sqlite else "CURRENT_TIMESTAMP")
+    newest_first = "activity_hour" if sqlite else text("activity_hour DESC NULLS LAST")
 
     op.create_table(
         "chatledger_projects",
@@ -196,15 +200,15 @@ def upgrade() -> None:
         ["expired_at", "session_id"],
         where="status = 'expired'",
     )
-    index("ix_chatledger_sessions_model_activity", "chatledger_sessions", ["model_id", "activity_hour"])
-    index("ix_chatledger_sessions_project_activity", "chatledger_sessions", ["project_id", "activity_hour"])
+    index("ix_chatledger_sessions_model_activity", "chatledger_sessions", ["model_id", newest_first])
+    index("ix_chatledger_sessions_project_activity", "chatledger_sessions", ["project_id", newest_first])
     index(
         "ix_chatledger_sessions_resting_activity",
         "chatledger_sessions",
         ["activity_hour"],
         where="status IN ('idle', 'paused')",
     )
-    index("ix_chatledger_sessions_user_activity", "chatledger_sessions", ["user_id", "activity_hour"])
+    index("ix_chatledger_sessions_user_activity", "chatledger_sessions", ["user_id", newest_first])
 
     op.create_table(
         "chatledger_messages",
@@ -441,12 +445,8 @@ def upgrade() -> None:
     )
     index("ix_chatledger_performance_metrics_at", "chatledger_performance_metrics", ["at"])
     index("ix_chatledger_performance_metrics_name_at", "chatledger_performance_metrics", ["name", "at"])
-    index(
-        "ix_chatledger_performance_metrics_session_id",
-        "chatledger_performance_metrics",
-        ["session_id"],
-        where="session_id <> ''",
-    )
+    if sqlite:  # elsewhere the primary key begins with it
+        index("ix_chatledger_performance_metrics_session_id", "chatledger_performance_metrics", ["session_id"])
     index(
         "ix_chatledger_performance_metrics_user_id",
         "chatledger_performance_metrics",
@@ -470,7 +470,8 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     index("ix_chatledger_audit_log_at", "chatledger_audit_log", ["at"])
-    index("ix_chatledger_audit_log_session_id", "chatledger_audit_log", ["session_id"], where="session_id <> ''")
+    if sqlite:  # elsewhere the primary key begins with it
+        index("ix_chatledger_audit_log_session_id", "chatledger_audit_log", ["session_id"])
     index("ix_chatledger_audit_log_user_id", "chatledger_audit_log", ["user_id"])
 
     op.create_table(
@@ -699,7 +700,9 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def index(name: str, table: str, columns: list[str], *, unique: bool = False, where: str | None = None) -> None:
+def index(
+    name: str, table: str, columns: list[str | sa.TextClause], *, unique: bool = False, where: str | None = None
+) -> None:
     condition = None if where is None else text(where)
     op.create_index(name, table, columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 

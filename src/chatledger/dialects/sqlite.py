@@ -76,6 +76,8 @@ class SQLite(Dialect):
         {
             "message_id",  # the integer key that full text needs; the mapper's key is the pair
             "uq_chatledger_messages_session_id_sequence_number",  # on other databases this pair is the primary key
+            "ix_chatledger_audit_log_session_id",  # on other databases the primary keys begin with the session
+            "ix_chatledger_performance_metrics_session_id",
             *(f"chatledger_messages_fts{part}" for part in ("", "_config", "_content", "_data", "_docsize", "_idx")),
         }
     )

@@ -14,7 +14,6 @@ class AuditEntry(Base):
 
     __tablename__ = "chatledger_audit_log"
     __table_args__ = (
-        Index("ix_chatledger_audit_log_session_id", "session_id", info={"where": "session_id <> ''"}),
         Index("ix_chatledger_audit_log_at", "at"),
         Index("ix_chatledger_audit_log_user_id", "user_id"),
         {"info": {"distribution": "session"}},

@@ -16,7 +16,6 @@ class Metric(Base):
     __table_args__ = (
         Index("ix_chatledger_performance_metrics_name_at", "name", "at"),
         Index("ix_chatledger_performance_metrics_at", "at"),
-        Index("ix_chatledger_performance_metrics_session_id", "session_id", info={"where": "session_id <> ''"}),
         Index("ix_chatledger_performance_metrics_user_id", "user_id", info={"where": "user_id IS NOT NULL"}),
         {"info": {"distribution": "session"}},
     )

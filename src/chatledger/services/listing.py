@@ -95,7 +95,9 @@ def _statement(given: frozenset[str], statuses: tuple[Status, ...]) -> Prepared:
         statement = statement.where(
             hour <= hour_of(last), tuple_(newest, sessions.c.session_id) < tuple_(last, session_id)
         )
-    order = (hour.desc(), newest.desc(), sessions.c.session_id.desc())
+    # With this order only the index of a user, project or model serves its list on PostgreSQL (migration 0001).
+    by_hour = hour.desc().nulls_last() if given.intersection(("owner", *_IDS)) else hour.desc()
+    order = (by_hour, newest.desc(), sessions.c.session_id.desc())
     return Prepared(statement.order_by(*order).limit(bindparam("count", type_=Whole)))
 
 
