@@ -11,7 +11,7 @@ from sqlalchemy import Insert, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session as OrmSession
 
-from chatledger import ChatledgerError, InvalidInput, Ledger, SessionClosed, SessionHeld, SessionNotFound
+from chatledger import ChatledgerError, InvalidInput, Ledger, Role, SessionClosed, SessionHeld, SessionNotFound
 from chatledger.models import Message, Session
 from tests.orm.conftest import Open, stored
 
@@ -194,3 +194,23 @@ def test_errors_do_not_repeat_values(ledger: Ledger) -> None:
         with pytest.raises(InvalidInput) as caught:
             session.flush()
         assert "walrus" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("conversation")
+def test_a_message_that_was_refused_can_be_mended(ledger: Ledger, open_session: Open) -> None:
+    good, bad = (
+        Message(session_id="s", role="user", content="one"),
+        Message(session_id="nobody", role="user", content="two"),
+    )
+    with open_session() as session:
+        for wrong in ("nobody", "s"):
+            bad.session_id = wrong
+            bad.role = "robot" if wrong == "s" else "user"  # type: ignore[assignment]  # the mistake that is meant
+            session.add_all([good, bad])
+            with pytest.raises(ChatledgerError):
+                session.flush()
+            session.rollback()
+        good.content, bad.role = "changed since", Role.USER
+        session.add_all([good, bad])
+        session.commit()
+    assert ["kept", "changed since", "two"] == [message.content for message in stored(ledger, "s")]

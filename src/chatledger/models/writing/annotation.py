@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, event, func, inspect, select
@@ -18,6 +20,7 @@ from chatledger.schemas.observations import NewAnnotation
 _annotations = table_of(Annotation)
 #: In `InstanceState.info`: the number that a flush gave, which stays on an object whose transaction was rolled back.
 _NUMBERED = "chatledger_number"
+#: In `InstanceState.info`: the flush that has prepared the object.
 _READY = "chatledger_ready"
 
 
@@ -27,19 +30,18 @@ def install() -> None:
 
 
 def _before_insert(_mapper: Any, connection: Connection, annotation: Annotation) -> None:
-    info = inspect(annotation).info
-    if not info.pop(_READY, False):
-        _prepare(connection, annotation)
-        info.pop(_READY)
-
-
-def _prepare(connection: Connection, annotation: Annotation) -> None:
-    """Validate and number all new annotations of the flush, under the locks of their sessions."""
     session = session_of(annotation)
-    now = context_of(session).clock()
-    new = [one for one in session.new if isinstance(one, Annotation)]
-    new.sort(key=lambda one: inspect(one).insert_order or 0)
-    lock_in_order(session, connection)
+    flush = lock_in_order(session, connection)
+    if inspect(annotation).info.get(_READY) is not flush:
+        new = [one for one in session.new if isinstance(one, Annotation)]
+        new.sort(key=lambda one: inspect(one).insert_order or 0)
+        _prepare(connection, new, context_of(session).clock())
+        for one in new:
+            inspect(one).info[_READY] = flush
+
+
+def _prepare(connection: Connection, new: Sequence[Annotation], now: datetime) -> None:
+    """Validate and number all new annotations of the flush, under the locks of their sessions."""
     dialect, last = dialect_of(connection.dialect.name), {}
     for one in new:
         if one.session_id is None:
@@ -62,7 +64,6 @@ def _prepare(connection: Connection, annotation: Annotation) -> None:
             one.created_at = now
         if inspect(one).dict.get("updated_at") is None:
             one.updated_at = one.created_at
-        info[_READY] = True
 
 
 def _validate(annotation: Annotation) -> None:
@@ -70,6 +71,6 @@ def _validate(annotation: Annotation) -> None:
     given = {name: getattr(annotation, name) for name in NewAnnotation.model_fields if name != "metadata"}
     new = validated(NewAnnotation, {**given, "metadata": annotation.metadata_})
     if new.label is None and new.score is None and new.text is None:
-        raise InvalidInput("annotation", "says nothing: give it a label, a score or a text")
+        raise InvalidInput("annotation", "needs a label, a score or a text")
     annotation.label, annotation.score, annotation.text = new.label, new.score, new.text
     annotation.metadata_ = annotation.metadata_ or None

@@ -17,8 +17,8 @@ from chatledger.vocabulary import OPEN
 
 sessions = table_of(Session)
 
-#: In `Session.info`: whether the flush that is going on has locked the sessions that it writes to.
-_LOCKED = "chatledger_locked"
+#: In `Session.info`: an object that stands for the flush that is going on, once it has locked what it writes to.
+_FLUSH = "chatledger_flush"
 
 
 def lock_session(connection: Connection, session_id: str, owner: str | None) -> int:
@@ -40,27 +40,29 @@ def lock_session(connection: Connection, session_id: str, owner: str | None) -> 
     return int(row.last_sequence)
 
 
-def lock_in_order(session: OrmSession, connection: Connection) -> None:
-    """Lock the sessions that a flush writes to, where there are several: once a flush, and in the same order in all.
+def lock_in_order(session: OrmSession, connection: Connection) -> object:
+    """Lock the sessions that a flush writes to, where there are several, and return an object that stands for the flush.
 
-    A message takes the lock of its session, by its number or by the triggers that count it. Two flushes that did so in
-    the order of their statements could wait for each other.
+    Once a flush, and in the same order in all: a message takes the lock of its session, by its number or by the triggers
+    that count it, and two flushes that did so in the order of their statements could wait for each other.
     """
-    if _LOCKED not in session.info:
+    if _FLUSH not in session.info:
         for name in ("after_flush", "after_soft_rollback"):
-            event.listen(session, name, _forget_locks)
-    elif session.info[_LOCKED]:
-        return
-    session.info[_LOCKED] = True
+            event.listen(session, name, _end_flush)
+    flush = session.info.get(_FLUSH)
+    if flush is not None:
+        return flush
+    flush = session.info[_FLUSH] = object()
     written = _written(session)
     if len(written) > 1:
         dialect = dialect_of(connection.dialect.name)
         for session_id in sorted(written):
             dialect.lock_row(connection, sessions, sessions.c.session_id == session_id, (sessions.c.status,))
+    return flush
 
 
-def _forget_locks(session: OrmSession, _event: Any) -> None:
-    session.info[_LOCKED] = False
+def _end_flush(session: OrmSession, _event: Any) -> None:
+    session.info[_FLUSH] = None
 
 
 def _written(session: OrmSession) -> set[str]:

@@ -29,6 +29,7 @@ _ATTRIBUTES = {name: "metadata_" if name == "metadata" else name for name in New
 _NUMBERED = "chatledger_number"
 #: In `InstanceState.info`: what an earlier flush of this object filled in.
 _FILLED = "chatledger_filled"
+#: In `InstanceState.info`: the flush that has prepared the object.
 _READY = "chatledger_ready"
 
 
@@ -42,15 +43,15 @@ def install() -> None:
 
 
 def _before_insert(_mapper: Any, connection: Connection, message: Message) -> None:
-    info = inspect(message).info
-    if not info.pop(_READY, False):
-        session = session_of(message)
+    session = session_of(message)
+    flush = lock_in_order(session, connection)
+    if inspect(message).info.get(_READY) is not flush:
         new = [one for one in session.new if isinstance(one, Message)]
         new.sort(key=lambda one: inspect(one).insert_order or 0)
-        lock_in_order(session, connection)
         # All at once: prices and names are read once.
         _prepare(session, connection, new)
-        info.pop(_READY)
+        for one in new:
+            inspect(one).info[_READY] = flush
 
 
 def _after_insert(_mapper: Any, _connection: Connection, message: Message) -> None:
@@ -84,7 +85,6 @@ def _prepare(session: OrmSession, connection: Connection, new: Sequence[Message]
             inspect(message).info[_FILLED] = {"cost": cost, "priced_from": priced_from}
         message.cost, message.priced_from = cost, priced_from
         message.digest, message.search_text = row["digest"], row["search_text"]
-        inspect(message).info[_READY] = True
     _check_numbers(connection, new, writer.owner)
 
 
