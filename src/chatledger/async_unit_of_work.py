@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from chatledger.callbacks import required_callback
-from chatledger.errors import Busy, UnitOfWorkEnded
+from chatledger.errors import PoolExhausted, UnitOfWorkEnded
 from chatledger.services.awaited import (
     AsyncAnnotations,
     AsyncAudit,
@@ -125,11 +125,17 @@ class Room:
     uow: UnitOfWork
 
     def __init__(
-        self, opening: Callable[[], AbstractContextManager[UnitOfWork]], workers: Workers, timeout: float
+        self,
+        opening: Callable[[], AbstractContextManager[UnitOfWork]],
+        workers: Workers,
+        timeout: float,
+        *,
+        writing: bool = False,
     ) -> None:
         self._opening = opening
         self._workers = workers
         self._timeout = timeout
+        self.writing = writing
         self._calls: queue.SimpleQueue[_Call | BaseException | None] = queue.SimpleQueue()
         self._left = False
         self._busy = False
@@ -144,7 +150,7 @@ class Room:
         try:
             await asyncio.wait([self._opened], timeout=self._timeout)
             if not self._opened.done() and job.cancel():
-                raise Busy("every connection of the pool is in use: close units of work sooner, or raise pool_size")
+                raise PoolExhausted
             outcome, error = await asyncio.shield(self._opened)
         except BaseException:
             # It may open after all: then it finds this at once and rolls back.

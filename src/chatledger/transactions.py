@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session as OrmSession
 from chatledger.callbacks import plain, require_synchronous
 from chatledger.core import Core
 from chatledger.dialects.base import Mode
-from chatledger.errors import Busy, LedgerClosed, OutOfSpace, Unavailable
+from chatledger.errors import Busy, LedgerClosed, NestedWrite, OutOfSpace, Unavailable
 from chatledger.schemas.fields import acting
 from chatledger.unit_of_work import UnitOfWork
 
@@ -98,6 +98,8 @@ class Transactions:
                     outcome = plain(work(uow), "work")
                     committing = True
                 return outcome
+            except NestedWrite:  # waiting does not help
+                raise
             except Busy:
                 if attempt == _ATTEMPTS or time.monotonic() >= deadline:
                     raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 from chatledger import errors
 from chatledger.dialects.custody import Custody
 from chatledger.dialects.fulltext import FullText
-from chatledger.dialects.gate import POOL_EXHAUSTED, Places
+from chatledger.dialects.gate import NoQueue, Places
 from chatledger.dialects.integrity import Integrity
 from chatledger.settings import Settings
 
@@ -88,12 +88,12 @@ class Dialect(ABC):
     def prepare(self, url: URL) -> None:
         """Make what must be there before the first connection. Raises what `errors` calls it when it cannot be."""
 
-    def gate(self, url: URL, wait: float) -> AbstractContextManager[Any]:
+    def gate(self, url: URL, wait: float) -> NoQueue:
         """Where the writers of this process queue, in order, before they begin. Can be entered again and again."""
-        return nullcontext()
+        return NoQueue()
 
     def places(self, settings: Settings) -> Places | None:
-        """Where those who need a connection of the pool queue, in order, if that is not done at the gate."""
+        """Where those who need a connection of the pool queue, in order. None: the pool lets them wait by itself."""
         return None
 
     @abstractmethod
@@ -166,7 +166,7 @@ class Dialect(ABC):
     def translate(self, error: BaseException) -> errors.ChatledgerError:
         """The one place where a driver's error becomes one of ours."""
         if isinstance(error, sa.TimeoutError):
-            return errors.Busy(POOL_EXHAUSTED)
+            return errors.PoolExhausted()
         kind, message, code = self.classify(error)
         translated = kind.__new__(kind)
         translated.args = (message,)

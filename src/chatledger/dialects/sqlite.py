@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from chatledger import errors
 from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, original, scalars
 from chatledger.dialects.fork import survive_fork
-from chatledger.dialects.gate import Turn, gate_of
+from chatledger.dialects.gate import Places, Turn, gate_of
 from chatledger.dialects.sqlite_connection import (
     WAL_RESET_FIXED,
     Configure,
@@ -145,6 +145,9 @@ class SQLite(Dialect):
     def gate(self, url: URL, wait: float) -> Turn:
         path = self.file(url)
         return Turn(gate_of(None if path is None else str(path.resolve())), wait)
+
+    def places(self, settings: Settings) -> Places:
+        return Places(settings.pool_size + settings.max_overflow)
 
     def state(self, connection: Connection) -> State:
         tables = set(scalars(connection, "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"))

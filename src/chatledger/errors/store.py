@@ -172,6 +172,24 @@ class Busy(ChatledgerError):
     """The database was in use for longer than the ledger was allowed to wait. Nothing was written."""
 
 
+class PoolExhausted(Busy):
+    """Every connection of the pool was in use for longer than `pool_timeout`. No lock was in the way."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "every connection of the pool is in use: close units of work sooner, or raise pool_size or max_overflow"
+        )
+
+
+class NestedWrite(Busy):
+    """A writing block inside another one of the same thread or task, which it would wait for. Refused at once."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this thread or task is inside of a writing block: use its unit of work, and do not begin one inside another"
+        )
+
+
 class Unavailable(ChatledgerError):
     """The database cannot be reached, or cannot take what was written. Nothing was acknowledged."""
 
