@@ -33,7 +33,7 @@ _SESSIONS = f"""
     SELECT {", ".join(SESSION)},
         (SELECT json_object_agg(key, value) FROM chatledger_session_metadata AS d WHERE d.session_id = s.session_id)
     FROM chatledger_sessions AS s WHERE user_id = %s AND status <> 'expired'
-    ORDER BY activity_minute DESC, last_activity DESC, session_id DESC LIMIT %s"""
+    ORDER BY activity_hour DESC NULLS LAST, last_activity DESC, session_id DESC LIMIT %s"""
 # Never prepared: planned for its words, the query is a constant, and the planner knows whether to walk created_at (common
 # words) or the GIN index (rare ones). A generic plan is up to ten times slower, as is a query that comes from a CTE.
 _SEARCH = f"""

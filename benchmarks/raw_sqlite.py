@@ -24,7 +24,7 @@ _SESSIONS = f"""
         (SELECT json_group_object(key, json(value)) FROM chatledger_session_metadata AS d
             WHERE d.session_id = s.session_id)
     FROM chatledger_sessions AS s WHERE user_id = ? AND status <> 'expired'
-    ORDER BY activity_minute DESC, last_activity DESC, session_id DESC LIMIT ?"""
+    ORDER BY activity_hour DESC, last_activity DESC, session_id DESC LIMIT ?"""
 # The order of a materialised part is kept by the joins that follow, as SQLite runs them.
 _SEARCH = f"""
     WITH newest AS MATERIALIZED (

@@ -1,18 +1,19 @@
--- The schema of a ledger at revision 0011. Written by `make schema`: do not edit.
+-- The schema of a ledger at revision 0004. Written by `make schema`: do not edit.
 
 -- Tables and their indexes
 
 CREATE TABLE chatledger_audit_log (
-    audit_id INTEGER PRIMARY KEY AUTOINCREMENT,
-    at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+    session_id TEXT DEFAULT '' NOT NULL,
+    audit_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     action TEXT NOT NULL,
     actor TEXT,
     reason TEXT,
-    session_id TEXT,
     user_id TEXT,
-    count INTEGER NOT NULL DEFAULT 1,
+    count INTEGER DEFAULT 1 NOT NULL,
     details TEXT
-) STRICT;
+)
+ STRICT;
 CREATE INDEX ix_chatledger_audit_log_at ON chatledger_audit_log (at);
 CREATE INDEX ix_chatledger_audit_log_session_id ON chatledger_audit_log (session_id);
 CREATE INDEX ix_chatledger_audit_log_user_id ON chatledger_audit_log (user_id);
@@ -20,62 +21,66 @@ CREATE INDEX ix_chatledger_audit_log_user_id ON chatledger_audit_log (user_id);
 CREATE TABLE chatledger_batch_items (
     job_id TEXT NOT NULL,
     item_number INTEGER NOT NULL,
-    key TEXT NOT NULL,
+    "key" TEXT NOT NULL,
     payload TEXT,
-    rank INTEGER NOT NULL DEFAULT 0,
-    status TEXT NOT NULL DEFAULT 'waiting',
-    attempts INTEGER NOT NULL DEFAULT 0,
-    lease INTEGER NOT NULL DEFAULT 0,
+    rank INTEGER DEFAULT 0 NOT NULL,
+    status TEXT DEFAULT 'waiting' NOT NULL,
+    attempts INTEGER DEFAULT 0 NOT NULL,
+    lease INTEGER DEFAULT 0 NOT NULL,
     worker TEXT,
     due_at TEXT,
     claimed_at TEXT,
     finished_at TEXT,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     result TEXT,
     session_id TEXT,
     error_kind TEXT,
     error TEXT,
     CONSTRAINT pk_chatledger_batch_items PRIMARY KEY (job_id, item_number),
-    CONSTRAINT uq_chatledger_batch_items_job_id_key UNIQUE (job_id, key),
+    CONSTRAINT uq_chatledger_batch_items_job_id_key UNIQUE (job_id, "key"),
     CONSTRAINT ck_chatledger_batch_items_status CHECK (status IN ('waiting', 'delayed', 'running', 'done', 'failed'))
-) STRICT;
+)
+ STRICT;
 CREATE INDEX ix_chatledger_batch_items_done ON chatledger_batch_items (job_id, finished_at) WHERE status = 'done';
-CREATE INDEX ix_chatledger_batch_items_due ON chatledger_batch_items (job_id, status, due_at, item_number)
-WHERE status IN ('delayed', 'running');
+CREATE INDEX ix_chatledger_batch_items_due ON chatledger_batch_items (job_id, status, due_at, item_number) WHERE status IN ('delayed', 'running');
 CREATE INDEX ix_chatledger_batch_items_failed ON chatledger_batch_items (job_id, error_kind) WHERE status = 'failed';
 CREATE INDEX ix_chatledger_batch_items_session_id ON chatledger_batch_items (session_id) WHERE session_id IS NOT NULL;
-CREATE INDEX ix_chatledger_batch_items_waiting ON chatledger_batch_items (job_id, rank, item_number)
-WHERE status = 'waiting';
+CREATE INDEX ix_chatledger_batch_items_waiting ON chatledger_batch_items (job_id, rank, item_number) WHERE status = 'waiting';
 
 CREATE TABLE chatledger_batch_jobs (
     job_id TEXT NOT NULL,
     user_id TEXT,
     name TEXT,
-    status TEXT NOT NULL DEFAULT 'open',
-    last_item INTEGER NOT NULL DEFAULT 0,
+    status TEXT DEFAULT 'open' NOT NULL,
+    last_item INTEGER DEFAULT 0 NOT NULL,
     max_attempts INTEGER NOT NULL,
     backoff_ms INTEGER NOT NULL,
     backoff_limit_ms INTEGER NOT NULL,
     max_running INTEGER,
     time_limit_ms INTEGER,
     metadata TEXT,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-    updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_chatledger_batch_jobs PRIMARY KEY (job_id),
     CONSTRAINT ck_chatledger_batch_jobs_status CHECK (status IN ('open', 'paused', 'cancelled'))
-) STRICT, WITHOUT ROWID;
+)
+ WITHOUT ROWID,
+ STRICT;
 CREATE INDEX ix_chatledger_batch_jobs_created_at ON chatledger_batch_jobs (created_at, job_id);
 CREATE INDEX ix_chatledger_batch_jobs_user_created_at ON chatledger_batch_jobs (user_id, created_at, job_id);
 
 CREATE TABLE chatledger_comparison_groups (
     group_id TEXT NOT NULL,
     user_id TEXT,
-    kind TEXT NOT NULL CONSTRAINT ck_chatledger_comparison_groups_kind CHECK (kind IN ('model', 'prompt', 'parameters')),
+    kind TEXT NOT NULL,
     title TEXT,
     variants TEXT NOT NULL,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-    CONSTRAINT pk_chatledger_comparison_groups PRIMARY KEY (group_id)
-) STRICT, WITHOUT ROWID;
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_chatledger_comparison_groups PRIMARY KEY (group_id),
+    CONSTRAINT ck_chatledger_comparison_groups_kind CHECK (kind IN ('model', 'prompt', 'parameters'))
+)
+ WITHOUT ROWID,
+ STRICT;
 
 CREATE TABLE chatledger_comparison_results (
     group_id TEXT NOT NULL,
@@ -83,9 +88,9 @@ CREATE TABLE chatledger_comparison_results (
     variant_a TEXT NOT NULL,
     variant_b TEXT NOT NULL,
     judge TEXT NOT NULL,
-    judge_kind TEXT NOT NULL
-        CONSTRAINT ck_chatledger_comparison_results_judge_kind CHECK (judge_kind IN ('person', 'model', 'metric')),
-    preference REAL CONSTRAINT ck_chatledger_comparison_results_preference CHECK (preference BETWEEN 0 AND 1),
+    trial INTEGER DEFAULT 1 NOT NULL,
+    judge_kind TEXT NOT NULL,
+    preference REAL,
     first TEXT,
     scores_a TEXT,
     scores_b TEXT,
@@ -95,18 +100,24 @@ CREATE TABLE chatledger_comparison_results (
     duration_b_ms INTEGER,
     prompt TEXT,
     notes TEXT,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-    CONSTRAINT pk_chatledger_comparison_results PRIMARY KEY (group_id, prompt_key, variant_a, variant_b, judge)
-) STRICT, WITHOUT ROWID;
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_chatledger_comparison_results PRIMARY KEY (group_id, prompt_key, variant_a, variant_b, judge, trial),
+    CONSTRAINT ck_chatledger_comparison_results_preference CHECK (preference BETWEEN 0 AND 1),
+    CONSTRAINT ck_chatledger_comparison_results_judge_kind CHECK (judge_kind IN ('person', 'model', 'metric'))
+)
+ WITHOUT ROWID,
+ STRICT;
 
 CREATE TABLE chatledger_comparison_sessions (
     group_id TEXT NOT NULL,
     session_id TEXT NOT NULL,
     variant TEXT NOT NULL,
     prompt_key TEXT,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_chatledger_comparison_sessions PRIMARY KEY (group_id, session_id)
-) STRICT, WITHOUT ROWID;
+)
+ WITHOUT ROWID,
+ STRICT;
 CREATE INDEX ix_chatledger_comparison_sessions_session_id ON chatledger_comparison_sessions (session_id);
 
 CREATE TABLE chatledger_models (
@@ -116,26 +127,28 @@ CREATE TABLE chatledger_models (
     context_window INTEGER,
     notes TEXT,
     metadata TEXT,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     archived_at TEXT,
     CONSTRAINT pk_chatledger_models PRIMARY KEY (model_id)
-) STRICT;
+)
+ STRICT;
 
 CREATE TABLE chatledger_performance_metrics (
-    metric_id INTEGER NOT NULL CONSTRAINT pk_chatledger_performance_metrics PRIMARY KEY AUTOINCREMENT,
+    session_id TEXT DEFAULT '' NOT NULL,
+    metric_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL,
     value REAL NOT NULL,
     unit TEXT,
-    session_id TEXT,
     user_id TEXT,
     model_id TEXT,
     project_id TEXT,
     metadata TEXT,
-    at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now'))
-) STRICT;
+    at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL
+)
+ STRICT;
 CREATE INDEX ix_chatledger_performance_metrics_at ON chatledger_performance_metrics (at);
 CREATE INDEX ix_chatledger_performance_metrics_name_at ON chatledger_performance_metrics (name, at);
-CREATE INDEX ix_chatledger_performance_metrics_session_id ON chatledger_performance_metrics (session_id) WHERE session_id IS NOT NULL;
+CREATE INDEX ix_chatledger_performance_metrics_session_id ON chatledger_performance_metrics (session_id);
 CREATE INDEX ix_chatledger_performance_metrics_user_id ON chatledger_performance_metrics (user_id) WHERE user_id IS NOT NULL;
 
 CREATE TABLE chatledger_projects (
@@ -143,10 +156,47 @@ CREATE TABLE chatledger_projects (
     name TEXT,
     description TEXT,
     metadata TEXT,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     archived_at TEXT,
     CONSTRAINT pk_chatledger_projects PRIMARY KEY (project_id)
-) STRICT;
+)
+ STRICT;
+
+CREATE TABLE chatledger_sessions (
+    session_id TEXT NOT NULL,
+    user_id TEXT,
+    project_id TEXT,
+    model_id TEXT,
+    title TEXT,
+    system_prompt TEXT,
+    status TEXT DEFAULT 'active' NOT NULL,
+    context TEXT DEFAULT '{}' NOT NULL,
+    message_count INTEGER DEFAULT 0 NOT NULL,
+    total_tokens INTEGER DEFAULT 0 NOT NULL,
+    total_duration_ms INTEGER DEFAULT 0 NOT NULL,
+    total_cost INTEGER DEFAULT 0 NOT NULL,
+    last_sequence INTEGER DEFAULT 0 NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    last_activity TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    expired_at TEXT,
+    archived_at TEXT,
+    held_at TEXT,
+    forked_from TEXT,
+    forked_at INTEGER,
+    activity_hour TEXT,
+    CONSTRAINT pk_chatledger_sessions PRIMARY KEY (session_id),
+    CONSTRAINT ck_chatledger_sessions_status CHECK (status IN ('active', 'idle', 'paused', 'archived', 'expired', 'failed'))
+)
+ STRICT;
+CREATE INDEX ix_chatledger_sessions_active_activity ON chatledger_sessions (activity_hour) WHERE status = 'active';
+CREATE INDEX ix_chatledger_sessions_activity ON chatledger_sessions (activity_hour);
+CREATE INDEX ix_chatledger_sessions_archived_at ON chatledger_sessions (archived_at, session_id) WHERE status = 'archived';
+CREATE INDEX ix_chatledger_sessions_expired_at ON chatledger_sessions (expired_at, session_id) WHERE status = 'expired';
+CREATE INDEX ix_chatledger_sessions_model_activity ON chatledger_sessions (model_id, activity_hour);
+CREATE INDEX ix_chatledger_sessions_project_activity ON chatledger_sessions (project_id, activity_hour);
+CREATE INDEX ix_chatledger_sessions_resting_activity ON chatledger_sessions (activity_hour) WHERE status IN ('idle', 'paused');
+CREATE INDEX ix_chatledger_sessions_user_activity ON chatledger_sessions (user_id, activity_hour);
 
 CREATE TABLE chatledger_timeout_defaults (
     scope TEXT NOT NULL,
@@ -155,11 +205,13 @@ CREATE TABLE chatledger_timeout_defaults (
     archive_limit INTEGER,
     hard_limit INTEGER,
     warn_before INTEGER,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-    updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_chatledger_timeout_defaults PRIMARY KEY (scope, scope_id),
-    CONSTRAINT ck_chatledger_timeout_defaults_scope CHECK (scope IN ('ledger', 'project', 'user'))
-) STRICT, WITHOUT ROWID;
+    CONSTRAINT ck_chatledger_timeout_defaults_scope CHECK (scope IN ('user', 'project', 'ledger'))
+)
+ WITHOUT ROWID,
+ STRICT;
 
 CREATE TABLE chatledger_workflow_executions (
     execution_id TEXT NOT NULL,
@@ -171,15 +223,16 @@ CREATE TABLE chatledger_workflow_executions (
     state TEXT NOT NULL,
     error TEXT,
     runner TEXT,
-    fence INTEGER NOT NULL DEFAULT 0,
+    fence INTEGER DEFAULT 0 NOT NULL,
     lease_until TEXT,
     cancel_requested_at TEXT,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     started_at TEXT,
     finished_at TEXT,
     CONSTRAINT pk_chatledger_workflow_executions PRIMARY KEY (execution_id),
     CONSTRAINT ck_chatledger_workflow_executions_state CHECK (state IN ('pending', 'running', 'succeeded', 'failed', 'cancelled'))
-) STRICT;
+)
+ STRICT;
 CREATE INDEX ix_chatledger_workflow_executions_created_at ON chatledger_workflow_executions (created_at, execution_id);
 CREATE INDEX ix_chatledger_workflow_executions_user_id ON chatledger_workflow_executions (user_id, created_at, execution_id);
 
@@ -188,79 +241,10 @@ CREATE TABLE chatledger_workflows (
     name TEXT NOT NULL,
     version INTEGER NOT NULL,
     definition TEXT NOT NULL,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_chatledger_workflows PRIMARY KEY (user_id, name, version)
-) STRICT;
-
-CREATE TABLE chatledger_model_prices (
-    model_id TEXT NOT NULL,
-    effective_from TEXT NOT NULL,
-    input INTEGER,
-    output INTEGER,
-    cached_input INTEGER,
-    reasoning INTEGER,
-    others TEXT,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-    CONSTRAINT pk_chatledger_model_prices PRIMARY KEY (model_id, effective_from),
-    CONSTRAINT fk_chatledger_model_prices_model_id FOREIGN KEY (model_id) REFERENCES chatledger_models (model_id)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE chatledger_sessions (
-    session_id TEXT NOT NULL,
-    user_id TEXT,
-    project_id TEXT,
-    model_id TEXT,
-    title TEXT,
-    system_prompt TEXT,
-    status TEXT NOT NULL DEFAULT 'active',
-    context TEXT NOT NULL DEFAULT '{}',
-    message_count INTEGER NOT NULL DEFAULT 0,
-    total_tokens INTEGER NOT NULL DEFAULT 0,
-    total_duration_ms INTEGER NOT NULL DEFAULT 0,
-    total_cost INTEGER NOT NULL DEFAULT 0,
-    last_sequence INTEGER NOT NULL DEFAULT 0,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-    updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-    last_activity TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-    expired_at TEXT,
-    archived_at TEXT,
-    forked_from TEXT,
-    forked_at INTEGER,
-    activity_minute TEXT GENERATED ALWAYS AS (substr(last_activity, 1, 16)) STORED, held_at TEXT,
-    CONSTRAINT pk_chatledger_sessions PRIMARY KEY (session_id),
-    CONSTRAINT fk_chatledger_sessions_project_id FOREIGN KEY (project_id) REFERENCES chatledger_projects (project_id),
-    CONSTRAINT fk_chatledger_sessions_model_id FOREIGN KEY (model_id) REFERENCES chatledger_models (model_id),
-    CONSTRAINT ck_chatledger_sessions_status CHECK (status IN ('active', 'idle', 'paused', 'archived', 'expired', 'failed'))
-) STRICT;
-CREATE INDEX ix_chatledger_sessions_active_activity ON chatledger_sessions (activity_minute) WHERE status = 'active';
-CREATE INDEX ix_chatledger_sessions_activity ON chatledger_sessions (activity_minute);
-CREATE INDEX ix_chatledger_sessions_archived_at ON chatledger_sessions (archived_at, session_id) WHERE status = 'archived';
-CREATE INDEX ix_chatledger_sessions_expired_at ON chatledger_sessions (expired_at, session_id) WHERE status = 'expired';
-CREATE INDEX ix_chatledger_sessions_model_activity ON chatledger_sessions (model_id, activity_minute);
-CREATE INDEX ix_chatledger_sessions_project_activity ON chatledger_sessions (project_id, activity_minute);
-CREATE INDEX ix_chatledger_sessions_resting_activity ON chatledger_sessions (activity_minute) WHERE status IN ('idle', 'paused');
-CREATE INDEX ix_chatledger_sessions_user_activity ON chatledger_sessions (user_id, activity_minute);
-
-CREATE TABLE chatledger_workflow_steps (
-    execution_id TEXT NOT NULL,
-    step TEXT NOT NULL,
-    item INTEGER NOT NULL,
-    state TEXT NOT NULL,
-    attempt INTEGER NOT NULL DEFAULT 0,
-    items INTEGER,
-    input TEXT,
-    output TEXT,
-    error TEXT,
-    session_id TEXT,
-    history TEXT,
-    not_before TEXT,
-    started_at TEXT,
-    finished_at TEXT,
-    CONSTRAINT pk_chatledger_workflow_steps PRIMARY KEY (execution_id, step, item),
-    CONSTRAINT fk_chatledger_workflow_steps_execution_id FOREIGN KEY (execution_id) REFERENCES chatledger_workflow_executions (execution_id) ON DELETE CASCADE,
-    CONSTRAINT ck_chatledger_workflow_steps_state CHECK (state IN ('pending', 'running', 'succeeded', 'failed', 'skipped', 'cancelled'))
-) STRICT;
-CREATE INDEX ix_chatledger_workflow_steps_session_id ON chatledger_workflow_steps (session_id) WHERE session_id IS NOT NULL;
+)
+ STRICT;
 
 CREATE TABLE chatledger_annotations (
     session_id TEXT NOT NULL,
@@ -271,19 +255,20 @@ CREATE TABLE chatledger_annotations (
     text TEXT,
     author TEXT,
     metadata TEXT,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-    updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_chatledger_annotations PRIMARY KEY (session_id, annotation_number),
-    CONSTRAINT ck_chatledger_annotations_sequence_number CHECK (sequence_number >= 1),
+    CONSTRAINT fk_chatledger_annotations_session_id FOREIGN KEY(session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
     CONSTRAINT ck_chatledger_annotations_says CHECK (label IS NOT NULL OR score IS NOT NULL OR text IS NOT NULL),
-    CONSTRAINT fk_chatledger_annotations_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
-) STRICT;
+    CONSTRAINT ck_chatledger_annotations_sequence_number CHECK (sequence_number >= 1)
+)
+ STRICT;
 CREATE INDEX ix_chatledger_annotations_created_at ON chatledger_annotations (created_at, session_id, annotation_number);
 CREATE INDEX ix_chatledger_annotations_label ON chatledger_annotations (label, session_id);
 CREATE INDEX ix_chatledger_annotations_message ON chatledger_annotations (session_id, sequence_number);
 
 CREATE TABLE chatledger_messages (
-    message_id INTEGER PRIMARY KEY,
+    message_id INTEGER NOT NULL,
     session_id TEXT NOT NULL,
     sequence_number INTEGER NOT NULL,
     role TEXT NOT NULL,
@@ -296,66 +281,98 @@ CREATE TABLE chatledger_messages (
     input_tokens INTEGER,
     output_tokens INTEGER,
     cached_tokens INTEGER,
+    reasoning_tokens INTEGER,
     tokens_used INTEGER,
     duration_ms INTEGER,
     cost INTEGER,
-    key TEXT,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+    priced_from TEXT,
+    outcome TEXT,
+    "key" TEXT,
+    copied_from TEXT,
+    copied_sequence INTEGER,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     digest BLOB,
-    search_text TEXT, reasoning_tokens INTEGER, outcome TEXT
-    CONSTRAINT ck_chatledger_messages_outcome CHECK (outcome IN ('complete', 'interrupted', 'error')), priced_from TEXT,
+    search_text TEXT,
+    PRIMARY KEY (message_id),
     CONSTRAINT uq_chatledger_messages_session_id_sequence_number UNIQUE (session_id, sequence_number),
-    CONSTRAINT fk_chatledger_messages_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
+    CONSTRAINT fk_chatledger_messages_session_id FOREIGN KEY(session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
+    CONSTRAINT ck_chatledger_messages_role CHECK (role IN ('system', 'developer', 'user', 'assistant', 'tool')),
+    CONSTRAINT ck_chatledger_messages_outcome CHECK (outcome IN ('complete', 'interrupted', 'error', 'streaming')),
     CONSTRAINT ck_chatledger_messages_sequence_number CHECK (sequence_number >= 1),
-    CONSTRAINT ck_chatledger_messages_role CHECK (role IN ('system', 'developer', 'user', 'assistant', 'tool'))
-) STRICT;
-CREATE INDEX ix_chatledger_messages_durations ON chatledger_messages (session_id, created_at, role, model_id, duration_ms)
-WHERE duration_ms IS NOT NULL;
-CREATE UNIQUE INDEX uq_chatledger_messages_session_id_key ON chatledger_messages (session_id, key) WHERE key IS NOT NULL;
+    CONSTRAINT ck_chatledger_messages_copied_from CHECK ((copied_from IS NULL) = (copied_sequence IS NULL))
+)
+ STRICT;
+CREATE INDEX ix_chatledger_messages_copied_from ON chatledger_messages (copied_from, copied_sequence) WHERE copied_from IS NOT NULL;
+CREATE INDEX ix_chatledger_messages_durations ON chatledger_messages (session_id, created_at, role, model_id, duration_ms) WHERE duration_ms IS NOT NULL;
+CREATE UNIQUE INDEX uq_chatledger_messages_session_id_key ON chatledger_messages (session_id, "key") WHERE key IS NOT NULL;
+
+CREATE TABLE chatledger_model_prices (
+    model_id TEXT NOT NULL,
+    effective_from TEXT NOT NULL,
+    input INTEGER,
+    output INTEGER,
+    cached_input INTEGER,
+    reasoning INTEGER,
+    others TEXT,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_chatledger_model_prices PRIMARY KEY (model_id, effective_from),
+    CONSTRAINT fk_chatledger_model_prices_model_id FOREIGN KEY(model_id) REFERENCES chatledger_models (model_id)
+)
+ WITHOUT ROWID,
+ STRICT;
 
 CREATE TABLE chatledger_session_metadata (
     session_id TEXT NOT NULL,
-    key TEXT NOT NULL,
+    "key" TEXT NOT NULL,
     value TEXT NOT NULL,
-    updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-    CONSTRAINT pk_chatledger_session_metadata PRIMARY KEY (session_id, key),
-    CONSTRAINT fk_chatledger_session_metadata_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
-) STRICT, WITHOUT ROWID;
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_chatledger_session_metadata PRIMARY KEY (session_id, "key"),
+    CONSTRAINT fk_chatledger_session_metadata_session_id FOREIGN KEY(session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
+)
+ WITHOUT ROWID,
+ STRICT;
 
 CREATE TABLE chatledger_session_snapshots (
     session_id TEXT NOT NULL,
     snapshot_number INTEGER NOT NULL,
     kind TEXT NOT NULL,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     actor TEXT,
     reason TEXT,
-    message_count INTEGER NOT NULL DEFAULT 0,
-    total_tokens INTEGER NOT NULL DEFAULT 0,
-    total_duration_ms INTEGER NOT NULL DEFAULT 0,
-    total_cost INTEGER NOT NULL DEFAULT 0,
-    last_sequence INTEGER NOT NULL DEFAULT 0,
+    message_count INTEGER DEFAULT 0 NOT NULL,
+    total_tokens INTEGER DEFAULT 0 NOT NULL,
+    total_duration_ms INTEGER DEFAULT 0 NOT NULL,
+    total_cost INTEGER DEFAULT 0 NOT NULL,
+    last_sequence INTEGER DEFAULT 0 NOT NULL,
     encoding TEXT NOT NULL,
     body BLOB NOT NULL,
     size INTEGER NOT NULL,
     digest BLOB NOT NULL,
     CONSTRAINT pk_chatledger_session_snapshots PRIMARY KEY (session_id, snapshot_number),
-    CONSTRAINT fk_chatledger_session_snapshots_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
+    CONSTRAINT fk_chatledger_session_snapshots_session_id FOREIGN KEY(session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
     CONSTRAINT ck_chatledger_session_snapshots_kind CHECK (kind IN ('checkpoint', 'timeout_warning', 'pre_archive', 'manual'))
-) STRICT;
+)
+ STRICT;
 
 CREATE TABLE chatledger_session_timeouts (
     session_id TEXT NOT NULL,
     idle_limit INTEGER,
+    archive_limit INTEGER,
     hard_limit INTEGER,
+    warn_before INTEGER,
     expires_at TEXT,
     next_check_at TEXT,
     warned_at TEXT,
     warned_for TEXT,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-    updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')), archive_limit INTEGER, warn_before INTEGER, idle_from TEXT, idle_sequence INTEGER, hard_from TEXT,
+    idle_from TEXT,
+    idle_sequence INTEGER,
+    hard_from TEXT,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_chatledger_session_timeouts PRIMARY KEY (session_id),
-    CONSTRAINT fk_chatledger_session_timeouts_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
-) STRICT;
+    CONSTRAINT fk_chatledger_session_timeouts_session_id FOREIGN KEY(session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
+)
+ STRICT;
 CREATE INDEX ix_chatledger_session_timeouts_next_check_at ON chatledger_session_timeouts (next_check_at, session_id);
 
 CREATE TABLE chatledger_session_usage (
@@ -363,24 +380,48 @@ CREATE TABLE chatledger_session_usage (
     quarter INTEGER NOT NULL,
     role TEXT NOT NULL,
     model_id TEXT NOT NULL,
-    messages INTEGER NOT NULL DEFAULT 0,
-    input_tokens INTEGER NOT NULL DEFAULT 0,
-    output_tokens INTEGER NOT NULL DEFAULT 0,
-    cached_tokens INTEGER NOT NULL DEFAULT 0,
-    reasoning_tokens INTEGER NOT NULL DEFAULT 0,
-    total_tokens INTEGER NOT NULL DEFAULT 0,
-    cost INTEGER NOT NULL DEFAULT 0,
-    priced INTEGER NOT NULL DEFAULT 0,
-    duration_ms INTEGER NOT NULL DEFAULT 0,
-    timed INTEGER NOT NULL DEFAULT 0,
-    outcomes INTEGER NOT NULL DEFAULT 0,
-    errors INTEGER NOT NULL DEFAULT 0,
-    interruptions INTEGER NOT NULL DEFAULT 0,
-    CONSTRAINT pk_chatledger_session_usage PRIMARY KEY (session_id, quarter, role, model_id),
-    CONSTRAINT fk_chatledger_session_usage_session_id FOREIGN KEY (session_id)
-        REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
-) STRICT, WITHOUT ROWID;
+    copied INTEGER NOT NULL,
+    messages INTEGER DEFAULT 0 NOT NULL,
+    input_tokens INTEGER DEFAULT 0 NOT NULL,
+    output_tokens INTEGER DEFAULT 0 NOT NULL,
+    cached_tokens INTEGER DEFAULT 0 NOT NULL,
+    reasoning_tokens INTEGER DEFAULT 0 NOT NULL,
+    total_tokens INTEGER DEFAULT 0 NOT NULL,
+    cost INTEGER DEFAULT 0 NOT NULL,
+    priced INTEGER DEFAULT 0 NOT NULL,
+    duration_ms INTEGER DEFAULT 0 NOT NULL,
+    timed INTEGER DEFAULT 0 NOT NULL,
+    outcomes INTEGER DEFAULT 0 NOT NULL,
+    errors INTEGER DEFAULT 0 NOT NULL,
+    interruptions INTEGER DEFAULT 0 NOT NULL,
+    CONSTRAINT pk_chatledger_session_usage PRIMARY KEY (session_id, quarter, role, model_id, copied),
+    CONSTRAINT fk_chatledger_session_usage_session_id FOREIGN KEY(session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
+)
+ WITHOUT ROWID,
+ STRICT;
 CREATE INDEX ix_chatledger_session_usage_quarter ON chatledger_session_usage (quarter);
+
+CREATE TABLE chatledger_workflow_steps (
+    execution_id TEXT NOT NULL,
+    step TEXT NOT NULL,
+    item INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    attempt INTEGER DEFAULT 0 NOT NULL,
+    items INTEGER,
+    input TEXT,
+    output TEXT,
+    error TEXT,
+    session_id TEXT,
+    history TEXT,
+    not_before TEXT,
+    started_at TEXT,
+    finished_at TEXT,
+    CONSTRAINT pk_chatledger_workflow_steps PRIMARY KEY (execution_id, step, item),
+    CONSTRAINT fk_chatledger_workflow_steps_execution_id FOREIGN KEY(execution_id) REFERENCES chatledger_workflow_executions (execution_id) ON DELETE CASCADE,
+    CONSTRAINT ck_chatledger_workflow_steps_state CHECK (state IN ('pending', 'running', 'succeeded', 'failed', 'skipped', 'cancelled'))
+)
+ STRICT;
+CREATE INDEX ix_chatledger_workflow_steps_session_id ON chatledger_workflow_steps (session_id) WHERE session_id IS NOT NULL;
 
 CREATE TABLE chatledger_version (
     version_num VARCHAR(32) NOT NULL,
@@ -408,20 +449,23 @@ SELECT date(u.quarter * 900, 'unixepoch') AS day, s.user_id, s.project_id, coale
     sum(u.errors) AS errors,
     sum(u.interruptions) AS interruptions
 FROM chatledger_session_usage AS u JOIN chatledger_sessions AS s ON s.session_id = u.session_id
+WHERE u.copied = 0
 GROUP BY date(u.quarter * 900, 'unixepoch'), s.user_id, s.project_id, coalesce(nullif(u.model_id, ''), s.model_id);
 
 CREATE VIEW chatledger_hourly_activity AS
 SELECT (CAST(strftime('%w', u.quarter * 900, 'unixepoch') AS INTEGER) + 6) % 7 + 1 AS weekday, CAST(strftime('%H', u.quarter * 900, 'unixepoch') AS INTEGER) AS hour, u.role,
-    count(DISTINCT u.session_id) AS sessions, sum(u.messages) AS messages,
+    count(DISTINCT u.session_id) AS sessions,
+    sum(u.messages) AS messages,
     sum(u.total_tokens) AS total_tokens
 FROM chatledger_session_usage AS u
+WHERE u.copied = 0
 GROUP BY (CAST(strftime('%w', u.quarter * 900, 'unixepoch') AS INTEGER) + 6) % 7 + 1, CAST(strftime('%H', u.quarter * 900, 'unixepoch') AS INTEGER), u.role;
 
 CREATE VIEW chatledger_message_costs AS
 SELECT m.session_id, m.sequence_number, s.user_id, s.project_id,
     coalesce(nullif(m.model_id, ''), s.model_id) AS model_id, m.role, m.created_at, m.input_tokens, m.output_tokens,
-    m.cached_tokens, m.reasoning_tokens, m.duration_ms, m.outcome, m.cost AS cost_nanodollars,
-    m.cost / 1000000000.0 AS cost_usd
+    m.cached_tokens, m.reasoning_tokens, m.duration_ms, m.outcome, m.copied_from, m.copied_sequence,
+    m.cost AS cost_nanodollars, m.cost / 1000000000.0 AS cost_usd
 FROM chatledger_messages AS m JOIN chatledger_sessions AS s ON s.session_id = m.session_id;
 
 CREATE VIEW chatledger_messages_text AS
@@ -447,6 +491,7 @@ SELECT coalesce(nullif(u.model_id, ''), s.model_id) AS model_id, max(r.provider)
     sum(u.interruptions) AS interruptions
 FROM chatledger_session_usage AS u JOIN chatledger_sessions AS s ON s.session_id = u.session_id
 LEFT JOIN chatledger_models AS r ON r.model_id = coalesce(nullif(u.model_id, ''), s.model_id)
+WHERE u.copied = 0
 GROUP BY coalesce(nullif(u.model_id, ''), s.model_id);
 
 CREATE VIEW chatledger_project_usage AS
@@ -468,6 +513,7 @@ SELECT s.project_id,
     sum(u.errors) AS errors,
     sum(u.interruptions) AS interruptions
 FROM chatledger_session_usage AS u JOIN chatledger_sessions AS s ON s.session_id = u.session_id
+WHERE u.copied = 0
 GROUP BY s.project_id;
 
 CREATE VIEW chatledger_recent_sessions AS
@@ -497,6 +543,7 @@ SELECT s.user_id,
     sum(u.errors) AS errors,
     sum(u.interruptions) AS interruptions
 FROM chatledger_session_usage AS u JOIN chatledger_sessions AS s ON s.session_id = u.session_id
+WHERE u.copied = 0
 GROUP BY s.user_id;
 
 -- Full text
@@ -510,7 +557,22 @@ CREATE VIRTUAL TABLE chatledger_messages_fts USING fts5(
 
 -- Triggers
 
-CREATE TRIGGER chatledger_sessions_audit_delete AFTER DELETE ON chatledger_sessions BEGIN
+CREATE TRIGGER chatledger_sessions_activity_insert AFTER INSERT ON chatledger_sessions
+WHEN new.activity_hour IS NOT substr(new.last_activity, 1, 13)
+BEGIN
+    UPDATE chatledger_sessions SET activity_hour = substr(new.last_activity, 1, 13)
+    WHERE session_id = new.session_id;
+END;
+
+CREATE TRIGGER chatledger_sessions_activity_update AFTER UPDATE OF last_activity, activity_hour ON chatledger_sessions
+WHEN new.activity_hour IS NOT substr(new.last_activity, 1, 13)
+BEGIN
+    UPDATE chatledger_sessions SET activity_hour = substr(new.last_activity, 1, 13)
+    WHERE session_id = new.session_id;
+END;
+
+CREATE TRIGGER chatledger_sessions_audit_delete AFTER DELETE ON chatledger_sessions
+BEGIN
     INSERT INTO chatledger_audit_log (action, session_id, user_id, count, details)
     VALUES ('session.deleted', old.session_id, old.user_id, 1, json_object('messages', old.message_count));
 END;
@@ -526,7 +588,8 @@ BEGIN
     VALUES (new.session_id, min(new.created_at, strftime('%Y-%m-%d %H:%M:%f000', 'now')));
 END;
 
-CREATE TRIGGER chatledger_sessions_metrics_delete AFTER DELETE ON chatledger_sessions BEGIN
+CREATE TRIGGER chatledger_sessions_metrics_delete AFTER DELETE ON chatledger_sessions
+BEGIN
     DELETE FROM chatledger_performance_metrics WHERE session_id = old.session_id;
 END;
 
@@ -534,19 +597,19 @@ CREATE TRIGGER chatledger_sessions_rearm AFTER UPDATE OF status ON chatledger_se
 WHEN new.status IS NOT old.status
 BEGIN
     UPDATE chatledger_session_timeouts SET next_check_at =
-        CASE WHEN new.status IN ('active', 'idle', 'paused')
-            THEN min(new.last_activity, strftime('%Y-%m-%d %H:%M:%f000', 'now')) END
+        CASE WHEN new.status IN ('active', 'idle', 'paused') THEN min(new.last_activity, strftime('%Y-%m-%d %H:%M:%f000', 'now')) END
     WHERE session_id = new.session_id;
 END;
 
-CREATE TRIGGER chatledger_sessions_updated_at
-AFTER UPDATE OF user_id, project_id, model_id, title, system_prompt, status, context, expired_at, archived_at ON chatledger_sessions
+CREATE TRIGGER chatledger_sessions_updated_at AFTER UPDATE OF user_id, project_id, model_id, title, system_prompt, status, context, expired_at, archived_at
+ON chatledger_sessions
 WHEN new.updated_at IS old.updated_at
 BEGIN
     UPDATE chatledger_sessions SET updated_at = strftime('%Y-%m-%d %H:%M:%f000', 'now') WHERE session_id = new.session_id;
 END;
 
-CREATE TRIGGER chatledger_messages_annotations_delete AFTER DELETE ON chatledger_messages BEGIN
+CREATE TRIGGER chatledger_messages_annotations_delete AFTER DELETE ON chatledger_messages
+BEGIN
     DELETE FROM chatledger_annotations
     WHERE session_id = old.session_id AND sequence_number = old.sequence_number;
 END;
@@ -556,19 +619,18 @@ WHEN EXISTS (SELECT 1 FROM chatledger_sessions WHERE session_id = old.session_id
 BEGIN
     UPDATE chatledger_audit_log SET count = count + 1
     WHERE audit_id = (SELECT max(audit_id) FROM chatledger_audit_log)
-        AND action = 'messages.deleted' AND session_id = old.session_id AND actor IS NULL
-        AND at = strftime('%Y-%m-%d %H:%M:%f000', 'now');
+            AND action = 'messages.deleted' AND session_id = old.session_id AND actor IS NULL AND at = strftime('%Y-%m-%d %H:%M:%f000', 'now');
     INSERT INTO chatledger_audit_log (action, session_id, user_id)
     SELECT 'messages.deleted', session_id, user_id FROM chatledger_sessions
     WHERE session_id = old.session_id AND NOT EXISTS (
         SELECT 1 FROM chatledger_audit_log
         WHERE audit_id = (SELECT max(audit_id) FROM chatledger_audit_log)
-            AND action = 'messages.deleted' AND session_id = old.session_id AND actor IS NULL
-            AND at = strftime('%Y-%m-%d %H:%M:%f000', 'now')
+            AND action = 'messages.deleted' AND session_id = old.session_id AND actor IS NULL AND at = strftime('%Y-%m-%d %H:%M:%f000', 'now')
     );
 END;
 
-CREATE TRIGGER chatledger_messages_count_delete AFTER DELETE ON chatledger_messages BEGIN
+CREATE TRIGGER chatledger_messages_count_delete AFTER DELETE ON chatledger_messages
+BEGIN
     UPDATE chatledger_sessions SET
         message_count = message_count - 1,
         total_tokens = total_tokens - coalesce(old.tokens_used, coalesce(old.input_tokens, 0) + coalesce(old.output_tokens, 0)),
@@ -577,7 +639,8 @@ CREATE TRIGGER chatledger_messages_count_delete AFTER DELETE ON chatledger_messa
     WHERE session_id = old.session_id;
 END;
 
-CREATE TRIGGER chatledger_messages_count_insert AFTER INSERT ON chatledger_messages BEGIN
+CREATE TRIGGER chatledger_messages_count_insert AFTER INSERT ON chatledger_messages
+BEGIN
     UPDATE chatledger_sessions SET
         message_count = message_count + 1,
         total_tokens = total_tokens + coalesce(new.tokens_used, coalesce(new.input_tokens, 0) + coalesce(new.output_tokens, 0)),
@@ -588,8 +651,8 @@ CREATE TRIGGER chatledger_messages_count_insert AFTER INSERT ON chatledger_messa
     WHERE session_id = new.session_id;
 END;
 
-CREATE TRIGGER chatledger_messages_count_update
-AFTER UPDATE OF session_id, sequence_number, input_tokens, output_tokens, tokens_used, duration_ms, cost ON chatledger_messages
+CREATE TRIGGER chatledger_messages_count_update AFTER UPDATE OF session_id, sequence_number, input_tokens, output_tokens, tokens_used, duration_ms, cost
+ON chatledger_messages
 BEGIN
     UPDATE chatledger_sessions SET
         message_count = message_count - 1,
@@ -606,140 +669,133 @@ BEGIN
     WHERE session_id = new.session_id;
 END;
 
-CREATE TRIGGER chatledger_messages_fts_delete AFTER DELETE ON chatledger_messages BEGIN
-    INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rowid, content)
-    VALUES ('delete', old.message_id, coalesce(old.search_text, old.content));
-END;
-
-CREATE TRIGGER chatledger_messages_fts_insert AFTER INSERT ON chatledger_messages BEGIN
-    INSERT INTO chatledger_messages_fts (rowid, content)
-    VALUES (new.message_id, coalesce(new.search_text, new.content));
-END;
-
-CREATE TRIGGER chatledger_messages_fts_update AFTER UPDATE OF message_id, content, search_text ON chatledger_messages BEGIN
-    INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rowid, content)
-    VALUES ('delete', old.message_id, coalesce(old.search_text, old.content));
-    INSERT INTO chatledger_messages_fts (rowid, content)
-    VALUES (new.message_id, coalesce(new.search_text, new.content));
-END;
-
-CREATE TRIGGER chatledger_messages_model AFTER INSERT ON chatledger_messages
-WHEN new.model_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM chatledger_models WHERE model_id = new.model_id)
+CREATE TRIGGER chatledger_messages_fts_delete AFTER DELETE ON chatledger_messages
 BEGIN
-    INSERT INTO chatledger_models (model_id) VALUES (new.model_id);
+    INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rowid, content)
+    VALUES ('delete', old.message_id, coalesce(old.search_text, old.content));
 END;
 
-CREATE TRIGGER chatledger_messages_usage_delete AFTER DELETE ON chatledger_messages BEGIN
+CREATE TRIGGER chatledger_messages_fts_insert AFTER INSERT ON chatledger_messages
+BEGIN
+    INSERT INTO chatledger_messages_fts (rowid, content)
+    VALUES (new.message_id, coalesce(new.search_text, new.content));
+END;
+
+CREATE TRIGGER chatledger_messages_fts_update
+AFTER UPDATE OF message_id, content, search_text ON chatledger_messages
+BEGIN
+    INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rowid, content)
+    VALUES ('delete', old.message_id, coalesce(old.search_text, old.content));
+    INSERT INTO chatledger_messages_fts (rowid, content)
+    VALUES (new.message_id, coalesce(new.search_text, new.content));
+END;
+
+CREATE TRIGGER chatledger_messages_usage_delete AFTER DELETE ON chatledger_messages
+BEGIN
     UPDATE chatledger_session_usage SET
-        messages = messages - 1,
-        input_tokens = input_tokens - coalesce(old.input_tokens, 0),
-        output_tokens = output_tokens - coalesce(old.output_tokens, 0),
-        cached_tokens = cached_tokens - coalesce(old.cached_tokens, 0),
-        reasoning_tokens = reasoning_tokens - coalesce(old.reasoning_tokens, 0),
-        total_tokens = total_tokens - coalesce(old.tokens_used, coalesce(old.input_tokens, 0) + coalesce(old.output_tokens, 0)),
-        cost = cost - coalesce(old.cost, 0),
-        priced = priced - (CASE WHEN old.cost IS NULL THEN 0 ELSE 1 END),
-        duration_ms = duration_ms - coalesce(old.duration_ms, 0),
-        timed = timed - (CASE WHEN old.duration_ms IS NULL THEN 0 ELSE 1 END),
-        outcomes = outcomes - (CASE WHEN old.outcome IS NULL THEN 0 ELSE 1 END),
-        errors = errors - (CASE WHEN old.outcome = 'error' THEN 1 ELSE 0 END),
-        interruptions = interruptions - (CASE WHEN old.outcome = 'interrupted' THEN 1 ELSE 0 END)
+            messages = messages - (1),
+            input_tokens = input_tokens - (coalesce(old.input_tokens, 0)),
+            output_tokens = output_tokens - (coalesce(old.output_tokens, 0)),
+            cached_tokens = cached_tokens - (coalesce(old.cached_tokens, 0)),
+            reasoning_tokens = reasoning_tokens - (coalesce(old.reasoning_tokens, 0)),
+            total_tokens = total_tokens - (coalesce(old.tokens_used, coalesce(old.input_tokens, 0) + coalesce(old.output_tokens, 0))),
+            cost = cost - (coalesce(old.cost, 0)),
+            priced = priced - (CASE WHEN old.cost IS NULL THEN 0 ELSE 1 END),
+            duration_ms = duration_ms - (coalesce(old.duration_ms, 0)),
+            timed = timed - (CASE WHEN old.duration_ms IS NULL THEN 0 ELSE 1 END),
+            outcomes = outcomes - (CASE WHEN old.outcome IS NULL THEN 0 ELSE 1 END),
+            errors = errors - (CASE WHEN old.outcome = 'error' THEN 1 ELSE 0 END),
+            interruptions = interruptions - (CASE WHEN old.outcome = 'interrupted' THEN 1 ELSE 0 END)
     WHERE session_id = old.session_id AND quarter = coalesce((strftime('%s', substr(old.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0)
-        AND role = old.role AND model_id = coalesce(old.model_id, '');
+        AND role = old.role AND model_id = coalesce(old.model_id, '') AND copied = (old.copied_from IS NOT NULL);
     DELETE FROM chatledger_session_usage WHERE session_id = old.session_id AND quarter = coalesce((strftime('%s', substr(old.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0)
-        AND role = old.role AND model_id = coalesce(old.model_id, '') AND messages = 0;
+        AND role = old.role AND model_id = coalesce(old.model_id, '') AND copied = (old.copied_from IS NOT NULL) AND messages = 0;
 END;
 
-CREATE TRIGGER chatledger_messages_usage_insert AFTER INSERT ON chatledger_messages BEGIN
-    INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id,
-        messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
-    VALUES (new.session_id,
-        coalesce((strftime('%s', substr(new.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0),
-        new.role,
-        coalesce(new.model_id, ''),
-        1,
-        coalesce(new.input_tokens, 0),
-        coalesce(new.output_tokens, 0),
-        coalesce(new.cached_tokens, 0),
-        coalesce(new.reasoning_tokens, 0),
-        coalesce(new.tokens_used, coalesce(new.input_tokens, 0) + coalesce(new.output_tokens, 0)),
-        coalesce(new.cost, 0),
-        CASE WHEN new.cost IS NULL THEN 0 ELSE 1 END,
-        coalesce(new.duration_ms, 0),
-        CASE WHEN new.duration_ms IS NULL THEN 0 ELSE 1 END,
-        CASE WHEN new.outcome IS NULL THEN 0 ELSE 1 END,
-        CASE WHEN new.outcome = 'error' THEN 1 ELSE 0 END,
-        CASE WHEN new.outcome = 'interrupted' THEN 1 ELSE 0 END)
-    ON CONFLICT (session_id, quarter, role, model_id) DO UPDATE SET
-        messages = messages + excluded.messages,
-        input_tokens = input_tokens + excluded.input_tokens,
-        output_tokens = output_tokens + excluded.output_tokens,
-        cached_tokens = cached_tokens + excluded.cached_tokens,
-        reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
-        total_tokens = total_tokens + excluded.total_tokens,
-        cost = cost + excluded.cost,
-        priced = priced + excluded.priced,
-        duration_ms = duration_ms + excluded.duration_ms,
-        timed = timed + excluded.timed,
-        outcomes = outcomes + excluded.outcomes,
-        errors = errors + excluded.errors,
-        interruptions = interruptions + excluded.interruptions;
+CREATE TRIGGER chatledger_messages_usage_insert AFTER INSERT ON chatledger_messages
+BEGIN
+    INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id, copied, messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
+    VALUES (new.session_id, coalesce((strftime('%s', substr(new.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0), new.role, coalesce(new.model_id, ''), new.copied_from IS NOT NULL,
+            1,
+            coalesce(new.input_tokens, 0),
+            coalesce(new.output_tokens, 0),
+            coalesce(new.cached_tokens, 0),
+            coalesce(new.reasoning_tokens, 0),
+            coalesce(new.tokens_used, coalesce(new.input_tokens, 0) + coalesce(new.output_tokens, 0)),
+            coalesce(new.cost, 0),
+            CASE WHEN new.cost IS NULL THEN 0 ELSE 1 END,
+            coalesce(new.duration_ms, 0),
+            CASE WHEN new.duration_ms IS NULL THEN 0 ELSE 1 END,
+            CASE WHEN new.outcome IS NULL THEN 0 ELSE 1 END,
+            CASE WHEN new.outcome = 'error' THEN 1 ELSE 0 END,
+            CASE WHEN new.outcome = 'interrupted' THEN 1 ELSE 0 END)
+    ON CONFLICT (session_id, quarter, role, model_id, copied) DO UPDATE SET
+            messages = messages + excluded.messages,
+            input_tokens = input_tokens + excluded.input_tokens,
+            output_tokens = output_tokens + excluded.output_tokens,
+            cached_tokens = cached_tokens + excluded.cached_tokens,
+            reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
+            total_tokens = total_tokens + excluded.total_tokens,
+            cost = cost + excluded.cost,
+            priced = priced + excluded.priced,
+            duration_ms = duration_ms + excluded.duration_ms,
+            timed = timed + excluded.timed,
+            outcomes = outcomes + excluded.outcomes,
+            errors = errors + excluded.errors,
+            interruptions = interruptions + excluded.interruptions;
 END;
 
 CREATE TRIGGER chatledger_messages_usage_update AFTER UPDATE OF session_id, role, model_id, input_tokens, output_tokens, cached_tokens, reasoning_tokens, tokens_used,
-    duration_ms, cost, outcome, created_at ON chatledger_messages
+    duration_ms, cost, outcome, created_at, copied_from
+ON chatledger_messages
 BEGIN
     UPDATE chatledger_session_usage SET
-        messages = messages - 1,
-        input_tokens = input_tokens - coalesce(old.input_tokens, 0),
-        output_tokens = output_tokens - coalesce(old.output_tokens, 0),
-        cached_tokens = cached_tokens - coalesce(old.cached_tokens, 0),
-        reasoning_tokens = reasoning_tokens - coalesce(old.reasoning_tokens, 0),
-        total_tokens = total_tokens - coalesce(old.tokens_used, coalesce(old.input_tokens, 0) + coalesce(old.output_tokens, 0)),
-        cost = cost - coalesce(old.cost, 0),
-        priced = priced - (CASE WHEN old.cost IS NULL THEN 0 ELSE 1 END),
-        duration_ms = duration_ms - coalesce(old.duration_ms, 0),
-        timed = timed - (CASE WHEN old.duration_ms IS NULL THEN 0 ELSE 1 END),
-        outcomes = outcomes - (CASE WHEN old.outcome IS NULL THEN 0 ELSE 1 END),
-        errors = errors - (CASE WHEN old.outcome = 'error' THEN 1 ELSE 0 END),
-        interruptions = interruptions - (CASE WHEN old.outcome = 'interrupted' THEN 1 ELSE 0 END)
+            messages = messages - (1),
+            input_tokens = input_tokens - (coalesce(old.input_tokens, 0)),
+            output_tokens = output_tokens - (coalesce(old.output_tokens, 0)),
+            cached_tokens = cached_tokens - (coalesce(old.cached_tokens, 0)),
+            reasoning_tokens = reasoning_tokens - (coalesce(old.reasoning_tokens, 0)),
+            total_tokens = total_tokens - (coalesce(old.tokens_used, coalesce(old.input_tokens, 0) + coalesce(old.output_tokens, 0))),
+            cost = cost - (coalesce(old.cost, 0)),
+            priced = priced - (CASE WHEN old.cost IS NULL THEN 0 ELSE 1 END),
+            duration_ms = duration_ms - (coalesce(old.duration_ms, 0)),
+            timed = timed - (CASE WHEN old.duration_ms IS NULL THEN 0 ELSE 1 END),
+            outcomes = outcomes - (CASE WHEN old.outcome IS NULL THEN 0 ELSE 1 END),
+            errors = errors - (CASE WHEN old.outcome = 'error' THEN 1 ELSE 0 END),
+            interruptions = interruptions - (CASE WHEN old.outcome = 'interrupted' THEN 1 ELSE 0 END)
     WHERE session_id = old.session_id AND quarter = coalesce((strftime('%s', substr(old.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0)
-        AND role = old.role AND model_id = coalesce(old.model_id, '');
+        AND role = old.role AND model_id = coalesce(old.model_id, '') AND copied = (old.copied_from IS NOT NULL);
     DELETE FROM chatledger_session_usage WHERE session_id = old.session_id AND quarter = coalesce((strftime('%s', substr(old.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0)
-        AND role = old.role AND model_id = coalesce(old.model_id, '') AND messages = 0;
-    INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id,
-        messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
-    VALUES (new.session_id,
-        coalesce((strftime('%s', substr(new.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0),
-        new.role,
-        coalesce(new.model_id, ''),
-        1,
-        coalesce(new.input_tokens, 0),
-        coalesce(new.output_tokens, 0),
-        coalesce(new.cached_tokens, 0),
-        coalesce(new.reasoning_tokens, 0),
-        coalesce(new.tokens_used, coalesce(new.input_tokens, 0) + coalesce(new.output_tokens, 0)),
-        coalesce(new.cost, 0),
-        CASE WHEN new.cost IS NULL THEN 0 ELSE 1 END,
-        coalesce(new.duration_ms, 0),
-        CASE WHEN new.duration_ms IS NULL THEN 0 ELSE 1 END,
-        CASE WHEN new.outcome IS NULL THEN 0 ELSE 1 END,
-        CASE WHEN new.outcome = 'error' THEN 1 ELSE 0 END,
-        CASE WHEN new.outcome = 'interrupted' THEN 1 ELSE 0 END)
-    ON CONFLICT (session_id, quarter, role, model_id) DO UPDATE SET
-        messages = messages + excluded.messages,
-        input_tokens = input_tokens + excluded.input_tokens,
-        output_tokens = output_tokens + excluded.output_tokens,
-        cached_tokens = cached_tokens + excluded.cached_tokens,
-        reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
-        total_tokens = total_tokens + excluded.total_tokens,
-        cost = cost + excluded.cost,
-        priced = priced + excluded.priced,
-        duration_ms = duration_ms + excluded.duration_ms,
-        timed = timed + excluded.timed,
-        outcomes = outcomes + excluded.outcomes,
-        errors = errors + excluded.errors,
-        interruptions = interruptions + excluded.interruptions;
+        AND role = old.role AND model_id = coalesce(old.model_id, '') AND copied = (old.copied_from IS NOT NULL) AND messages = 0;
+    INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id, copied, messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
+    VALUES (new.session_id, coalesce((strftime('%s', substr(new.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0), new.role, coalesce(new.model_id, ''), new.copied_from IS NOT NULL,
+            1,
+            coalesce(new.input_tokens, 0),
+            coalesce(new.output_tokens, 0),
+            coalesce(new.cached_tokens, 0),
+            coalesce(new.reasoning_tokens, 0),
+            coalesce(new.tokens_used, coalesce(new.input_tokens, 0) + coalesce(new.output_tokens, 0)),
+            coalesce(new.cost, 0),
+            CASE WHEN new.cost IS NULL THEN 0 ELSE 1 END,
+            coalesce(new.duration_ms, 0),
+            CASE WHEN new.duration_ms IS NULL THEN 0 ELSE 1 END,
+            CASE WHEN new.outcome IS NULL THEN 0 ELSE 1 END,
+            CASE WHEN new.outcome = 'error' THEN 1 ELSE 0 END,
+            CASE WHEN new.outcome = 'interrupted' THEN 1 ELSE 0 END)
+    ON CONFLICT (session_id, quarter, role, model_id, copied) DO UPDATE SET
+            messages = messages + excluded.messages,
+            input_tokens = input_tokens + excluded.input_tokens,
+            output_tokens = output_tokens + excluded.output_tokens,
+            cached_tokens = cached_tokens + excluded.cached_tokens,
+            reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
+            total_tokens = total_tokens + excluded.total_tokens,
+            cost = cost + excluded.cost,
+            priced = priced + excluded.priced,
+            duration_ms = duration_ms + excluded.duration_ms,
+            timed = timed + excluded.timed,
+            outcomes = outcomes + excluded.outcomes,
+            errors = errors + excluded.errors,
+            interruptions = interruptions + excluded.interruptions;
 END;
 
 CREATE TRIGGER chatledger_messages_wake AFTER INSERT ON chatledger_messages
@@ -751,5 +807,5 @@ END;
 
 -- The revision, and the mark of the file
 
-INSERT INTO chatledger_version (version_num) VALUES ('0011');
+INSERT INTO chatledger_version (version_num) VALUES ('0004');
 PRAGMA application_id = 1667787879;

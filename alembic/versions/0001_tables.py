@@ -1,14 +1,33 @@
-"""Tables for sessions, messages and what hangs on them.
+"""Tables and indexes.
 
-Why: the whole of the store. Every key of a table that belongs to a session begins with session_id, and foreign keys go
-only to sessions or to the small tables of names, so that the same tables can later be partitioned or sharded by
-session. `chatledger_messages.message_id` exists on SQLite alone, where full text needs an integer key that VACUUM leaves as it is.
-Tables are STRICT on SQLite, so that a wrong type is refused there as it is on PostgreSQL. JSON is kept as text (json,
-not jsonb), so that numbers and the order of keys come back unchanged. `chatledger_sessions.activity_minute` is what lists are
-indexed by: an index on last_activity itself would make every append rewrite it (PostgreSQL: no HOT update); the free
-space of the fill factor serves the same end.
+Why: the whole of the store. Names begin with `chatledger_`, so that the tables can live beside an application's own.
+
+- Every key of a table that belongs to a session begins with `session_id`, and foreign keys go only to sessions or, from
+  prices, to models, so that the same tables can be partitioned or sharded by session. Projects and models are named by
+  soft ids: registering a name must not make other sessions that use the same name wait.
+- The audit log and the metrics carry the session in their key, '' where there is none, for the same reason. They have no
+  foreign key: an audit row outlives its session. On SQLite their number alone is the key, since AUTOINCREMENT, which
+  never hands out a number twice, needs it.
+- `messages.message_id` exists on SQLite only: full text needs an integer key that VACUUM does not change.
+- Tables are STRICT on SQLite, so that a wrong type is refused there as it is on PostgreSQL. JSON is kept as text (json,
+  not jsonb), so that numbers and the order of keys come back unchanged.
+- Lists are indexed by `sessions.activity_hour`, a plain column that a trigger moves when the hour changes. An index on
+  `last_activity` itself would be rewritten by every append, and so would one on a generated column on SQLite. The free
+  space of the fill factor lets PostgreSQL update the session in place (HOT).
+- The lists of a user, a project or a model ask PostgreSQL for `activity_hour DESC NULLS LAST`, which is the order of their own
+  indexes and not that of the index on the hour alone. Otherwise the planner, which takes a user's sessions to be spread over
+  all times, walks that index through everybody's newer sessions for a user whose sessions are old.
+- `messages.copied_from` and `copied_sequence` name the message that a fork, a restored copy or an imported branch was
+  copied from, so that statistics and search can leave copies out. `session_usage` keeps copies in rows of their own.
+- What later revisions add must not rebuild a table that is large or a key: the outcome `streaming` and the trial number of
+  a comparison's result are admitted here, because SQLite cannot change a CHECK or a primary key without a rebuild.
+  Everything else that is planned is a new table or a new nullable column.
+- Row-level security finds the owner through the session: policies on tables of a session ask for a visible row of
+  `sessions`, whose own policy compares `user_id`. A copy of `user_id` in each table could disagree with the session's.
+  Tables with a key of their own (comparisons, batches, workflows, metrics, audit) have a `user_id`.
+
 Unsafe: nothing; the tables are new.
-Down: drops the tables with everything in them.
+Down: drops the tables, and refuses to while they hold rows, unless told to.
 
 Revision ID: 0001
 Revises:
@@ -16,303 +35,688 @@ Revises:
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from alembic import op
-from sqlalchemy import text
+from alembic.util import CommandError
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
-UP = {
-    "sqlite": [
-        """CREATE TABLE chatledger_projects (
-            project_id TEXT NOT NULL,
-            name TEXT,
-            description TEXT,
-            metadata TEXT,
-            created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            archived_at TEXT,
-            CONSTRAINT pk_chatledger_projects PRIMARY KEY (project_id)
-        ) STRICT""",
-        """CREATE TABLE chatledger_models (
-            model_id TEXT NOT NULL,
-            provider TEXT,
-            name TEXT,
-            context_window INTEGER,
-            notes TEXT,
-            metadata TEXT,
-            created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            archived_at TEXT,
-            CONSTRAINT pk_chatledger_models PRIMARY KEY (model_id)
-        ) STRICT""",
-        """CREATE TABLE chatledger_sessions (
-            session_id TEXT NOT NULL,
-            user_id TEXT,
-            project_id TEXT,
-            model_id TEXT,
-            title TEXT,
-            system_prompt TEXT,
-            status TEXT NOT NULL DEFAULT 'active',
-            context TEXT NOT NULL DEFAULT '{}',
-            message_count INTEGER NOT NULL DEFAULT 0,
-            total_tokens INTEGER NOT NULL DEFAULT 0,
-            total_duration_ms INTEGER NOT NULL DEFAULT 0,
-            total_cost INTEGER NOT NULL DEFAULT 0,
-            last_sequence INTEGER NOT NULL DEFAULT 0,
-            created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            last_activity TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            expired_at TEXT,
-            archived_at TEXT,
-            forked_from TEXT,
-            forked_at INTEGER,
-            activity_minute TEXT GENERATED ALWAYS AS (substr(last_activity, 1, 16)) STORED,
-            CONSTRAINT pk_chatledger_sessions PRIMARY KEY (session_id),
-            CONSTRAINT fk_chatledger_sessions_project_id FOREIGN KEY (project_id) REFERENCES chatledger_projects (project_id),
-            CONSTRAINT fk_chatledger_sessions_model_id FOREIGN KEY (model_id) REFERENCES chatledger_models (model_id),
-            CONSTRAINT ck_chatledger_sessions_status CHECK (status IN ('active', 'idle', 'paused', 'archived', 'expired', 'failed'))
-        ) STRICT""",
-        """CREATE TABLE chatledger_messages (
-            message_id INTEGER PRIMARY KEY,
-            session_id TEXT NOT NULL,
-            sequence_number INTEGER NOT NULL,
-            role TEXT NOT NULL,
-            content TEXT NOT NULL,
-            payload TEXT,
-            metadata TEXT,
-            name TEXT,
-            tool_call_id TEXT,
-            model_id TEXT,
-            input_tokens INTEGER,
-            output_tokens INTEGER,
-            cached_tokens INTEGER,
-            tokens_used INTEGER,
-            duration_ms INTEGER,
-            cost INTEGER,
-            key TEXT,
-            created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            digest BLOB,
-            search_text TEXT,
-            CONSTRAINT uq_chatledger_messages_session_id_sequence_number UNIQUE (session_id, sequence_number),
-            CONSTRAINT fk_chatledger_messages_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
-            CONSTRAINT ck_chatledger_messages_sequence_number CHECK (sequence_number >= 1),
-            CONSTRAINT ck_chatledger_messages_role CHECK (role IN ('system', 'developer', 'user', 'assistant', 'tool'))
-        ) STRICT""",
-        """CREATE TABLE chatledger_session_metadata (
-            session_id TEXT NOT NULL,
-            key TEXT NOT NULL,
-            value TEXT NOT NULL,
-            updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            CONSTRAINT pk_chatledger_session_metadata PRIMARY KEY (session_id, key),
-            CONSTRAINT fk_chatledger_session_metadata_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
-        ) STRICT, WITHOUT ROWID""",
-        """CREATE TABLE chatledger_session_timeouts (
-            session_id TEXT NOT NULL,
-            idle_limit INTEGER,
-            hard_limit INTEGER,
-            expires_at TEXT,
-            next_check_at TEXT,
-            warned_at TEXT,
-            warned_for TEXT,
-            created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            CONSTRAINT pk_chatledger_session_timeouts PRIMARY KEY (session_id),
-            CONSTRAINT fk_chatledger_session_timeouts_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
-        ) STRICT""",
-        """CREATE TABLE chatledger_session_snapshots (
-            session_id TEXT NOT NULL,
-            snapshot_number INTEGER NOT NULL,
-            kind TEXT NOT NULL,
-            created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            actor TEXT,
-            reason TEXT,
-            message_count INTEGER NOT NULL DEFAULT 0,
-            total_tokens INTEGER NOT NULL DEFAULT 0,
-            total_duration_ms INTEGER NOT NULL DEFAULT 0,
-            total_cost INTEGER NOT NULL DEFAULT 0,
-            last_sequence INTEGER NOT NULL DEFAULT 0,
-            encoding TEXT NOT NULL,
-            body BLOB NOT NULL,
-            size INTEGER NOT NULL,
-            digest BLOB NOT NULL,
-            CONSTRAINT pk_chatledger_session_snapshots PRIMARY KEY (session_id, snapshot_number),
-            CONSTRAINT fk_chatledger_session_snapshots_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
-            CONSTRAINT ck_chatledger_session_snapshots_kind CHECK (kind IN ('checkpoint', 'timeout_warning', 'pre_archive', 'manual'))
-        ) STRICT""",
-        """CREATE TABLE chatledger_audit_log (
-            audit_id INTEGER PRIMARY KEY AUTOINCREMENT,
-            at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-            action TEXT NOT NULL,
-            actor TEXT,
-            reason TEXT,
-            session_id TEXT,
-            user_id TEXT,
-            count INTEGER NOT NULL DEFAULT 1,
-            details TEXT
-        ) STRICT""",
-    ],
-    "postgresql": [
-        """CREATE TABLE chatledger_projects (
-            project_id TEXT COLLATE "C" NOT NULL,
-            name TEXT,
-            description TEXT,
-            metadata JSON,
-            created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            archived_at TIMESTAMP WITH TIME ZONE,
-            CONSTRAINT pk_chatledger_projects PRIMARY KEY (project_id)
-        )""",
-        """CREATE TABLE chatledger_models (
-            model_id TEXT COLLATE "C" NOT NULL,
-            provider TEXT,
-            name TEXT,
-            context_window BIGINT,
-            notes TEXT,
-            metadata JSON,
-            created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            archived_at TIMESTAMP WITH TIME ZONE,
-            CONSTRAINT pk_chatledger_models PRIMARY KEY (model_id)
-        )""",
-        """CREATE TABLE chatledger_sessions (
-            session_id TEXT COLLATE "C" NOT NULL,
-            user_id TEXT COLLATE "C",
-            project_id TEXT COLLATE "C",
-            model_id TEXT COLLATE "C",
-            title TEXT,
-            system_prompt TEXT,
-            status TEXT NOT NULL DEFAULT 'active',
-            context JSON NOT NULL DEFAULT '{}',
-            message_count BIGINT NOT NULL DEFAULT 0,
-            total_tokens BIGINT NOT NULL DEFAULT 0,
-            total_duration_ms BIGINT NOT NULL DEFAULT 0,
-            total_cost BIGINT NOT NULL DEFAULT 0,
-            last_sequence BIGINT NOT NULL DEFAULT 0,
-            created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            updated_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            last_activity TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            expired_at TIMESTAMP WITH TIME ZONE,
-            archived_at TIMESTAMP WITH TIME ZONE,
-            forked_from TEXT COLLATE "C",
-            forked_at BIGINT,
-            activity_minute TIMESTAMP WITHOUT TIME ZONE GENERATED ALWAYS AS (date_trunc('minute', (last_activity AT TIME ZONE 'UTC'))) STORED,
-            CONSTRAINT pk_chatledger_sessions PRIMARY KEY (session_id),
-            CONSTRAINT fk_chatledger_sessions_project_id FOREIGN KEY (project_id) REFERENCES chatledger_projects (project_id),
-            CONSTRAINT fk_chatledger_sessions_model_id FOREIGN KEY (model_id) REFERENCES chatledger_models (model_id),
-            CONSTRAINT ck_chatledger_sessions_status CHECK (status IN ('active', 'idle', 'paused', 'archived', 'expired', 'failed'))
-        ) WITH (fillfactor = 70)""",
-        """CREATE TABLE chatledger_messages (
-            session_id TEXT COLLATE "C" NOT NULL,
-            sequence_number BIGINT NOT NULL,
-            role TEXT NOT NULL,
-            content TEXT NOT NULL,
-            payload JSON,
-            metadata JSON,
-            name TEXT,
-            tool_call_id TEXT,
-            model_id TEXT COLLATE "C",
-            input_tokens BIGINT,
-            output_tokens BIGINT,
-            cached_tokens BIGINT,
-            tokens_used BIGINT,
-            duration_ms BIGINT,
-            cost BIGINT,
-            key TEXT COLLATE "C",
-            created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            digest BYTEA,
-            search_text TEXT,
-            CONSTRAINT pk_chatledger_messages PRIMARY KEY (session_id, sequence_number),
-            CONSTRAINT fk_chatledger_messages_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
-            CONSTRAINT ck_chatledger_messages_sequence_number CHECK (sequence_number >= 1),
-            CONSTRAINT ck_chatledger_messages_role CHECK (role IN ('system', 'developer', 'user', 'assistant', 'tool'))
-        )""",
-        """CREATE TABLE chatledger_session_metadata (
-            session_id TEXT COLLATE "C" NOT NULL,
-            key TEXT COLLATE "C" NOT NULL,
-            value JSON NOT NULL,
-            updated_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            CONSTRAINT pk_chatledger_session_metadata PRIMARY KEY (session_id, key),
-            CONSTRAINT fk_chatledger_session_metadata_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
-        )""",
-        """CREATE TABLE chatledger_session_timeouts (
-            session_id TEXT COLLATE "C" NOT NULL,
-            idle_limit BIGINT,
-            hard_limit BIGINT,
-            expires_at TIMESTAMP WITH TIME ZONE,
-            next_check_at TIMESTAMP WITH TIME ZONE,
-            warned_at TIMESTAMP WITH TIME ZONE,
-            warned_for TIMESTAMP WITH TIME ZONE,
-            created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            updated_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            CONSTRAINT pk_chatledger_session_timeouts PRIMARY KEY (session_id),
-            CONSTRAINT fk_chatledger_session_timeouts_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
-        )""",
-        """CREATE TABLE chatledger_session_snapshots (
-            session_id TEXT COLLATE "C" NOT NULL,
-            snapshot_number BIGINT NOT NULL,
-            kind TEXT NOT NULL,
-            created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            actor TEXT,
-            reason TEXT,
-            message_count BIGINT NOT NULL DEFAULT 0,
-            total_tokens BIGINT NOT NULL DEFAULT 0,
-            total_duration_ms BIGINT NOT NULL DEFAULT 0,
-            total_cost BIGINT NOT NULL DEFAULT 0,
-            last_sequence BIGINT NOT NULL DEFAULT 0,
-            encoding TEXT NOT NULL,
-            body BYTEA NOT NULL,
-            size BIGINT NOT NULL,
-            digest BYTEA NOT NULL,
-            CONSTRAINT pk_chatledger_session_snapshots PRIMARY KEY (session_id, snapshot_number),
-            CONSTRAINT fk_chatledger_session_snapshots_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
-            CONSTRAINT ck_chatledger_session_snapshots_kind CHECK (kind IN ('checkpoint', 'timeout_warning', 'pre_archive', 'manual'))
-        )""",
-        """CREATE TABLE chatledger_audit_log (
-            audit_id BIGINT GENERATED BY DEFAULT AS IDENTITY,
-            at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            action TEXT NOT NULL,
-            actor TEXT,
-            reason TEXT,
-            session_id TEXT COLLATE "C",
-            user_id TEXT COLLATE "C",
-            count BIGINT NOT NULL DEFAULT 1,
-            details JSON,
-            CONSTRAINT pk_chatledger_audit_log PRIMARY KEY (audit_id)
-        )""",
-    ],
-}
+Key = Text().with_variant(Text(collation="C"), "postgresql")
+Whole = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+Real = sa.Double().with_variant(sa.REAL(), "sqlite")
+Json = sa.JSON().with_variant(Text(), "sqlite")
+Time = sa.TIMESTAMP(timezone=True).with_variant(Text(), "sqlite")
+Hour = sa.TIMESTAMP().with_variant(Text(), "sqlite")
 
-DOWN = {
-    "sqlite": [
-        "DROP TABLE chatledger_audit_log",
-        "DROP TABLE chatledger_session_snapshots",
-        "DROP TABLE chatledger_session_timeouts",
-        "DROP TABLE chatledger_session_metadata",
-        "DROP TABLE chatledger_messages",
-        "DROP TABLE chatledger_sessions",
-        "DROP TABLE chatledger_models",
-        "DROP TABLE chatledger_projects",
-    ],
-    "postgresql": [
-        "DROP TABLE chatledger_audit_log",
-        "DROP TABLE chatledger_session_snapshots",
-        "DROP TABLE chatledger_session_timeouts",
-        "DROP TABLE chatledger_session_metadata",
-        "DROP TABLE chatledger_messages",
-        "DROP TABLE chatledger_sessions",
-        "DROP TABLE chatledger_models",
-        "DROP TABLE chatledger_projects",
-    ],
-}
+# Dropped in this order; created in the other.
+TABLES = (
+    "chatledger_workflow_steps",
+    "chatledger_workflow_executions",
+    "chatledger_workflows",
+    "chatledger_batch_items",
+    "chatledger_batch_jobs",
+    "chatledger_comparison_results",
+    "chatledger_comparison_sessions",
+    "chatledger_comparison_groups",
+    "chatledger_audit_log",
+    "chatledger_performance_metrics",
+    "chatledger_annotations",
+    "chatledger_session_usage",
+    "chatledger_session_timeouts",
+    "chatledger_session_snapshots",
+    "chatledger_session_metadata",
+    "chatledger_messages",
+    "chatledger_sessions",
+    "chatledger_timeout_defaults",
+    "chatledger_model_prices",
+    "chatledger_models",
+    "chatledger_projects",
+)
+# Can be counted again from the messages.
+DERIVED = {"chatledger_session_usage"}
 
 
 def upgrade() -> None:
-    _run(UP)
+    sqlite = op.get_context().dialect.name == "sqlite"
+    now = text(r"(strftime('%Y-%m-%d %H\:%M\:%f000', 'now'))" if sqlite else "CURRENT_TIMESTAMP")
+    newest_first = "activity_hour" if sqlite else text("activity_hour DESC NULLS LAST")
+
+    op.create_table(
+        "chatledger_projects",
+        Column("project_id", Key, nullable=False),
+        Column("name", Text()),
+        Column("description", Text()),
+        Column("metadata", Json),
+        Column("created_at", Time, nullable=False, server_default=now),
+        Column("archived_at", Time),
+        PrimaryKeyConstraint("project_id", name=op.f("pk_chatledger_projects")),
+        sqlite_strict=True,
+    )
+
+    op.create_table(
+        "chatledger_models",
+        Column("model_id", Key, nullable=False),
+        Column("provider", Text()),
+        Column("name", Text()),
+        Column("context_window", Whole),
+        Column("notes", Text()),
+        Column("metadata", Json),
+        Column("created_at", Time, nullable=False, server_default=now),
+        Column("archived_at", Time),
+        PrimaryKeyConstraint("model_id", name=op.f("pk_chatledger_models")),
+        sqlite_strict=True,
+    )
+
+    op.create_table(
+        "chatledger_model_prices",
+        Column("model_id", Key, nullable=False),
+        Column("effective_from", Time, nullable=False),
+        Column("input", Whole),
+        Column("output", Whole),
+        Column("cached_input", Whole),
+        Column("reasoning", Whole),
+        Column("others", Json),
+        Column("created_at", Time, nullable=False, server_default=now),
+        PrimaryKeyConstraint("model_id", "effective_from", name=op.f("pk_chatledger_model_prices")),
+        ForeignKeyConstraint(
+            ["model_id"], ["chatledger_models.model_id"], name=op.f("fk_chatledger_model_prices_model_id")
+        ),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+    op.create_table(
+        "chatledger_timeout_defaults",
+        Column("scope", Text(), nullable=False),
+        Column("scope_id", Key, nullable=False),
+        Column("idle_limit", Whole),
+        Column("archive_limit", Whole),
+        Column("hard_limit", Whole),
+        Column("warn_before", Whole),
+        Column("created_at", Time, nullable=False, server_default=now),
+        Column("updated_at", Time, nullable=False, server_default=now),
+        PrimaryKeyConstraint("scope", "scope_id", name=op.f("pk_chatledger_timeout_defaults")),
+        CheckConstraint("scope IN ('user', 'project', 'ledger')", name=op.f("ck_chatledger_timeout_defaults_scope")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+    op.create_table(
+        "chatledger_sessions",
+        Column("session_id", Key, nullable=False),
+        Column("user_id", Key),
+        Column("project_id", Key),
+        Column("model_id", Key),
+        Column("title", Text()),
+        Column("system_prompt", Text()),
+        Column("status", Text(), nullable=False, server_default=text("'active'")),
+        Column("context", Json, nullable=False, server_default=text("'{}'")),
+        Column("message_count", Whole, nullable=False, server_default=text("0")),
+        Column("total_tokens", Whole, nullable=False, server_default=text("0")),
+        Column("total_duration_ms", Whole, nullable=False, server_default=text("0")),
+        Column("total_cost", Whole, nullable=False, server_default=text("0")),
+        Column("last_sequence", Whole, nullable=False, server_default=text("0")),
+        Column("created_at", Time, nullable=False, server_default=now),
+        Column("updated_at", Time, nullable=False, server_default=now),
+        Column("last_activity", Time, nullable=False, server_default=now),
+        Column("expired_at", Time),
+        Column("archived_at", Time),
+        Column("held_at", Time),
+        Column("forked_from", Key),
+        Column("forked_at", Whole),
+        Column("activity_hour", Hour),
+        PrimaryKeyConstraint("session_id", name=op.f("pk_chatledger_sessions")),
+        CheckConstraint(
+            "status IN ('active', 'idle', 'paused', 'archived', 'expired', 'failed')",
+            name=op.f("ck_chatledger_sessions_status"),
+        ),
+        sqlite_strict=True,
+        postgresql_with={"fillfactor": 70},
+    )
+    index("ix_chatledger_sessions_active_activity", "chatledger_sessions", ["activity_hour"], where="status = 'active'")
+    index("ix_chatledger_sessions_activity", "chatledger_sessions", ["activity_hour"])
+    index(
+        "ix_chatledger_sessions_archived_at",
+        "chatledger_sessions",
+        ["archived_at", "session_id"],
+        where="status = 'archived'",
+    )
+    index(
+        "ix_chatledger_sessions_expired_at",
+        "chatledger_sessions",
+        ["expired_at", "session_id"],
+        where="status = 'expired'",
+    )
+    index("ix_chatledger_sessions_model_activity", "chatledger_sessions", ["model_id", newest_first])
+    index("ix_chatledger_sessions_project_activity", "chatledger_sessions", ["project_id", newest_first])
+    index(
+        "ix_chatledger_sessions_resting_activity",
+        "chatledger_sessions",
+        ["activity_hour"],
+        where="status IN ('idle', 'paused')",
+    )
+    index("ix_chatledger_sessions_user_activity", "chatledger_sessions", ["user_id", newest_first])
+
+    op.create_table(
+        "chatledger_messages",
+        # Full text needs an integer key that VACUUM leaves as it is; everything else knows a message by the pair.
+        *([Column("message_id", sa.Integer(), primary_key=True)] if sqlite else []),
+        Column("session_id", Key, nullable=False),
+        Column("sequence_number", Whole, nullable=False),
+        Column("role", Text(), nullable=False),
+        Column("content", Text(), nullable=False),
+        Column("payload", Json),
+        Column("metadata", Json),
+        Column("name", Text()),
+        Column("tool_call_id", Text()),
+        Column("model_id", Key),
+        Column("input_tokens", Whole),
+        Column("output_tokens", Whole),
+        Column("cached_tokens", Whole),
+        Column("reasoning_tokens", Whole),
+        Column("tokens_used", Whole),
+        Column("duration_ms", Whole),
+        Column("cost", Whole),
+        Column("priced_from", Time),
+        Column("outcome", Text()),
+        Column("key", Key),
+        Column("copied_from", Key),
+        Column("copied_sequence", Whole),
+        Column("created_at", Time, nullable=False, server_default=now),
+        Column("digest", LargeBinary()),
+        Column("search_text", Text()),
+        UniqueConstraint(
+            "session_id", "sequence_number", name=op.f("uq_chatledger_messages_session_id_sequence_number")
+        )
+        if sqlite
+        else PrimaryKeyConstraint("session_id", "sequence_number", name=op.f("pk_chatledger_messages")),
+        ForeignKeyConstraint(
+            ["session_id"],
+            ["chatledger_sessions.session_id"],
+            name=op.f("fk_chatledger_messages_session_id"),
+            ondelete="CASCADE",
+        ),
+        CheckConstraint(
+            "role IN ('system', 'developer', 'user', 'assistant', 'tool')", name=op.f("ck_chatledger_messages_role")
+        ),
+        CheckConstraint(
+            "outcome IN ('complete', 'interrupted', 'error', 'streaming')", name=op.f("ck_chatledger_messages_outcome")
+        ),
+        CheckConstraint("sequence_number >= 1", name=op.f("ck_chatledger_messages_sequence_number")),
+        CheckConstraint(
+            "(copied_from IS NULL) = (copied_sequence IS NULL)", name=op.f("ck_chatledger_messages_copied_from")
+        ),
+        sqlite_strict=True,
+    )
+    index(
+        "ix_chatledger_messages_durations",
+        "chatledger_messages",
+        ["session_id", "created_at", "role", "model_id", "duration_ms"],
+        where="duration_ms IS NOT NULL",
+    )
+    index(
+        "ix_chatledger_messages_copied_from",
+        "chatledger_messages",
+        ["copied_from", "copied_sequence"],
+        where="copied_from IS NOT NULL",
+    )
+    index(
+        "uq_chatledger_messages_session_id_key",
+        "chatledger_messages",
+        ["session_id", "key"],
+        unique=True,
+        where="key IS NOT NULL",
+    )
+
+    op.create_table(
+        "chatledger_session_metadata",
+        Column("session_id", Key, nullable=False),
+        Column("key", Key, nullable=False),
+        Column("value", Json, nullable=False),
+        Column("updated_at", Time, nullable=False, server_default=now),
+        PrimaryKeyConstraint("session_id", "key", name=op.f("pk_chatledger_session_metadata")),
+        ForeignKeyConstraint(
+            ["session_id"],
+            ["chatledger_sessions.session_id"],
+            name=op.f("fk_chatledger_session_metadata_session_id"),
+            ondelete="CASCADE",
+        ),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+    op.create_table(
+        "chatledger_session_snapshots",
+        Column("session_id", Key, nullable=False),
+        Column("snapshot_number", Whole, nullable=False),
+        Column("kind", Text(), nullable=False),
+        Column("created_at", Time, nullable=False, server_default=now),
+        Column("actor", Text()),
+        Column("reason", Text()),
+        Column("message_count", Whole, nullable=False, server_default=text("0")),
+        Column("total_tokens", Whole, nullable=False, server_default=text("0")),
+        Column("total_duration_ms", Whole, nullable=False, server_default=text("0")),
+        Column("total_cost", Whole, nullable=False, server_default=text("0")),
+        Column("last_sequence", Whole, nullable=False, server_default=text("0")),
+        Column("encoding", Text(), nullable=False),
+        Column("body", LargeBinary(), nullable=False),
+        Column("size", Whole, nullable=False),
+        Column("digest", LargeBinary(), nullable=False),
+        PrimaryKeyConstraint("session_id", "snapshot_number", name=op.f("pk_chatledger_session_snapshots")),
+        ForeignKeyConstraint(
+            ["session_id"],
+            ["chatledger_sessions.session_id"],
+            name=op.f("fk_chatledger_session_snapshots_session_id"),
+            ondelete="CASCADE",
+        ),
+        CheckConstraint(
+            "kind IN ('checkpoint', 'timeout_warning', 'pre_archive', 'manual')",
+            name=op.f("ck_chatledger_session_snapshots_kind"),
+        ),
+        sqlite_strict=True,
+    )
+
+    op.create_table(
+        "chatledger_session_timeouts",
+        Column("session_id", Key, nullable=False),
+        Column("idle_limit", Whole),
+        Column("archive_limit", Whole),
+        Column("hard_limit", Whole),
+        Column("warn_before", Whole),
+        Column("expires_at", Time),
+        Column("next_check_at", Time),
+        Column("warned_at", Time),
+        Column("warned_for", Time),
+        Column("idle_from", Time),
+        Column("idle_sequence", Whole),
+        Column("hard_from", Time),
+        Column("created_at", Time, nullable=False, server_default=now),
+        Column("updated_at", Time, nullable=False, server_default=now),
+        PrimaryKeyConstraint("session_id", name=op.f("pk_chatledger_session_timeouts")),
+        ForeignKeyConstraint(
+            ["session_id"],
+            ["chatledger_sessions.session_id"],
+            name=op.f("fk_chatledger_session_timeouts_session_id"),
+            ondelete="CASCADE",
+        ),
+        sqlite_strict=True,
+    )
+    index(
+        "ix_chatledger_session_timeouts_next_check_at", "chatledger_session_timeouts", ["next_check_at", "session_id"]
+    )
+
+    op.create_table(
+        "chatledger_session_usage",
+        Column("session_id", Key, nullable=False),
+        Column("quarter", Whole, nullable=False),
+        Column("role", Key, nullable=False),
+        Column("model_id", Key, nullable=False),
+        Column("copied", Whole, nullable=False),
+        Column("messages", Whole, nullable=False, server_default=text("0")),
+        Column("input_tokens", Whole, nullable=False, server_default=text("0")),
+        Column("output_tokens", Whole, nullable=False, server_default=text("0")),
+        Column("cached_tokens", Whole, nullable=False, server_default=text("0")),
+        Column("reasoning_tokens", Whole, nullable=False, server_default=text("0")),
+        Column("total_tokens", Whole, nullable=False, server_default=text("0")),
+        Column("cost", Whole, nullable=False, server_default=text("0")),
+        Column("priced", Whole, nullable=False, server_default=text("0")),
+        Column("duration_ms", Whole, nullable=False, server_default=text("0")),
+        Column("timed", Whole, nullable=False, server_default=text("0")),
+        Column("outcomes", Whole, nullable=False, server_default=text("0")),
+        Column("errors", Whole, nullable=False, server_default=text("0")),
+        Column("interruptions", Whole, nullable=False, server_default=text("0")),
+        PrimaryKeyConstraint(
+            "session_id", "quarter", "role", "model_id", "copied", name=op.f("pk_chatledger_session_usage")
+        ),
+        ForeignKeyConstraint(
+            ["session_id"],
+            ["chatledger_sessions.session_id"],
+            name=op.f("fk_chatledger_session_usage_session_id"),
+            ondelete="CASCADE",
+        ),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    index("ix_chatledger_session_usage_quarter", "chatledger_session_usage", ["quarter"])
+
+    op.create_table(
+        "chatledger_annotations",
+        Column("session_id", Key, nullable=False),
+        Column("annotation_number", Whole, nullable=False),
+        Column("sequence_number", Whole),
+        Column("label", Key),
+        Column("score", Real),
+        Column("text", Text()),
+        Column("author", Key),
+        Column("metadata", Json),
+        Column("created_at", Time, nullable=False, server_default=now),
+        Column("updated_at", Time, nullable=False, server_default=now),
+        PrimaryKeyConstraint("session_id", "annotation_number", name=op.f("pk_chatledger_annotations")),
+        ForeignKeyConstraint(
+            ["session_id"],
+            ["chatledger_sessions.session_id"],
+            name=op.f("fk_chatledger_annotations_session_id"),
+            ondelete="CASCADE",
+        ),
+        CheckConstraint(
+            "label IS NOT NULL OR score IS NOT NULL OR text IS NOT NULL", name=op.f("ck_chatledger_annotations_says")
+        ),
+        CheckConstraint("sequence_number >= 1", name=op.f("ck_chatledger_annotations_sequence_number")),
+        sqlite_strict=True,
+    )
+    index(
+        "ix_chatledger_annotations_created_at",
+        "chatledger_annotations",
+        ["created_at", "session_id", "annotation_number"],
+    )
+    index("ix_chatledger_annotations_label", "chatledger_annotations", ["label", "session_id"])
+    index("ix_chatledger_annotations_message", "chatledger_annotations", ["session_id", "sequence_number"])
+
+    op.create_table(
+        "chatledger_performance_metrics",
+        Column("session_id", Key, nullable=False, server_default=text("''")),
+        Column("metric_id", Whole, sa.Identity(), nullable=False),
+        Column("name", Key, nullable=False),
+        Column("value", Real, nullable=False),
+        Column("unit", Key),
+        Column("user_id", Key),
+        Column("model_id", Key),
+        Column("project_id", Key),
+        Column("metadata", Json),
+        Column("at", Time, nullable=False, server_default=now),
+        PrimaryKeyConstraint(
+            *([] if sqlite else ["session_id"]), "metric_id", name=op.f("pk_chatledger_performance_metrics")
+        ),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+    index("ix_chatledger_performance_metrics_at", "chatledger_performance_metrics", ["at"])
+    index("ix_chatledger_performance_metrics_name_at", "chatledger_performance_metrics", ["name", "at"])
+    if sqlite:  # elsewhere the primary key begins with it
+        index("ix_chatledger_performance_metrics_session_id", "chatledger_performance_metrics", ["session_id"])
+    index(
+        "ix_chatledger_performance_metrics_user_id",
+        "chatledger_performance_metrics",
+        ["user_id"],
+        where="user_id IS NOT NULL",
+    )
+
+    op.create_table(
+        "chatledger_audit_log",
+        Column("session_id", Key, nullable=False, server_default=text("''")),
+        Column("audit_id", Whole, sa.Identity(), nullable=False),
+        Column("at", Time, nullable=False, server_default=now),
+        Column("action", Text(), nullable=False),
+        Column("actor", Text()),
+        Column("reason", Text()),
+        Column("user_id", Key),
+        Column("count", Whole, nullable=False, server_default=text("1")),
+        Column("details", Json),
+        PrimaryKeyConstraint(*([] if sqlite else ["session_id"]), "audit_id", name=op.f("pk_chatledger_audit_log")),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+    index("ix_chatledger_audit_log_at", "chatledger_audit_log", ["at"])
+    if sqlite:  # elsewhere the primary key begins with it
+        index("ix_chatledger_audit_log_session_id", "chatledger_audit_log", ["session_id"])
+    index("ix_chatledger_audit_log_user_id", "chatledger_audit_log", ["user_id"])
+
+    op.create_table(
+        "chatledger_comparison_groups",
+        Column("group_id", Key, nullable=False),
+        Column("user_id", Key),
+        Column("kind", Text(), nullable=False),
+        Column("title", Text()),
+        Column("variants", Json, nullable=False),
+        Column("created_at", Time, nullable=False, server_default=now),
+        PrimaryKeyConstraint("group_id", name=op.f("pk_chatledger_comparison_groups")),
+        CheckConstraint("kind IN ('model', 'prompt', 'parameters')", name=op.f("ck_chatledger_comparison_groups_kind")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+    op.create_table(
+        "chatledger_comparison_sessions",
+        Column("group_id", Key, nullable=False),
+        Column("session_id", Key, nullable=False),
+        Column("variant", Key, nullable=False),
+        Column("prompt_key", Key),
+        Column("created_at", Time, nullable=False, server_default=now),
+        PrimaryKeyConstraint("group_id", "session_id", name=op.f("pk_chatledger_comparison_sessions")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    index("ix_chatledger_comparison_sessions_session_id", "chatledger_comparison_sessions", ["session_id"])
+
+    op.create_table(
+        "chatledger_comparison_results",
+        Column("group_id", Key, nullable=False),
+        Column("prompt_key", Key, nullable=False),
+        Column("variant_a", Key, nullable=False),
+        Column("variant_b", Key, nullable=False),
+        Column("judge", Key, nullable=False),
+        Column("trial", Whole, nullable=False, server_default=text("1")),
+        Column("judge_kind", Text(), nullable=False),
+        Column("preference", Real),
+        Column("first", Key),
+        Column("scores_a", Json),
+        Column("scores_b", Json),
+        Column("cost_a", Whole),
+        Column("cost_b", Whole),
+        Column("duration_a_ms", Whole),
+        Column("duration_b_ms", Whole),
+        Column("prompt", Text()),
+        Column("notes", Text()),
+        Column("created_at", Time, nullable=False, server_default=now),
+        PrimaryKeyConstraint(
+            "group_id",
+            "prompt_key",
+            "variant_a",
+            "variant_b",
+            "judge",
+            "trial",
+            name=op.f("pk_chatledger_comparison_results"),
+        ),
+        CheckConstraint("preference BETWEEN 0 AND 1", name=op.f("ck_chatledger_comparison_results_preference")),
+        CheckConstraint(
+            "judge_kind IN ('person', 'model', 'metric')", name=op.f("ck_chatledger_comparison_results_judge_kind")
+        ),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+    op.create_table(
+        "chatledger_batch_jobs",
+        Column("job_id", Key, nullable=False),
+        Column("user_id", Key),
+        Column("name", Text()),
+        Column("status", Text(), nullable=False, server_default=text("'open'")),
+        Column("last_item", Whole, nullable=False, server_default=text("0")),
+        Column("max_attempts", Whole, nullable=False),
+        Column("backoff_ms", Whole, nullable=False),
+        Column("backoff_limit_ms", Whole, nullable=False),
+        Column("max_running", Whole),
+        Column("time_limit_ms", Whole),
+        Column("metadata", Json),
+        Column("created_at", Time, nullable=False, server_default=now),
+        Column("updated_at", Time, nullable=False, server_default=now),
+        PrimaryKeyConstraint("job_id", name=op.f("pk_chatledger_batch_jobs")),
+        CheckConstraint("status IN ('open', 'paused', 'cancelled')", name=op.f("ck_chatledger_batch_jobs_status")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    index("ix_chatledger_batch_jobs_created_at", "chatledger_batch_jobs", ["created_at", "job_id"])
+    index("ix_chatledger_batch_jobs_user_created_at", "chatledger_batch_jobs", ["user_id", "created_at", "job_id"])
+
+    op.create_table(
+        "chatledger_batch_items",
+        Column("job_id", Key, nullable=False),
+        Column("item_number", Whole, nullable=False),
+        Column("key", Key, nullable=False),
+        Column("payload", Json),
+        Column("rank", Whole, nullable=False, server_default=text("0")),
+        Column("status", Text(), nullable=False, server_default=text("'waiting'")),
+        Column("attempts", Whole, nullable=False, server_default=text("0")),
+        Column("lease", Whole, nullable=False, server_default=text("0")),
+        Column("worker", Text()),
+        Column("due_at", Time),
+        Column("claimed_at", Time),
+        Column("finished_at", Time),
+        Column("created_at", Time, nullable=False, server_default=now),
+        Column("result", Json),
+        Column("session_id", Key),
+        Column("error_kind", Key),
+        Column("error", Text()),
+        PrimaryKeyConstraint("job_id", "item_number", name=op.f("pk_chatledger_batch_items")),
+        UniqueConstraint("job_id", "key", name=op.f("uq_chatledger_batch_items_job_id_key")),
+        CheckConstraint(
+            "status IN ('waiting', 'delayed', 'running', 'done', 'failed')",
+            name=op.f("ck_chatledger_batch_items_status"),
+        ),
+        sqlite_strict=True,
+    )
+    index(
+        "ix_chatledger_batch_items_done", "chatledger_batch_items", ["job_id", "finished_at"], where="status = 'done'"
+    )
+    index(
+        "ix_chatledger_batch_items_due",
+        "chatledger_batch_items",
+        ["job_id", "status", "due_at", "item_number"],
+        where="status IN ('delayed', 'running')",
+    )
+    index(
+        "ix_chatledger_batch_items_failed",
+        "chatledger_batch_items",
+        ["job_id", "error_kind"],
+        where="status = 'failed'",
+    )
+    index(
+        "ix_chatledger_batch_items_session_id", "chatledger_batch_items", ["session_id"], where="session_id IS NOT NULL"
+    )
+    index(
+        "ix_chatledger_batch_items_waiting",
+        "chatledger_batch_items",
+        ["job_id", "rank", "item_number"],
+        where="status = 'waiting'",
+    )
+
+    op.create_table(
+        "chatledger_workflows",
+        Column("user_id", Key, nullable=False),
+        Column("name", Key, nullable=False),
+        Column("version", Whole, nullable=False),
+        Column("definition", Json, nullable=False),
+        Column("created_at", Time, nullable=False, server_default=now),
+        PrimaryKeyConstraint("user_id", "name", "version", name=op.f("pk_chatledger_workflows")),
+        sqlite_strict=True,
+    )
+
+    op.create_table(
+        "chatledger_workflow_executions",
+        Column("execution_id", Key, nullable=False),
+        Column("user_id", Key),
+        Column("name", Key, nullable=False),
+        Column("version", Whole, nullable=False),
+        Column("definition", Json, nullable=False),
+        Column("input", Json, nullable=False),
+        Column("state", Text(), nullable=False),
+        Column("error", Text()),
+        Column("runner", Text()),
+        Column("fence", Whole, nullable=False, server_default=text("0")),
+        Column("lease_until", Time),
+        Column("cancel_requested_at", Time),
+        Column("created_at", Time, nullable=False, server_default=now),
+        Column("started_at", Time),
+        Column("finished_at", Time),
+        PrimaryKeyConstraint("execution_id", name=op.f("pk_chatledger_workflow_executions")),
+        CheckConstraint(
+            "state IN ('pending', 'running', 'succeeded', 'failed', 'cancelled')",
+            name=op.f("ck_chatledger_workflow_executions_state"),
+        ),
+        sqlite_strict=True,
+    )
+    index(
+        "ix_chatledger_workflow_executions_created_at", "chatledger_workflow_executions", ["created_at", "execution_id"]
+    )
+    index(
+        "ix_chatledger_workflow_executions_user_id",
+        "chatledger_workflow_executions",
+        ["user_id", "created_at", "execution_id"],
+    )
+
+    op.create_table(
+        "chatledger_workflow_steps",
+        Column("execution_id", Key, nullable=False),
+        Column("step", Key, nullable=False),
+        Column("item", Whole, nullable=False),
+        Column("state", Text(), nullable=False),
+        Column("attempt", Whole, nullable=False, server_default=text("0")),
+        Column("items", Whole),
+        Column("input", Json),
+        Column("output", Json),
+        Column("error", Text()),
+        Column("session_id", Key),
+        Column("history", Json),
+        Column("not_before", Time),
+        Column("started_at", Time),
+        Column("finished_at", Time),
+        PrimaryKeyConstraint("execution_id", "step", "item", name=op.f("pk_chatledger_workflow_steps")),
+        ForeignKeyConstraint(
+            ["execution_id"],
+            ["chatledger_workflow_executions.execution_id"],
+            name=op.f("fk_chatledger_workflow_steps_execution_id"),
+            ondelete="CASCADE",
+        ),
+        CheckConstraint(
+            "state IN ('pending', 'running', 'succeeded', 'failed', 'skipped', 'cancelled')",
+            name=op.f("ck_chatledger_workflow_steps_state"),
+        ),
+        sqlite_strict=True,
+    )
+    index(
+        "ix_chatledger_workflow_steps_session_id",
+        "chatledger_workflow_steps",
+        ["session_id"],
+        where="session_id IS NOT NULL",
+    )
 
 
 def downgrade() -> None:
-    _run(DOWN)
+    _require_no_content()
+    for table in TABLES:
+        op.drop_table(table)
 
 
-def _run(statements: dict[str, list[str]]) -> None:
-    for statement in statements[op.get_context().dialect.name]:
-        op.execute(text(statement.replace(":", r"\:")))  # a colon is never a bind parameter here
+def index(
+    name: str, table: str, columns: list[str | sa.TextClause], *, unique: bool = False, where: str | None = None
+) -> None:
+    condition = None if where is None else text(where)
+    op.create_index(name, table, columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
+def _require_no_content() -> None:
+    context = op.get_context()
+    # A script for somebody else to run cannot count.
+    if context.as_sql or context.opts.get("drop_content"):
+        return
+    counts = {table: op.get_bind().scalar(sa.select(sa.func.count()).select_from(sa.table(table))) for table in TABLES}
+    full = [f"{count} in {table}" for table, count in counts.items() if count and table not in DERIVED]
+    if full:
+        raise CommandError(
+            f"the way down drops these rows: {', '.join(full)}. Export them first (`chatledger export`, `chatledger db"
+            " backup`), then drop them with `chatledger db downgrade base --drop-content`,"
+            ' `ledger.downgrade("base", drop_content=True)` or `alembic -x drop_content=yes downgrade base`'
+        )

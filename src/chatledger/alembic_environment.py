@@ -6,12 +6,13 @@ import os
 from typing import Any
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import TEXT, Connection, Engine
 
 from chatledger.alembic_plugin import PLUGINS
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.dialects.base import TABLE_PREFIX, VERSION_TABLE, Dialect
-from chatledger.dialects.types import Identifier
+from chatledger.dialects.types import Identifier, OptionalIdentifier
 from chatledger.models import Base
 from chatledger.revisions import locked
 from chatledger.settings import DEFAULT_URL, ENVIRONMENT_URL, Settings
@@ -61,6 +62,7 @@ def _configure(dialect: Dialect, **how: Any) -> None:
     context.configure(
         target_metadata=Base.metadata,
         version_table=VERSION_TABLE,
+        drop_content=_may_drop_content(),
         transactional_ddl=True,
         transaction_per_migration=False,
         include_object=include,
@@ -70,10 +72,18 @@ def _configure(dialect: Dialect, **how: Any) -> None:
     )
 
 
+def _may_drop_content() -> bool:
+    """What a revision asks before it drops rows: `alembic -x drop_content=yes`."""
+    said = context.get_x_argument(as_dictionary=True).get("drop_content", "no")
+    if said not in ("yes", "no"):
+        raise CommandError("-x drop_content must be yes or no")
+    return said == "yes"
+
+
 def _type_differs(
     _context: Any, _inspected: Any, _declared: Any, inspected_type: Any, declared_type: Any
 ) -> bool | None:
     """Alembic's own comparison, but for identifiers: it does not see that their collation is the same."""
-    if isinstance(declared_type, Identifier):
+    if isinstance(declared_type, Identifier | OptionalIdentifier):
         return not isinstance(inspected_type, TEXT)
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -12,8 +13,9 @@ from typing import Any
 from chatledger.async_transactions import AsyncTransactions
 from chatledger.batch_course import Run
 from chatledger.batch_steps import Begin, Drop, Ended, Step, Transact, Wait
-from chatledger.batch_threads import asked, is_async, worked
+from chatledger.batch_threads import asked, worked
 from chatledger.batching import LEASE
+from chatledger.callbacks import callback, is_async
 from chatledger.schemas import BatchItem, BatchProgress
 
 
@@ -38,6 +40,7 @@ class AsyncBatching(AsyncTransactions):
         cancelled (as by Ctrl-C), so are its tasks, and their items are given back. `record` of a `BatchResult` is
         synchronous.
         """
+        stopping = callback(stopping, "stopping")
         how = asked(
             job_id, worker, concurrency, lease, name, grace, progress, lambda: stopping is not None and stopping()
         )
@@ -124,7 +127,13 @@ class _Tasks:
 
         # A thread for each, and none of a pool: one that hangs must not keep the next item from being begun.
         threading.Thread(target=work, name="chatledger batch", daemon=True).start()
-        return await answer
+        ended = await answer
+        if not inspect.isawaitable(ended.value):
+            return ended
+        try:  # a plain function that returns a coroutine, such as a lambda
+            return Ended(item, await ended.value)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
+            return Ended(item, error=error)
 
     async def _wait(self, seconds: float) -> list[Ended]:
         if not self._tasks:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from chatledger.async_batching import AsyncBatching
+from chatledger.callbacks import callback
 from chatledger.housekeeping import SWEEPER
 from chatledger.schemas import Due, ErasureReceipt, PurgeReport, RepriceReport, SweepReport
 from chatledger.sweeper import Sweeper
@@ -32,6 +33,7 @@ class AsyncHousekeeping(AsyncBatching):
         stopping: Callable[[], bool] | None = None,
     ) -> SweepReport:
         """As `Ledger.sweep`. `send`, `progress` and `stopping` are synchronous and called in a worker thread."""
+        stopping = callback(stopping, "stopping")
         cancelled = threading.Event()
 
         def ends() -> bool:
@@ -49,6 +51,7 @@ class AsyncHousekeeping(AsyncBatching):
         actor: str | None = SWEEPER,
     ) -> AsyncSweeper:
         """As `Ledger.sweeper`. It sweeps in a thread of its own, where `send` and `heard` are called."""
+        send = callback(send, "send")
         made: list[Sweeper] = []
 
         def sweep() -> SweepReport:
@@ -118,6 +121,7 @@ class AsyncHousekeeping(AsyncBatching):
 
     async def _between(self, progress: Callable[..., object] | None, act: Callable[[Callable[..., object]], R]) -> R:
         """Run something that tells its progress between its transactions, where it ends when the task was cancelled."""
+        progress = callback(progress, "progress")
         stopped = threading.Event()
 
         def told(*figures: Any) -> None:

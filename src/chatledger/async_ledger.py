@@ -66,9 +66,9 @@ class AsyncLedger(AsyncInspection, AsyncSafekeeping):
         """As `Ledger.upgrade`."""
         await self._core.call(lambda: self._core.ledger().upgrade(revision))
 
-    async def downgrade(self, revision: str) -> None:
+    async def downgrade(self, revision: str, *, drop_content: bool = False) -> None:
         """As `Ledger.downgrade`."""
-        await self._core.call(lambda: self._core.ledger().downgrade(revision))
+        await self._core.call(lambda: self._core.ledger().downgrade(revision, drop_content=drop_content))
 
     async def current(self) -> str | None:
         """As `Ledger.current`."""

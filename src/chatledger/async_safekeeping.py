@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL
 
 from chatledger.async_housekeeping import AsyncHousekeeping
 from chatledger.async_unit_of_work import Answer, answering, uncancelled
+from chatledger.callbacks import callback
 from chatledger.errors import ChatledgerError
 from chatledger.ledger import Ledger
 from chatledger.safekeeping import health
@@ -42,6 +43,7 @@ class AsyncSafekeeping(AsyncHousekeeping):
         path: str | Path, url: str | Path | URL, *, overwrite: bool = False, progress: Progress | None = None
     ) -> RestoreReport:
         """As `Ledger.restore`. `progress` is synchronous and called in another thread."""
+        progress = callback(progress, "progress")
         stopped = threading.Event()
 
         def told(*figures: Any) -> None:

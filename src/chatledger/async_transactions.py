@@ -9,9 +9,13 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TypeVar
 
+from sqlalchemy.orm import Session as OrmSession
+
 from chatledger.async_unit_of_work import Answer, AsyncUnitOfWork, Room, answering, uncancelled
+from chatledger.callbacks import require_synchronous
 from chatledger.clock import Clock
-from chatledger.errors import Busy, LedgerClosed
+from chatledger.dialects.gate import Turn
+from chatledger.errors import Busy, LedgerClosed, NestedWrite
 from chatledger.housekeeping import Housekeeping
 from chatledger.ledger import Ledger
 from chatledger.settings import Settings
@@ -39,15 +43,38 @@ class AsyncTransactions:
         Leaving the block waits for the statement in flight, also when the task was cancelled, and then commits or rolls
         back: nothing is left half way.
         """
-        return self._core.room(lambda: self._transactions().begin(actor=actor))
+        return self._core.room(lambda: self._transactions().begin(actor=actor), writing=True)
 
     def read(self) -> AbstractAsyncContextManager[AsyncUnitOfWork]:
         """One read-only snapshot, as `Ledger.read`."""
         return self._core.room(lambda: self._transactions().read())
 
     async def run(self, work: Callable[[UnitOfWork], R], *, actor: str | None = None) -> R:
-        """As `Ledger.run`. `work` is synchronous and runs in a worker thread: one hop for the whole transaction."""
+        """As `Ledger.run`. `work` is synchronous and runs in a worker thread: one hop for the whole transaction.
+
+        Raises:
+            InvalidInput: a coroutine function, which is for `async with ledger.begin()`; and as `Ledger.run`.
+        """
+        require_synchronous(work, "work")
+        self._core.require_no_writer()
         return await self._core.call(lambda: self._transactions().run(work, actor=actor))
+
+    async def orm(self, work: Callable[[OrmSession], R]) -> R:
+        """Call `work` in a worker thread with a session of `Ledger.orm`, and commit.
+
+        An error rolls back and is raised. The objects that `work` returns stay usable. To await each statement, use
+        SQLAlchemy's `AsyncSession` on your own engine: the models can be written there in the same way.
+
+        Raises:
+            InvalidInput: `work` is a coroutine or generator function.
+        """
+        require_synchronous(work, "work")
+
+        def write() -> R:
+            with self._transactions().orm() as session, session.begin():
+                return work(session)
+
+        return await self._core.call(write)
 
     def _transactions(self) -> Housekeeping:
         ledger = self._core.ledger()
@@ -76,9 +103,11 @@ class AsyncCore:
                 self._ledger = self._make()
             return self._ledger
 
-    def room(self, opening: Callable[[], AbstractContextManager[UnitOfWork]]) -> Room:
+    def room(self, opening: Callable[[], AbstractContextManager[UnitOfWork]], *, writing: bool = False) -> Room:
         """A transaction that is yet to be entered."""
-        room = Room(opening, self.workers, self.settings.pool_timeout)
+        if writing:
+            self.require_no_writer()
+        room = Room(opening, self.workers, self.settings.pool_timeout, writing=writing)
         self._rooms.add(room)
         return room
 
@@ -86,6 +115,14 @@ class AsyncCore:
         """Raise Busy inside a block of this task, which would wait for itself."""
         if any(room.is_open_here() for room in list(self._rooms)):
             raise Busy("a unit of work of this task is still open: leave its block before you close the ledger")
+
+    def require_no_writer(self) -> None:
+        """Raise NestedWrite inside a writing block of this task, where one writer at a time is all there can be."""
+        ledger = self._ledger
+        if ledger is None or not isinstance(ledger._core.gate, Turn):
+            return
+        if any(room.writing and room.is_open_here() for room in list(self._rooms)):
+            raise NestedWrite
 
     async def call(self, function: Callable[[], R], *, cancelled: Callable[[], object] | None = None) -> R:
         """Run a function in a worker thread and wait for it, also when cancelled meanwhile, which `cancelled` is told."""

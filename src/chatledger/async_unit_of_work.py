@@ -10,7 +10,8 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any, TypeVar
 
-from chatledger.errors import Busy, UnitOfWorkEnded
+from chatledger.callbacks import required_callback
+from chatledger.errors import PoolExhausted, UnitOfWorkEnded
 from chatledger.services.awaited import (
     AsyncAnnotations,
     AsyncAudit,
@@ -106,8 +107,12 @@ class AsyncUnitOfWork:
         return AsyncWorkflows(self._room.uow.workflows, self._room.call)
 
     async def run(self, work: Callable[[UnitOfWork], R]) -> R:
-        """Call a synchronous function with the synchronous unit of work of this transaction."""
-        return await self._room.call(work, self._room.uow)
+        """Call a synchronous function with the synchronous unit of work of this transaction.
+
+        Raises:
+            InvalidInput: a coroutine or generator function, or one that returned something of the kind.
+        """
+        return await self._room.call(required_callback(work, "work"), self._room.uow)
 
 
 class Room:
@@ -120,11 +125,17 @@ class Room:
     uow: UnitOfWork
 
     def __init__(
-        self, opening: Callable[[], AbstractContextManager[UnitOfWork]], workers: Workers, timeout: float
+        self,
+        opening: Callable[[], AbstractContextManager[UnitOfWork]],
+        workers: Workers,
+        timeout: float,
+        *,
+        writing: bool = False,
     ) -> None:
         self._opening = opening
         self._workers = workers
         self._timeout = timeout
+        self.writing = writing
         self._calls: queue.SimpleQueue[_Call | BaseException | None] = queue.SimpleQueue()
         self._left = False
         self._busy = False
@@ -139,7 +150,7 @@ class Room:
         try:
             await asyncio.wait([self._opened], timeout=self._timeout)
             if not self._opened.done() and job.cancel():
-                raise Busy("every connection of the pool is in use: close units of work sooner, or raise pool_size")
+                raise PoolExhausted
             outcome, error = await asyncio.shield(self._opened)
         except BaseException:
             # It may open after all: then it finds this at once and rolls back.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chatledger.batch_steps import Ended, GiveUp, Retry
+from chatledger.callbacks import plain
 from chatledger.errors import Busy, LeaseLost, NotFound, Unavailable, UnitOfWorkEnded
 from chatledger.schemas import BatchItem, BatchResult
 from chatledger.services import claiming
@@ -23,7 +24,7 @@ def settle(uow: UnitOfWork, ended: Ended) -> None:
         try:
             with uow.savepoint():
                 if uow.batches.complete(item, result.value) and result.record is not None:
-                    session_id = result.record(uow)
+                    session_id = plain(result.record(uow), "record")
                     if session_id is not None:
                         claiming.attach(uow._work, item, session_id)
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import signal
 import socket
@@ -14,7 +13,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from chatledger.batch_course import Run
-from chatledger.batch_steps import Begin, Ended, How, Step, Transact, Wait
+from chatledger.batch_steps import Begin, Ended, GiveUp, How, Step, Transact, Wait
+from chatledger.callbacks import callback, is_async, is_generator, plain
 from chatledger.errors import InvalidInput
 from chatledger.ids import new_id
 from chatledger.schemas import BatchItem, BatchProgress
@@ -34,6 +34,7 @@ def run_in_threads(
     """Work on a job in threads, until nothing is left to do or it is told to stop."""
     if is_async(worker):
         raise InvalidInput("worker", "is async: run it with AsyncLedger")
+    stopping = callback(stopping, "stopping")
     with _interrupts() as told:
         asked_for = asked(worker=worker, stopping=lambda: told.now or _asks(stopping), **how)
         done = _Threads(ledger, worker, told).run(Run(asked_for))
@@ -59,6 +60,8 @@ def asked(
     """
     if not callable(worker):
         raise InvalidInput("worker", "must be a function that takes an item")
+    if is_generator(worker):
+        raise InvalidInput("worker", "is a generator function, of which calling runs nothing: return the result")
     return How(
         job_id=identifier(job_id, "job_id"),
         worker=called(name, "name") if name is not None else own_name(),
@@ -66,18 +69,13 @@ def asked(
         lease=_seconds(lease, "lease", least=0.05),
         grace=_seconds(grace, "grace", least=0.0).total_seconds(),
         stopping=stopping,
-        progress=progress,
+        progress=callback(progress, "progress"),
     )
 
 
 def own_name() -> str:
     """Who works, for people who look at an item: the machine, the process, and which run in it."""
     return f"{socket.gethostname()[:200]}:{os.getpid()}:{new_id()[-6:]}"
-
-
-def is_async(worker: Any) -> bool:
-    """Whether a worker is to be awaited."""
-    return inspect.iscoroutinefunction(worker) or inspect.iscoroutinefunction(getattr(worker, "__call__", None))  # noqa: B004 - it is asked what it is, not whether
 
 
 def worked(worker: Callable[[BatchItem], Any], item: BatchItem) -> Ended:
@@ -165,7 +163,12 @@ class _Threads:
         return None
 
     def _work(self, item: BatchItem) -> None:
-        self._told.ended.put(worked(self._worker, item))
+        ended = worked(self._worker, item)
+        try:
+            plain(ended.value, "worker")
+        except InvalidInput as error:  # a function that returns a coroutine: trying again would not help
+            ended = Ended(item, error=GiveUp(str(error), kind="InvalidInput"))
+        self._told.ended.put(ended)
 
     def _wait(self, seconds: float) -> list[Ended]:
         found: list[Ended] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from types import TracebackType
 from typing import Literal
 
@@ -50,7 +50,7 @@ class Core:
             return
         with self.transaction("read") as connection, self.translated():
             state = self.dialect.state(connection)
-        if state.revision == migrations.HEAD:
+        if state.revision == migrations.HEAD and not state.is_unreleased:
             return
         if state.empty or migrate == "always":
             with self.translated():
@@ -108,15 +108,20 @@ class Transaction:
     def __enter__(self) -> Connection:
         core = self._core
         turn = seated = False
+        since = monotonic()
         try:
             # The turn comes before the connection: those who wait for it hold none.
             if self._writing:
                 core.gate.__enter__()
                 turn = True
             if core.places is not None:
-                core.places.acquire(core.settings.pool_timeout)
+                if not core.places.take():
+                    wait = core.settings.pool_timeout
+                    core.places.acquire(core.gate.connection_wait(since, wait) if turn else wait)
                 seated = True
             self._connection = connection = core.engine.connect()
+            if turn:
+                core.gate.connected()
             try:
                 self._dialect.begin(connection, "write" if self._writing else "read", core.settings.busy_timeout)
             except BaseException:

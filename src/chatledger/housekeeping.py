@@ -7,8 +7,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatledger.batching import Batching
-from chatledger.schemas.fields import acting, moment
-from chatledger.services.work import Work
+from chatledger.callbacks import callback
+from chatledger.committed import Committed
+from chatledger.errors import Busy, ChatledgerError, Unavailable
+from chatledger.schemas.fields import acting, flags, moment
+from chatledger.services.work import Work, logger
 from chatledger.sweeper import Sweeper
 from chatledger.vocabulary import Status
 
@@ -49,10 +52,14 @@ class Housekeeping(Batching):
             Busy, Unavailable: as `run`. What was done until then stays.
             InvalidInput: a time without a zone.
         """
+        flags(dry_run=dry_run)
         from chatledger.services import sweeping  # noqa: PLC0415 - when first asked for, like the next two
 
         at = self._core.clock() if now is None else moment(now, "now")
-        how: dict[str, Any] = {"dry_run": dry_run, "send": send, "progress": progress, "stopping": stopping}
+        how: dict[str, Any] = {
+            "dry_run": dry_run, "send": callback(send, "send"), "progress": callback(progress, "progress"),
+            "stopping": callback(stopping, "stopping"),
+        }  # fmt: skip
         report = sweeping.sweep(self._reading, self._writing(actor), at, **how)
         self._core.observers.tell("swept", report)
         return report
@@ -71,6 +78,7 @@ class Housekeeping(Batching):
             InvalidInput: an interval that is none.
         """
         acting(actor)
+        send = callback(send, "send")
         made: list[Sweeper] = []
 
         def sweep() -> SweepReport:
@@ -98,11 +106,17 @@ class Housekeeping(Batching):
             Busy, Unavailable: as `run`. What was deleted until then stays deleted.
             InvalidInput: an unknown status, or an age that is none.
         """
+        flags(dry_run=dry_run)
         from chatledger.services import purging  # noqa: PLC0415
 
         at = self._core.clock() if now is None else moment(now, "now")
         wanted = purging.wanted(older_than, status, at, reason)
-        return purging.purge(self._reading, self._writing(actor), wanted, dry_run=dry_run, progress=progress)
+        run = self._writing(actor)
+        done = Committed(None if dry_run else lambda report: _deleted(report.sessions, report.messages), progress)
+        with done:
+            return purging.purge(
+                self._reading, run, wanted, dry_run=dry_run, progress=done, conclude=lambda act: _conclude(run, act)
+            )
 
     def reprice(
         self,
@@ -127,10 +141,14 @@ class Housekeeping(Batching):
             Busy, Unavailable: as `run`. What was priced until then stays.
             InvalidInput: a filter that is none.
         """
+        flags(overwrite_given=overwrite_given, dry_run=dry_run)
         from chatledger.services import repricing  # noqa: PLC0415
 
         wanted = repricing.wanted(since, until, model_id, project_id, session_id, overwrite_given, reason)
-        return repricing.reprice(self._reading, self._writing(actor), wanted, dry_run=dry_run, progress=progress)
+        run = self._writing(actor)
+        done = Committed(None if dry_run else lambda report: f"{report.changed} messages were repriced", progress)
+        with done:
+            return repricing.reprice(self._reading, run, wanted, dry_run=dry_run, progress=done)
 
     def erase_user(
         self,
@@ -148,7 +166,8 @@ class Housekeeping(Batching):
 
         `scrub` rewrites a SQLite file, its full-text index and its log, for which writers wait and as much space is
         needed again; on PostgreSQL it is a VACUUM, after which the server's pages, its write-ahead log and its backups
-        may still hold the bytes for a while. The receipt says whether it could be done; run the same again if not.
+        may still hold the bytes for a while. The receipt says whether it could be done: `scrubbed` is False where the
+        disk was full, the file in use or the role may not. Run the same again then.
         `progress` is told the sessions and messages so far. A killed erasure is run again.
 
         Raises:
@@ -156,13 +175,25 @@ class Housekeeping(Batching):
             Busy, Unavailable: as `run`. What was erased until then stays erased.
             InvalidInput: another user than the one that this ledger is limited to.
         """
+        flags(keep_totals=keep_totals, include_held=include_held, dry_run=dry_run, scrub=scrub)
         from chatledger.services import erasing  # noqa: PLC0415
 
         wanted = erasing.wanted(self._user_id, user_id, keep_totals, include_held, reason)
-        receipt = erasing.erase(self._writing(actor), wanted, dry_run=dry_run, progress=progress)
+        run = self._writing(actor)
+        done = Committed(None if dry_run else _deleted, progress)
+        with done:
+            receipt = erasing.erase(run, wanted, dry_run=dry_run, progress=done)
         if dry_run or not scrub:
             return receipt
-        return receipt.model_copy(update={"scrubbed": self._core.scrub()})
+        return receipt.model_copy(update={"scrubbed": self._scrubbed()})
+
+    def _scrubbed(self) -> bool:
+        """Whether the files could be rewritten. The user is erased by now, and whatever hinders it costs no receipt."""
+        try:
+            return self._core.scrub()
+        except ChatledgerError as error:
+            logger.warning("not scrubbed: erase the user again", extra={"reason": str(error)})
+            return False
 
     def _reading(self, act: Callable[[Work], R]) -> R:
         with self.read() as uow:
@@ -175,3 +206,18 @@ class Housekeeping(Batching):
             return self.run(lambda uow: act(uow._work), actor=actor)
 
         return run
+
+
+def _deleted(sessions: int, messages: int) -> str:
+    return f"{sessions} sessions with {messages} messages were deleted"
+
+
+def _conclude(run: Run, act: Callable[[Work], object]) -> None:
+    """Write the entry of the audit log about a purge that is committed, or say that it is missing.
+
+    Each deletion has left an entry of its own, and raising would say that nothing was deleted.
+    """
+    try:
+        run(act)
+    except (Busy, Unavailable) as error:
+        logger.warning("purged, but not summed up in the audit log", extra={"reason": str(error)})

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from chatledger import migrate as migrations
+from chatledger.callbacks import callback
 from chatledger.errors import InvalidInput
 from chatledger.housekeeping import Housekeeping
-from chatledger.schemas.fields import acting
+from chatledger.schemas.fields import acting, flags
 from chatledger.services.work import Work
 from chatledger.vocabulary import Orphans
 
@@ -42,10 +43,12 @@ class Inspection(Housekeeping):
             CorruptDatabase: nothing of it can be read.
             Busy, Unavailable, ReadOnly: it cannot be looked at now, or by this user.
         """
+        flags(full=full)
         from chatledger.schemas import IntegrityReport  # noqa: PLC0415 - as the next two
         from chatledger.services.integrity import looking  # noqa: PLC0415 - most programs do without, here and below
         from chatledger.services.integrity.findings import Findings  # noqa: PLC0415
 
+        progress = callback(progress, "progress")
         findings = Findings()
         core = self._core
         with core.transaction("write") as connection, core.translated():
@@ -87,6 +90,7 @@ class Inspection(Housekeeping):
             SchemaBehind, SchemaAhead, NotALedger, CorruptDatabase, Busy, Unavailable, ReadOnly: as `check`.
             InvalidInput: the place of the backup is taken, or on a server.
         """
+        flags(dry_run=dry_run, accept_changed=accept_changed)
         from chatledger.schemas import IntegrityReport, RepairReport  # noqa: PLC0415
         from chatledger.services.integrity import looking  # noqa: PLC0415
         from chatledger.services.integrity.findings import Findings  # noqa: PLC0415
@@ -94,8 +98,11 @@ class Inspection(Housekeeping):
 
         if orphans not in list(Orphans):
             raise InvalidInput("orphans", f"is not one of {', '.join(map(repr, map(str, Orphans)))}")
+        if (not backup and backup is not False) or not isinstance(backup, bool | str | Path):
+            raise InvalidInput("backup", "must be True, False or a path")
         core = self._core
         acting(actor)
+        progress = callback(progress, "progress")
         copy: Path | None = None
         with core.transaction("write") as connection, core.translated():
             try:

@@ -18,7 +18,7 @@ from chatledger.housekeeping import Housekeeping
 from chatledger.inspection import Inspection
 from chatledger.observing import Observer
 from chatledger.safekeeping.keeper import Safekeeping
-from chatledger.schemas.fields import identifier, validated
+from chatledger.schemas.fields import identifier
 from chatledger.services.counts import count_rows
 from chatledger.settings import DEFAULT_URL, Preset, Settings
 
@@ -80,10 +80,15 @@ class Ledger(Inspection, Safekeeping):
         with self._core.translated():
             migrations.upgrade(self._core.engine, revision, dialect=self._core.dialect)
 
-    def downgrade(self, revision: str) -> None:
-        """Migrate down. `base` drops every table of ours with its rows."""
+    def downgrade(self, revision: str, *, drop_content: bool = False) -> None:
+        """Migrate down. A way down that would drop content, such as to `base`, is refused without `drop_content`.
+
+        Raises:
+            InvalidInput: no such revision, or one that is not below where the database stands.
+            Conflict: content would be dropped; the error says how many rows of which tables. Nothing was changed.
+        """
         with self._core.translated():
-            migrations.downgrade(self._core.engine, revision, dialect=self._core.dialect)
+            migrations.downgrade(self._core.engine, revision, drop_content=drop_content, dialect=self._core.dialect)
 
     def current(self) -> str | None:
         """The revision that the database stands at, or None."""
@@ -143,4 +148,4 @@ def chosen_settings(settings: Settings | None, preset: Preset | str | None, dura
     if settings is not None and not isinstance(settings, Settings):
         raise InvalidInput("settings", f"must be Settings, not {type(settings).__name__}")
     chosen = settings or (Settings.preset(preset) if preset else Settings())
-    return chosen if durability is None else validated(Settings, {**chosen.model_dump(), "durability": durability})
+    return chosen if durability is None else Settings(**{**chosen.model_dump(), "durability": durability})

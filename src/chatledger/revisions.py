@@ -19,14 +19,15 @@ from sqlalchemy import Connection, Engine, text
 
 from chatledger.dialects import dialect_of
 from chatledger.dialects.base import TABLE_PREFIX, VERSION_TABLE, Dialect, State
-from chatledger.errors import InvalidInput, NotALedger, SchemaAhead, SchemaBehind
+from chatledger.errors import Conflict, InvalidInput, NotALedger, SchemaAhead, SchemaBehind, SchemaError
+from chatledger.schemas.fields import flags
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
 #: Every revision that this release knows, oldest first. A test holds it against the files.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+REVISIONS = ("0001", "0002", "0003", "0004")
 HEAD = REVISIONS[-1]
 
 # The revisions use `alembic.op`, which is global: two threads must not migrate at once.
@@ -52,12 +53,17 @@ def upgrade(engine: Engine, revision: str = "head", *, dialect: Dialect | None =
         _upgrade_known(connection, dialect, _known(revision, "head"))
 
 
-def downgrade(engine: Engine, revision: str, *, dialect: Dialect | None = None) -> None:
-    """Take the database down to a revision, or to `base`, which drops every table of ours with its rows.
+def downgrade(engine: Engine, revision: str, *, drop_content: bool = False, dialect: Dialect | None = None) -> None:
+    """Take the database down to a revision, or to `base`, which drops every table of the ledger.
+
+    A way down drops only what the way up makes again: triggers, indexes, views, totals. Where it would have to drop
+    content it is refused, unless `drop_content` says so.
 
     Raises:
         InvalidInput: no such revision, or one above the current revision of the database.
+        Conflict: content would be dropped; the error says how many rows of which tables. Nothing was changed.
     """
+    flags(drop_content=drop_content)
     dialect = dialect or dialect_of(engine.dialect.name)
     _known(revision, "base")
     with locked(engine, dialect) as connection:
@@ -65,7 +71,7 @@ def downgrade(engine: Engine, revision: str, *, dialect: Dialect | None = None) 
         stands = state.revision
         if revision != "base" and (stands is None or REVISIONS.index(revision) > REVISIONS.index(stands)):
             raise InvalidInput("revision", f"the database is at {stands or 'base'}, below {revision}: upgrade instead")
-        _downgrade_on(connection, revision)
+        _downgrade_on(connection, revision, drop_content=drop_content)
         if dialect.state(connection).revision is not None:
             dialect.mark(connection, alone=state.empty or state.ours)
 
@@ -102,8 +108,19 @@ def current(connection: Connection, dialect: Dialect) -> str | None:
     return dialect.state(connection).revision
 
 
+def require_released(state: State) -> None:
+    """Refuse a ledger that a version before the first release made: its revisions have the same names as today's."""
+    if state.is_unreleased:
+        raise SchemaError(
+            "a version of chatledger from before the first release made this ledger: export it with that version "
+            "(`chatledger export --output ledger.jsonl`), and import the file into a new database with this one "
+            "(`chatledger import ledger.jsonl`)"
+        )
+
+
 def require_head(state: State) -> None:
     """Raise what is wrong with a database that is not at this release's newest revision."""
+    require_released(state)
     if state.revision == HEAD:
         return
     if state.revision is not None and state.revision not in REVISIONS:
@@ -142,7 +159,7 @@ def uninstall(bind: Engine | Connection) -> None:
     """
     with _connected(bind) as (connection, dialect):
         if _checked(connection, dialect).revision is not None:
-            _downgrade_on(connection, "base")
+            _downgrade_on(connection, "base", drop_content=True)
         with dialect.own_schema(connection):
             connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
 
@@ -189,6 +206,7 @@ def _known(revision: str, word: str) -> str:
 def _checked(connection: Connection, dialect: Dialect) -> State:
     """The state of a database whose revision, if any, this release knows."""
     state = dialect.state(connection)
+    require_released(state)
     if state.revision is not None and state.revision not in REVISIONS:
         raise SchemaAhead(state.revision, HEAD)
     taken = sorted(name for name in state.tables if name.startswith(TABLE_PREFIX) and name != VERSION_TABLE)
@@ -207,13 +225,21 @@ def _upgrade_known(connection: Connection, dialect: Dialect, revision: str) -> N
     dialect.mark(connection, alone=state.empty or state.ours)
 
 
-def _downgrade_on(connection: Connection, revision: str) -> None:
-    _run_on(connection, lambda scripts, at: scripts._downgrade_revs(revision, at))
+def _downgrade_on(connection: Connection, revision: str, *, drop_content: bool) -> None:
+    from alembic.util import CommandError  # noqa: PLC0415 - costs as much as opening a ledger
+
+    try:
+        # Revisions read `drop_content` from the options of their context.
+        _run_on(connection, lambda scripts, at: scripts._downgrade_revs(revision, at), drop_content=drop_content)
+        return
+    except CommandError as error:
+        refused = Conflict(str(error))
+    raise refused
 
 
-def _run_on(connection: Connection, steps: _Steps) -> None:
+def _run_on(connection: Connection, steps: _Steps, **how: Any) -> None:
     with dialect_of(connection.dialect.name).own_schema(connection):
-        _run(steps, connection=connection)
+        _run(steps, connection=connection, **how)
 
 
 def _run(steps: _Steps, *, offline: dict[str, Any] | None = None, **how: Any) -> None:

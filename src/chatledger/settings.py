@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
+
+from chatledger.errors import InvalidInput
 
 ENVIRONMENT_URL = "CHATLEDGER_URL"
 DEFAULT_URL = "chatledger.db"
@@ -34,28 +36,52 @@ class Settings(BaseModel):
     """How a ledger uses its database. Times are in seconds, sizes in bytes.
 
     `Settings.preset("high_concurrency", busy_timeout=5)` starts from a preset.
+
+    Raises:
+        InvalidInput: an unknown setting, or a value that is not valid.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     pool_size: int = Field(default=5, ge=1, le=1000)
     max_overflow: int = Field(default=10, ge=0, le=1000)
     #: How long to wait for a connection of the pool before `Busy`.
     pool_timeout: float = Field(default=30.0, gt=0, le=3600)
     #: Age at which a server connection is replaced, so that firewalls and failovers do not hand us dead ones.
-    pool_recycle: float = Field(default=1800.0, ge=-1)
+    pool_recycle: float = Field(default=1800.0, ge=-1, le=10**9)
     #: How long to wait for somebody else's lock before `Busy`.
     busy_timeout: float = Field(default=30.0, ge=0, le=3600)
     #: `normal` survives a killed process; `full` also a power cut, for a disk flush at every commit.
     durability: Literal["normal", "full"] = "normal"
     #: Page cache of each connection.
-    cache_size: int = Field(default=16 * MIB, ge=0)
+    cache_size: int = Field(default=16 * MIB, ge=0, le=2**40)
     #: Memory-mapped part of the file. None: 256 MiB where the library is free of the WAL-reset defect, else off.
-    mmap_size: int | None = Field(default=None, ge=0)
+    mmap_size: int | None = Field(default=None, ge=0, le=2**47)
     #: False for a pooler in transaction mode, where a prepared statement may belong to another client.
-    prepared_statements: bool = True
+    prepared_statements: StrictBool = True
+
+    if not TYPE_CHECKING:  # type checkers see the fields
+
+        def __init__(self, **values: Any) -> None:
+            for name, value in values.items():
+                if isinstance(value, bool) and name != "prepared_statements":  # True would be read as 1
+                    raise InvalidInput(name, "must not be True or False")
+            try:
+                super().__init__(**values)
+                return
+            except ValidationError as error:
+                first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            raise InvalidInput(
+                ".".join(map(str, first["loc"])) or "settings", first["msg"][:1].lower() + first["msg"][1:]
+            )
 
     @classmethod
     def preset(cls, name: Preset | str, **changes: Any) -> Settings:
-        """The settings of a preset, with changes. Raises ValueError for an unknown name."""
+        """The settings of a preset, with changes.
+
+        Raises:
+            InvalidInput: an unknown preset, or a setting that is not valid.
+        """
+        if name not in list(Preset):
+            raise InvalidInput("preset", f"is not one of {', '.join(Preset)}")
         return cls(**{**_PRESETS[Preset(name)], **changes})

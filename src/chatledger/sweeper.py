@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from chatledger.callbacks import callback, required_callback
 from chatledger.clock import Clock, utc_now
 from chatledger.errors import ChatledgerError, InvalidInput, LedgerClosed
 
@@ -50,9 +51,9 @@ class Sweeper:
         clock: Clock = utc_now,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sweep = sweep
+        self._sweep = required_callback(sweep, "sweep")
         self._interval = _seconds(interval)
-        self._heard = heard
+        self._heard = callback(heard, "heard")
         self._clock, self._steady = clock, steady
         self._stopping = False
         # Not an Event, whose lock the thread may hold itself when a signal handler calls `stop`: this may be put to then.

@@ -9,9 +9,12 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TypeVar
 
+from sqlalchemy.orm import Session as OrmSession
+
+from chatledger.callbacks import plain, require_synchronous
 from chatledger.core import Core
 from chatledger.dialects.base import Mode
-from chatledger.errors import Busy, LedgerClosed, OutOfSpace, Unavailable
+from chatledger.errors import Busy, LedgerClosed, NestedWrite, OutOfSpace, Unavailable
 from chatledger.schemas.fields import acting
 from chatledger.unit_of_work import UnitOfWork
 
@@ -53,22 +56,50 @@ class Transactions:
         """
         return _Block(self._core, "read", self._user_id, None)
 
+    def orm(self) -> OrmSession:
+        """A SQLAlchemy session over `chatledger.models`, whose transactions begin as those of `begin` do.
+
+            with ledger.orm() as session:
+                session.add(models.Session(messages=[models.Message(role="user", content="Hello")]))
+                session.commit()
+
+        A transaction begins with the first statement, waits its turn among the writers, and ends with `commit`,
+        `rollback` or the end of the block, which rolls back. Objects stay usable after a commit. A ledger that is
+        limited to a user reads and writes the rows of that user only; statements over tables, and SQL in text, are not
+        limited. Errors of the database are SQLAlchemy's own; what chatledger refuses is a `ChatledgerError`.
+
+        Raises:
+            Busy, Unavailable: as `begin`, at the first statement.
+        """
+        from chatledger.models.writing.context import WriterContext  # noqa: PLC0415 - services need none of it
+        from chatledger.orm_session import LedgerSession  # noqa: PLC0415
+
+        core = self._core
+        return LedgerSession(lambda: core.transaction("write"), WriterContext(self._user_id, core.clock))
+
     def run(self, work: Callable[[UnitOfWork], Outcome], *, actor: str | None = None) -> Outcome:
         """`begin`, call `work`, commit; again when the database was busy or the connection broke before the commit.
 
         Gives up after about twice `busy_timeout`. `work` may be called several times and must not do what cannot be done
         twice outside of the transaction. When the connection breaks during the commit itself, nobody knows whether it
         happened: that is raised and not tried again. Appends with `key=` can be repeated safely.
+
+        Raises:
+            InvalidInput: `work` is a coroutine or generator function, or returned something of the kind: calling it ran
+                nothing. Nothing is committed.
         """
+        require_synchronous(work, "work")
         # An attempt may wait for the whole of busy_timeout: there is time for a second one, and not for six.
         deadline = time.monotonic() + 1.5 * self._core.settings.busy_timeout
         for attempt in range(1, _ATTEMPTS + 1):
             committing = False
             try:
                 with self.begin(actor=actor) as uow:
-                    outcome = work(uow)
+                    outcome = plain(work(uow), "work")
                     committing = True
                 return outcome
+            except NestedWrite:  # waiting does not help
+                raise
             except Busy:
                 if attempt == _ATTEMPTS or time.monotonic() >= deadline:
                     raise

@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session as OrmSession
-from sqlalchemy.orm import scoped_session
+from sqlalchemy.orm import SessionTransaction, scoped_session
 
 from chatledger.clock import Clock, utc_now
 from chatledger.errors import InvalidInput
@@ -155,10 +155,26 @@ class UnitOfWork:
 
     @cached_property
     def session(self) -> OrmSession:
-        """The SQLAlchemy session of this transaction, for queries of one's own over `chatledger.models`."""
+        """The SQLAlchemy session of this transaction, to read and write `chatledger.models` with.
+
+        It is flushed before a service runs a statement, and limited to the user that the unit of work is limited to
+        (statements over tables, and SQL in text, are not). Where the ledger began the transaction, `commit` and
+        `rollback` are refused. If a flush fails, the transaction has been rolled back and the unit of work is over; put
+        what may fail into `savepoint()`.
+        """
         if isinstance(self._bind, OrmSession):
             return self._bind
-        return OrmSession(self._bind, expire_on_commit=False, join_transaction_mode="create_savepoint")
+        from chatledger.models.writing.context import WriterContext  # noqa: PLC0415 - services need none of it
+        from chatledger.orm_session import JoinedSession  # noqa: PLC0415
+
+        connection, work = self._bind, self._work
+
+        def rolled_back(_session: OrmSession, _transaction: SessionTransaction) -> None:
+            work.is_over = not connection.in_transaction()
+
+        work.orm = JoinedSession(connection, WriterContext(work.owner, work.clock))
+        event.listen(work.orm, "after_soft_rollback", rolled_back)
+        return work.orm
 
     def interrupt(self) -> None:
         """From another thread: end the statement that is running, so that a cancelled task need not wait for it."""
@@ -168,13 +184,16 @@ class UnitOfWork:
 
     def complete(self) -> None:
         """Write what `session` still holds. The ledger calls this before it commits."""
-        if "session" in self.__dict__ and self.session is not self._bind:
-            self.session.commit()
+        if self._work.orm is not None:
+            self._translated(self._work.flush)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """A part of the transaction that can fail by itself: an error undoes the part and is raised on."""
-        nested: Any = self._translated(self._bind.begin_nested)
+        """A part of the transaction that can fail by itself: an error undoes the part and is raised on.
+
+        What `session` holds is undone with it.
+        """
+        nested: Any = self._translated(self._begin_nested)
         nested.__enter__()
         try:
             yield
@@ -183,6 +202,11 @@ class UnitOfWork:
             self._translated(lambda: nested.__exit__(*told))
             raise
         self._translated(lambda: nested.__exit__(None, None, None))
+
+    def _begin_nested(self) -> SessionTransaction:
+        nested = self.session.begin_nested()
+        self.session.connection()  # a session sends SAVEPOINT when it first needs the connection, and services do not ask
+        return nested
 
     def _translated(self, act: Callable[[], Any]) -> Any:
         try:

@@ -81,7 +81,8 @@ BAD_JSON: tuple[Any, ...] = (
     float("nan"), float("inf"), float("-inf"), [float("nan")], {"a": {"b": [float("-inf")]}}, 10**5000, [-(10**4001)],
     deep(65), deep(1000), {1: 2}, {None: 1}, {True: 1}, {1.5: 1}, {("a",): 1}, {b"a": 1}, {"a": {1: 1}}, "\x00", ["\x00"],
     {"\x00": 1}, {"a": {"b\x00": 1}}, "\ud800", ["\ud800"], {"\udfff": 1}, "a\udc80", object(), [object()], Plain(),
-    {"a": Plain()}, len, Ellipsis, b"\xff\xfe", [b"\x80"], NotImplemented, {frozenset({1}): 1},
+    {"a": Plain()}, len, Ellipsis, b"\xff\xfe", [b"\x80"], NotImplemented, {frozenset({1}): 1}, {1}, {"a": set()}, frozenset(), b"{}", b"",
+    [bytearray(b"a")], memoryview(b"a"), 1j, {"a": [2 + 0j]}, {1: 2}.keys(), iter([1]), (n for n in [1]),
 )  # fmt: skip
 
 #: Whole numbers within every bound of ours.

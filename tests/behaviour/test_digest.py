@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import Ledger
-from chatledger.services.digest import digest_of
+from chatledger.schemas.digest import digest_of
 from tests.support.raw import Raw
 
 FULL: dict[str, Any] = {

@@ -11,8 +11,19 @@ from typing import Any
 
 import pytest
 
-from chatledger import AsyncLedger, CorruptDatabase, Due, InvalidInput, Ledger, PurgeReport, Status, SweepReport
-from chatledger.services import lifecycle, snapshotting, sweeping
+from chatledger import (
+    AsyncLedger,
+    CorruptDatabase,
+    Due,
+    InvalidInput,
+    Ledger,
+    OutOfSpace,
+    PurgeReport,
+    Status,
+    SweepReport,
+)
+from chatledger.core import Core
+from chatledger.services import audit, erasing, lifecycle, purging, snapshotting, sweeping
 from tests.support.clock import StoppedClock
 from tests.support.contents import places_of
 from tests.support.raw import Raw
@@ -255,3 +266,69 @@ def test_a_cancelled_task_ends_between_two_transactions(url: str, raw: Raw, name
             assert {"active"} & set(statuses(raw).values()) == set()
 
     asyncio.run(scene())
+
+
+def test_a_purge_whose_summary_cannot_be_written_gives_its_report(
+    timed_book: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(timed_book, clock)
+    with timed_book.begin() as uow:
+        for name in NAMES:
+            uow.sessions.archive(name, snapshot=False)
+    record = audit.record
+
+    def full(work: Any, action: str, **facts: Any) -> None:
+        if action == "sessions.purged":
+            raise OutOfSpace("the disk is full: nothing was written")
+        record(work, action, **facts)
+
+    monkeypatch.setattr(audit, "record", full)
+    report = timed_book.purge(older_than=0)
+    assert (7, 7, 0) == (report.sessions, report.messages, raw.count("chatledger_sessions"))
+    # In a transaction of the caller nothing is committed yet, and the error is raised.
+    with timed_book.begin() as uow:
+        uow.sessions.create("late")
+        uow.sessions.archive("late", snapshot=False)
+    with pytest.raises(OutOfSpace), timed_book.begin() as uow:
+        uow.timeouts.purge(older_than=0)
+    assert 1 == raw.count("chatledger_sessions")
+
+
+@pytest.mark.parametrize("what", ["purge", "erase_user"])
+def test_an_error_says_what_was_committed_before_it(
+    timed_book: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    fill(timed_book, clock)
+    with timed_book.begin() as uow:
+        for name in NAMES:
+            uow.sessions.archive(name, snapshot=False)
+    module = purging if what == "purge" else erasing
+    delete = module.delete_sessions
+
+    def full(work: Any, names: Any, *rest: Any, **how: Any) -> None:
+        if "s4" in names:
+            raise OutOfSpace("the disk is full: nothing was written")
+        delete(work, names, *rest, **how)
+
+    monkeypatch.setattr(module, "delete_sessions", full)
+    run: Callable[[], Any] = {
+        "purge": lambda: timed_book.purge(older_than=0),
+        "erase_user": lambda: timed_book.erase_user("zqada"),
+    }[what]
+    with pytest.raises(OutOfSpace, match="before that, 4 sessions with 4 messages were deleted, which stays"):
+        run()
+    assert 3 == raw.count("chatledger_sessions")
+
+
+def test_an_erasure_gives_its_receipt_whatever_hinders_the_scrub(
+    timed_book: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(timed_book, clock)
+
+    def full(core: Any) -> bool:
+        raise OutOfSpace("the disk is full: nothing was written")
+
+    monkeypatch.setattr(Core, "scrub", full)
+    receipt = timed_book.erase_user("zqada")
+    assert (7, 7, False) == (receipt.sessions, receipt.messages, receipt.scrubbed)
+    assert 0 == raw.count("chatledger_sessions")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, Ledger, MessageNotFound, SessionNotFound, Status
-from chatledger.services.digest import digest_of
+from chatledger.schemas.digest import digest_of
 from tests.support.raw import Raw
 
 

@@ -132,7 +132,7 @@ def test_a_session_takes_its_numbers_along(measured: Ledger, raw: Raw) -> None:
         uow.sessions.delete("a")
         assert [0.75, 0.25] == [metric.value for metric in uow.metrics.list("latency", unit="s")]
     raw("DELETE FROM chatledger_sessions WHERE session_id = 'b'")  # another program
-    assert [("latency", None), ("queue", None)] == sorted(
+    assert [("latency", ""), ("queue", "")] == sorted(
         tuple(row) for row in raw("SELECT name, session_id FROM chatledger_performance_metrics")
     )
 

@@ -45,7 +45,7 @@ def test_costs_come_back_exact(book: Ledger, raw: Raw) -> None:
         session = uow.sessions.get("s")
     expected = [Decimal(amount) for amount, _ in EXACT]
     assert expected == told == found
-    assert {-9} == {cost.as_tuple().exponent for cost in found if cost is not None}
+    assert {-9} == {cost.as_tuple().exponent for cost in found if cost}
     assert sum(expected) == session.total_cost
     nanos = [int(amount * 10**9) for amount in expected]
     assert nanos == [row.cost for row in raw("SELECT cost FROM chatledger_messages ORDER BY sequence_number")]

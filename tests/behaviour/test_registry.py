@@ -144,14 +144,18 @@ def test_what_is_not_there_is_said_by_name(book: Ledger) -> None:
             uow.models.price("m")
 
 
-def test_raw_sql_registers_models_too(book: Ledger, raw: Raw) -> None:
+def test_a_repair_registers_the_names_that_raw_sql_has_used(book: Ledger, raw: Raw) -> None:
     with book.begin() as uow:
         uow.sessions.create("s")
     raw(
         "INSERT INTO chatledger_messages (session_id, sequence_number, role, content, model_id) VALUES ('s', 1, 'user', '', 'x')"
     )
+    raw("UPDATE chatledger_sessions SET project_id = 'p', model_id = 'y'")
+    assert book.check()  # a name needs no row
+    book.repair(backup=False)
     with book.read() as uow:
-        assert ["x"] == [model.model_id for model in uow.models.list()]
+        assert ["p"] == [project.project_id for project in uow.projects.list()]
+        assert ["x", "y"] == [model.model_id for model in uow.models.list()]
 
 
 def test_a_price_list_is_taken_once(book: Ledger) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from chatledger import InvalidInput, Ledger, Session, SessionNotFound
+from chatledger import InvalidInput, Ledger, Session, SessionClosed, SessionNotFound
 from tests.support.clock import StoppedClock
 from tests.support.raw import Raw
 
@@ -124,6 +125,29 @@ def test_what_cannot_be_merged_is_refused(full: Ledger, changes: Any, remove: An
     with pytest.raises(InvalidInput), full.begin() as uow:
         uow.sessions.update_context("s", changes, remove=remove)
     assert {"a": 1} == get(full).context
+
+
+@pytest.mark.parametrize("closing", ["archive", "expire", "fail"])
+def test_the_context_of_a_closed_session_is_closed_and_metadata_is_not(full: Ledger, closing: str) -> None:
+    with full.begin() as uow:
+        getattr(uow.sessions, closing)("s")
+        calls: list[Callable[[], Any]] = [
+            lambda: uow.sessions.update_context("s", {"b": 2}),
+            lambda: uow.sessions.update("s", title="later", context={"b": 2}),
+            lambda: uow.messages.append("s", "user", "otter"),
+        ]
+        for call in calls:
+            with pytest.raises(SessionClosed):
+                call()
+        uow.metadata.set("s", "label", "good")
+        uow.sessions.update("s", title="Lisbon")
+    found = get_closed(full)
+    assert ({"a": 1}, {"label": "good"}, "Lisbon") == (found.context, found.metadata, found.title)
+
+
+def get_closed(book: Ledger) -> Session:
+    with book.read() as uow:
+        return uow.sessions.get("s", include_expired=True)
 
 
 def test_a_session_that_is_not_there_is_not_changed(book: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -423,3 +424,29 @@ def test_both_colours_answer(book: Ledger) -> None:
         uow.messages.append("s", "user", duration_ms=4)
     with book.read() as uow:
         assert (1, 4) == (uow.statistics.overview().messages, uow.statistics.latency().p99_ms)
+
+
+def test_a_cost_that_is_not_known_is_not_nothing(book: Ledger) -> None:
+    with book.begin() as uow:
+        assert ("0", "0") == (str(uow.sessions.create("s").total_cost), str(uow.sessions.get("s").total_cost))
+        assert '"total_cost":"0"' in uow.sessions.get("s").model_dump_json()
+        nothing = uow.statistics.overview()
+        uow.messages.append("s", "assistant", "otter", input_tokens=1)
+        unknown = uow.statistics.overview()
+        uow.messages.append("s", "assistant", "heron", cost="0.000000001")
+        partly = uow.statistics.overview()
+        small = uow.messages.get("s", 2)
+    assert [(True, 0), (False, 1), (True, 1)] == [(one.cost_known, one.unpriced) for one in (nothing, unknown, partly)]
+    costs = [json.loads(one.model_dump_json())["cost"] for one in (nothing, unknown, partly)]
+    assert ["0", None, "0.000000001"] == costs
+    assert "0.000000001" == json.loads(small.model_dump_json())["cost"]
+
+
+def test_a_change_from_a_cost_that_is_not_known_is_not_known(ledger: Ledger) -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    with ledger.begin() as uow:
+        uow.sessions.create("s")
+        uow.messages.append("s", "assistant", cost=1, created_at=at)
+        uow.messages.append("s", "assistant", input_tokens=1, created_at=at + timedelta(days=1))
+        found = uow.statistics.compare(since=at + timedelta(days=1), until=at + timedelta(days=2))
+    assert (0.0, None) == (found.change("answers"), found.change("cost"))

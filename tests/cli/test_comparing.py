@@ -69,6 +69,14 @@ def test_the_page_runs_nothing_and_shows_texts_as_they_are(asked: Command, here:
     found = asked.json("compare", "summary", "g", "--html", "page.html")
     assert 2 == found["pairs"][0]["n_total"]
     page = (here / "page.html").read_text("utf-8")
+    assert 0o600 == (here / "page.html").stat().st_mode & 0o777
+    refused = asked("compare", "summary", "g", "--html", "page.html")
+    assert (1, True) == (refused.exit_code, "add --overwrite" in refused.stderr)
+    asked.text("compare", "summary", "g", "--html", "page.html", "--overwrite")
+    for form in ([], ["--csv"]):
+        asked.text("compare", "export", "g", "--output", "results", "--overwrite", *form)
+        assert 0o600 == (here / "results").stat().st_mode & 0o777
+        assert 1 == asked("compare", "export", "g", "--output", "results", *form).exit_code
     assert '<h1 dir="auto">&lt;b&gt;$x$&lt;/b&gt;</h1>' in page
     assert "default-src 'none'" in html.unescape(page)
     assert [] == re.findall(r"<script|style=|<style(?! ?>:root|>\n:root)|https?://(?!www\.w3\.org)|<b>", page)

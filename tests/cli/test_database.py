@@ -38,9 +38,10 @@ def test_up_and_down(run: Command) -> None:
     assert ["s"] == [session["session_id"] for session in run.json("list")["items"]]
 
 
-def test_base_wants_to_hear_yes(run: Command) -> None:
-    assert "add --yes" in run.error("db", "downgrade", "base")
-    assert f"{HEAD} → none" == run.text("db", "downgrade", "base", "--yes")
+def test_base_wants_to_hear_that_content_may_be_dropped(run: Command) -> None:
+    run.text("create", "--id", "s")
+    assert "--drop-content" in run.error("db", "downgrade", "base")
+    assert f"{HEAD} → none" == run.text("db", "downgrade", "base", "--drop-content")
     assert {"revision": None, "head": HEAD} == run.json("db", "current")
 
 

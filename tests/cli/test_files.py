@@ -94,7 +94,7 @@ def test_an_export_is_a_new_file_of_its_owner(run: Command, here: Path, name: st
     assert "Where to?" in exported
     assert "<html" in exported.lower() if name.endswith("html") else "<html" not in exported.lower()
     (here / name).write_text("mine")
-    assert "add --force" in run.error("export", "--output", name)
+    assert "add --overwrite" in run.error("export", "--output", name)
     assert "mine" == (here / name).read_text()
     run.text("export", "--output", name, "--force")
     assert exported.splitlines()[-1] == (here / name).read_text().splitlines()[-1]

@@ -41,7 +41,23 @@ def test_figures_add_up(run: Command) -> None:
 def test_a_table_for_spreadsheets_runs_no_formula(run: Command) -> None:
     rows = list(csv.DictReader(run.text("stats", "models", "--csv").splitlines()))
     assert {"'=m", ""} == {row["key"] for row in rows}
-    assert {"0.000000000"} == {row["cost"] for row in rows}
+    assert {""} == {row["cost"] for row in rows}  # not known, and not nothing
+
+
+def test_a_cost_that_is_not_known_is_not_shown_as_nothing(run: Command) -> None:
+    run.text("add", "a", "assistant", "Very.", "--output-tokens", "7")
+    found = run.json("stats")
+    assert (None, None, 1) == (found["cost"], found["average_cost"], found["unpriced"])
+    shown = run("stats")
+    assert "cost                 unknown" in shown.stdout
+    assert 1 == shown.stderr.count("no price is known for =m")
+    assert "unknown" in run.text("stats", "models")
+    run.text("add", "a", "assistant", "Much.", "--cost", "0.5")
+    assert "cost                 ≥ $0.5" in run.text("stats")
+    assert ("0.5", 1) == tuple(run.json("stats")[name] for name in ("cost", "unpriced"))
+    run.text("create", "--id", "free", "--user", "cy")
+    run.text("add", "free", "assistant", "Nothing.", "--cost", "0", "--output-tokens", "7")
+    assert "0" == run.json("stats", "--user", "cy")["cost"]
 
 
 def test_a_table_without_rows_has_its_columns(run: Command) -> None:

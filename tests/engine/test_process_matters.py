@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import signal
 import subprocess
@@ -101,7 +102,8 @@ def test_closing_inside_a_block_is_refused_and_not_waited_for(url: str) -> None:
 def test_a_block_may_be_left_on_another_thread_than_it_was_entered_on(migrated_sqlite_url: str) -> None:
     with Ledger(migrated_sqlite_url, settings=Settings(busy_timeout=5)) as ledger:
         block = ledger.begin()
-        block.__enter__().sessions.create("s")
+        # As a framework does that runs each part of a request in a copy of its context.
+        contextvars.copy_context().run(lambda: block.__enter__().sessions.create("s"))
         leaving = threading.Timer(0.3, lambda: block.__exit__(None, None, None))
         leaving.start()
         with ledger.begin() as uow:  # the thread that entered: it waits for its turn like any other

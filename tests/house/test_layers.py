@@ -9,7 +9,7 @@ import pytest
 
 from tests.house.source import PACKAGE, imports, module_name, source_files
 
-_LEAVES = {"deferred", "errors", "settings", "vocabulary", "ids", "clock"}
+_LEAVES = {"callbacks", "deferred", "errors", "settings", "vocabulary", "ids", "clock"}
 _TABLES = _LEAVES | {"dialects", "models", "schemas"}
 _LEDGERS = {
     "revisions", "migrate", "core", "observing", "unit_of_work", "async_unit_of_work", "transactions", "sweeper", "housekeeping",
@@ -22,28 +22,32 @@ _LEDGERS = {
 # Each room, and what its files may import from the other rooms.
 ALLOWED: dict[str, set[str]] = {
     "deferred": set(),
+    "callbacks": {"errors"},
+    "committed": {"callbacks", "errors"},
     "vocabulary": set(),
     "errors": set(),
     "ids": {"errors"},
     "clock": {"errors"},
     "settings": {"errors", "vocabulary"},
     "dialects": _LEAVES,
+    # The JSON rules and stored forms are asked of dialects.
+    "schemas": _LEAVES | {"dialects"},
     # What runs revisions lies below the tables: their metadata's `create_all` and `drop_all` run them.
-    "revisions": _LEAVES | {"dialects"},
-    "models": _LEAVES | {"dialects", "revisions"},
-    # The digest and the JSON rules are asked of dialects; what a row looks like, of models.
-    "schemas": _LEAVES | {"dialects", "models"},
+    "revisions": _LEAVES | {"dialects", "schemas"},
+    # What is written through the ORM is validated, digested and priced as what services write.
+    "models": _LEAVES | {"dialects", "schemas", "revisions"},
     "analysis": _TABLES,
     "services": _TABLES | {"analysis"},
     "migrate": {"dialects", "models", "revisions"},
     "alembic_plugin": {"errors", "dialects", "migrate"},
     # Settings for the default URL and the variable that replaces it.
     "alembic_environment": {"settings", "dialects", "models", "revisions", "alembic_plugin"},
-    "unit_of_work": _TABLES | {"services"},
+    "orm_session": _TABLES | {"core"},
+    "unit_of_work": _TABLES | {"services", "orm_session"},
     # Schemas only to say what an observer is told.
     "observing": set(),
     "core": _LEAVES | {"dialects", "migrate", "observing"},
-    "transactions": _TABLES | {"core", "unit_of_work"},
+    "transactions": _TABLES | {"core", "unit_of_work", "orm_session"},
     # What a run over a batch does next, and who does it.
     "batch_steps": _TABLES | {"services", "unit_of_work"},
     "batch_settling": _TABLES | {"services", "unit_of_work", "batch_steps"},
@@ -52,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "batching": _TABLES | {"transactions", "batch_threads"},
     "async_batching": _TABLES | {"async_transactions", "batch_steps", "batch_course", "batch_threads", "batching"},
     "sweeper": _LEAVES | {"schemas"},
-    "housekeeping": _TABLES | {"services", "unit_of_work", "transactions", "sweeper", "batching"},
+    "housekeeping": _TABLES | {"committed", "services", "unit_of_work", "transactions", "sweeper", "batching"},
     # Migrations, for what a freshly migrated database looks like.
     "inspection": _TABLES | {"services", "migrate", "housekeeping"},
     "safekeeping": _TABLES | {"services", "migrate", "core", "housekeeping"},

@@ -97,7 +97,7 @@ def fill(url: str) -> None:
 
 def contents(url: str) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table of ours, counters included. A table or column that is not there is left out, and so is
-    what a downgrade has laid aside in the audit log.
+    the hour of activity, which triggers keep.
     """
     raw = Raw(url)
     there = inspect(raw.engine)
@@ -105,14 +105,13 @@ def contents(url: str) -> dict[str, list[dict[str, Any]]]:
     rows: dict[str, list[dict[str, Any]]] = {}
     for table in Base.metadata.sorted_tables:
         if table.name in names:
-            known = {column["name"] for column in there.get_columns(table.name)} | {"activity_minute"}
+            known = {column["name"] for column in there.get_columns(table.name)} - {"activity_hour"}
             columns = ", ".join(
                 f"CAST({column.name} AS TEXT) AS {column.name}" if str(column.type) == "JSON" else column.name
                 for column in table.columns
                 if column.name in known
             )
-            kept = " WHERE action NOT LIKE 'kept by %'" if table.name == "chatledger_audit_log" else ""
-            found = raw(f"SELECT {columns} FROM {table.name}{kept}")
+            found = raw(f"SELECT {columns} FROM {table.name}")
             dicts = [{name: _plain(value) for name, value in row._mapping.items()} for row in found]
             rows[table.name] = sorted(dicts, key=repr)
     return rows

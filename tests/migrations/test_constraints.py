@@ -37,12 +37,15 @@ def raw(ledger: Ledger, url: str) -> Raw:
             "fk_chatledger_session_timeouts_session_id",
         ),
         (
-            "INSERT INTO chatledger_sessions (session_id, project_id) VALUES ('t', 'nowhere')",
-            "fk_chatledger_sessions_project_id",
+            "INSERT INTO chatledger_model_prices (model_id, effective_from) VALUES ('nothing', '2026-05-01 10:00:00')",
+            "fk_chatledger_model_prices_model_id",
         ),
         (
-            "INSERT INTO chatledger_sessions (session_id, model_id) VALUES ('t', 'nothing')",
-            "fk_chatledger_sessions_model_id",
+            (
+                "INSERT INTO chatledger_messages (session_id, sequence_number, role, content, copied_from)"
+                " VALUES ('s', 2, 'user', 'x', 't')"
+            ),
+            "ck_chatledger_messages_copied_from",
         ),
         ("INSERT INTO chatledger_sessions (session_id) VALUES ('s')", "pk_chatledger_sessions"),
         ("INSERT INTO chatledger_sessions (session_id) VALUES (NULL)", "not.null"),
@@ -127,9 +130,7 @@ def test_deleting_a_session_takes_its_rows_and_no_others(raw: Raw, url: str) -> 
     ]
 
 
-def test_a_project_that_sessions_use_is_not_deleted(ledger: Ledger, url: str) -> None:
-    ledger.run(lambda uow: uow.sessions.create("s", project_id="p", model_id="m"))
-    raw = Raw(url)
-    for table in ("chatledger_projects", "chatledger_models"):
-        with pytest.raises(DBAPIError, match=r"(?i)foreign key"):
-            raw(f"DELETE FROM {table}")
+def test_a_model_that_has_prices_is_not_deleted(ledger: Ledger, url: str) -> None:
+    ledger.run(lambda uow: uow.models.price("m", input="1"))
+    with pytest.raises(DBAPIError, match=r"(?i)foreign key"):
+        Raw(url)("DELETE FROM chatledger_models")

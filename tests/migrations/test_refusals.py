@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
+from typing import Literal
 
 import pytest
 
-from chatledger import AsyncLedger, InvalidInput, Ledger, NotALedger, SchemaAhead, SchemaBehind
+from chatledger import AsyncLedger, InvalidInput, Ledger, NotALedger, SchemaAhead, SchemaBehind, SchemaError
 from chatledger.migrate import HEAD
 from tests.migrations.contents import fill, fingerprint, names, revision
 from tests.support.colours import LoopThread
@@ -110,3 +111,23 @@ def test_upgrade_never_goes_down_and_downgrade_never_up(ledger: Ledger) -> None:
         ledger.downgrade("0003")
     assert type(refused.value).__module__.startswith("chatledger")
     assert "0002" == ledger.current()
+
+
+@pytest.mark.parametrize("how", ["empty", "always"])
+@pytest.mark.parametrize("old", ["0001", "0004", "0011"])
+def test_a_ledger_from_before_the_first_release_is_refused_naming_the_way_out(
+    empty_url: str, old: str, how: Literal["empty", "always"]
+) -> None:
+    raw = Raw(empty_url)
+    for table in ("sessions", "messages", "projects", "models", "session_metadata", "audit_log"):
+        raw(f"CREATE TABLE {table} (session_id TEXT)")
+    raw("CREATE TABLE chatledger_version (version_num VARCHAR(32) NOT NULL)")
+    raw(f"INSERT INTO chatledger_version VALUES ('{old}')")
+    before = names(empty_url)
+    with pytest.raises(SchemaError, match=r"before the first release.*chatledger export.*chatledger import"):
+        Ledger(empty_url, migrate=how)
+    with closing(Ledger(empty_url, migrate="never")) as ledger:
+        for act in (ledger.upgrade, lambda: ledger.downgrade("base", drop_content=True), ledger.check):
+            with pytest.raises(SchemaError, match="before the first release"):
+                act()
+    assert before == names(empty_url)

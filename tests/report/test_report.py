@@ -183,3 +183,13 @@ def test_a_browser_shows_it_at_any_width(
     assert '"wide":true' in said
     assert '"bar":"rgb(42, 111, 219)"' in said
     assert '"scripts":1' in said
+
+
+def test_a_cost_that_is_not_known_is_not_shown_as_nothing(ledger: Ledger) -> None:
+    with ledger.begin() as uow:
+        uow.sessions.create("s", model_id="gpt-5")
+        uow.messages.append("s", "assistant", "otter", input_tokens=5, output_tokens=7)
+    shown = Tags(page(ledger)).text
+    assert "unknown" in shown
+    assert 1 == shown.count("No price is known for gpt-5")
+    assert "$0" not in shown

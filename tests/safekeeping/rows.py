@@ -97,7 +97,7 @@ def stored(url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 def _as_read(row: Row[Any]) -> tuple[Any, ...]:
     # A minute is text on SQLite and a time without a zone on PostgreSQL.
-    return tuple(str(value)[:16] if name == "activity_minute" else value for name, value in row._mapping.items())
+    return tuple(str(value)[:16] if name == "activity_hour" else value for name, value in row._mapping.items())
 
 
 def without_restoration(rows: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:

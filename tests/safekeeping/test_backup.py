@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 import stat
 import threading
@@ -152,6 +153,84 @@ def test_a_name_is_made_in_a_folder_and_old_ones_are_deleted(url: str, tmp_path:
     ]
     left = {entry.name for entry in tmp_path.iterdir() if not entry.name.startswith("chat.db")} - others
     assert left == {Path(name).name for report in (made[4], made[5]) for name in (report.path, report.manifest)}
+
+
+def test_only_backups_of_the_same_ledger_are_deleted(
+    migrated_sqlite_url: str, migrated_postgres_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    clock = StoppedClock(datetime(2026, 5, 1, 9, 0, tzinfo=UTC))
+    fake = folder / f"chatledger-20200101T000000.000000Z-r{HEAD}.db"
+    fake.write_text("looks like a backup", "utf-8")
+    changed = folder / f"chatledger-20200102T000000.000000Z-r{HEAD}.db"
+    left = {fake, changed}
+    for url in (migrated_sqlite_url, migrated_postgres_url, url_of(tmp_path / "third.db")):
+        with Ledger(url, clock=clock) as ledger:
+            first = Path(ledger.backup(folder).path)
+            clock.advance(hours=1)
+            if not changed.exists():  # a file that somebody else has written under the name of a backup
+                changed.write_text("as long as this", "utf-8")
+                manifest = json.loads(Path(f"{first}.json").read_text("utf-8"))
+                Path(f"{changed}.json").write_text(json.dumps({**manifest, "file": changed.name}), "utf-8")
+        with Ledger(url, clock=clock) as again:  # another process, later: the same ledger
+            second = again.backup(folder, keep=1)
+            clock.advance(hours=1)
+        assert (str(first),) == second.removed
+        left.add(Path(second.path))
+    assert left == {entry for entry in folder.iterdir() if entry.suffix == ".db"}
+
+
+def test_a_ledger_at_the_same_path_after_another_keeps_its_predecessors_backups(tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    with Ledger(tmp_path / "chat.db") as ledger:
+        ledger.run(lambda uow: uow.sessions.create("s"))
+        old = ledger.backup(folder)
+    (tmp_path / "chat.db").rename(tmp_path / "lost.db")
+    with Ledger(tmp_path / "chat.db") as empty:
+        assert () == empty.backup(folder, keep=1).removed
+    assert Path(old.path).exists()
+
+
+def test_a_file_with_the_name_of_the_manifest_is_not_overwritten(ledger: Ledger, tmp_path: Path) -> None:
+    note = tmp_path / "b.db.json"
+    note.write_text('{"mine": true}', "utf-8")
+    for overwrite in (False, True):
+        with pytest.raises(Conflict, match=r"b\.db\.json"):
+            ledger.backup(tmp_path / "b.db", overwrite=overwrite)
+    assert '{"mine": true}' == note.read_text("utf-8")
+    assert not (tmp_path / "b.db").exists()
+
+
+def test_only_a_regular_file_is_overwritten(ledger: Ledger, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    (tmp_path / "device").symlink_to("/dev/null")
+    (tmp_path / "c.db.json").mkdir()
+    for name in ("fifo", "device", "c.db"):
+        with pytest.raises(InvalidInput, match="regular file"):
+            ledger.backup(tmp_path / name, overwrite=True)
+    assert stat.S_ISFIFO(fifo.lstat().st_mode)
+    assert (tmp_path / "device").is_symlink()
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+def test_a_part_of_a_ledger_is_not_overwritten(migrated_sqlite_url: str, tmp_path: Path, suffix: str) -> None:
+    with Ledger(migrated_sqlite_url) as ledger, Ledger(tmp_path / "other.db") as other:
+        ledger.run(lambda uow: uow.sessions.create("s"))
+        other.run(lambda uow: uow.sessions.create("s"))
+        backup = ledger.backup(tmp_path / "b.db").path
+        for number in range(11):
+            ledger.run(lambda uow, number=number: uow.messages.append("s", "user", str(number)))  # type: ignore[misc]
+        for name in (f"chat.db{suffix}", f"other.db{suffix}"):
+            for overwrite in (False, True):
+                with pytest.raises(InvalidInput, match="belongs to the database"):
+                    ledger.backup(tmp_path / name, overwrite=overwrite)
+                with pytest.raises(InvalidInput, match="a part of the database"):
+                    Ledger.restore(backup, tmp_path / name, overwrite=overwrite)
+    with Ledger(migrated_sqlite_url) as again, again.read() as uow:
+        assert 11 == uow.sessions.get("s").message_count
 
 
 def test_nothing_is_overwritten_unless_asked(ledger: Ledger, tmp_path: Path) -> None:

@@ -70,3 +70,35 @@ def test_a_vacuum_without_room_changes_nothing(small_disk: SmallDisk) -> None:
         ledger.maintain(vacuum=True)
         assert 700 == ledger.run(lambda uow: uow.sessions.get("s").message_count)
     require_sound(url_of(small_disk.folder / "chat.db"))
+
+
+def test_an_erasure_that_cannot_rewrite_the_file_gives_its_receipt(small_disk: SmallDisk) -> None:
+    with Ledger(small_disk.folder / "chat.db") as ledger:
+        for name in ("a", "b"):
+            ledger.run(lambda uow, name=name: uow.sessions.create(name, user_id="ada"))  # type: ignore[misc]
+        ledger.run(lambda uow: uow.sessions.create("other", user_id="lin"))
+        ledger.run(lambda uow: uow.messages.append_many("other", [{"role": "user", "content": "w " * 400}] * 700))
+        ledger.maintain()
+        taken = small_disk.fill(leave=200_000)
+        receipt = ledger.erase_user("ada")
+        assert (2, False) == (receipt.sessions, receipt.scrubbed)
+        assert [] == ledger.run(lambda uow: list(uow.sessions.list(user_id="ada").items))
+        taken.unlink()
+        assert ledger.erase_user("ada").scrubbed is True
+    require_sound(url_of(small_disk.folder / "chat.db"))
+
+
+def test_a_merge_of_the_index_without_room_is_out_of_space(small_disk: SmallDisk) -> None:
+    with Ledger(small_disk.folder / "chat.db") as ledger:
+        ledger.run(lambda uow: uow.sessions.create("s"))
+        for part in range(6):
+            texts = [f"{part} {number} {'w' * (number % 50)} " * 20 for number in range(100)]
+            many = [{"role": "user", "content": text} for text in texts]
+            ledger.run(lambda uow, many=many: uow.messages.append_many("s", many))  # type: ignore[misc]
+        ledger.maintain(full_text=False)
+        taken = small_disk.fill(leave=4096)
+        with pytest.raises(OutOfSpace, match="disk is full"):
+            ledger.maintain(vacuum=False, analyze=False)
+        taken.unlink()
+        ledger.maintain()
+    require_sound(url_of(small_disk.folder / "chat.db"))

@@ -19,9 +19,11 @@ from chatledger.adoption.reader import Reader
 from chatledger.adoption.registering import Registering
 from chatledger.adoption.report import AdoptionReport, TableAccount
 from chatledger.adoption.source import Source
+from chatledger.callbacks import callback
 from chatledger.dialects.sqlite_foreign import ForeignFile, unreadable
 from chatledger.errors import InvalidInput
 from chatledger.ledger import Ledger
+from chatledger.schemas.fields import file_path, flags
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Orphans
 
@@ -57,6 +59,9 @@ def adopt(
         AdoptionFailed: what was copied did not equal the source. Nothing was written.
         Unavailable, ReadOnly, SchemaError: the source cannot be read, or the ledger failed. Nothing was written.
     """
+    flags(dry_run=dry_run)
+    progress = callback(progress, "progress")
+    source = file_path(source, "source")
     wanted, handling, zone = _layout(layout), _orphans(orphans), _zone(timezone)
     try:
         with ForeignFile(source) as file:

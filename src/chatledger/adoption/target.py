@@ -16,9 +16,9 @@ from chatledger.errors import AdoptionFailed
 from chatledger.models import Message as MessageRow
 from chatledger.models import Session as SessionRow
 from chatledger.schemas import NewMessage, Session
+from chatledger.schemas.digest import digest_of
 from chatledger.schemas.fields import MAX_IDENTIFIER
-from chatledger.services.digest import digest_of
-from chatledger.services.rows import to_row
+from chatledger.schemas.stored import to_row
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Status
 

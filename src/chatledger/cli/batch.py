@@ -16,8 +16,9 @@ from chatledger.cli.batch_run import run
 from chatledger.cli.batch_showing import show_jobs, show_progress
 from chatledger.cli.documents import encoded, write_document, write_line
 from chatledger.cli.durations import age, duration
+from chatledger.cli.exporting import writing
 from chatledger.cli.opening import opened_for
-from chatledger.cli.options import AsJson, Cursor, Database, Owner, Yes
+from chatledger.cli.options import AsJson, Cursor, Database, Overwrite, Owner, Yes
 from chatledger.cli.screen import Screen, counted
 from chatledger.errors import InvalidInput
 from chatledger.schemas import BatchItem, BatchJob
@@ -178,6 +179,7 @@ def results(
     job_id: _Job,
     status_: Annotated[ItemStatus | None, typer.Option("--status", help="Only these; without it, all items.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else standard output.")] = None,
+    overwrite: Overwrite = False,
     user: Owner = None,
     db: Database = None,
 ) -> None:
@@ -189,7 +191,7 @@ def results(
             for item in found:
                 write_line(_line(item))
             return
-        with output.open("x", encoding="utf-8") as file:
+        with writing(output, force=overwrite) as file:
             for number, item in enumerate(found, 1):  # noqa: B007 - counted
                 file.write(encoded(_line(item)) + "\n")
     Screen().line(f"{counted(number, 'item')} in {str(output)!r}")

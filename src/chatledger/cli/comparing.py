@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from chatledger.cli.documents import amount, write_document, write_line
+from chatledger.cli.exporting import writing
 from chatledger.cli.opening import opened_for
-from chatledger.cli.options import Actor, AsJson, Database, Owner, Reason, Yes
+from chatledger.cli.options import Actor, AsJson, Database, Overwrite, Owner, Reason, Yes
 from chatledger.cli.screen import Column, Screen, counted, when
 from chatledger.schemas import ComparisonResult, ComparisonSummary, Difference, Interval, PairSummary
 from chatledger.vocabulary import ComparisonKind
@@ -106,6 +107,7 @@ def summary(
     judge: Annotated[str | None, typer.Option(metavar="JUDGE", help="Only what this judge said.")] = None,
     confidence: Annotated[float, typer.Option(metavar="SHARE", help="Of the intervals.")] = 0.95,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="A page with plots, too.")] = None,
+    overwrite: Overwrite = False,
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
@@ -117,7 +119,8 @@ def summary(
     if html is not None:
         from chatledger.report.comparison import comparison_page  # noqa: PLC0415 - brings the library for plots
 
-        html.write_text(comparison_page(group, found), encoding="utf-8")
+        with writing(html, force=overwrite) as out:
+            out.write(comparison_page(group, found))
     if as_json:
         write_document(plain(found))
     else:
@@ -129,6 +132,7 @@ def export(
     group_id: GroupId,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else standard output.")] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV; else JSON Lines.")] = False,
+    overwrite: Overwrite = False,
     user: Owner = None,
     db: Database = None,
 ) -> None:
@@ -139,7 +143,7 @@ def export(
             for result in results:
                 write_line(result)
             return
-        with nullcontext(sys.stdout) if output is None else output.open("w", encoding="utf-8", newline="") as out:
+        with nullcontext(sys.stdout) if output is None else writing(output, force=overwrite) as out:
             if as_csv:
                 _write_csv(out, results)
             else:

@@ -10,9 +10,8 @@ import typer
 from chatledger import migrate as migrations
 from chatledger.cli import integrity
 from chatledger.cli.documents import write_document
-from chatledger.cli.failures import fail
 from chatledger.cli.opening import file_of, opened, place_of, url_of
-from chatledger.cli.options import AsJson, Database, Yes
+from chatledger.cli.options import AsJson, Database
 from chatledger.cli.screen import Screen, sized
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.migrate import HEAD
@@ -53,16 +52,18 @@ def upgrade(
 
 @app.command()
 def downgrade(
-    revision: Annotated[str, typer.Argument(metavar="REVISION", show_default=False, help="Or base: nothing of ours.")],
-    yes: Yes = False,
+    revision: Annotated[
+        str, typer.Argument(metavar="REVISION", show_default=False, help="Or base: drop every table of the ledger.")
+    ],
+    drop_content: Annotated[
+        bool, typer.Option("--drop-content", help="Drop rows where the way down cannot keep them, as down to base.")
+    ] = False,
     db: Database = None,
 ) -> None:
-    """Migrate down. Down to `base` drops every table of the ledger with its rows."""
+    """Migrate down. Refused where rows would be dropped, unless --drop-content says so."""
     with opened(db, migrate="never") as ledger:
-        if revision == "base" and not yes:
-            fail(f"base drops every conversation in {place_of(ledger, db)}: add --yes to do it")
         before = ledger.current()
-        ledger.downgrade(revision)
+        ledger.downgrade(revision, drop_content=drop_content)
         _show_way(before, ledger.current())
 
 

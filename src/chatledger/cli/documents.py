@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from chatledger.schemas import Usage
+
 
 def write_document(value: Any) -> None:
     """One JSON document on standard output, indented."""
@@ -34,7 +36,10 @@ def amount(dollars: Decimal) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         # Averages and rates are counted from other fields, and shown as these are.
-        return dict(value) | {name: getattr(value, name) for name in type(value).model_computed_fields}
+        found = dict(value) | {name: getattr(value, name) for name in type(value).model_computed_fields}
+        if isinstance(value, Usage) and not value.cost_known:
+            found["cost"] = None
+        return found
     if isinstance(value, Decimal):
         return amount(value)
     if isinstance(value, datetime):

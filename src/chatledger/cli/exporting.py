@@ -16,7 +16,7 @@ import typer
 from chatledger.cli.failures import fail
 from chatledger.cli.neutral import Neutral
 from chatledger.cli.opening import opened_for
-from chatledger.cli.options import Database, Owner, Project, Since, Until
+from chatledger.cli.options import Database, Overwrite, Owner, Project, Since, Until
 from chatledger.cli.screen import Screen, counted
 from chatledger.exchange.formats import ExportFormat, TableFormat, TableOf
 from chatledger.vocabulary import Status
@@ -37,9 +37,7 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else standard output.", show_default=False)
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Put the export in the place of a file that is there.")
-    ] = False,
+    force: Overwrite = False,
     user: Owner = None,
     project: Project = None,
     status: Annotated[
@@ -105,7 +103,7 @@ def _appearing(path: Path, *, force: bool) -> Iterator[int]:
     if path.exists() and not path.is_file():
         fail(f"{str(path)!r} is not a file")
     if path.exists() and not force:
-        fail(f"{str(path)!r} exists: add --force to put the export in its place")
+        fail(f"{str(path)!r} exists: add --overwrite to put the new one in its place")
     # mkstemp: mode 0600.
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".new", dir=path.parent)
     try:
@@ -115,7 +113,7 @@ def _appearing(path: Path, *, force: bool) -> Iterator[int]:
         else:
             os.link(name, path)  # refuses when somebody made the file meanwhile
     except FileExistsError:
-        fail(f"{str(path)!r} exists: add --force to put the export in its place")
+        fail(f"{str(path)!r} exists: add --overwrite to put the new one in its place")
     finally:
         Path(name).unlink(missing_ok=True)
 

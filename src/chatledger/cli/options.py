@@ -149,3 +149,8 @@ Actor = Annotated[
 ]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why it is done.", rich_help_panel=_WHO)]
 Rehearse = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
+
+#: Files hold what was said: they are their owner's only, and take nobody's place unasked.
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", "--force", help="Put the file in the place of one that is there.")
+]

@@ -9,7 +9,7 @@ import typer
 
 from chatledger.cli.exporting import writing
 from chatledger.cli.opening import opened_for
-from chatledger.cli.options import Database, ModelFilter, Owner, Project, Since, Until
+from chatledger.cli.options import Database, ModelFilter, Overwrite, Owner, Project, Since, Until
 from chatledger.cli.screen import Screen
 from chatledger.clock import utc_now
 
@@ -21,7 +21,7 @@ def report(
     by: Annotated[
         str | None, typer.Option("--by", metavar="PERIOD", help="day, week or month; else what suits the length.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Put the page in the place of a file that is there.")] = False,
+    force: Overwrite = False,
     project: Project = None,
     model: ModelFilter = None,
     user: Owner = None,

@@ -95,4 +95,5 @@ def copy(
 
 
 def _rows(rows: dict[str, int]) -> str:
-    return f"{counted(rows.get('sessions', 0), 'session')} with {counted(rows.get('messages', 0), 'message')}"
+    sessions, messages = (rows.get(f"chatledger_{name}", 0) for name in ("sessions", "messages"))
+    return f"{counted(sessions, 'session')} with {counted(messages, 'message')}"

@@ -17,9 +17,10 @@ from chatledger.cli.documents import write_document
 from chatledger.cli.neutral import one_line
 from chatledger.cli.opening import opened_for
 from chatledger.cli.options import AsJson, Database, ModelFilter, Owner, Project, Since, Until
-from chatledger.cli.screen import Column, Screen, money
+from chatledger.cli.screen import Column, Screen, counted, money
 from chatledger.schemas import Activity, ContextUse, Latency, Usage, UsageComparison, UsageOf, UsagePeriod
 from chatledger.services.statistics import Statistics
+from chatledger.unit_of_work import UnitOfWork
 
 
 class View(StrEnum):
@@ -85,6 +86,7 @@ def stats(
     }  # fmt: skip
     with opened_for(db, user) as ledger, ledger.read() as uow:
         found = _ask(uow.statistics, view, which, tz, limit)
+        models = _without_price(uow, which) if view in (View.OVERVIEW, View.MODELS) else []
     if as_json:
         write_document(found if isinstance(found, BaseModel) else {"items": found})
     elif as_csv:
@@ -93,8 +95,11 @@ def stats(
         _show_comparison(found)
     elif isinstance(found, BaseModel):
         _show_one(found)
+        if isinstance(found, Usage):
+            _hint(found, models)
     elif found:
         _TABLES.get(view, _show_usage)(found)
+        _hint(None, models)
     else:
         Screen.errors().line("nothing to count")
 
@@ -122,6 +127,8 @@ def _ask(statistics: Statistics, view: View, which: dict[str, Any], tz: str, lim
 
 def _show_one(found: BaseModel) -> None:
     facts = {name: _cell(name, value) for name, value in found.model_dump().items()}
+    if isinstance(found, Usage):
+        facts["cost"] = _cost(found)
     width = max(map(len, facts))
     for name, value in facts.items():
         Screen().line((name.replace("_", " ").ljust(width), "bold"), f"  {value or '-'}")
@@ -143,7 +150,7 @@ def _show_usage(found: Sequence[Any]) -> None:
         ),
         [
             (
-                _name(one), f"{one.messages:,}", _bar(one.messages, most), f"{one.total_tokens:,}", money(one.cost),
+                _name(one), f"{one.messages:,}", _bar(one.messages, most), f"{one.total_tokens:,}", _cost(one),
                 _cell("average_duration_ms", one.average_duration_ms), _percent(one.error_rate),
                 _percent(one.interruption_rate),
             )
@@ -182,7 +189,10 @@ def _show_comparison(found: UsageComparison) -> None:
     rows = []
     for name in Usage.model_fields:
         change = found.change(name)
-        now, before = (_cell(name, getattr(usage, name)) for usage in (found.current, found.previous))
+        now, before = (
+            _cost(usage) if name == "cost" else _cell(name, getattr(usage, name))
+            for usage in (found.current, found.previous)
+        )
         rows.append((name.replace("_", " "), before, now, "" if change is None else f"{change:+.1%}"))
     columns = (Column("Figure"), Column("Before", right=True), Column("Now", right=True), Column("Change", right=True))
     Screen().table(columns, rows)
@@ -200,7 +210,7 @@ _RECORDS: dict[View, type[BaseModel]] = {
 
 def _write_csv(found: Sequence[BaseModel], record: type[BaseModel]) -> None:
     """With a header, also where there is no row: who reads tables needs to know their columns."""
-    rows = [one.model_dump() for one in found]
+    rows = [one.model_dump() | ({"cost": None} if not getattr(one, "cost_known", True) else {}) for one in found]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([*record.model_fields, *record.model_computed_fields])
     for row in rows:
@@ -234,6 +244,30 @@ def _cell(name: str, value: Any) -> str:
     if name.endswith("rate"):
         return _percent(value)
     return f"{value:,}"
+
+
+def _cost(usage: Usage) -> str:
+    """What is known of the cost: at least so much, where answers have none."""
+    if not usage.cost_known:
+        return "unknown"
+    return f"≥ {money(usage.cost) or '$0'}" if usage.priced and usage.unpriced else money(usage.cost)
+
+
+def _without_price(uow: UnitOfWork, which: dict[str, Any]) -> list[str]:
+    """The models of which no message has a cost."""
+    return [one.key for one in uow.statistics.by_model(**which) if one.key is not None and not one.cost_known]
+
+
+def _hint(usage: Usage | None, models: Sequence[str]) -> None:
+    if not models:
+        return
+    screen = Screen.errors()
+    what = f"{counted(usage.unpriced, 'answer')} without a cost; " if usage is not None and usage.unpriced else ""
+    others = f" and {len(models) - 1} more" if len(models) > 1 else ""
+    screen.line(
+        f"{what}no price is known for {one_line(models[0])}{others}: set one with `chatledger model price`, then run"
+        " `chatledger model reprice`"
+    )
 
 
 def _percent(share: float | None) -> str:

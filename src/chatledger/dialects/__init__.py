@@ -9,11 +9,20 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from chatledger.dialects.base import Dialect
+from chatledger.dialects.encoding import check_text
 from chatledger.errors import InvalidInput
 
 
 def parse_url(url: str | Path | URL) -> URL:
     """A database URL. A bare path is a SQLite file."""
+    parsed = _parsed(url)
+    # Also what is escaped in it (%00). A lone surrogate is how Python shows a name that is not UTF-8.
+    for part in (parsed.database, parsed.host, parsed.username):
+        check_text(part or "", "url")
+    return parsed
+
+
+def _parsed(url: str | Path | URL) -> URL:
     if isinstance(url, URL):
         return url
     if isinstance(url, Path):
@@ -24,6 +33,9 @@ def parse_url(url: str | Path | URL) -> URL:
         raise InvalidInput("url", "holds a NUL character")
     if "://" not in url:
         return URL.create("sqlite", database=url)
+    _, _, query = url.rpartition("@")[2].partition("?")  # a password may have one
+    if query and not all("=" in part for part in query.split("&")):
+        raise InvalidInput("url", "has a question mark and no name=value after it: write %3F for one in a name")
     try:
         return make_url(url)
     except (ArgumentError, ValueError):

@@ -37,7 +37,9 @@ __all__ = [
     "flush",
     "has_log",
     "inspect_file",
+    "is_open_here",
     "make_single",
+    "part_of",
     "put",
     "put_aside",
     "put_log_aside",
@@ -247,6 +249,14 @@ def put_log_aside(path: Path, aside: Path) -> None:
 def has_log(path: Path) -> bool:
     """Whether something lies beside a name that would be played into a file of that name."""
     return any(path.with_name(f"{path.name}{suffix}").exists() for suffix in _BESIDE)
+
+
+def part_of(path: Path) -> Path | None:
+    """The database that a file belongs to by its name, as `chat.db-wal` to `chat.db`; None where it is none of these."""
+    for suffix in _BESIDE:
+        if path.name.endswith(suffix) and (owner := path.with_name(path.name.removesuffix(suffix))).exists():
+            return owner
+    return None
 
 
 def _of_disk(error: OSError, folder: Path) -> ChatledgerError:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from sqlalchemy import Connection, Engine, Table, text
+from sqlalchemy import Connection, Engine, Table, select, text
 from sqlalchemy import exc as sa
 from sqlalchemy.engine import URL
 
 from chatledger import errors
 from chatledger.dialects.custody import Custody
 from chatledger.dialects.fulltext import FullText
-from chatledger.dialects.gate import POOL_EXHAUSTED, Places
+from chatledger.dialects.gate import NoQueue, Places
 from chatledger.dialects.integrity import Integrity
 from chatledger.settings import Settings
 
@@ -38,6 +38,12 @@ class State:
     tables: frozenset[str]
     #: True where our mark (SQLite's application_id) or our version table shows that it is a ledger.
     ours: bool
+
+    @property
+    def is_unreleased(self) -> bool:
+        """Whether a version of chatledger that was never released made the tables, which had no prefix then."""
+        tables = self.tables
+        return self.revision is not None and "chatledger_sessions" not in tables and {"sessions", "messages"} <= tables
 
 
 class Dialect(ABC):
@@ -82,12 +88,12 @@ class Dialect(ABC):
     def prepare(self, url: URL) -> None:
         """Make what must be there before the first connection. Raises what `errors` calls it when it cannot be."""
 
-    def gate(self, url: URL, wait: float) -> AbstractContextManager[Any]:
+    def gate(self, url: URL, wait: float) -> NoQueue:
         """Where the writers of this process queue, in order, before they begin. Can be entered again and again."""
-        return nullcontext()
+        return NoQueue()
 
     def places(self, settings: Settings) -> Places | None:
-        """Where those who need a connection of the pool queue, in order, if that is not done at the gate."""
+        """Where those who need a connection of the pool queue, in order. None: the pool lets them wait by itself."""
         return None
 
     @abstractmethod
@@ -143,6 +149,12 @@ class Dialect(ABC):
     def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert many rows in one round trip. Every row has the same columns; values are in stored form."""
 
+    def lock_row(self, connection: Connection, table: Table, condition: Any, columns: Sequence[Any]) -> Any:
+        """Read the one row that meets a condition, or None, and lock it until the transaction ends, even if the
+        transaction did not begin as a writer's. Foreign keys to the row are not hindered.
+        """
+        return connection.execute(select(*columns).where(condition).with_for_update(key_share=True)).one_or_none()
+
     @abstractmethod
     def facts(self, connection: Connection) -> dict[str, Any]:
         """Version, settings in force and sizes, for `chatledger db info`."""
@@ -154,7 +166,7 @@ class Dialect(ABC):
     def translate(self, error: BaseException) -> errors.ChatledgerError:
         """The one place where a driver's error becomes one of ours."""
         if isinstance(error, sa.TimeoutError):
-            return errors.Busy(POOL_EXHAUSTED)
+            return errors.PoolExhausted()
         kind, message, code = self.classify(error)
         translated = kind.__new__(kind)
         translated.args = (message,)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Integer, Text
+from sqlalchemy import Boolean, Integer, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -88,7 +88,7 @@ def _read_before_postgresql(element: read_before, compiler: SQLCompiler, **kw: A
 
 
 class minute_of(FunctionElement[Any]):  # noqa: N801
-    """The minute of a moment, in the form that `chatledger_sessions.activity_minute` stores."""
+    """The minute of a moment in UTC, as text or as a time without a zone."""
 
     type = Text()
     inherit_cache = True
@@ -104,8 +104,25 @@ def _minute_of_postgresql(element: minute_of, compiler: SQLCompiler, **kw: Any) 
     return f"date_trunc('minute', ({compiler.process(element.clauses, **kw)} AT TIME ZONE 'UTC'))"
 
 
+class hour_of(FunctionElement[Any]):  # noqa: N801
+    """The hour of a moment, in the form that `sessions.activity_hour` stores."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(hour_of)
+def _hour_of(element: hour_of, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"substr({compiler.process(element.clauses, **kw)}, 1, 13)"
+
+
+@compiles(hour_of, "postgresql")
+def _hour_of_postgresql(element: hour_of, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"date_trunc('hour', ({compiler.process(element.clauses, **kw)} AT TIME ZONE 'UTC'))"
+
+
 class quarter_of(FunctionElement[int]):  # noqa: N801
-    """The quarter of an hour of a moment, counted from 1970 in UTC, as `chatledger_session_usage.quarter` has it.
+    """The quarter of an hour of a moment, counted from 1970 in UTC, as `session_usage.quarter` has it.
 
     A time that is none counts as 1970.
     """
@@ -183,3 +200,23 @@ def _period_of_postgresql(element: period_of, compiler: SQLCompiler, **kw: Any) 
     moment, period = element.clauses
     pattern = period_of.periods[str(period)][1]
     return f"to_char(({compiler.process(moment, **kw)}) AT TIME ZONE 'UTC', '{pattern}')"
+
+
+class got_lock(FunctionElement[bool]):  # noqa: N801
+    """Whether the transaction gets the lock of a name, at once and until it ends. Other writers get another answer.
+
+    Always true where there is one writer at a time.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(got_lock)
+def _got_lock(element: got_lock, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"{compiler.process(element.clauses, **kw)} IS NOT NULL"
+
+
+@compiles(got_lock, "postgresql")
+def _got_lock_postgresql(element: got_lock, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"pg_try_advisory_xact_lock(hashtext({compiler.process(element.clauses, **kw)}))"

@@ -55,6 +55,10 @@ class Custody(ABC):
         """The same for two connections to the same ledger, whatever their URLs say."""
 
     @abstractmethod
+    def lasting_place(self, connection: Connection) -> tuple[Any, ...]:
+        """As `place`, and the same after a restart, too. A restored or copied database is another one."""
+
+    @abstractmethod
     def arrival(self, table: Table) -> Sequence[ColumnElement[Any]]:
         """The order in which messages came, as well as the database knows and without sorting them first."""
 

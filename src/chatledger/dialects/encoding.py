@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from enum import Enum
 from typing import Any
 
@@ -17,6 +17,11 @@ MAX_DEPTH = 64
 #: Decimal digits of an integer that every parser on the way still reads.
 _LARGEST = 10**4000
 
+#: What a serialiser would turn into a list or text, from which nobody could tell it any more; an iterator would be empty
+#: afterwards.
+_NO_JSON = (Set, bytes, bytearray, memoryview, complex, Iterator)
+_INSTEAD = "give a list for a set or an iterator, and text (such as base64) for bytes"
+
 _dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False).encode
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # An escaped NUL: \u0000 behind an even number of backslashes.
@@ -27,10 +32,11 @@ def encode_json(value: Any, field: str) -> str:
     """The JSON text of a value made of dicts with text keys, lists, text, numbers, booleans and None.
 
     Pydantic models, dataclasses, datetimes, UUIDs, enums and the like are stored in their JSON form; a tuple as a list.
+    Sets, bytes, complex numbers and iterators are refused.
 
     Raises:
         InvalidInput: NaN or an infinity, a NUL, a lone surrogate, a key that is not text, nesting deeper than 64,
-            or an object with no JSON form.
+            an object with no JSON form, or one that would come back as something else.
     """
     try:
         text = _dumps(_plain(value, field, 0))
@@ -86,6 +92,10 @@ def _jsonable(value: Any, field: str) -> Any:
         return int.__index__(value)
     if isinstance(value, float):
         return float.__float__(value)
+    if isinstance(value, _NO_JSON):
+        raise InvalidInput(
+            field, f"holds a {type(value).__name__}, which would come back as something else: {_INSTEAD}"
+        )
     try:
         return to_jsonable_python(value, inf_nan_mode="constants")
     except Exception:  # noqa: BLE001 - whatever its own serialisation raises; the error may hold the value

@@ -8,19 +8,23 @@ file for its lock.
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections import deque
 from contextlib import suppress
+from contextvars import ContextVar
 from types import TracebackType
 
-from chatledger.errors import Busy
-
-POOL_EXHAUSTED = (
-    "every connection of the pool is in use: close units of work sooner, or raise pool_size or max_overflow"
-)
+from chatledger.errors import Busy, NestedWrite, PoolExhausted
 
 #: Everything to be reset in the child of a fork.
 _all: weakref.WeakSet[Gate | Places] = weakref.WeakSet()
+
+#: The turns that were taken by the code that runs here. Not by the thread: frameworks enter a block in one thread of a
+#: pool and leave it in another, each within a context of the request, and use the first for somebody else meanwhile.
+_inside: ContextVar[tuple[object, ...]] = ContextVar("chatledger_turns", default=())
+#: Turns on as many other databases are remembered; one that is left in another context is never taken out.
+_NESTED = 7
 
 
 class Gate:
@@ -34,18 +38,26 @@ class Gate:
         self._mutex = threading.Lock()
         self._waiting: deque[tuple[threading.Lock, int]] = deque()
         self._holder: int | None = None
+        self._key: object = None
+        #: Since when holders wait for a connection of the pool, one after another; None once one has got it.
+        self.starving: float | None = None
 
     def acquire(self, timeout: float) -> None:
         """Wait for the turn.
 
         Raises:
-            Busy: after `timeout` seconds; a block inside another block of the same thread waits so long for itself.
+            Busy: after `timeout` seconds.
+            PoolExhausted: so, and the writers before it got no connection.
+            NestedWrite: this thread has the turn already, and would wait for itself.
         """
         me = threading.get_ident()
         with self._mutex:
             if self._holder is None:
                 self._holder = me
+                self._take_note()
                 return
+            if self._holder == me and self._key in _inside.get():
+                raise NestedWrite
             ticket = threading.Lock()
             ticket.acquire()
             place = (ticket, me)
@@ -57,10 +69,16 @@ class Gate:
             raise
         # A turn that came in the last moment is taken all the same: `release` has handed it over.
         if not served and self._withdraw(place, keep=True):
-            raise Busy(
-                f"a unit of work of this process has been writing for {timeout:g} s: keep them short, "
-                "and do not begin one inside another"
-            )
+            if self.starving is not None:
+                raise PoolExhausted
+            raise Busy(f"units of work of this process have been writing for {timeout:g} s: keep them short")
+
+        self._take_note()
+
+    def _take_note(self) -> None:
+        """This is the turn of the code that runs here, whose writing blocks would wait for it."""
+        self._key = object()
+        _inside.set((*_inside.get()[-_NESTED:], self._key))
 
     def _withdraw(self, place: tuple[threading.Lock, int], *, keep: bool = False) -> bool:
         """Leave the queue; whether that was in time. A turn that has come meanwhile is kept or passed on."""
@@ -77,6 +95,9 @@ class Gate:
         return self._holder == threading.get_ident()
 
     def release(self) -> None:
+        inside = _inside.get()
+        if self._key in inside:
+            _inside.set(tuple(key for key in inside if key is not self._key))
         with self._mutex:
             if not self._waiting:
                 self._holder = None
@@ -99,8 +120,16 @@ class Places:
         self._free = self._number
         self._waiting: deque[threading.Lock] = deque()
 
+    def take(self) -> bool:
+        """Have a place without waiting; False where there is none, or others wait already."""
+        with self._mutex:
+            if not self._free or self._waiting:
+                return False
+            self._free -= 1
+            return True
+
     def acquire(self, timeout: float) -> None:
-        """Wait for a place. Raises Busy after `timeout` seconds."""
+        """Wait for a place. Raises PoolExhausted after `timeout` seconds."""
         with self._mutex:
             if self._free and not self._waiting:
                 self._free -= 1
@@ -114,7 +143,7 @@ class Places:
             self._withdraw(ticket)
             raise
         if not served and self._withdraw(ticket, keep=True):
-            raise Busy(POOL_EXHAUSTED)
+            raise PoolExhausted
 
     def _withdraw(self, ticket: threading.Lock, *, keep: bool = False) -> bool:
         with self._mutex:
@@ -133,7 +162,28 @@ class Places:
                 self._free += 1
 
 
-class Turn:
+class NoQueue:
+    """Where writers need not queue, since the database lets several write."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def connection_wait(self, since: float, timeout: float) -> float:
+        """How long a writer may wait for a connection."""
+        return timeout
+
+    def connected(self) -> None:
+        """It has one."""
+
+
+class Turn(NoQueue):
     """One writer's turn, as a context manager."""
 
     __slots__ = ("_gate", "_timeout")
@@ -149,6 +199,19 @@ class Turn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._gate.release()
+
+    def connection_wait(self, since: float, timeout: float) -> float:
+        """How long the writer whose turn it is, and who came at `since`, may wait for a connection.
+
+        Those behind it wait for the same connection: their time runs as well, or waits would add up.
+        """
+        now = time.monotonic()
+        if self._gate.starving is None:
+            self._gate.starving = now
+        return max(0.0, max(since, self._gate.starving) + timeout - now)
+
+    def connected(self) -> None:
+        self._gate.starving = None
 
 
 #: One gate per database and process, shared by every ledger on it.

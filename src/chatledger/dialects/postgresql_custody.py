@@ -26,6 +26,13 @@ class PostgreSQLCustody(Custody):
         statement = "SELECT pg_postmaster_start_time(), current_setting('port'), current_database(), current_schema()"
         return tuple(connection.execute(text(statement)).one())
 
+    def lasting_place(self, connection: Connection) -> tuple[Any, ...]:
+        statement = """
+            SELECT (SELECT system_identifier FROM pg_control_system()), d.oid, current_schema()
+            FROM pg_database AS d WHERE d.datname = current_database()
+        """
+        return tuple(connection.execute(text(statement)).one())
+
     def arrival(self, table: Table) -> Sequence[ColumnElement[Any]]:
         return [table.c.created_at, table.c.session_id, table.c.sequence_number]  # the first has an index
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine, QueuePool, Table, create_engine, event, text
+from sqlalchemy import Connection, Engine, QueuePool, Table, create_engine, event, text, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from chatledger import errors
 from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, original, scalars
 from chatledger.dialects.fork import survive_fork
-from chatledger.dialects.gate import Turn, gate_of
+from chatledger.dialects.gate import Places, Turn, gate_of
 from chatledger.dialects.sqlite_connection import (
     WAL_RESET_FIXED,
     Configure,
@@ -76,6 +76,8 @@ class SQLite(Dialect):
         {
             "message_id",  # the integer key that full text needs; the mapper's key is the pair
             "uq_chatledger_messages_session_id_sequence_number",  # on other databases this pair is the primary key
+            "ix_chatledger_audit_log_session_id",  # on other databases the primary keys begin with the session
+            "ix_chatledger_performance_metrics_session_id",
             *(f"chatledger_messages_fts{part}" for part in ("", "_config", "_content", "_data", "_docsize", "_idx")),
         }
     )
@@ -144,6 +146,9 @@ class SQLite(Dialect):
         path = self.file(url)
         return Turn(gate_of(None if path is None else str(path.resolve())), wait)
 
+    def places(self, settings: Settings) -> Places:
+        return Places(settings.pool_size + settings.max_overflow)
+
     def state(self, connection: Connection) -> State:
         tables = set(scalars(connection, "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"))
         marked = connection.execute(text("PRAGMA application_id")).scalar_one() == APPLICATION_ID
@@ -177,15 +182,12 @@ class SQLite(Dialect):
             )
 
     def fingerprint(self, connection: Connection, tables: Collection[str]) -> dict[str, str]:
-        rows = connection.execute(
-            text(
-                "SELECT type, name, tbl_name, sql FROM sqlite_master"
-                # FTS5 makes tables of its own beside the one that was asked for.
-                " WHERE sql IS NOT NULL AND NOT (type = 'table' AND name LIKE 'messages\\_fts\\__%' ESCAPE '\\')"
-            )
-        )
+        # The tables that FTS5 makes beside the one that was asked for have other names.
+        rows = connection.execute(text("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
         of_ours = {*tables, "chatledger_messages_fts", "chatledger_messages_text"}
-        return {f"{kind} {name}": re.sub(r"\s+", " ", sql) for kind, name, table, sql in rows if table in of_ours}
+        return {
+            f"{kind} {name}": re.sub(r"\s+", " ", sql).strip() for kind, name, table, sql in rows if table in of_ours
+        }
 
     @contextmanager
     def scratch(self, connection: Connection) -> Iterator[Connection]:
@@ -221,6 +223,12 @@ class SQLite(Dialect):
             for name, processor in zip(names, processors, strict=True)
         ]
         connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+
+    def lock_row(self, connection: Connection, table: Table, condition: Any, columns: Sequence[Any]) -> Any:
+        # A write that changes nothing takes the lock of the file, and fails where the snapshot is not the newest.
+        column = table.c.last_sequence
+        statement = update(table).where(condition).values({column: column}).returning(*columns)
+        return connection.execute(statement).one_or_none()
 
     def recognises(self, error: BaseException) -> bool:
         return super().recognises(error) or isinstance(error, UnicodeDecodeError)

@@ -40,6 +40,11 @@ class SQLiteCustody(Custody):
         found = path.stat()
         return (found.st_dev, found.st_ino)
 
+    def lasting_place(self, connection: Connection) -> tuple[Any, ...]:
+        # Not the device, which a new mount changes; and not the path alone: many machines have a /data/chat.db.
+        path = self._path(connection)
+        return self.place(connection) if path is None else (str(path.resolve()), path.stat().st_ino)
+
     def arrival(self, table: Table) -> Sequence[ColumnElement[Any]]:
         return [literal_column("message_id")]
 
@@ -172,7 +177,8 @@ def _why_unwritable(driver: Any) -> str | None:
             # On a medium that can only be read, to begin is allowed, and to write is not.
             driver.execute("DELETE FROM sqlite_sequence WHERE false")
         finally:
-            driver.execute("ROLLBACK")
+            if driver.in_transaction:  # a full disk has ended it already
+                driver.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
         # Somebody is writing; or it is no ledger, which is told elsewhere.
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_ERROR):

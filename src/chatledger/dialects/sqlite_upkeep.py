@@ -18,7 +18,8 @@ def merge_full_text(driver: Any, deadline: float) -> None:
         driver.execute("INSERT INTO chatledger_messages_fts (chatledger_messages_fts) VALUES ('optimize')")
         driver.execute("COMMIT")
     except BaseException:
-        driver.execute("ROLLBACK")
+        if driver.in_transaction:  # a full disk has ended it already, and ROLLBACK would raise another error
+            driver.execute("ROLLBACK")
         raise
 
 

@@ -28,6 +28,7 @@ from chatledger.dialects.encoding import encode_json
 from chatledger.errors import CorruptDatabase, InvalidInput
 
 NANO = Decimal(10) ** 9
+_ZERO = Decimal(0)
 _NANO_EXPONENT = Decimal(1).scaleb(-9)
 
 #: 64-bit integers. A STRICT table of SQLite knows INTEGER only, which is 64 bits wide there.
@@ -80,8 +81,8 @@ class Timestamp(TypeDecorator[datetime]):
         raise CorruptDatabase("a stored time is damaged: run `chatledger db check`")
 
 
-class Minute(TypeDecorator[Any]):
-    """A moment cut to its minute, made by the database from a Timestamp (`constructs.minute_of`); never bound."""
+class Hour(TypeDecorator[Any]):
+    """The hour of a Timestamp, made by the database (`constructs.hour_of`); never bound."""
 
     impl = Text
     cache_ok = True
@@ -99,8 +100,10 @@ class Money(TypeDecorator[Decimal]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
 
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
-        return None if value is None else nanos(value)
+    def process_bind_param(self, value: Any, dialect: Dialect) -> int | None:
+        if value is None or isinstance(value, Decimal):
+            return None if value is None else nanos(value)
+        return nanos(Decimal(str(value)))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         return None if value is None else dollars(value)
@@ -112,8 +115,8 @@ def nanos(amount: Decimal) -> int:
 
 
 def dollars(amount: int) -> Decimal:
-    """Nano-dollars as dollars, with nine decimals."""
-    return Decimal(amount).scaleb(-9)
+    """Nano-dollars as dollars, with nine decimals; nothing is 0, which would else be shown as 0E-9."""
+    return Decimal(amount).scaleb(-9) if amount else _ZERO
 
 
 class JsonText(UserDefinedType[str]):
@@ -156,6 +159,16 @@ class Document(TypeDecorator[Any]):
         raise CorruptDatabase("a stored JSON value is damaged: run `chatledger db check`")
 
 
+class RequiredDocument(Document):
+    """A document that is always there: None is the JSON value null, and not NULL."""
+
+    cache_ok = True
+    should_evaluate_none = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return encode_json(value, "value")
+
+
 class EncodedDocument(Document):
     """A document whose text the caller has made already (the hot paths digest it first)."""
 
@@ -184,6 +197,22 @@ class Identifier(TypeDecorator[str]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
         return None
+
+
+class OptionalIdentifier(TypeDecorator[str]):
+    """An identifier that may be missing and is part of a key all the same: None is stored as ''."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str:
+        return value or ""
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        return value or None
 
 
 class Word(TypeDecorator[StrEnum]):

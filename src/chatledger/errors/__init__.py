@@ -31,6 +31,8 @@
     ├── SessionClosed            archived, expired or failed: it takes no more messages
     ├── InvalidInput             (also a ValueError) names the field
     ├── Busy                     waited as long as was allowed; try again
+    │   ├── PoolExhausted        for a connection of the pool, and not for a lock
+    │   └── NestedWrite          a writing block inside another one of the same thread or task
     ├── Unavailable              the database cannot be reached or cannot be written
     │   ├── LedgerClosed
     │   │   └── UnitOfWorkEnded  used after its block
@@ -65,9 +67,11 @@ from chatledger.errors.store import (
     MessageNotFound,
     MetadataNotFound,
     MissingExtra,
+    NestedWrite,
     NotALedger,
     NotFound,
     OutOfSpace,
+    PoolExhausted,
     ReadOnly,
     SchemaAhead,
     SchemaBehind,
@@ -106,9 +110,11 @@ __all__ = [
     "MetadataNotFound",
     "MissingExtra",
     "ModelNotFound",
+    "NestedWrite",
     "NotALedger",
     "NotFound",
     "OutOfSpace",
+    "PoolExhausted",
     "PriceNotFound",
     "ProjectExists",
     "ProjectInUse",

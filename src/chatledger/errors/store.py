@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy.exc import DontWrapMixin
 
-class ChatledgerError(Exception):
+
+# SQLAlchemy wraps an error that is raised while it binds values or calls a default, unless it is of this kind.
+class ChatledgerError(DontWrapMixin, Exception):
     """The root of the tree. `code` is the database's own error code, where there was one."""
 
     code: str | None = None
@@ -167,6 +170,24 @@ class InvalidInput(ChatledgerError, ValueError):
 
 class Busy(ChatledgerError):
     """The database was in use for longer than the ledger was allowed to wait. Nothing was written."""
+
+
+class PoolExhausted(Busy):
+    """Every connection of the pool was in use for longer than `pool_timeout`. No lock was in the way."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "every connection of the pool is in use: close units of work sooner, or raise pool_size or max_overflow"
+        )
+
+
+class NestedWrite(Busy):
+    """A writing block inside another one of the same thread or task, which it would wait for. Refused at once."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this thread or task is inside of a writing block: use its unit of work, and do not begin one inside another"
+        )
 
 
 class Unavailable(ChatledgerError):

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Session
+from chatledger.schemas.fields import several
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Status
 
@@ -56,8 +57,7 @@ class Choice:
 
 
 def _named(uow: UnitOfWork, session_ids: Iterable[str]) -> Iterator[Session]:
-    if isinstance(session_ids, str):
-        raise InvalidInput("session_ids", "must be a list of ids, not one text")
+    session_ids = several(session_ids, "session_ids")
     ids = list(dict.fromkeys(session_ids))
     for session_id in ids:  # before anything is written
         uow.sessions.get(session_id, include_expired=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import TextIO
 
+from chatledger.callbacks import callback
 from chatledger.errors import InvalidInput
 from chatledger.exchange.choosing import Choice
 from chatledger.exchange.formats import ExportFormat
@@ -53,6 +54,7 @@ def export_sessions(
         SessionNotFound: an id is of no session, or of another user's. Nothing was written.
         InvalidInput: ids and filters together, or a filter that is none.
     """
+    progress = callback(progress, "progress")
     try:
         layout = _LAYOUTS[ExportFormat(format)](out)
     except ValueError:

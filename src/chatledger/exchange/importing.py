@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, get_args
 
+from chatledger.callbacks import callback
 from chatledger.errors import (
     ChatledgerError,
     CorruptDatabase,
@@ -24,6 +25,7 @@ from chatledger.exchange.placing import Misplaced, fork_messages, in_batches
 from chatledger.exchange.report import NAMED, Failure, ImportReport, Progress
 from chatledger.exchange.trial import try_fork, try_messages, try_session
 from chatledger.exchange.writing import write
+from chatledger.schemas.fields import file_path, flags
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Role
@@ -65,6 +67,8 @@ def import_file(
         InvalidInput: the file cannot be read at all, or is of an unknown format or version.
         Unavailable, ReadOnly, SchemaError, CorruptDatabase: the ledger failed. What was imported until then stays.
     """
+    flags(dry_run=dry_run)
+    progress = callback(progress, "progress")
     if on_conflict not in get_args(OnConflict):
         raise InvalidInput("on_conflict", f"is not one of {', '.join(get_args(OnConflict))}")
     try:
@@ -73,7 +77,7 @@ def import_file(
         raise InvalidInput("format", f"is not one of {', '.join(Format)}") from None
     given = {"user_id": user_id, "project_id": project_id, "model_id": model_id}
     fixed = {name: value for name, value in given.items() if value is not None}
-    with PlainFile(path) as file:
+    with PlainFile(file_path(path)) as file:
         found, conversations = reader(file, wanted)
         work = _Import(ledger, file, found, fixed, on_conflict, dry_run, progress)
         for conversation in conversations:

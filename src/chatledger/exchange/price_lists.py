@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chatledger.errors import InvalidInput
+from chatledger.schemas.fields import file_path
 
 #: The columns of a CSV file, and the names in a JSON list.
 COLUMNS = (
@@ -39,15 +40,19 @@ def read_prices(path: Path | str) -> list[dict[str, Any]]:
     Raises:
         InvalidInput: the file is no price list.
     """
-    file = Path(path)
-    if file.stat().st_size > MAX_FILE:
-        raise InvalidInput("file", f"is larger than {MAX_FILE} bytes")
+    file = file_path(path)
+    text, wrong = "", ""
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        if file.stat().st_size > MAX_FILE:
+            wrong = f"is larger than {MAX_FILE} bytes"
+        else:
+            text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        text = None
-    if text is None:
-        raise InvalidInput("file", "is not UTF-8")
+        wrong = "is not UTF-8"
+    except OSError as error:
+        wrong = f"cannot be read: {error.strerror}"
+    if wrong:
+        raise InvalidInput("file", wrong)
     return list(_of_json(text) if text.lstrip()[:1] in ("[", "{") else _of_csv(text))
 
 

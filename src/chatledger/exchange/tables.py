@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import IO, Any, TextIO, cast
 
+from chatledger.callbacks import callback
 from chatledger.errors import InvalidInput
 from chatledger.exchange.choosing import Choice
 from chatledger.exchange.columns import COLUMNS, Column
@@ -14,6 +15,7 @@ from chatledger.exchange.formats import TableFormat, TableOf
 from chatledger.exchange.parquet import write_parquet
 from chatledger.exchange.report import ExportReport
 from chatledger.schemas import Session
+from chatledger.schemas.fields import flags
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Status
@@ -49,6 +51,8 @@ def export_table(
         SessionNotFound: an id is of no session, or of another user's. Nothing was written.
         InvalidInput: ids and filters together, a filter that is none, an unknown format or table.
     """
+    flags(guard=guard)
+    progress = callback(progress, "progress")
     try:
         form = TableFormat(format)
     except ValueError:

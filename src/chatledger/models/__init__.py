@@ -1,4 +1,4 @@
-"""The declared tables, for those who write their own queries. They hold no queries and load nothing lazily.
+"""The declared tables, for queries of your own and for writing through the ORM. They load nothing lazily.
 
 Each is imported when it is first named.
 """

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import CheckConstraint, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chatledger.dialects import types
-from chatledger.models.base import Base, Json, OfSession, Real, Stamped, Whole
+from chatledger.models.base import Base, Json, Key, Number, Real, SessionKey, Stamped, Whole, parent
+
+if TYPE_CHECKING:
+    from chatledger.models.session import Session
 
 
 class Annotation(Base):
@@ -25,15 +29,17 @@ class Annotation(Base):
         {"info": {"distribution": "session"}},
     )
 
-    session_id: Mapped[OfSession]
-    annotation_number: Mapped[int] = mapped_column(types.Whole, primary_key=True, autoincrement=False)
-    #: The message that it is about; NULL for the session.
+    session_id: Mapped[SessionKey]
+    annotation_number: Mapped[Number]
     sequence_number: Mapped[Whole | None]
-    label: Mapped[str | None] = mapped_column(types.Identifier)
+    """The message that it is about; NULL for the session."""
+    label: Mapped[Key | None]
     score: Mapped[Real | None]
     text: Mapped[str | None]
-    #: Who says so: a person, or the name of a judge.
-    author: Mapped[str | None] = mapped_column(types.Identifier)
+    author: Mapped[Key | None]
+    """Who says so: a person, or the name of a judge."""
     metadata_: Mapped[Json | None] = mapped_column("metadata")
     created_at: Mapped[Stamped]
     updated_at: Mapped[Stamped]
+
+    session: Mapped[Session] = parent("annotations")

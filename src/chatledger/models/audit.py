@@ -6,7 +6,7 @@ from sqlalchemy import Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.models.base import Base, Json, Stamped
+from chatledger.models.base import Base, Json, Key, Stamped, Whole
 
 
 class AuditEntry(Base):
@@ -14,21 +14,23 @@ class AuditEntry(Base):
 
     __tablename__ = "chatledger_audit_log"
     __table_args__ = (
-        Index("ix_chatledger_audit_log_session_id", "session_id"),
         Index("ix_chatledger_audit_log_at", "at"),
         Index("ix_chatledger_audit_log_user_id", "user_id"),
-        {"info": {"distribution": "root"}},
+        {"info": {"distribution": "session"}},
     )
 
+    #: None for an act on no single session. In the key, so that the log can be distributed by session.
+    session_id: Mapped[str | None] = mapped_column(
+        types.OptionalIdentifier, primary_key=True, nullable=False, server_default=text("''")
+    )
     audit_id: Mapped[int] = mapped_column(types.Whole, Identity(), primary_key=True)
     at: Mapped[Stamped]
-    #: Such as `session.deleted`.
     action: Mapped[str]
-    #: Who: given to `begin(actor=…)`, empty for raw SQL.
+    """Such as `session.deleted`."""
     actor: Mapped[str | None]
+    """Who: given to `begin(actor=…)`, empty for raw SQL."""
     reason: Mapped[str | None]
-    session_id: Mapped[str | None] = mapped_column(types.Identifier)
-    user_id: Mapped[str | None] = mapped_column(types.Identifier)
-    #: How many rows it concerned.
-    count: Mapped[int] = mapped_column(types.Whole, server_default=text("1"))
+    user_id: Mapped[Key | None]
+    count: Mapped[Whole] = mapped_column(server_default=text("1"))
+    """How many rows it concerned."""
     details: Mapped[Json | None]

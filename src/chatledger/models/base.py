@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from sqlalchemy import CheckConstraint, FetchedValue, ForeignKey, Table, Text, event, text
-from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.orm import DeclarativeBase, mapped_column, registry, relationship
+from sqlalchemy.types import TypeEngine
 
+from chatledger import vocabulary
 from chatledger.dialects import types
 from chatledger.dialects.base import TABLE_PREFIX
 from chatledger.models.creation import LedgerMetaData, refuse_creation
@@ -24,6 +26,10 @@ NAMING = {
 }
 
 Key = Annotated[str, mapped_column(types.Identifier)]
+#: A text key, alone or beside others.
+PrimaryKey = Annotated[str, mapped_column(types.Identifier, primary_key=True)]
+#: A number that is part of a primary key, counted within what the rest of the key names.
+Number = Annotated[int, mapped_column(types.Whole, primary_key=True, autoincrement=False)]
 Whole = Annotated[int, mapped_column(types.Whole)]
 Real = Annotated[float, mapped_column(types.Real)]
 Counter = Annotated[int, mapped_column(types.Whole, server_default=text("0"))]
@@ -35,8 +41,18 @@ MoneyTotal = Annotated[Decimal, mapped_column(types.Money, server_default=text("
 Json = Annotated[Any, mapped_column(types.Document)]
 Blob = Annotated[bytes, mapped_column(types.Binary)]
 
+#: A StrEnum is stored as its value.
+_WORDS: dict[type, TypeEngine[Any]] = {
+    words: types.Word(words)
+    for words in (
+        vocabulary.Role, vocabulary.Outcome, vocabulary.Status, vocabulary.SnapshotKind, vocabulary.Scope,
+        vocabulary.BatchStatus, vocabulary.ItemStatus, vocabulary.ComparisonKind, vocabulary.JudgeKind,
+        vocabulary.ExecutionState, vocabulary.StepState,
+    )
+}  # fmt: skip
+
 #: The key of a session, in a table whose rows live and die with it.
-OfSession = Annotated[
+SessionKey = Annotated[
     str,
     mapped_column(types.Identifier, ForeignKey("chatledger_sessions.session_id", ondelete="CASCADE"), primary_key=True),
 ]
@@ -50,13 +66,35 @@ class Base(DeclarativeBase):
     """
 
     metadata = LedgerMetaData(naming_convention=NAMING)
-    type_annotation_map = {str: Text()}  # noqa: RUF012 - read by SQLAlchemy at class creation
+    type_annotation_map = {str: Text(), **_WORDS}  # noqa: RUF012 - read by SQLAlchemy at class creation
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         table = cls.__dict__.get("__table__")
         if isinstance(table, Table) and table.name.startswith(TABLE_PREFIX):
             event.listen(table, "before_create", refuse_creation, propagate=True)  # also to copies
+
+
+@event.listens_for(Base.registry, "before_configured")
+def _prepare_for_the_orm(_registry: registry) -> None:
+    """Import every model, which relationships name, and what makes them writable, when the ORM is first used.
+
+    Programs that only call services never configure a mapper, and do not pay for it.
+    """
+    from chatledger.models.writing import install  # noqa: PLC0415 - see above
+
+    install()
+
+
+def children(parent: str, **options: Any) -> Any:
+    """The rows that live and die with this one. The database deletes them; loaded ones are deleted one by one."""
+    options = {"cascade": "all, delete-orphan", "passive_deletes": True, **options}
+    return relationship(back_populates=parent, lazy="raise", **options)
+
+
+def parent(children: str, **options: Any) -> Any:
+    """The row that this one belongs to."""
+    return relationship(back_populates=children, lazy="raise", **options)
 
 
 def table_of(model: type[Base]) -> Table:
@@ -66,7 +104,7 @@ def table_of(model: type[Base]) -> Table:
     return table
 
 
-def one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
-    """The named CHECK that closes a list of words."""
-    values = ", ".join(f"'{word.value}'" for word in words)
+def one_of(column: str, words: type[StrEnum], *reserved: str) -> CheckConstraint:
+    """The named CHECK that closes a list of words. `reserved` words are admitted for a later release."""
+    values = ", ".join(f"'{word}'" for word in (*words, *reserved))
     return CheckConstraint(f"{column} IN ({values})", name=column)

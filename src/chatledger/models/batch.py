@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy import Index, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from chatledger.dialects import types
-from chatledger.models.base import Base, Counter, Json, Key, Stamped, Timestamp, Whole, one_of
+from chatledger.models.base import Base, Counter, Json, Key, Number, PrimaryKey, Stamped, Timestamp, Whole, one_of
 from chatledger.vocabulary import BatchStatus, ItemStatus
 
 
@@ -21,26 +20,35 @@ class BatchJob(Base):
         {"info": {"distribution": "root"}},
     )
 
-    job_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    user_id: Mapped[str | None] = mapped_column(types.Identifier)
+    job_id: Mapped[PrimaryKey]
+    user_id: Mapped[Key | None]
     name: Mapped[str | None]
-    status: Mapped[BatchStatus] = mapped_column(types.Word(BatchStatus), server_default=BatchStatus.OPEN.value)
-    #: The number of the newest item there ever was; the next one gets the number after it.
+    status: Mapped[BatchStatus] = mapped_column(server_default=BatchStatus.OPEN.value)
     last_item: Mapped[Counter]
-    #: How often an item is begun before its failure is final.
+    """The number of the newest item there ever was; the next one gets the number after it."""
     max_attempts: Mapped[Whole]
-    #: Milliseconds: the wait before the second attempt is up to so long, and doubles with each ...
+    """How often an item is begun before its failure is final."""
     backoff_ms: Mapped[Whole]
-    #: ... up to this.
+    """The longest wait before the second attempt, in milliseconds. It doubles with each further attempt."""
     backoff_limit_ms: Mapped[Whole]
-    #: How many items may be worked on at once, by all workers together.
-    max_running: Mapped[int | None] = mapped_column(types.Whole)
-    #: Milliseconds that one attempt may take.
-    time_limit_ms: Mapped[int | None] = mapped_column(types.Whole)
+    """The longest wait before any attempt, in milliseconds."""
+    max_running: Mapped[Whole | None]
+    """How many items may be worked on at once, by all workers together."""
+    time_limit_ms: Mapped[Whole | None]
+    """Milliseconds that one attempt may take."""
     # `metadata` is SQLAlchemy's own name on a declarative class; the column keeps it all the same.
     metadata_: Mapped[Json | None] = mapped_column("metadata")
     created_at: Mapped[Stamped]
     updated_at: Mapped[Stamped]
+
+    items: Mapped[list[BatchItem]] = relationship(
+        back_populates="job",
+        primaryjoin="BatchJob.job_id == foreign(BatchItem.job_id)",
+        order_by="BatchItem.item_number",
+        lazy="raise",
+        cascade="all, delete-orphan",
+    )
+    """Deleted with the job: no foreign key does it, so they are loaded first."""
 
 
 class BatchItem(Base):
@@ -66,25 +74,29 @@ class BatchItem(Base):
         {"info": {"distribution": "root"}},
     )  # fmt: skip
 
-    job_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    item_number: Mapped[int] = mapped_column(types.Whole, primary_key=True, autoincrement=False)
+    job_id: Mapped[PrimaryKey]
+    item_number: Mapped[Number]
     key: Mapped[Key]
     payload: Mapped[Json | None]
-    #: Minus the priority, so that an index in ascending order serves.
     rank: Mapped[Counter]
-    status: Mapped[ItemStatus] = mapped_column(types.Word(ItemStatus), server_default=ItemStatus.WAITING.value)
-    #: How often it was begun, without those beginnings that were given back.
+    """Minus the priority, so that an index in ascending order serves."""
+    status: Mapped[ItemStatus] = mapped_column(server_default=ItemStatus.WAITING.value)
     attempts: Mapped[Counter]
-    #: How often it was ever claimed: the token that a worker must show to write. Only rises.
+    """How often it was begun, without those beginnings that were given back."""
     lease: Mapped[Counter]
+    """How often it was ever claimed: the token that a worker must show to write. Only rises."""
     worker: Mapped[str | None]
-    #: When it comes back: the end of the lease while it runs, the next attempt while it is delayed.
     due_at: Mapped[Timestamp | None]
+    """When it comes back: the end of the lease while it runs, the next attempt while it is delayed."""
     claimed_at: Mapped[Timestamp | None]
     finished_at: Mapped[Timestamp | None]
     created_at: Mapped[Stamped]
     result: Mapped[Json | None]
-    #: The session that the result was recorded as; soft.
-    session_id: Mapped[str | None] = mapped_column(types.Identifier)
-    error_kind: Mapped[str | None] = mapped_column(types.Identifier)
+    session_id: Mapped[Key | None]
+    """The session that the result was recorded as; soft."""
+    error_kind: Mapped[Key | None]
     error: Mapped[str | None]
+
+    job: Mapped[BatchJob] = relationship(
+        back_populates="items", primaryjoin="BatchJob.job_id == foreign(BatchItem.job_id)", lazy="raise"
+    )

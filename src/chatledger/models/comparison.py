@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from chatledger.dialects import types
-from chatledger.models.base import Base, Json, Key, Money, Stamped, one_of
+from chatledger.models.base import Base, Json, Key, Money, Number, PrimaryKey, Real, Stamped, Whole, one_of
 from chatledger.vocabulary import ComparisonKind, JudgeKind
 
 
@@ -16,13 +15,30 @@ class ComparisonGroup(Base):
     __tablename__ = "chatledger_comparison_groups"
     __table_args__ = (one_of("kind", ComparisonKind), {"info": {"distribution": "root"}})
 
-    group_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
+    group_id: Mapped[PrimaryKey]
     user_id: Mapped[Key | None]
-    kind: Mapped[ComparisonKind] = mapped_column(types.Word(ComparisonKind))
+    kind: Mapped[ComparisonKind]
     title: Mapped[str | None]
-    #: JSON: the names of the variants, in their order.
     variants: Mapped[Json]
+    """JSON: the names of the variants, in their order."""
     created_at: Mapped[Stamped]
+
+    sessions: Mapped[list[ComparisonSession]] = relationship(
+        back_populates="group",
+        primaryjoin="ComparisonGroup.group_id == foreign(ComparisonSession.group_id)",
+        order_by="ComparisonSession.session_id",
+        lazy="raise",
+        cascade="all, delete-orphan",
+    )
+    """Deleted with the group, like the results: no foreign key does it, so they are loaded first."""
+    results: Mapped[list[ComparisonResult]] = relationship(
+        back_populates="group",
+        primaryjoin="ComparisonGroup.group_id == foreign(ComparisonResult.group_id)",
+        order_by="ComparisonResult.prompt_key, ComparisonResult.variant_a, ComparisonResult.variant_b,"
+        " ComparisonResult.judge",
+        lazy="raise",
+        cascade="all, delete-orphan",
+    )
 
 
 class ComparisonSession(Base):
@@ -31,12 +47,18 @@ class ComparisonSession(Base):
     __tablename__ = "chatledger_comparison_sessions"
     __table_args__ = {"info": {"distribution": "root"}}  # noqa: RUF012 - SQLAlchemy's own form
 
-    group_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    session_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True, index=True)
+    group_id: Mapped[PrimaryKey]
+    session_id: Mapped[PrimaryKey] = mapped_column(index=True)
     variant: Mapped[Key]
-    #: The prompt that was put to it; NULL: the session is no answer to one prompt.
     prompt_key: Mapped[Key | None]
+    """The prompt that was put to it; NULL: the session is no answer to one prompt."""
     created_at: Mapped[Stamped]
+
+    group: Mapped[ComparisonGroup] = relationship(
+        back_populates="sessions",
+        primaryjoin="ComparisonGroup.group_id == foreign(ComparisonSession.group_id)",
+        lazy="raise",
+    )
 
 
 class ComparisonResult(Base):
@@ -49,22 +71,30 @@ class ComparisonResult(Base):
         {"info": {"distribution": "root"}},
     )
 
-    group_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    prompt_key: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    variant_a: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    variant_b: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    judge: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    judge_kind: Mapped[JudgeKind] = mapped_column(types.Word(JudgeKind))
-    #: How much better the second did, from 0 to 1. NULL: no verdict.
-    preference: Mapped[float | None] = mapped_column(types.Real)
-    #: The variant that the judge saw first.
+    group_id: Mapped[PrimaryKey]
+    prompt_key: Mapped[PrimaryKey]
+    variant_a: Mapped[PrimaryKey]
+    variant_b: Mapped[PrimaryKey]
+    judge: Mapped[PrimaryKey]
+    trial: Mapped[Number] = mapped_column(server_default=text("1"))
+    """Which of several results of one judge on one prompt. Always 1 in this release."""
+    judge_kind: Mapped[JudgeKind]
+    preference: Mapped[Real | None]
+    """How much better the second did, from 0 to 1. NULL: no verdict."""
     first: Mapped[Key | None]
+    """The variant that the judge saw first."""
     scores_a: Mapped[Json | None]
     scores_b: Mapped[Json | None]
     cost_a: Mapped[Money | None]
     cost_b: Mapped[Money | None]
-    duration_a_ms: Mapped[int | None] = mapped_column(types.Whole)
-    duration_b_ms: Mapped[int | None] = mapped_column(types.Whole)
+    duration_a_ms: Mapped[Whole | None]
+    duration_b_ms: Mapped[Whole | None]
     prompt: Mapped[str | None]
     notes: Mapped[str | None]
     created_at: Mapped[Stamped]
+
+    group: Mapped[ComparisonGroup] = relationship(
+        back_populates="results",
+        primaryjoin="ComparisonGroup.group_id == foreign(ComparisonResult.group_id)",
+        lazy="raise",
+    )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.models.base import Base, Json, OfSession, Stamped
+from chatledger.models.base import Base, PrimaryKey, SessionKey, Stamped, parent
+
+if TYPE_CHECKING:
+    from chatledger.models.session import Session
 
 
 class SessionMetadata(Base):
@@ -14,7 +19,10 @@ class SessionMetadata(Base):
     __tablename__ = "chatledger_session_metadata"
     __table_args__ = {"info": {"distribution": "session"}}  # noqa: RUF012 - SQLAlchemy's own form
 
-    session_id: Mapped[OfSession]
-    key: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    value: Mapped[Json]
+    session_id: Mapped[SessionKey]
+    key: Mapped[PrimaryKey]
+    value: Mapped[Any] = mapped_column(types.RequiredDocument)
+    """JSON. None is stored as null."""
     updated_at: Mapped[Stamped]
+
+    session: Mapped[Session] = parent("metadata_entries")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Identity, Index
+from sqlalchemy import Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
-from chatledger.models.base import Base, Json, Real, Stamped
+from chatledger.models.base import Base, Json, Key, Real, Stamped
 
 
 class Metric(Base):
@@ -16,19 +16,21 @@ class Metric(Base):
     __table_args__ = (
         Index("ix_chatledger_performance_metrics_name_at", "name", "at"),
         Index("ix_chatledger_performance_metrics_at", "at"),
-        Index("ix_chatledger_performance_metrics_session_id", "session_id", info={"where": "session_id IS NOT NULL"}),
         Index("ix_chatledger_performance_metrics_user_id", "user_id", info={"where": "user_id IS NOT NULL"}),
-        {"info": {"distribution": "root"}},
+        {"info": {"distribution": "session"}},
     )
 
+    #: None for a measurement of no session. In the key, so that metrics can be distributed by session.
+    session_id: Mapped[str | None] = mapped_column(
+        types.OptionalIdentifier, primary_key=True, nullable=False, server_default=text("''")
+    )
     metric_id: Mapped[int] = mapped_column(types.Whole, Identity(), primary_key=True)
-    name: Mapped[str] = mapped_column(types.Identifier)
+    name: Mapped[Key]
     value: Mapped[Real]
-    unit: Mapped[str | None] = mapped_column(types.Identifier)
-    session_id: Mapped[str | None] = mapped_column(types.Identifier)
-    #: Whose it is, where no session says so.
-    user_id: Mapped[str | None] = mapped_column(types.Identifier)
-    model_id: Mapped[str | None] = mapped_column(types.Identifier)
-    project_id: Mapped[str | None] = mapped_column(types.Identifier)
+    unit: Mapped[Key | None]
+    user_id: Mapped[Key | None]
+    """Whose it is, where no session says so."""
+    model_id: Mapped[Key | None]
+    project_id: Mapped[Key | None]
     metadata_: Mapped[Json | None] = mapped_column("metadata")
     at: Mapped[Stamped]

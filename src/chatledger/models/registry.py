@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey
-from sqlalchemy.orm import Mapped, mapped_column
+from typing import TYPE_CHECKING
 
-from chatledger.dialects import types
-from chatledger.models.base import Base, Json, Money, Stamped, Timestamp
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from chatledger.models.base import Base, Json, Money, PrimaryKey, Stamped, Timestamp, Whole, parent
+
+if TYPE_CHECKING:
+    from chatledger.models.session import Session
 
 
 class Project(Base):
@@ -15,13 +19,22 @@ class Project(Base):
     __tablename__ = "chatledger_projects"
     __table_args__ = {"info": {"distribution": "reference"}}  # noqa: RUF012 - SQLAlchemy's own form
 
-    project_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
+    project_id: Mapped[PrimaryKey]
     name: Mapped[str | None]
     description: Mapped[str | None]
     # `metadata` is SQLAlchemy's own name on a declarative class; the column keeps it all the same.
     metadata_: Mapped[Json | None] = mapped_column("metadata")
     created_at: Mapped[Stamped]
     archived_at: Mapped[Timestamp | None]
+
+    sessions: Mapped[list[Session]] = relationship(
+        back_populates="project",
+        primaryjoin="foreign(Session.project_id) == Project.project_id",
+        order_by="Session.session_id",
+        lazy="raise",
+        # Sessions keep the name of a project that is deleted.
+        passive_deletes="all",
+    )
 
 
 class Model(Base):
@@ -30,29 +43,49 @@ class Model(Base):
     __tablename__ = "chatledger_models"
     __table_args__ = {"info": {"distribution": "reference"}}  # noqa: RUF012 - SQLAlchemy's own form
 
-    model_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
+    model_id: Mapped[PrimaryKey]
     provider: Mapped[str | None]
     name: Mapped[str | None]
-    #: Tokens that fit into one request.
-    context_window: Mapped[int | None] = mapped_column(types.Whole)
+    context_window: Mapped[Whole | None]
+    """Tokens that fit into one request."""
     notes: Mapped[str | None]
     metadata_: Mapped[Json | None] = mapped_column("metadata")
     created_at: Mapped[Stamped]
     archived_at: Mapped[Timestamp | None]
 
+    sessions: Mapped[list[Session]] = relationship(
+        back_populates="model",
+        primaryjoin="foreign(Session.model_id) == Model.model_id",
+        order_by="Session.session_id",
+        lazy="raise",
+        # As a project's.
+        passive_deletes="all",
+    )
+    prices: Mapped[list[ModelPrice]] = relationship(
+        back_populates="model",
+        order_by="ModelPrice.effective_from",
+        lazy="raise",
+        cascade="all, delete-orphan",
+    )
+    """Deleted with the model: the foreign key does not do it, so they are loaded first."""
+
 
 class ModelPrice(Base):
-    """What a model costs from a moment on, in dollars per million tokens. NULL: that kind of token has no known price."""
+    """What a model costs from a moment on, in dollars per million tokens. NULL: that kind of token has no known
+    price.
+    """
 
     __tablename__ = "chatledger_model_prices"
     __table_args__ = {"info": {"distribution": "reference"}}  # noqa: RUF012 - SQLAlchemy's own form
 
-    model_id: Mapped[str] = mapped_column(types.Identifier, ForeignKey("chatledger_models.model_id"), primary_key=True)
+    model_id: Mapped[PrimaryKey] = mapped_column(ForeignKey("chatledger_models.model_id"))
     effective_from: Mapped[Timestamp] = mapped_column(primary_key=True)
     input: Mapped[Money | None]
     output: Mapped[Money | None]
     cached_input: Mapped[Money | None]
     reasoning: Mapped[Money | None]
-    #: JSON: prices of other kinds of tokens. They are kept, and no cost is counted from them.
     others: Mapped[Json | None]
+    """JSON: prices of other kinds of tokens. They are kept, and no cost is counted from them."""
     created_at: Mapped[Stamped]
+
+    model: Mapped[Model] = parent("prices")

@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Computed, ForeignKey, Index, text
-from sqlalchemy.orm import Mapped, mapped_column
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import FetchedValue, Index, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from chatledger.dialects import types
-from chatledger.dialects.constructs import minute_of
-from chatledger.models.base import Base, Counter, Json, MoneyTotal, Stamped, Timestamp, one_of
+from chatledger.ids import new_id
+from chatledger.models.base import (
+    Base,
+    Counter,
+    Json,
+    Key,
+    MoneyTotal,
+    PrimaryKey,
+    Stamped,
+    Timestamp,
+    Whole,
+    children,
+    one_of,
+    parent,
+)
 from chatledger.vocabulary import Status
+
+if TYPE_CHECKING:
+    from chatledger.models.annotation import Annotation
+    from chatledger.models.message import Message
+    from chatledger.models.metadata import SessionMetadata
+    from chatledger.models.registry import Model, Project
+    from chatledger.models.snapshot import Snapshot
+    from chatledger.models.timeout import Timeout
+    from chatledger.models.usage import SessionUsage
 
 
 class Session(Base):
     """One conversation.
 
     `message_count`, the totals, `last_sequence` and `last_activity` are kept by triggers on `messages` and are never
-    written by the services. `last_sequence` only rises, so that a number is never handed out twice.
+    written by the services or through the ORM. `last_sequence` only rises, so that a number is never handed out twice.
     """
 
     __tablename__ = "chatledger_sessions"
     __table_args__ = (
         one_of("status", Status),
-        # Recency is indexed by the minute: an index on last_activity itself would be rewritten by every append.
-        Index("ix_chatledger_sessions_activity", "activity_minute"),
-        Index("ix_chatledger_sessions_user_activity", "user_id", "activity_minute"),
-        Index("ix_chatledger_sessions_project_activity", "project_id", "activity_minute"),
-        Index("ix_chatledger_sessions_model_activity", "model_id", "activity_minute"),
-        Index("ix_chatledger_sessions_active_activity", "activity_minute", info={"where": "status = 'active'"}),
+        # Recency is indexed by the hour: an index on last_activity itself would be rewritten by every append.
+        Index("ix_chatledger_sessions_activity", "activity_hour"),
+        Index("ix_chatledger_sessions_user_activity", "user_id", "activity_hour"),
+        Index("ix_chatledger_sessions_project_activity", "project_id", "activity_hour"),
+        Index("ix_chatledger_sessions_model_activity", "model_id", "activity_hour"),
+        Index("ix_chatledger_sessions_active_activity", "activity_hour", info={"where": "status = 'active'"}),
         Index(
-            "ix_chatledger_sessions_resting_activity", "activity_minute", info={"where": "status IN ('idle', 'paused')"}
+            "ix_chatledger_sessions_resting_activity", "activity_hour", info={"where": "status IN ('idle', 'paused')"}
         ),
         # What a purge goes by.
         Index("ix_chatledger_sessions_archived_at", "archived_at", "session_id", info={"where": "status = 'archived'"}),
@@ -36,32 +60,47 @@ class Session(Base):
         {"info": {"distribution": "session"}},
     )
 
-    session_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    user_id: Mapped[str | None] = mapped_column(types.Identifier)
-    project_id: Mapped[str | None] = mapped_column(types.Identifier, ForeignKey("chatledger_projects.project_id"))
-    model_id: Mapped[str | None] = mapped_column(types.Identifier, ForeignKey("chatledger_models.model_id"))
+    session_id: Mapped[PrimaryKey] = mapped_column(default=new_id)
+    """Chosen by the caller, or a UUIDv7."""
+    user_id: Mapped[Key | None]
+    project_id: Mapped[Key | None]
+    model_id: Mapped[Key | None]
     title: Mapped[str | None]
     system_prompt: Mapped[str | None]
-    status: Mapped[Status] = mapped_column(types.Word(Status), server_default=text("'active'"))
-    #: JSON carried forward from turn to turn, such as an agent's state.
+    status: Mapped[Status] = mapped_column(server_default=text("'active'"))
     context: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    """JSON carried forward from turn to turn, such as an agent's state."""
     message_count: Mapped[Counter]
     total_tokens: Mapped[Counter]
     total_duration_ms: Mapped[Counter]
     total_cost: Mapped[MoneyTotal]
     last_sequence: Mapped[Counter]
     created_at: Mapped[Stamped]
-    #: When a field of the session itself changed; messages do not move it.
     updated_at: Mapped[Stamped]
-    #: The newest message, or the creation.
+    """When a field of the session itself changed; messages do not move it."""
     last_activity: Mapped[Stamped]
+    """The newest message, or the creation."""
     expired_at: Mapped[Timestamp | None]
     archived_at: Mapped[Timestamp | None]
-    #: Since when nothing automatic touches the session.
     held_at: Mapped[Timestamp | None]
-    #: The session that this one was copied from, which may be gone since, and the last message that was copied.
-    forked_from: Mapped[str | None] = mapped_column(types.Identifier)
-    forked_at: Mapped[int | None] = mapped_column(types.Whole)
-    activity_minute: Mapped[str | None] = mapped_column(
-        types.Minute, Computed(minute_of(text("last_activity")), persisted=True), deferred=True
+    """Since when nothing automatic touches the session."""
+    forked_from: Mapped[Key | None]
+    """The session that this one was copied from, which may be gone since, and the last message that was copied."""
+    forked_at: Mapped[Whole | None]
+    activity_hour: Mapped[Any] = mapped_column(types.Hour, server_default=FetchedValue(), deferred=True, nullable=True)
+    """The hour of `last_activity`, which a trigger keeps. Lists are indexed by it."""
+
+    messages: Mapped[list[Message]] = children("session", order_by="Message.sequence_number")
+    metadata_entries: Mapped[list[SessionMetadata]] = children("session", order_by="SessionMetadata.key")
+    timeout: Mapped[Timeout | None] = children("session")
+    snapshots: Mapped[list[Snapshot]] = children("session", order_by="Snapshot.snapshot_number")
+    annotations: Mapped[list[Annotation]] = children("session", order_by="Annotation.annotation_number")
+    usage: Mapped[list[SessionUsage]] = relationship(
+        order_by="SessionUsage.quarter, SessionUsage.role, SessionUsage.model_id", lazy="raise", viewonly=True
     )
+    """What the session used, by quarter of an hour. Triggers keep it."""
+    # Names, which need not be there: written as joins, so that they do not depend on a foreign key.
+    project: Mapped[Project | None] = parent(
+        "sessions", primaryjoin="foreign(Session.project_id) == Project.project_id"
+    )
+    model: Mapped[Model | None] = parent("sessions", primaryjoin="foreign(Session.model_id) == Model.model_id")

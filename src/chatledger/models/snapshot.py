@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy.orm import Mapped, mapped_column
+from typing import TYPE_CHECKING
 
-from chatledger.dialects import types
-from chatledger.models.base import Base, Blob, Counter, MoneyTotal, OfSession, Stamped, Whole, one_of
+from sqlalchemy.orm import Mapped
+
+from chatledger.models.base import Base, Blob, Counter, MoneyTotal, Number, SessionKey, Stamped, Whole, one_of, parent
 from chatledger.vocabulary import SnapshotKind
+
+if TYPE_CHECKING:
+    from chatledger.models.session import Session
 
 
 class Snapshot(Base):
@@ -15,9 +19,9 @@ class Snapshot(Base):
     __tablename__ = "chatledger_session_snapshots"
     __table_args__ = (one_of("kind", SnapshotKind), {"info": {"distribution": "session"}})
 
-    session_id: Mapped[OfSession]
-    snapshot_number: Mapped[int] = mapped_column(types.Whole, primary_key=True)
-    kind: Mapped[SnapshotKind] = mapped_column(types.Word(SnapshotKind))
+    session_id: Mapped[SessionKey]
+    snapshot_number: Mapped[Number]
+    kind: Mapped[SnapshotKind]
     created_at: Mapped[Stamped]
     actor: Mapped[str | None]
     reason: Mapped[str | None]
@@ -26,9 +30,11 @@ class Snapshot(Base):
     total_duration_ms: Mapped[Counter]
     total_cost: Mapped[MoneyTotal]
     last_sequence: Mapped[Counter]
-    #: How `body` is written, such as `jsonl+zlib`.
     encoding: Mapped[str]
+    """How `body` is written, such as `jsonl+zlib`."""
     body: Mapped[Blob]
-    #: Bytes of the lines before compression.
     size: Mapped[Whole]
+    """Bytes of the lines before compression."""
     digest: Mapped[Blob]
+
+    session: Mapped[Session] = parent("snapshots")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chatledger.dialects import types
-from chatledger.models.base import Base, OfSession, Stamped, Timestamp, Whole, one_of
+from chatledger.models.base import Base, PrimaryKey, SessionKey, Stamped, Timestamp, Whole, one_of, parent
 from chatledger.vocabulary import Scope
+
+if TYPE_CHECKING:
+    from chatledger.models.session import Session
 
 
 class Timeout(Base):
@@ -23,34 +27,42 @@ class Timeout(Base):
         {"info": {"distribution": "session"}},
     )
 
-    session_id: Mapped[OfSession]
-    #: Seconds without activity after which the session is idle.
+    session_id: Mapped[SessionKey]
     idle_limit: Mapped[Whole | None]
-    #: Seconds after `created_at` (or after it was reopened) at which the session is archived, whatever happens in it.
+    """Seconds without activity after which the session is idle."""
+    archive_limit: Mapped[Whole | None]
+    """Seconds without activity after which the session is archived."""
     hard_limit: Mapped[Whole | None]
-    #: The moment of the hard limit, as it was when the session was last looked at.
+    """Seconds after `created_at` (or after it was reopened) at which the session is archived, whatever happens in
+    it.
+    """
+    warn_before: Mapped[Whole | None]
+    """Seconds before a limit at which to warn."""
     expires_at: Mapped[Timestamp | None]
-    #: When the session may first be due. A lower bound: appends do not move it, the sweep that finds it early does, so
-    #: that a sweep reads only what may be due and an append never rewrites this index. NULL where nothing can be due.
+    """The moment of the hard limit, as it was when the session was last looked at."""
     next_check_at: Mapped[Timestamp | None]
-    #: When the last warning was sent, and the moment of the limit that it was about: one that lies later is warned of
-    #: anew.
+    """When the session may first be due. A lower bound: appends do not move it, the sweep that finds it early does,
+    so that a sweep reads only what may be due and an append never rewrites this index. NULL where nothing can be
+    due.
+    """
     warned_at: Mapped[Timestamp | None]
+    """When the last warning was sent."""
     warned_for: Mapped[Timestamp | None]
+    """The time of the limit that the last warning was about. A later limit is warned of again."""
+    idle_from: Mapped[Timestamp | None]
+    """Since when inactivity counts, if the last activity is in the future because a writer's clock was wrong: the
+    time at which a sweep first saw it.
+    """
+    idle_sequence: Mapped[Whole | None]
+    """The session's last number at `idle_from`, which shows whether it has been active since."""
+    hard_from: Mapped[Timestamp | None]
+    """Since when the hard limit counts, if not since the creation: since the session was reopened, or since a sweep
+    first saw a creation time in the future.
+    """
     created_at: Mapped[Stamped]
     updated_at: Mapped[Stamped]
-    #: Seconds without activity after which the session is archived.
-    archive_limit: Mapped[Whole | None]
-    #: Seconds before a limit at which to warn.
-    warn_before: Mapped[Whole | None]
-    #: Since when inactivity counts, where the last activity lies in the future (a writer's clock was wrong): since a
-    #: sweep first met it ...
-    idle_from: Mapped[Timestamp | None]
-    #: ... and the session's last number then, which tells whether it has been active since.
-    idle_sequence: Mapped[int | None] = mapped_column(types.Whole)
-    #: Since when the hard limit counts, where that is not the creation: since it was reopened, or since a sweep first met
-    #: a creation that lies in the future.
-    hard_from: Mapped[Timestamp | None]
+
+    session: Mapped[Session] = parent("timeout")
 
 
 class TimeoutDefault(Base):
@@ -59,9 +71,9 @@ class TimeoutDefault(Base):
     __tablename__ = "chatledger_timeout_defaults"
     __table_args__ = (one_of("scope", Scope), {"info": {"distribution": "reference"}})
 
-    scope: Mapped[Scope] = mapped_column(types.Word(Scope), primary_key=True)
-    #: Which user or project; empty for the ledger.
-    scope_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
+    scope: Mapped[Scope] = mapped_column(primary_key=True)
+    scope_id: Mapped[PrimaryKey]
+    """Which user or project; empty for the ledger."""
     idle_limit: Mapped[Whole | None]
     archive_limit: Mapped[Whole | None]
     hard_limit: Mapped[Whole | None]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, relationship
 
-from chatledger.dialects import types
-from chatledger.models.base import Base, Counter, MoneyTotal, OfSession, Whole
+from chatledger.models.base import Base, Counter, MoneyTotal, Number, PrimaryKey, SessionKey
 
-#: What `alembic/versions/0007_statistics.py` makes for those who bring their own SQL.
+if TYPE_CHECKING:
+    from chatledger.models.session import Session
+
+#: What `alembic/versions/0004_views.py` makes for those who bring their own SQL.
 VIEWS = frozenset(
     {
         "chatledger_daily_usage",
@@ -23,7 +27,8 @@ VIEWS = frozenset(
 
 
 class SessionUsage(Base):
-    """How many messages of a session, a quarter of an hour, a role and a model there are, and what they took.
+    """How many messages of a session, a quarter of an hour, a role and a model there are, and what they took. Copies of
+    other messages are counted in rows of their own.
 
     Triggers on `messages` keep it, so that statistics add up few rows; services never write it but in a repair. Any
     zone's days fold exactly from quarters: every time zone since 1972 lies whole quarters from UTC.
@@ -36,12 +41,14 @@ class SessionUsage(Base):
         {"info": {"distribution": "session"}},
     )
 
-    session_id: Mapped[OfSession]
-    #: Quarters of an hour since 1970 in UTC.
-    quarter: Mapped[Whole] = mapped_column(types.Whole, primary_key=True, autoincrement=False)
-    role: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    #: The messages' own model, or '' where they have none and the session's counts.
-    model_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
+    session_id: Mapped[SessionKey]
+    quarter: Mapped[Number]
+    """Quarters of an hour since 1970 in UTC."""
+    role: Mapped[PrimaryKey]
+    model_id: Mapped[PrimaryKey]
+    """The messages' own model, or '' where they have none and the session's counts."""
+    copied: Mapped[Number]
+    """1 for messages that are copies of others, else 0."""
     messages: Mapped[Counter]
     input_tokens: Mapped[Counter]
     output_tokens: Mapped[Counter]
@@ -49,12 +56,14 @@ class SessionUsage(Base):
     reasoning_tokens: Mapped[Counter]
     total_tokens: Mapped[Counter]
     cost: Mapped[MoneyTotal]
-    #: Messages with a cost.
     priced: Mapped[Counter]
+    """Messages with a cost."""
     duration_ms: Mapped[Counter]
-    #: Messages with a duration.
     timed: Mapped[Counter]
-    #: Messages that say how they ended.
+    """Messages with a duration."""
     outcomes: Mapped[Counter]
+    """Messages that say how they ended."""
     errors: Mapped[Counter]
     interruptions: Mapped[Counter]
+
+    session: Mapped[Session] = relationship(lazy="raise", viewonly=True)

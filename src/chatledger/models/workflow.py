@@ -5,8 +5,20 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chatledger.dialects import types
-from chatledger.models.base import Base, Counter, Json, Key, Stamped, Timestamp, Whole, one_of
+from chatledger.models.base import (
+    Base,
+    Counter,
+    Json,
+    Key,
+    Number,
+    PrimaryKey,
+    Stamped,
+    Timestamp,
+    Whole,
+    children,
+    one_of,
+    parent,
+)
 from chatledger.vocabulary import ExecutionState, StepState
 
 
@@ -16,10 +28,10 @@ class Workflow(Base):
     __tablename__ = "chatledger_workflows"
     __table_args__ = {"info": {"distribution": "root"}}  # noqa: RUF012 - SQLAlchemy's own form
 
-    #: Whose it is; empty for nobody's.
-    user_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    name: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    version: Mapped[int] = mapped_column(types.Whole, primary_key=True)
+    user_id: Mapped[PrimaryKey]
+    """Whose it is; empty for nobody's."""
+    name: Mapped[PrimaryKey]
+    version: Mapped[Number]
     definition: Mapped[Json]
     created_at: Mapped[Stamped]
 
@@ -35,24 +47,26 @@ class WorkflowExecution(Base):
         {"info": {"distribution": "root"}},
     )
 
-    execution_id: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
+    execution_id: Mapped[PrimaryKey]
     user_id: Mapped[Key | None]
     name: Mapped[Key]
     version: Mapped[Whole]
     definition: Mapped[Json]
     input: Mapped[Json]
-    state: Mapped[ExecutionState] = mapped_column(types.Word(ExecutionState))
+    state: Mapped[ExecutionState]
     error: Mapped[str | None]
-    #: Who executes it, for people.
     runner: Mapped[str | None]
-    #: Rises with each runner that takes the execution up: what an older one still writes is refused.
+    """Who executes it, for people."""
     fence: Mapped[Counter]
-    #: Until when nobody else may take it up; moved on while its runner lives.
+    """Rises with each runner that takes the execution up: what an older one still writes is refused."""
     lease_until: Mapped[Timestamp | None]
+    """Until when nobody else may take it up; moved on while its runner lives."""
     cancel_requested_at: Mapped[Timestamp | None]
     created_at: Mapped[Stamped]
     started_at: Mapped[Timestamp | None]
     finished_at: Mapped[Timestamp | None]
+
+    steps: Mapped[list[WorkflowStep]] = children("execution", order_by="WorkflowStep.step, WorkflowStep.item")
 
 
 class WorkflowStep(Base):
@@ -66,26 +80,26 @@ class WorkflowStep(Base):
         {"info": {"distribution": "root"}},
     )  # fmt: skip
 
-    execution_id: Mapped[str] = mapped_column(
-        types.Identifier,
-        ForeignKey("chatledger_workflow_executions.execution_id", ondelete="CASCADE"),
-        primary_key=True,
+    execution_id: Mapped[PrimaryKey] = mapped_column(
+        ForeignKey("chatledger_workflow_executions.execution_id", ondelete="CASCADE")
     )
-    step: Mapped[str] = mapped_column(types.Identifier, primary_key=True)
-    item: Mapped[int] = mapped_column(types.Whole, primary_key=True)
-    state: Mapped[StepState] = mapped_column(types.Word(StepState))
-    #: How often it was begun.
+    step: Mapped[PrimaryKey]
+    item: Mapped[Number]
+    state: Mapped[StepState]
     attempt: Mapped[Counter]
-    #: How many items its list has; known when the step begins.
+    """How often it was begun."""
     items: Mapped[Whole | None]
+    """How many items its list has; known when the step begins."""
     input: Mapped[Json | None]
     output: Mapped[Json | None]
     error: Mapped[str | None]
-    #: The session that it wrote. A soft reference.
     session_id: Mapped[Key | None]
-    #: JSON: the attempts before this one.
+    """The session that it wrote. A soft reference."""
     history: Mapped[Json | None]
-    #: Not to be tried again before.
+    """JSON: the attempts before this one."""
     not_before: Mapped[Timestamp | None]
+    """Not to be tried again before."""
     started_at: Mapped[Timestamp | None]
     finished_at: Mapped[Timestamp | None]
+
+    execution: Mapped[WorkflowExecution] = parent("steps")

@@ -61,6 +61,7 @@ def _parts(report: Report, title: str) -> Iterator[Markup]:
     yield Markup(f'<h1 dir="auto">{escape(title)}</h1>')
     yield note(_about(report))
     yield cards(_cards(report))
+    yield from _unpriced(report)
     if not report.overview.messages:
         yield section("Nothing yet", note("No message matches."))
         return
@@ -125,7 +126,7 @@ def _busiest(report: Report) -> Markup:
     for one, session in report.busiest:
         title = session.title if session is not None and session.title else one.key or ""
         model = session.model_id if session is not None else None
-        rows.append([title, model or "", whole(one.messages), whole(one.total_tokens), dollars(one.cost)])
+        rows.append([title, model or "", whole(one.messages), whole(one.total_tokens), _cost(one)])
     headings = [Heading("session", number=False), Heading("model", number=False)]
     return table([*headings, Heading("messages"), Heading("tokens"), Heading("cost")], rows)
 
@@ -142,9 +143,26 @@ def _ranking(name: str, rows: Sequence[UsageOf]) -> Markup:
 
 def _usage(one: Usage) -> list[str]:
     return [
-        whole(one.sessions), whole(one.messages), whole(one.input_tokens), whole(one.output_tokens), dollars(one.cost),
+        whole(one.sessions), whole(one.messages), whole(one.input_tokens), whole(one.output_tokens), _cost(one),
         dollars(one.average_cost), share(one.error_rate),
     ]  # fmt: skip
+
+
+def _cost(one: Usage) -> str:
+    """What is known of the cost: at least so much, where answers have none."""
+    if not one.cost_known:
+        return "unknown"
+    return f"≥ {dollars(one.cost)}" if one.priced and one.unpriced else dollars(one.cost)
+
+
+def _unpriced(report: Report) -> Iterator[Markup]:
+    models = [one.key for one, _ in report.models if one.key is not None and not one.cost_known]
+    if models:
+        others = f" and {len(models) - 1} more" if len(models) > 1 else ""
+        yield note(
+            f"No price is known for {models[0]}{others}: set one with chatledger model price, then run chatledger model"
+            " reprice."
+        )
 
 
 def _slow(one: Latency | None) -> list[str]:
@@ -183,9 +201,9 @@ def _cards(report: Report) -> Iterator[Card]:
     yield Card("sessions", whole(usage.sessions), change("sessions"))
     yield Card("messages", whole(usage.messages), change("messages"))
     yield Card("tokens", whole(usage.total_tokens), change("total_tokens"))
-    yield Card("cost", dollars(usage.cost), change("cost"))
-    if usage.messages and usage.priced < usage.answers:
-        yield Card("without a cost", whole(usage.answers - usage.priced))
+    yield Card("cost", _cost(usage), change("cost"))
+    if usage.unpriced:
+        yield Card("without a cost", whole(usage.unpriced))
     yield Card("median answer", milliseconds(latency.p50_ms))
     yield Card("95th percentile", milliseconds(latency.p95_ms))
     yield Card("failed", share(usage.error_rate))

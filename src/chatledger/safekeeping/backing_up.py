@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from chatledger.safekeeping import manifest as manifests
 from chatledger.safekeeping.progress import Progress
 from chatledger.safekeeping.verifying import examine, require_known
 from chatledger.schemas import BackupReport
-from chatledger.schemas.fields import whole
+from chatledger.schemas.fields import told_path, whole
 from chatledger.services.transfer import copy_rows, count_all
 from chatledger.settings import Settings
 
@@ -28,7 +29,7 @@ _PATTERN = re.compile(r"chatledger-\d{8}T\d{6}\.\d{6}Z-r\w+\.db")
 def back_up(core: Core, path: str | Path, *, keep: int | None, overwrite: bool, tell: Progress) -> BackupReport:
     """`Ledger.backup`."""
     began = time.perf_counter()
-    given = Path(path).expanduser()
+    given = told_path(path)
     is_folder = given.is_dir() or str(path).endswith("/")
     if keep is not None:
         whole(keep, "keep", least=1)
@@ -45,6 +46,7 @@ def back_up(core: Core, path: str | Path, *, keep: int | None, overwrite: bool, 
             state = core.dialect.state(connection)
             revision = require_known(state, core.url.render_as_string(hide_password=True))
             rows = count_all(connection, state.tables)
+            ledger = manifests.name_of(core.dialect.custody.lasting_place(connection))
             if not core.dialect.custody.copy_pages(connection, new, lambda done, of: tell("copying pages", done, of)):
                 migrations.require_head(state)
                 _write_out(core, connection, new, tell)
@@ -61,14 +63,19 @@ def back_up(core: Core, path: str | Path, *, keep: int | None, overwrite: bool, 
             created=created,
             rows=rows,
             source=core.dialect.title,
+            ledger=ledger,
         )
         tell("naming", 0, None)
         if overwrite:
             # An old manifest beside a new file would call it damaged; no manifest only makes its reader look closer.
             manifests.beside(target).unlink(missing_ok=True)
         backup_file.put(new, target, overwrite=overwrite)
-        manifests.write(manifest, target)
-    removed = _rotate(folder, target, keep) if keep is not None else ()
+        try:
+            manifests.write(manifest, target, overwrite=overwrite)
+        except Conflict:  # somebody put a file of that name there meanwhile
+            target.unlink()
+            raise
+    removed = _rotate(folder, target, ledger, keep) if keep is not None else ()
     return BackupReport(
         path=str(target),
         manifest=str(manifests.beside(target)),
@@ -83,13 +90,25 @@ def back_up(core: Core, path: str | Path, *, keep: int | None, overwrite: bool, 
 
 
 def _require_free(core: Core, path: Path, *, overwrite: bool) -> None:
+    """Before anything is read: the names of the backup and of its manifest are free, or may be overwritten.
+
+    Only regular files are overwritten, and none that belongs to a ledger in use.
+    """
     own = core.dialect.file(core.url)
     if path.exists() and own is not None and own.exists() and path.samefile(own):
         raise InvalidInput("path", "is the ledger itself: a backup is another file")
-    if path.exists() and not overwrite:
-        raise Conflict(f"{str(path)!r} exists already: choose another name, or overwrite it")
-    if backup_file.has_log(path):
-        raise Conflict(f"{str(path)!r} is a ledger in use and no backup (a log lies beside it): choose another name")
+    if (part_of := backup_file.part_of(path)) is not None:
+        raise InvalidInput("path", f"belongs to the database {part_of.name!r}: choose another name")
+    manifest = manifests.beside(path)
+    for name in (path, manifest):
+        if os.path.lexists(name) and not overwrite:
+            raise Conflict(f"{str(name)!r} exists already: choose another name, or overwrite it")
+        if os.path.lexists(name) and not name.is_file():
+            raise InvalidInput("path", f"{str(name)!r} is not a regular file: choose another name")
+    if backup_file.has_log(path) or (path.exists() and backup_file.is_open_here(path)):
+        raise Conflict(f"{str(path)!r} is a ledger in use and no backup: choose another name")
+    if manifest.exists() and manifests.found_at(manifest) is None:
+        raise Conflict(f"{str(manifest)!r} is not the manifest of a backup and is not overwritten: move it away first")
 
 
 def _write_out(core: Core, source: Connection, new: Path, tell: Progress) -> None:
@@ -110,12 +129,25 @@ def _name(created: datetime, revision: str) -> str:
     return f"chatledger-{created.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-r{revision}.db"
 
 
-def _rotate(folder: Path, newest: Path, keep: int) -> tuple[str, ...]:
-    """Delete the oldest backups of a folder until so many are left; never the one that was just made."""
-    others = sorted(entry for entry in folder.iterdir() if _PATTERN.fullmatch(entry.name) and entry.name != newest.name)
+def _rotate(folder: Path, newest: Path, ledger: str, keep: int) -> tuple[str, ...]:
+    """Delete the oldest backups of a ledger in a folder until `keep` are left; never the one that was just made.
+
+    A folder may hold the backups of several ledgers, and anything else. Only a file whose manifest says that it is a
+    backup of this very ledger is deleted.
+    """
+    others = sorted(entry for entry in folder.iterdir() if entry.name != newest.name and _is_backup_of(entry, ledger))
     gone = others[: max(0, len(others) - (keep - 1))]
     for old in gone:
         # The backup first: a manifest without its backup misleads nobody.
         old.unlink(missing_ok=True)
         manifests.beside(old).unlink(missing_ok=True)
     return tuple(str(old) for old in gone)
+
+
+def _is_backup_of(path: Path, ledger: str) -> bool:
+    if not _PATTERN.fullmatch(path.name) or path.is_symlink() or not path.is_file():
+        return False
+    manifest = manifests.found_at(manifests.beside(path))
+    if manifest is None or manifest.ledger != ledger:
+        return False
+    return (manifest.file, manifest.bytes) == (path.name, path.stat().st_size)

@@ -37,8 +37,9 @@ def copy_ledger(source: str | Path | URL, target: str | Path | URL, *, progress:
         CorruptDatabase: a value of the source cannot be read, or came out otherwise than it went in.
         Busy, Unavailable: as `Ledger.begin`.
     """
+    tell = heard(progress)
     with existing(source) as core:
-        return copy_to(core, target, heard(progress))
+        return copy_to(core, target, tell)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from chatledger.clock import utc_now
 from chatledger.housekeeping import Housekeeping
 from chatledger.safekeeping import health
 from chatledger.safekeeping.progress import Progress, heard
+from chatledger.schemas.fields import flags, number
 
 if TYPE_CHECKING:
     from chatledger.safekeeping.upkeep import Vacuum
@@ -34,16 +35,21 @@ class Safekeeping(Housekeeping):
         The file is a SQLite ledger whatever database this one lives in, readable by its owner only, and is verified and
         on the disk before it gets its name. A manifest beside it (the same name and `.json`) has its checksum, revision
         and rows. In a folder the name is made: `chatledger-TIME-rREVISION.db`; `keep` then deletes the oldest backups of
-        that folder but the newest so many. A SQLite ledger is copied by its pages, at any revision, deleted text in
-        free pages included; on PostgreSQL every row is written out. `progress` is told what is done and how far.
+        this ledger in that folder but the newest so many. It goes by the manifests: other files stay, and so do backups
+        of other ledgers and of the one that a restored ledger replaced. `overwrite` replaces a regular file and its
+        manifest, and never a part of a ledger in use. A SQLite ledger is copied by its pages, at any revision, deleted
+        text in free pages included; on PostgreSQL every row is written out. `progress` is told what is done and how far.
 
         Raises:
-            Conflict: the file exists already, and `overwrite` was not asked for.
+            Conflict: the file or its manifest exists already, and `overwrite` was not asked for; or the file is a ledger
+                in use; or what has the manifest's name is not a manifest.
+            InvalidInput: the ledger itself, a part of a database such as `chat.db-wal`, a device or a FIFO.
             NotALedger, SchemaAhead: there is no ledger, or one of a newer release.
             SchemaBehind: on PostgreSQL, the ledger must be at this release's revision.
             CorruptDatabase: what was copied is damaged. No file is left.
             OutOfSpace, ReadOnly, Unavailable: the file cannot be written. None is left.
         """
+        flags(overwrite=overwrite)
         from chatledger.safekeeping import backing_up  # noqa: PLC0415 - most programs do without, like the others below
 
         return backing_up.back_up(self._core, path, keep=keep, overwrite=overwrite, tell=heard(progress))
@@ -69,6 +75,7 @@ class Safekeeping(Housekeeping):
                 would be overwritten is no ledger.
             InvalidInput, Unavailable, OutOfSpace, ReadOnly
         """
+        flags(overwrite=overwrite)
         from chatledger.safekeeping import restoring  # noqa: PLC0415
 
         return restoring.restore(path, url, overwrite=overwrite, tell=heard(progress), clock=utc_now)
@@ -103,6 +110,7 @@ class Safekeeping(Housekeeping):
             Busy: somebody held the lock for longer than `busy_timeout`.
             SchemaError, OutOfSpace, Unavailable
         """
+        flags(analyze=analyze, checkpoint=checkpoint, full_text=full_text)
         from chatledger.safekeeping import upkeep  # noqa: PLC0415
 
         return upkeep.maintain(self._core, analyze=analyze, vacuum=vacuum, checkpoint=checkpoint, full_text=full_text)
@@ -116,13 +124,18 @@ class Safekeeping(Housekeeping):
         disk_free_bytes: int = health.DISK_FREE_BYTES,
         sweep_lag: float = health.SWEEP_LAG,
     ) -> Health:
-        """How the ledger is, for a health endpoint: a few statements, and nothing is raised.
+        """How the ledger is, for a health endpoint: a few statements, and nothing is raised but for wrong arguments.
 
         A problem is: no answer within `timeout` seconds (2); a database that cannot be written; a revision that is not
         this release's; a pool of which more than `pool_share` (0.9) is in use; a log of SQLite above `wal_bytes`
         (256 MiB); less than `disk_free_bytes` (256 MiB) free on its disk; a session that a sweep should have looked at
         more than `sweep_lag` seconds ago (3,600). Where all connections are in use the database is not asked.
         """
+        number(timeout, "timeout", 0.0, 3600.0)
+        number(pool_share, "pool_share")
+        number(wal_bytes, "wal_bytes")
+        number(disk_free_bytes, "disk_free_bytes")
+        number(sweep_lag, "sweep_lag")
         limits = health.Limits(timeout, pool_share, wal_bytes, disk_free_bytes, sweep_lag)
         return health.look(self._core, self.pool_status(), limits)
 

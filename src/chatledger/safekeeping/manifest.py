@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -34,6 +37,8 @@ class Manifest(Record):
     rows: dict[str, int]
     #: The database that it was made of.
     source: str
+    #: Which ledger it is a backup of: the same for all of its backups. None in older manifests.
+    ledger: str | None = None
     chatledger_version: str
     sqlite_version: str
 
@@ -44,7 +49,15 @@ def beside(path: Path) -> Path:
 
 
 def made(
-    path: Path, *, sha256: str, size: int, revision: str, created: datetime, rows: Mapping[str, int], source: str
+    path: Path,
+    *,
+    sha256: str,
+    size: int,
+    revision: str,
+    created: datetime,
+    rows: Mapping[str, int],
+    source: str,
+    ledger: str,
 ) -> Manifest:
     """The manifest of a backup that has just been written."""
     return Manifest(
@@ -56,19 +69,24 @@ def made(
         created=created,
         rows=dict(rows),
         source=source,
+        ledger=ledger,
         chatledger_version=_version(),
         sqlite_version=sqlite3.sqlite_version,
     )
 
 
-def write(manifest: Manifest, path: Path) -> None:
-    """Put the manifest beside its backup, whole or not at all."""
+def name_of(place: tuple[Any, ...]) -> str:
+    """The name of a ledger in its manifests, from where it is: a digest, which tells nothing of paths or servers."""
+    return sha256(json.dumps(place, default=str).encode()).hexdigest()[:32]
+
+
+def write(manifest: Manifest, path: Path, *, overwrite: bool) -> None:
+    """Put the manifest beside its backup, whole or not at all. Raises Conflict where something is there already."""
     target = beside(path)
     with backup_file.temporary(target.parent, target.name) as new:
         new.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         backup_file.flush(new)
-        new.replace(target)
-        backup_file.flush(target.parent)
+        backup_file.put(new, target, overwrite=overwrite)
 
 
 def read(path: Path) -> Manifest | None:
@@ -78,17 +96,26 @@ def read(path: Path) -> Manifest | None:
         CorruptDatabase: it cannot be read, or is none.
     """
     found = beside(path)
-    try:
-        with found.open("rb") as file:
-            return Manifest.model_validate_json(file.read(_MOST))
-    except FileNotFoundError:
+    if not os.path.lexists(found):
         return None
-    except (OSError, ValidationError):
-        pass
+    manifest = found_at(found)
+    if manifest is not None:
+        return manifest
     raise CorruptDatabase(
         f"{str(found)!r} is no manifest of a backup, or is damaged: take another backup, or move the manifest away to"
         " have the contents of the backup checked instead"
     )
+
+
+def found_at(path: Path) -> Manifest | None:
+    """The manifest in a file; None where the file is not one, or cannot be read."""
+    try:
+        if not path.is_file():  # a FIFO would be waited for
+            return None
+        with path.open("rb") as file:
+            return Manifest.model_validate_json(file.read(_MOST))
+    except (OSError, ValidationError):
+        return None
 
 
 def _version() -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chatledger.callbacks import required_callback
+
 #: Told what is being done, how much of it is done, and of how much (None: not known).
 Progress = Callable[[str, int, int | None], object]
 
@@ -13,5 +15,9 @@ def silent(what: str, done: int, total: int | None) -> None:
 
 
 def heard(progress: Progress | None) -> Progress:
-    """Somebody who can be told."""
-    return silent if progress is None else progress
+    """The function to call with the progress.
+
+    Raises:
+        InvalidInput: a coroutine or generator function, or no function.
+    """
+    return silent if progress is None else required_callback(progress, "progress")

@@ -32,6 +32,7 @@ from chatledger.safekeeping.manifest import Manifest
 from chatledger.safekeeping.progress import Progress
 from chatledger.safekeeping.verifying import dialect_of_files, examine
 from chatledger.schemas import RestoreReport
+from chatledger.schemas.fields import file_path
 from chatledger.services import trail
 from chatledger.services.transfer import TABLES, copy_rows, count_all, first_rows
 from chatledger.services.unchanged import first_changed
@@ -59,7 +60,7 @@ class _Restoration:
 def restore(path: str | Path, url: str | Path | URL, *, overwrite: bool, tell: Progress, clock: Clock) -> RestoreReport:
     """`Ledger.restore`."""
     began = time.perf_counter()
-    backup = Path(path).expanduser()
+    backup = file_path(path)
     parsed = parse_url(url)
     dialect = dialect_of(parsed.get_backend_name())
     file = dialect.file(parsed)
@@ -105,6 +106,8 @@ def _require_replaceable(backup: Path, file: Path, *, overwrite: bool) -> None:
     """Before anything is read: the target can be there, or not be there, as was asked for."""
     if not file.parent.is_dir():
         raise Unavailable(f"the folder {str(file.parent)!r} does not exist: create it first")
+    if (part_of := backup_file.part_of(file)) is not None:
+        raise InvalidInput("url", f"names a part of the database {part_of.name!r}: choose another name")
     if not file.exists():
         return
     if not file.is_file():
@@ -133,7 +136,7 @@ def _fetch(backup: Path, new: Path, done: _Restoration, tell: Progress) -> None:
 
 
 def _require_own_schema(copy: Core, backup: Path) -> None:
-    """Without a checksum, a changed byte of the schema or a trigger that somebody added can only be found by comparison."""
+    """Without a checksum, a changed byte of the schema or a trigger that somebody added is only found by comparison."""
     with copy.transaction("write") as connection, copy.translated():
         differences = migrations.differences(connection, copy.dialect, migrations.expected(connection, copy.dialect))
         connection.rollback()

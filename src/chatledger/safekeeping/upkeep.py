@@ -18,7 +18,7 @@ Vacuum = Literal["auto"] | bool
 
 def maintain(core: Core, *, analyze: bool, vacuum: Vacuum, checkpoint: bool, full_text: bool) -> MaintenanceReport:
     """`Ledger.maintain`."""
-    if vacuum not in ("auto", True, False):
+    if vacuum != "auto" and not isinstance(vacuum, bool):
         raise InvalidInput("vacuum", "is not one of 'auto', True, False")
     began = time.perf_counter()
     with core.transaction("read") as connection, core.translated():

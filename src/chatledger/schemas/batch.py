@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from chatledger.schemas.fields import Duration, Identifier, Input, Name, Record, Text
+from chatledger.schemas.fields import Duration, Identifier, Input, Name, Record, Text, no_flag
 from chatledger.vocabulary import BatchStatus, ItemStatus
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Bounds of a priority; the negation of each fits as well.
 MOST_URGENT = 1_000_000_000
-Wait = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=365))]
+Wait = Annotated[timedelta, BeforeValidator(no_flag), Field(ge=timedelta(0), le=timedelta(days=365))]
 
 
 class NewBatch(Input):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from chatledger.schemas.fields import Count, Identifier, Input, Money, Name, Record, Text
+from chatledger.schemas.fields import Amount, Count, Identifier, Input, Money, Name, Record, Text
 from chatledger.vocabulary import ComparisonKind, JudgeKind
 
 #: A number that is one: no NaN, no infinity.
@@ -85,8 +84,8 @@ class ComparisonResult(Record):
     scores_a: dict[str, float] | None
     scores_b: dict[str, float] | None
     #: Dollars, exact.
-    cost_a: Decimal | None
-    cost_b: Decimal | None
+    cost_a: Amount | None
+    cost_b: Amount | None
     duration_a_ms: int | None
     duration_b_ms: int | None
     prompt: str | None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import os
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from pathlib import Path, PurePath
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
 from chatledger.dialects.encoding import check_text
 from chatledger.errors import InvalidInput
@@ -58,6 +62,13 @@ def _money(value: Any) -> Decimal:
     return rounded
 
 
+def no_flag(value: Any) -> Any:
+    """True would be read as the number 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number or a timedelta, not True or False")  # noqa: TRY004 - Pydantic collects these
+    return value
+
+
 def _utc(given: Any) -> datetime:
     """A moment in UTC, from an aware datetime or its ISO 8601 text."""
     if isinstance(given, str):
@@ -79,11 +90,17 @@ Count = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
 Money = Annotated[Decimal, BeforeValidator(_money)]
 Moment = Annotated[datetime, BeforeValidator(_utc)]
 #: How long: a timedelta, or a number of seconds.
-Duration = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=36500))]
+Duration = Annotated[timedelta, BeforeValidator(no_flag), Field(gt=timedelta(0), le=timedelta(days=36500))]
 
+
+#: True or False, and not a word or number that could be read as one.
+Flag = Annotated[bool, Field(strict=True)]
 
 #: The keys of a JSON object.
 Name = Annotated[str, Field(strict=True)]
+
+#: Dollars as records have them; in JSON text without an exponent.
+Amount = Annotated[Decimal, PlainSerializer(lambda value: format(value, "f"), return_type=str, when_used="json")]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -159,6 +176,19 @@ def stated(reason: Any) -> str | None:
     return reason if reason is None else str(reason)
 
 
+def flags(**given: Any) -> None:
+    """Refuse arguments that must be True or False and are not: "false" counts as true, and None or "" as false.
+
+    The first thing that a function does which has such arguments: what is refused must not have been half done.
+
+    Raises:
+        InvalidInput: naming the first that is something else.
+    """
+    for field, value in given.items():
+        if value is not True and value is not False:
+            raise InvalidInput(field, f"must be True or False, not {type(value).__name__}")
+
+
 def whole(value: Any, field: str, least: int = 0, most: int = MAX_COUNT) -> int:
     """A whole number as users pass it to a query.
 
@@ -183,3 +213,59 @@ def moment(value: Any, field: str) -> datetime:
     except ValueError as error:
         reason = str(error)
     raise InvalidInput(field, reason)
+
+
+def number(value: Any, field: str, least: float = 0.0, most: float = math.inf) -> float:
+    """A number as users pass it, within bounds that belong to it.
+
+    Raises:
+        InvalidInput: not a number, or out of bounds.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise InvalidInput(field, f"must be a number from {least:g} to {most:g}")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def several(values: Any, field: str) -> list[Any]:
+    """The items of a list that users pass. A text is one value, and not a list of its characters.
+
+    Raises:
+        InvalidInput: no list or the like.
+    """
+    if isinstance(values, Iterable) and not isinstance(values, str | bytes | bytearray):
+        return list(values)
+    raise InvalidInput(field, f"must be a list, not {type(values).__name__}")
+
+
+def file_path(value: Any, field: str = "path") -> Path:
+    """The path of a file, as users pass it.
+
+    Raises:
+        InvalidInput: not a path, or one with a NUL, which no file has.
+    """
+    if not isinstance(value, str | PurePath) and not isinstance(value, os.PathLike):
+        raise InvalidInput(field, f"must be a path, not {type(value).__name__}")
+    path = os.fsdecode(value)
+    if "\x00" in path:
+        raise InvalidInput(field, "holds a NUL character")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        path = ""
+    if not path:
+        raise InvalidInput(field, "must be the path of a file")
+    return Path(path).expanduser()
+
+
+def told_path(value: Any, field: str = "path") -> Path:
+    """As `file_path`, of a file whose name is written into a text.
+
+    Raises:
+        InvalidInput: as `file_path`, or a name that is not valid Unicode.
+    """
+    path = file_path(value, field)
+    check_text(str(path), field)
+    return path

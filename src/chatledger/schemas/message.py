@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, TypeVar, overload
 
 from pydantic import TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from chatledger.errors import InvalidInput
-from chatledger.schemas.fields import Count, Identifier, Input, Moment, Money, Name, Record, Text, refuse, validated
+from chatledger.schemas.fields import (
+    Amount,
+    Count,
+    Identifier,
+    Input,
+    Moment,
+    Money,
+    Name,
+    Record,
+    Text,
+    refuse,
+    validated,
+)
 from chatledger.vocabulary import Outcome, Role
 
 Shape = TypeVar("Shape")
@@ -82,7 +93,7 @@ class Message(Record):
     reasoning_tokens: int | None = None
     tokens_used: int | None = None
     duration_ms: int | None = None
-    cost: Decimal | None = None
+    cost: Amount | None = None
     #: The price that the cost was counted with, by the moment it took effect; None where the caller gave the cost.
     priced_from: datetime | None = None
     outcome: Outcome | None = None

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from chatledger.schemas.fields import Count, Identifier, Input, Moment, Name, Record, Text
+from chatledger.schemas.fields import Amount, Count, Identifier, Input, Moment, Name, Record, Text
 
 #: Dollars per million tokens. A message of 10^12 tokens each way then stays within 64 bits while its cost is counted.
 MAX_PRICE = Decimal(4000)
@@ -63,14 +63,14 @@ class Price(Record):
 
     model_id: str
     effective_from: datetime
-    input: Decimal | None
-    output: Decimal | None
+    input: Amount | None
+    output: Amount | None
     #: None: as input.
-    cached_input: Decimal | None
+    cached_input: Amount | None
     #: None: as output.
-    reasoning: Decimal | None
+    reasoning: Amount | None
     #: Of other kinds of tokens. They are kept, and no cost is counted from them.
-    others: dict[str, Decimal]
+    others: dict[str, Amount]
     created_at: datetime
 
 
@@ -125,7 +125,7 @@ class RepriceReport(Record):
     #: Messages whose price is gone, and with it their cost.
     withdrawn: int
     #: By how much the costs rose in all, in dollars.
-    difference: Decimal
+    difference: Amount
 
     @property
     def changed(self) -> int:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from chatledger.schemas.fields import Duration, Identifier, Input, Moment, Name, Record, Text
+from chatledger.schemas.fields import Amount, Duration, Identifier, Input, Moment, Name, Record, Text
 from chatledger.vocabulary import OPEN, Status
 
 
@@ -68,8 +67,8 @@ class Session(Record):
     message_count: int
     total_tokens: int
     total_duration_ms: int
-    #: Dollars, exact.
-    total_cost: Decimal
+    #: Dollars of the messages whose cost is known, exact. `uow.statistics` says how many have none.
+    total_cost: Amount
     #: The number of the newest message there ever was; the next one gets the number after it.
     last_sequence: int
     created_at: datetime

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 
-from chatledger.schemas.fields import Record
+from chatledger.schemas.fields import Amount, Record
 from chatledger.vocabulary import SnapshotKind
 
 
@@ -24,7 +23,7 @@ class Snapshot(Record):
     total_tokens: int
     total_duration_ms: int
     #: Dollars, exact.
-    total_cost: Decimal
+    total_cost: Amount
     last_sequence: int
     #: Bytes of the conversation.
     size: int

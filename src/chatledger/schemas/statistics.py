@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from pydantic import computed_field
+from pydantic import computed_field, field_serializer
 
 from chatledger.schemas.fields import Record
 
@@ -29,7 +29,7 @@ class Usage(Record):
     reasoning_tokens: int
     #: As sessions count: a message's own total, else its input and output.
     total_tokens: int
-    #: In dollars.
+    #: Dollars of the messages that have a cost. JSON has null where nothing is known: see `cost_known`.
     cost: Decimal
     #: Messages with a cost.
     priced: int
@@ -41,6 +41,21 @@ class Usage(Record):
     interruptions: int
 
     @computed_field  # type: ignore[prop-decorator] # mypy knows no decorated property
+    @property
+    def unpriced(self) -> int:
+        """Answers without a cost: their model has no price, or they do not say their tokens."""
+        return max(self.answers - self.priced, 0)
+
+    @property
+    def cost_known(self) -> bool:
+        """Whether `cost` says anything: False where there are answers or tokens and no message has a cost."""
+        return bool(self.priced) or not (self.answers or self.total_tokens)
+
+    @field_serializer("cost", when_used="json")
+    def _cost_in_json(self, cost: Decimal) -> str | None:
+        return format(cost, "f") if self.cost_known else None
+
+    @computed_field  # type: ignore[prop-decorator] # as above
     @property
     def average_cost(self) -> Decimal | None:
         """Dollars of a message that has a cost, rounded half to even to the nano-dollar."""
@@ -162,7 +177,9 @@ class UsageComparison(Record):
     previous: Usage
 
     def change(self, figure: str) -> float | None:
-        """How much a figure rose (0.25: by a quarter) or fell. None where there was none before."""
+        """How much a figure rose (0.25: by a quarter) or fell. None where there was none before, or it is not known."""
+        if figure == "cost" and not (self.previous.cost_known and self.current.cost_known):
+            return None
         before, now = getattr(self.previous, figure), getattr(self.current, figure)
         return float(now) / float(before) - 1 if before and now is not None else None
 

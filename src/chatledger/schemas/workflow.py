@@ -10,7 +10,7 @@ from pydantic import Field
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.errors import InvalidInput
-from chatledger.schemas.fields import Identifier, Input, Text, validated
+from chatledger.schemas.fields import Flag, Identifier, Input, Text, validated
 from chatledger.schemas.references import ROOTS, Reference, is_one, references
 
 StepName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,99}$")]
@@ -31,7 +31,7 @@ class Condition(Input):
     #: It is one of these.
     one_of: list[Any] | None = None
     #: It is there and neither null, false, 0 nor empty (true), or the opposite (false).
-    truthy: bool | None = None
+    truthy: Flag | None = None
     all: list[Condition] | None = None
     any: list[Condition] | None = None
     not_: Condition | None = Field(default=None, alias="not")
@@ -40,7 +40,7 @@ class Condition(Input):
 class WorkflowInput(Input):
     """An input that an execution is given."""
 
-    required: bool = True
+    required: Flag = True
     default: Any = None
     description: Text | None = None
 
@@ -70,7 +70,7 @@ class StepDefinition(Input):
     #: How many seconds one attempt may take.
     timeout: Seconds | None = None
     #: Whether it is done, too, when a step that it waits for was skipped, whose output is null then.
-    accept_skipped: bool = False
+    accept_skipped: Flag = False
 
 
 class WorkflowDefinition(Input):

@@ -117,7 +117,10 @@ def _in_live_session(owner: str | None) -> ColumnElement[bool]:
 def _number(value: Any, field: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise InvalidInput(field, "must be a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise InvalidInput(field, "must be a number within ±1e308") from None
 
 
 #: Of the annotations that are meant: by label, how many, and their scores.

@@ -14,8 +14,8 @@ from chatledger.dialects.base import Dialect
 from chatledger.dialects.types import Identifier, Whole, wire
 from chatledger.errors import InvalidInput, KeyReused, SequenceConflict, SessionClosed, SessionNotFound
 from chatledger.schemas import Message, NewMessage
+from chatledger.schemas.digest import digest_of
 from chatledger.schemas.message import new_message
-from chatledger.services.digest import digest_of
 from chatledger.services.ownership import in_visible_session, owned, place, this_session
 from chatledger.services.prepared import Prepared
 from chatledger.services.pricing import PRICE, cost_expression, price_in_force, prices

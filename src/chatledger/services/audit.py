@@ -122,21 +122,12 @@ def attribute(work: Work, session_id: str, action: str, *, reason: str | None = 
     work.execute(_ATTRIBUTE, {"session": session_id, "deed": action, **{f"new_{name}": facts[name] for name in facts}})
 
 
-def attribute_many(
-    work: Work, session_ids: Sequence[str], after: int, action: str, *, reason: str | None = None
-) -> None:
-    """The same for the deletions of several sessions since an entry, which become another action."""
-    statement = update(audit_log).where(
-        audit_log.c.audit_id > after,
-        audit_log.c.action == SESSION_DELETED,
-        audit_log.c.session_id.in_(list(session_ids)),
-    )
+def attribute_deletions(work: Work, session_ids: Sequence[str], action: str, *, reason: str | None = None) -> None:
+    """The same for the sessions that have just been deleted; their entries become another action."""
+    those = audit_log.c.session_id.in_(list(session_ids)), audit_log.c.action == SESSION_DELETED
+    newest = select(func.max(audit_log.c.audit_id)).where(*those).group_by(audit_log.c.session_id)
+    statement = update(audit_log).where(*those, audit_log.c.audit_id.in_(newest))
     work.execute(statement.values(at=work.now(), actor=work.actor, reason=reason, action=action))
-
-
-def newest(work: Work) -> int:
-    """The number of the newest entry; 0 where there is none."""
-    return int(work.execute(select(func.coalesce(func.max(audit_log.c.audit_id), 0))).scalar_one())
 
 
 def _facts(work: Work, action: str, reason: str | None, count: int) -> dict[str, Any]:
@@ -159,10 +150,11 @@ _DEED = bindparam("deed", type_=audit_log.c.action.type)
 _ATTRIBUTE = (
     update(audit_log)
     .where(
+        audit_log.c.session_id == _OF_SESSION,
         audit_log.c.audit_id
         == select(func.max(audit_log.c.audit_id))
         .where(audit_log.c.session_id == _OF_SESSION, audit_log.c.action == _DEED)
-        .scalar_subquery()
+        .scalar_subquery(),
     )
     .values({name: bindparam(f"new_{name}", type_=audit_log.c[name].type) for name in ("at", "actor", "reason")})
 )

@@ -11,7 +11,7 @@ from sqlalchemy import delete, literal_column, select, update
 from chatledger.dialects.encoding import encode_json
 from chatledger.errors import BatchItemNotFound
 from chatledger.schemas import BatchItem, BatchJob, BatchProgress, NewBatch, NewBatchItem, Page
-from chatledger.schemas.fields import called, identifier, validated, whole
+from chatledger.schemas.fields import called, flags, identifier, validated, whole
 from chatledger.services import batch_listing, batch_progress, claiming, enlisting
 from chatledger.services.batch_arguments import claimed, class_of, duration, leased, said, word_of
 from chatledger.services.batch_rows import ITEM, JOB_KEY, is_status, items, job_row, jobs, to_items, to_job
@@ -169,6 +169,7 @@ class Batches(Service):
             BatchNotFound, BatchItemNotFound: it is gone, or belongs to another user.
             InvalidInput: a delay that is none.
         """
+        flags(retry=retry)
         named = kind or (class_of(error) if isinstance(error, BaseException) else "Failed")
         wait = None if delay is None else duration(delay, "delay", timedelta(0), timedelta(days=365))
         return claiming.fail(self._work, claimed(item), called(named, "kind"), said(error), retry=retry, delay=wait)

@@ -19,7 +19,7 @@ from chatledger.schemas import (
     NewComparisonResult,
     Page,
 )
-from chatledger.schemas.fields import called, identifier, stated, validated
+from chatledger.schemas.fields import called, flags, identifier, several, stated, validated
 from chatledger.services.audit import audit_log
 from chatledger.services.comparing import (
     MAX_VARIANTS,
@@ -63,7 +63,7 @@ class Comparisons(Service):
             called(user_id, "user_id")
             if owner is not None and user_id != owner:
                 raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
-        names = [called(name, "variants") for name in variants]
+        names = [called(name, "variants") for name in several(variants, "variants")]
         if len(set(names)) < len(names) or len(names) > MAX_VARIANTS:
             raise InvalidInput("variants", f"must be different names, and at most {MAX_VARIANTS}")
         values = {
@@ -184,6 +184,7 @@ class Comparisons(Service):
             ResultExists: there is one, and `replace` was not said.
             InvalidInput: a variant that the group does not have, or a value out of bounds.
         """
+        flags(replace=replace)
         fields: dict[str, Any] = {
             "prompt_key": prompt_key, "variant_a": variant_a, "variant_b": variant_b, "judge": judge,
             "judge_kind": judge_kind, "preference": preference, "first": first, "scores_a": scores_a,
@@ -207,6 +208,7 @@ class Comparisons(Service):
         Raises:
             ComparisonNotFound, ResultExists, InvalidInput: as `record`.
         """
+        flags(replace=replace)
         group = find(self._work, identifier(group_id, "group_id"), lock=True)
         news = [validated(NewComparisonResult, new) for new in results]
         return len(store(self._work, group, news, replace=replace))

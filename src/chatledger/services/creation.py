@@ -6,15 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import bindparam, literal, select
+from sqlalchemy import bindparam
 
 from chatledger.dialects.encoding import encode_json
-from chatledger.dialects.types import Timestamp, wire
+from chatledger.dialects.types import wire
 from chatledger.errors import SessionExists
-from chatledger.models import Model, Project
-from chatledger.models.base import table_of
 from chatledger.schemas import NewSession, Session
-from chatledger.services import limits
+from chatledger.services import limits, registration
 from chatledger.services.rows import metadata, sessions
 from chatledger.services.work import Work
 from chatledger.vocabulary import Status
@@ -43,7 +41,7 @@ def create(work: Work, new: NewSession) -> Session:
         "updated_at": now,
         "last_activity": now,
     }
-    register(work, new.project_id, new.model_id)
+    registration.register(work, new.project_id, new.model_id)
     bound = {name: bindparam(name, type_=wire(sessions.c[name].type)) for name in values}
     statement = (
         work.dialect.insert(sessions)
@@ -66,7 +64,7 @@ def create(work: Work, new: NewSession) -> Session:
         message_count=0,
         total_tokens=0,
         total_duration_ms=0,
-        total_cost=Decimal("0E-9"),
+        total_cost=Decimal(0),
         last_sequence=0,
         expired_at=None,
         archived_at=None,
@@ -74,20 +72,3 @@ def create(work: Work, new: NewSession) -> Session:
         forked_from=None,
         forked_at=None,
     )
-
-
-def register(work: Work, project_id: str | None, model_id: str | None) -> None:
-    """Make the rows of names that a session refers to, where they are not there yet."""
-    for table, key, name in (
-        (table_of(Project), "project_id", project_id),
-        (table_of(Model), "model_id", model_id),
-    ):
-        if name is None:
-            continue
-        column = table.c[key]
-        # The SELECT keeps the usual case free of a write: names are many sessions old.
-        absent = select(literal(name, column.type), literal(work.now(), Timestamp())).where(
-            ~select(1).where(column == name).exists()
-        )
-        statement = work.dialect.insert(table).from_select([key, "created_at"], absent, include_defaults=False)
-        work.execute(statement.on_conflict_do_nothing(index_elements=[column]))

@@ -20,10 +20,9 @@ def delete_sessions(work: Work, names: Sequence[str], action: str, *, reason: st
     """Delete a bounded number of sessions that are locked. Their entries in the audit log get the name of an action."""
     if not names:
         return
-    before = audit.newest(work)
     work.execute(delete(sessions).where(sessions.c.session_id.in_(list(names))))
     delete_children(work, names)
-    audit.attribute_many(work, names, before, action, reason=reason)
+    audit.attribute_deletions(work, names, action, reason=reason)
     let_go(work, names)
 
 

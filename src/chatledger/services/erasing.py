@@ -171,7 +171,9 @@ def _forget(work: Work, wanted: Wanted, sums: _Sums, *, dry_run: bool) -> tuple[
     user = wanted.user_id
     # The user's sessions by their last entry, those that were gone before included. Entries of a time when such a session
     # was somebody else's keep whose it was, and not which.
-    ended = select(audit_log.c.session_id).where(audit_log.c.user_id == user, audit_log.c.action.in_(_ENDS))
+    ended = select(audit_log.c.session_id).where(
+        audit_log.c.user_id == user, audit_log.c.action.in_(_ENDS), audit_log.c.session_id != ""
+    )
     theirs = union(ended, select(sessions.c.session_id).where(sessions.c.user_id == user)) if dry_run else ended
     strays = and_(audit_log.c.session_id.in_(theirs), audit_log.c.user_id.is_distinct_from(user))
     count = select(func.count()).select_from(audit_log)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
-from chatledger.dialects.constructs import minute_of
+from chatledger.dialects.constructs import hour_of
 from chatledger.dialects.types import Timestamp
 from chatledger.errors import InvalidInput
 from chatledger.services import audit
@@ -50,7 +50,7 @@ def expire_inactive(
 
 
 def _before(now: datetime, hours: float) -> datetime:
-    with suppress(TypeError, ValueError):
+    with suppress(TypeError, ValueError, ArithmeticError):  # the last: Decimal("NaN")
         if not isinstance(hours, bool) and hours > 0:
             try:
                 return now - timedelta(hours=hours)
@@ -65,11 +65,11 @@ _LONG_INACTIVE = (
     .where(
         sessions.c.held_at.is_(None),
         # The minute is what the index holds; within it the exact time decides.
-        sessions.c.activity_minute <= minute_of(_BEFORE),
+        sessions.c.activity_hour <= hour_of(_BEFORE),
         sessions.c.last_activity <= _BEFORE,
         owned(),
     )
-    .order_by(sessions.c.activity_minute)
+    .order_by(sessions.c.activity_hour)
 )
 #: Closed sessions, of which there may be very many, are in neither of the two indexes.
 _OVERDUE = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Table, bindparam, func, insert, or_, select
+from sqlalchemy import ColumnElement, Table, bindparam, func, insert, or_, select
 
 from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.errors import MessageNotFound, SessionExists
@@ -60,6 +60,10 @@ def fork(work: Work, session_id: str, new: str, *, at: int | None, title: str | 
 def _copy(table: Table, *conditions: Any) -> Any:
     names = [column.name for column in table.columns if column.name != "session_id"]
     key = list(table.primary_key.columns)[1]
-    # Columns as they are stored: nothing is decoded on the way.
-    source = select(_NEW, *(table.c[name] for name in names)).where(table.c.session_id == SESSION_KEY, *conditions)
+    # Columns as they are stored: nothing is decoded on the way. A copy of a copy names the original.
+    values: dict[str, ColumnElement[Any]] = {name: table.c[name] for name in names}
+    if table is messages:
+        values["copied_from"] = func.coalesce(table.c.copied_from, table.c.session_id)
+        values["copied_sequence"] = func.coalesce(table.c.copied_sequence, table.c.sequence_number)
+    source = select(_NEW, *values.values()).where(table.c.session_id == SESSION_KEY, *conditions)
     return insert(table).from_select(["session_id", *names], source.order_by(key), include_defaults=False)

@@ -19,7 +19,7 @@ from chatledger.dialects.constructs import greatest
 from chatledger.dialects.types import Timestamp
 from chatledger.errors import SessionNotFound, TransitionRefused
 from chatledger.schemas import Session
-from chatledger.schemas.fields import identifier, moment, stated, whole
+from chatledger.schemas.fields import flags, identifier, moment, stated, whole
 from chatledger.services import audit, limits, snapshotting
 from chatledger.services.expiring import expire_inactive
 from chatledger.services.ownership import place, this_session
@@ -89,6 +89,7 @@ class Lifecycle(Service):
             SessionNotFound: no such session, or it belongs to another user.
             TransitionRefused: it is expired.
         """
+        flags(snapshot=snapshot)
         why = stated(reason)
         identifier(session_id, "session_id")
         archive(self._work, session_id, reason=why, snapshot=snapshot)
@@ -155,6 +156,7 @@ class Lifecycle(Service):
         Raises:
             InvalidInput: hours that are no positive number, or a time without a zone.
         """
+        flags(dry_run=dry_run)
         at = self._work.now() if now is None else moment(now, "now")
         most = None if limit is None else whole(limit, "limit", least=1)
         return expire_inactive(self._work, hours, at, limit=most, dry_run=dry_run, reason=stated(reason))

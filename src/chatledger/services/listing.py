@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, bindparam, literal_column, select, tuple_, type_coerce
 
-from chatledger.dialects.constructs import minute_of
+from chatledger.dialects.constructs import hour_of
 from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Page, Session
@@ -42,7 +42,7 @@ def list_sessions(
     limit: int,
     cursor: str | None,
 ) -> Page[Session]:
-    """A page of sessions. The minute of activity is what the indexes hold; within it the exact time decides."""
+    """A page of sessions. The hour of activity is what the indexes hold; within it the exact time decides."""
     limit = limited(limit)
     bound: dict[str, Any] = {"owner": work.owner}
     for field in (*_IDS, "annotated"):
@@ -68,7 +68,7 @@ _IDS = ("user_id", "project_id", "model_id")
 
 @cache
 def _statement(given: frozenset[str], statuses: tuple[Status, ...]) -> Prepared:
-    newest, minute = sessions.c.last_activity, sessions.c.activity_minute
+    newest, hour = sessions.c.last_activity, sessions.c.activity_hour
     statement = select(*SESSION)
     for name in ("owner", *_IDS):
         if name in given:
@@ -86,16 +86,18 @@ def _statement(given: frozenset[str], statuses: tuple[Status, ...]) -> Prepared:
         statement = statement.where(type_coerce(sessions.c.status, Text) != literal_column(f"'{Status.EXPIRED}'"))
     if "since" in given:
         since = bindparam("since", type_=Timestamp())
-        statement = statement.where(newest >= since, minute >= minute_of(since))
+        statement = statement.where(newest >= since, hour >= hour_of(since))
     if "until" in given:
         until = bindparam("until", type_=Timestamp())
-        statement = statement.where(newest < until, minute <= minute_of(until))
+        statement = statement.where(newest < until, hour <= hour_of(until))
     if "last_activity" in given:
         last, session_id = bindparam("last_activity", type_=Timestamp()), bindparam("last_session", type_=Identifier())
         statement = statement.where(
-            minute <= minute_of(last), tuple_(newest, sessions.c.session_id) < tuple_(last, session_id)
+            hour <= hour_of(last), tuple_(newest, sessions.c.session_id) < tuple_(last, session_id)
         )
-    order = (minute.desc(), newest.desc(), sessions.c.session_id.desc())
+    # With this order only the index of a user, project or model serves its list on PostgreSQL (migration 0001).
+    by_hour = hour.desc().nulls_last() if given.intersection(("owner", *_IDS)) else hour.desc()
+    order = (by_hour, newest.desc(), sessions.c.session_id.desc())
     return Prepared(statement.order_by(*order).limit(bindparam("count", type_=Whole)))
 
 

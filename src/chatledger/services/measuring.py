@@ -92,4 +92,4 @@ def to_metric(row: Any) -> Metric:
 def _of(user: str) -> ColumnElement[bool]:
     """Whose a metric is: its session's user, or the one that it names itself where it has no session."""
     theirs = select(1).where(sessions.c.session_id == metrics.c.session_id, sessions.c.user_id == user)
-    return or_(and_(metrics.c.session_id.is_(None), metrics.c.user_id == user), exists(theirs))
+    return or_(and_(metrics.c.session_id == literal_column("''"), metrics.c.user_id == user), exists(theirs))

@@ -16,8 +16,10 @@ from chatledger.errors import InvalidInput, MessageNotFound
 from chatledger.models import Message as MessageRow
 from chatledger.models.base import table_of
 from chatledger.schemas import Message, NewMessage
+from chatledger.schemas.costs import PriceList, is_countable
 from chatledger.schemas.fields import MAX_COUNT, identifier, validated, whole
 from chatledger.schemas.message import SettledMessage
+from chatledger.schemas.stored import to_row
 from chatledger.services.appending import (
     Stored,
     append_statement,
@@ -30,8 +32,9 @@ from chatledger.services.appending import (
 from chatledger.services.audit import MESSAGES_DELETED, attribute
 from chatledger.services.history import history_statement
 from chatledger.services.ownership import in_visible_session, place, require_visible
-from chatledger.services.pricing import PriceList, is_countable, price_list
-from chatledger.services.rows import from_row, messages, to_messages, to_row
+from chatledger.services.pricing import price_list
+from chatledger.services.registration import register_models
+from chatledger.services.rows import from_row, messages, to_messages
 from chatledger.services.work import Service, logger
 from chatledger.vocabulary import Outcome, Role
 
@@ -105,6 +108,8 @@ class Messages(Service):
             return explain_refusal(self._work, session_id, row, expected_sequence, timed=created_at is not None)
         number: int = rows[0][0]
         self._work.appended += 1
+        if model_id is not None:
+            register_models(self._work, (model_id,))
         if priced and rows[0][1] is not None:
             row["cost"], row["priced_from"] = dollars(rows[0][1]), to_moment(rows[0][2])
         if logger.isEnabledFor(logging.DEBUG):
@@ -161,6 +166,7 @@ class Messages(Service):
                 known[message.key] = Stored(result[-1], row["digest"], new=True)
         if added:
             self._work.insert_rows(_TABLE, added)
+            register_models(self._work, (row["model_id"] for row in added))
             self._work.appended += len(added)
             logger.debug("messages appended", extra={"session_id": session_id, "count": len(added)})
         return result

@@ -38,6 +38,8 @@ class Metadata(Service):
     def set(self, session_id: str, key: str, value: Any) -> None:
         """Store a JSON value under a key, in place of the one that was there.
 
+        Also when the session is closed: tags and labels are given afterwards. Messages and context are not.
+
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
             InvalidInput: the key is empty or too long, or the value has no JSON form.

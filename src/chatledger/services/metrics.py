@@ -12,7 +12,7 @@ from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import Timestamp, Whole
 from chatledger.errors import InvalidInput, SessionNotFound
 from chatledger.schemas import Metric, MetricPoint, MetricSummary, NewMetric, Page
-from chatledger.schemas.fields import identifier, validated
+from chatledger.schemas.fields import flags, identifier, validated
 from chatledger.services.cursors import limited, pack, unpack_moment
 from chatledger.services.measuring import by_period, by_unit, chosen, figures, metrics, start_of, to_metric
 from chatledger.services.purging import boundary
@@ -199,6 +199,7 @@ class Metrics(Service):
         Raises:
             InvalidInput: an age that is none.
         """
+        flags(dry_run=dry_run)
         conditions = chosen(self._work, {"name": name, "until": boundary(older_than, self._work.now())})
         if dry_run:
             return int(self._work.execute(select(func.count()).select_from(metrics).where(*conditions)).scalar_one())

@@ -14,7 +14,7 @@ from chatledger.errors import InvalidInput, ModelNotFound, PriceNotFound
 from chatledger.models import Model as ModelRow
 from chatledger.models.base import table_of
 from chatledger.schemas import Model, Page, Price, PriceListReport, RepriceReport
-from chatledger.schemas.fields import called, moment, validated
+from chatledger.schemas.fields import called, flags, moment, several, validated
 from chatledger.schemas.registry import ModelFields, NewPrice
 from chatledger.schemas.session import KEEP, Keep
 from chatledger.services import audit, price_lists, registry, repricing
@@ -210,8 +210,9 @@ class Models(Service):
         Raises:
             InvalidInput: a ledger that is limited to a user.
         """
+        flags(dry_run=dry_run)
         registry.require_whole(self._work, "rows")
-        return price_lists.take(self._work, rows, models, dry_run=dry_run)
+        return price_lists.take(self._work, several(rows, "rows"), models, dry_run=dry_run)
 
     def reprice(
         self,
@@ -234,6 +235,7 @@ class Models(Service):
             SessionNotFound: no such session, or it belongs to another user.
             InvalidInput: a filter that is none.
         """
+        flags(overwrite_given=overwrite_given, dry_run=dry_run)
         wanted = repricing.wanted(since, until, model_id, project_id, session_id, overwrite_given, reason)
         return repricing.reprice(lambda act: act(self._work), lambda act: act(self._work), wanted, dry_run=dry_run)
 

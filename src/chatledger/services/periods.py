@@ -86,7 +86,10 @@ def quarter(moment: datetime) -> int:
 
 def moment_of(number: int) -> datetime:
     """The first moment of a quarter."""
-    return _EPOCH + number * _QUARTER
+    try:
+        return _EPOCH + number * _QUARTER
+    except OverflowError:  # after the year 9999
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def segments(where: tzinfo, first: int, last: int) -> list[Segment]:

@@ -10,10 +10,11 @@ from sqlalchemy import Table, insert, select, update
 
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Price, PriceListReport
+from chatledger.schemas.costs import KINDS
 from chatledger.schemas.fields import called, validated
 from chatledger.schemas.registry import ModelFields, NewPrice, PriceProblem
 from chatledger.services import registry
-from chatledger.services.pricing import KINDS, prices
+from chatledger.services.pricing import prices
 from chatledger.services.work import Work
 
 _OF_MODEL = ("provider", "context_window")

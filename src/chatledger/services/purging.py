@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, select, tuple_
 
-from chatledger.dialects.constructs import minute_of
+from chatledger.dialects.constructs import hour_of
 from chatledger.dialects.types import Identifier, Timestamp
 from chatledger.errors import InvalidInput
 from chatledger.schemas import PurgeReport
@@ -25,6 +25,7 @@ from chatledger.vocabulary import Status
 #: Sessions, and messages, that are deleted in one transaction, about.
 BATCH = 100
 BATCH_MESSAGES = 5000
+_WRONG_AGE = "must be a time, a timedelta or a number of seconds, and not negative"
 #: How many a report names.
 NAMED = 100
 
@@ -59,8 +60,9 @@ def purge(
     *,
     dry_run: bool = False,
     progress: Callable[[PurgeReport], object] | None = None,
+    conclude: Callable[[Callable[[Work], object]], object] | None = None,
 ) -> PurgeReport:
-    """Delete the sessions that are old enough, a batch for each call of `run`."""
+    """Delete the sessions that are old enough, a batch for each call of `run`; `conclude` writes the entry about all."""
     tally = _Tally(dry_run=dry_run)
     for status in wanted.statuses:
         last: tuple[datetime, str] | None = None
@@ -86,7 +88,7 @@ def purge(
             "count": report.sessions,
             "details": {"messages": report.messages, "before": wanted.before.isoformat()},
         }
-        run(lambda work: audit.record(work, "sessions.purged", **facts))
+        (conclude or run)(lambda work: audit.record(work, "sessions.purged", **facts))
         logger.info("sessions purged", extra={"count": report.sessions})
     return report
 
@@ -139,7 +141,7 @@ def _old_ones(work: Work, status: Status) -> Select[Any]:
     columns = (sessions.c.session_id, sessions.c.message_count, sessions.c.held_at, since.label("since"))
     statement = select(*columns).where(has_status(status), since <= before)
     if status not in (Status.ARCHIVED, Status.EXPIRED):
-        statement = statement.where(sessions.c.activity_minute <= minute_of(before))
+        statement = statement.where(sessions.c.activity_hour <= hour_of(before))
     if work.owner is not None:
         statement = statement.where(sessions.c.user_id == work.owner)
     return statement
@@ -169,8 +171,10 @@ def boundary(older_than: timedelta | datetime | float, now: datetime) -> datetim
         age = older_than if isinstance(older_than, timedelta) else timedelta(seconds=older_than)
         if age >= timedelta(0) and not isinstance(older_than, bool):
             return now - age
-    except OverflowError:
+    except OverflowError:  # as long ago as there is
+        if isinstance(older_than, int | float) and older_than < 0:
+            raise InvalidInput("older_than", _WRONG_AGE) from None
         return datetime.min.replace(tzinfo=now.tzinfo)
     except (TypeError, ValueError):
         pass
-    raise InvalidInput("older_than", "must be a time, a timedelta or a number of seconds, and not negative")
+    raise InvalidInput("older_than", _WRONG_AGE)

@@ -8,9 +8,10 @@ from chatledger.dialects.types import Whole
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import validated
+from chatledger.schemas.stored import to_row
 from chatledger.services import annotating, audit
 from chatledger.services.ownership import in_visible_session, place
-from chatledger.services.rows import from_row, messages, to_row
+from chatledger.services.rows import from_row, messages
 from chatledger.services.snapshot_body import COLUMNS, line_of
 from chatledger.services.snapshotting import lock, replace_message
 from chatledger.services.work import Work, logger

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Table, bindparam, select, update
 
 from chatledger.dialects.types import Identifier
 from chatledger.errors import InvalidInput
-from chatledger.schemas.fields import identifier
+from chatledger.schemas.fields import flags, identifier
 from chatledger.schemas.session import KEEP
 from chatledger.services.cursors import NOT_A_CURSOR, limited, pack, unpack
 from chatledger.services.work import Work
@@ -51,6 +51,7 @@ def rows_of(
     limit, column = limited(limit), key_of(table)
     statement = select(table).order_by(column).limit(limit + 1)
     if archived is not None:
+        flags(archived=archived)
         statement = statement.where(table.c.archived_at.is_not(None) if archived else table.c.archived_at.is_(None))
     if visible is not None:
         statement = statement.where(visible)

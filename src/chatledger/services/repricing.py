@@ -12,10 +12,11 @@ from sqlalchemy import Select, bindparam, func, select, tuple_, update
 
 from chatledger.dialects.types import Identifier, Whole
 from chatledger.schemas import RepriceReport
+from chatledger.schemas.costs import COUNTS
 from chatledger.schemas.fields import identifier, moment, stated
 from chatledger.services import audit
 from chatledger.services.ownership import require_visible
-from chatledger.services.pricing import COUNTS, prices_of
+from chatledger.services.pricing import prices_of
 from chatledger.services.rows import messages, sessions
 from chatledger.services.sweeping import Run
 from chatledger.services.work import Work, logger

@@ -13,7 +13,7 @@ from chatledger.dialects.types import EncodedDocument, Identifier, Timestamp
 from chatledger.errors import SessionClosed
 from chatledger.schemas import NewSession, Session
 from chatledger.schemas.fields import validated
-from chatledger.services import audit, creation, lifecycle, limits, snapshotting
+from chatledger.services import audit, creation, lifecycle, limits, registration, snapshotting
 from chatledger.services.ownership import SESSION_KEY, place, require_visible
 from chatledger.services.rows import SESSION_FIELDS, messages, metadata, sessions
 from chatledger.services.snapshot_body import fields_of, number_of, stored_row
@@ -127,7 +127,7 @@ def _insert(work: Work, session_id: str, row: Any, only: set[int] | None = None)
 
 
 def _write_fields(work: Work, session_id: str, fields: dict[str, Any], status: Status) -> None:
-    creation.register(work, fields["project_id"], fields["model_id"])
+    registration.register(work, fields["project_id"], fields["model_id"])
     now = work.now()
     values = {name: bindparam(f"new_{name}", fields[name], type_=sessions.c[name].type) for name in SESSION_FIELDS}
     values["context"] = bindparam("new_context", fields["context"], type_=EncodedDocument())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -11,16 +10,13 @@ from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Text, select, type_coerce
 
 from chatledger.dialects.constructs import json_object, json_text
-from chatledger.dialects.encoding import encode_json
-from chatledger.dialects.segmentation import segment
 from chatledger.dialects.types import Whole, dollars, to_moment
 from chatledger.errors import CorruptDatabase
 from chatledger.models import Message as MessageRow
 from chatledger.models import Session as SessionRow
 from chatledger.models import SessionMetadata
 from chatledger.models.base import table_of
-from chatledger.schemas import Message, NewMessage, Session
-from chatledger.services.digest import digest_of
+from chatledger.schemas import Message, Session
 
 messages = table_of(MessageRow)
 sessions = table_of(SessionRow)
@@ -173,37 +169,6 @@ def _session(row: Sequence[Any]) -> dict[str, Any]:
         if values[name] is not None:
             values[name] = to_moment(values[name])
     return values
-
-
-def to_row(message: NewMessage, now: datetime) -> dict[str, Any]:
-    """A message to append in stored form, with its digest and what full text needs. The session and number are missing.
-
-    Raises:
-        InvalidInput: payload or metadata have no JSON form.
-    """
-    created_at = message.created_at or now
-    row: dict[str, Any] = {
-        "role": message.role.value,
-        "content": message.content,
-        "payload": None if message.payload is None else encode_json(message.payload, "payload"),
-        "metadata": encode_json(message.metadata, "metadata") if message.metadata else None,
-        "name": message.name,
-        "tool_call_id": message.tool_call_id,
-        "model_id": message.model_id,
-        "input_tokens": message.input_tokens,
-        "output_tokens": message.output_tokens,
-        "cached_tokens": message.cached_tokens,
-        "reasoning_tokens": message.reasoning_tokens,
-        "tokens_used": message.tokens_used,
-        "duration_ms": message.duration_ms,
-        "cost": message.cost,
-        "outcome": None if message.outcome is None else message.outcome.value,
-        "key": message.key,
-        "created_at": created_at,
-    }
-    row["digest"] = digest_of(row, created_at)
-    row["search_text"] = segment(message.content)
-    return row
 
 
 def from_row(session_id: str, number: int, row: dict[str, Any]) -> Message:

@@ -10,17 +10,17 @@ from sqlalchemy import bindparam, delete, select, update
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import EncodedDocument, Timestamp
-from chatledger.errors import InvalidInput, SessionHeld, SessionNotFound
+from chatledger.errors import InvalidInput, SessionClosed, SessionHeld, SessionNotFound
 from chatledger.ids import new_id
 from chatledger.schemas import NewSession, Page, Session
-from chatledger.schemas.fields import identifier, stated, validated, whole
+from chatledger.schemas.fields import flags, identifier, stated, validated, whole
 from chatledger.schemas.session import KEEP, Keep, SessionChanges
-from chatledger.services import audit, creation, forking, limits, listing
+from chatledger.services import audit, creation, forking, limits, listing, registration
 from chatledger.services.lifecycle import GET, Lifecycle
 from chatledger.services.ownership import place, require_visible, this_session
 from chatledger.services.rows import sessions, to_sessions
 from chatledger.services.work import logger
-from chatledger.vocabulary import Status
+from chatledger.vocabulary import OPEN, Status
 
 if TYPE_CHECKING:
     from chatledger.schemas import ErasureReceipt
@@ -77,6 +77,7 @@ class Sessions(Lifecycle):
         Raises:
             SessionNotFound: no such session, it belongs to another user, or it is expired and that was not asked for.
         """
+        flags(include_expired=include_expired)
         found = self.find(session_id, include_expired=include_expired)
         if found is None:
             raise SessionNotFound(session_id)
@@ -84,6 +85,7 @@ class Sessions(Lifecycle):
 
     def find(self, session_id: str, *, include_expired: bool = False) -> Session | None:
         """One session, or None where `get` would raise."""
+        flags(include_expired=include_expired)
         identifier(session_id, "session_id")
         found = to_sessions(self._work.rows(GET, place(self._work, session_id)))
         if not found or (found[0].status is Status.EXPIRED and not include_expired):
@@ -135,8 +137,11 @@ class Sessions(Lifecycle):
     ) -> Session:
         """Change what is given; None clears. A context is replaced whole (`update_context` merges).
 
+        Titles, owners and the like say something about the session, and can be changed when it is closed, too.
+
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
+            SessionClosed: a context for a session that is archived, expired or failed.
             InvalidInput: a value that cannot be stored, or a user other than the one this ledger is limited to.
         """
         identifier(session_id, "session_id")
@@ -149,7 +154,9 @@ class Sessions(Lifecycle):
         values: dict[str, Any] = {name: getattr(valid, name) for name in valid.model_fields_set}
         if self._work.owner is not None and values.get("user_id", self._work.owner) != self._work.owner:
             raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
-        creation.register(self._work, values.get("project_id"), values.get("model_id"))
+        if "context" in values:
+            self._locked_context(session_id)
+        registration.register(self._work, values.get("project_id"), values.get("model_id"))
         self._set(session_id, values)
         if {"user_id", "project_id"} & values.keys():
             limits.arm(self._work, session_id)  # other defaults hold for it now
@@ -160,10 +167,11 @@ class Sessions(Lifecycle):
     ) -> dict[str, Any]:
         """Merge into the context: its top-level keys are replaced, the others stay, those in `remove` go.
 
-        Nobody else's change in between is lost.
+        Nobody else's change in between is lost. The context is part of the conversation, as its messages are.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
+            SessionClosed: it is archived, expired or failed, and takes no more of it, as it takes no messages.
             InvalidInput: no JSON form.
         """
         identifier(session_id, "session_id")
@@ -171,10 +179,8 @@ class Sessions(Lifecycle):
         if merging is None:
             raise InvalidInput("context", "must be a dict: give what is to be merged")
         gone = _names(remove)
-        row = self._work.execute(_LOCK_CONTEXT, place(self._work, session_id)).one_or_none()
-        if row is None:
-            raise SessionNotFound(session_id)
-        merged = {key: value for key, value in {**row.context, **merging}.items() if key not in gone}
+        before = self._locked_context(session_id)
+        merged = {key: value for key, value in {**before, **merging}.items() if key not in gone}
         self._set(session_id, {"context": merged})
         return self.get(session_id, include_expired=True).context
 
@@ -217,6 +223,7 @@ class Sessions(Lifecycle):
             SessionHeld: a session of the user is held, and that was not asked for.
             InvalidInput: another user than the one that this ledger is limited to.
         """
+        flags(keep_totals=keep_totals, include_held=include_held, dry_run=dry_run)
         from chatledger.services import erasing  # noqa: PLC0415 - few programs erase, and it looks at everything
 
         wanted = erasing.wanted(self._work.owner, user_id, keep_totals, include_held, reason)
@@ -245,6 +252,15 @@ class Sessions(Lifecycle):
         logger.info("session forked", extra={"session_id": new, "forked_from": session_id})
         return self.get(new)
 
+    def _locked_context(self, session_id: str) -> dict[str, Any]:
+        """The context of an open session, which nobody else changes until the transaction ends."""
+        row = self._work.execute(_LOCK_CONTEXT, place(self._work, session_id)).one_or_none()
+        if row is None:
+            raise SessionNotFound(session_id)
+        if row.status not in OPEN:
+            raise SessionClosed(session_id, row.status.value)
+        return dict(row.context)
+
     def _set(self, session_id: str, values: Mapping[str, Any]) -> None:
         now = self._work.now()
         bound = {name: bindparam(f"new_{name}", value, type_=sessions.c[name].type) for name, value in values.items()}
@@ -260,7 +276,7 @@ class Sessions(Lifecycle):
 
 def _names(given: Iterable[str]) -> frozenset[str]:
     try:
-        if not isinstance(given, str):
+        if not isinstance(given, str | bytes):
             return frozenset(given)
     except TypeError:
         pass
@@ -268,4 +284,4 @@ def _names(given: Iterable[str]) -> frozenset[str]:
 
 
 _DELETE = delete(sessions).where(this_session(), sessions.c.held_at.is_(None))
-_LOCK_CONTEXT = select(sessions.c.context).where(this_session()).with_for_update(key_share=True)
+_LOCK_CONTEXT = select(sessions.c.context, sessions.c.status).where(this_session()).with_for_update(key_share=True)

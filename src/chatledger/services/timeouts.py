@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from heapq import nsmallest
 from typing import Any
 
+from chatledger.callbacks import callback
 from chatledger.errors import InvalidInput, SessionNotFound
 from chatledger.schemas import Due, PurgeReport, SweepReport, Timeout, TimeoutDefault, TimeoutReport
-from chatledger.schemas.fields import called, identifier, moment, validated, whole
+from chatledger.schemas.fields import called, flags, identifier, moment, validated, whole
 from chatledger.schemas.session import KEEP, Keep
 from chatledger.schemas.timeout import TimeoutChanges
 from chatledger.services import audit, limits, purging
@@ -186,7 +187,8 @@ class Timeouts(Service):
         Raises:
             InvalidInput: a time without a zone.
         """
-        report = sweep(self._here, self._here, self._now(now), actions=(SweepAction.WARN,), send=send)
+        to = callback(send, "send")
+        report = sweep(self._here, self._here, self._now(now), actions=(SweepAction.WARN,), send=to)
         return list(report.sessions)
 
     def sweep(
@@ -200,7 +202,8 @@ class Timeouts(Service):
         Raises:
             InvalidInput: a time without a zone.
         """
-        return sweep(self._here, self._here, self._now(now), dry_run=dry_run, send=send)
+        flags(dry_run=dry_run)
+        return sweep(self._here, self._here, self._now(now), dry_run=dry_run, send=callback(send, "send"))
 
     def report(self, now: datetime | None = None) -> TimeoutReport:
         """How many sessions stand where. Reads them all, and is for people and dashboards, not for every request.
@@ -228,6 +231,7 @@ class Timeouts(Service):
         Raises:
             InvalidInput: an unknown status, or an age that is none.
         """
+        flags(dry_run=dry_run)
         wanted = purging.wanted(older_than, status, self._now(now), reason)
         return purging.purge(self._here, self._here, wanted, dry_run=dry_run)
 

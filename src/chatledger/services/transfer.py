@@ -13,11 +13,11 @@ from hashlib import blake2b
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import Column, Connection, Table, func, select, type_coerce
+from sqlalchemy import Column, Connection, Table, func, select, type_coerce, update
 from sqlalchemy.types import NullType
 
 from chatledger.dialects.base import Dialect
-from chatledger.dialects.constructs import json_text
+from chatledger.dialects.constructs import hour_of, json_text
 from chatledger.dialects.types import Document, stamp
 from chatledger.errors import ChatledgerError, Conflict, CorruptDatabase
 from chatledger.models import Base
@@ -49,8 +49,8 @@ class Tally:
 
 
 def columns_of(table: Table) -> list[Column[Any]]:
-    """The columns of a table that are not made by the database from others."""
-    return [column for column in table.columns if column.computed is None]
+    """The columns of a table that are not made from others: the hour of activity, which databases store differently."""
+    return [column for column in table.columns if column is not sessions.c.activity_hour]
 
 
 def first_rows(connection: Connection) -> list[str]:
@@ -124,6 +124,7 @@ def copy_rows(
             if isinstance(failure, Conflict):
                 failure = Conflict(f"a row of {table.name} breaks a rule: run `chatledger db check` on the source")
             raise failure
+        target.execute(update(sessions).values(activity_hour=hour_of(sessions.c.last_activity)))
         for table, column in _NUMBERED:
             last = source_dialect.custody.last_number(source, table, column)
             custody.number_from(target, table, column, last)

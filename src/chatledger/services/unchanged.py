@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from chatledger.dialects.base import Dialect
 from chatledger.dialects.types import to_moment
-from chatledger.services.digest import digest_of
+from chatledger.schemas.digest import digest_of
 from chatledger.services.rows import messages
 from chatledger.services.transfer import Tally, Tell, columns_of, rows_of
 

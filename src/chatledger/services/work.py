@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Engine, Table
 from sqlalchemy import exc as sa
 from sqlalchemy.engine import CursorResult, Result
 from sqlalchemy.orm import Session as OrmSession
@@ -26,7 +26,19 @@ logger.addHandler(logging.NullHandler())
 class Work:
     """The transaction as the services see it."""
 
-    __slots__ = ("_bind", "_connection", "actor", "appended", "clock", "dialect", "owner")
+    __slots__ = (
+        "_bind",
+        "_connection",
+        "actor",
+        "appended",
+        "clock",
+        "dialect",
+        "engine",
+        "is_over",
+        "orm",
+        "owner",
+        "registered",
+    )
 
     def __init__(
         self, bind: OrmSession | Connection, owner: str | None, clock: Clock, actor: str | None = None
@@ -34,19 +46,27 @@ class Work:
         self._bind = bind
         # An application's session flushes what it holds before each statement, so it must run the statement itself.
         self._connection = bind if isinstance(bind, Connection) else None
-        engine = bind if isinstance(bind, Connection) else bind.get_bind()
-        self.dialect: Dialect = dialect_of(engine.dialect.name)
+        self.engine: Engine = bind.engine if isinstance(bind, Connection) else bind.get_bind().engine
+        self.dialect: Dialect = dialect_of(self.engine.dialect.name)
         #: The user whose sessions alone are visible, or None for all.
         self.owner = owner
         #: Who does this, for the audit log.
         self.actor = actor
         self.clock = clock
+        #: Models that this transaction has registered.
+        self.registered: set[str] = set()
         #: Messages that were appended so far, for those who watch.
         self.appended = 0
+        #: The SQLAlchemy session beside the connection, where somebody has asked for it.
+        self.orm: OrmSession | None = None
+        #: Whether a failed flush has rolled the transaction back.
+        self.is_over = False
 
     def execute(self, statement: Any, parameters: Any = None) -> Result[Any]:
         """Run one statement. A driver's error becomes one of ours, without the values that the driver repeats."""
         try:
+            if self.orm is not None:
+                self.flush()
             return self._bind.execute(statement, parameters)
         except (sa.SQLAlchemyError, OverflowError, UnicodeDecodeError) as error:
             translated = self._translate(error)
@@ -57,12 +77,26 @@ class Work:
         if self._connection is None:
             return self.execute(prepared.statement, parameters).all()
         try:
+            if self.orm is not None:
+                self.flush()
             return prepared.fetch(self._connection, parameters, direct=self.dialect.direct)
         except Exception as error:
             if isinstance(error, ChatledgerError) or not self.dialect.recognises(error):
                 raise
             translated = self._translate(error)
         raise translated
+
+    def flush(self) -> None:
+        """Write what `orm` holds, so that a service sees it.
+
+        Raises:
+            UnitOfWorkEnded: an earlier flush failed, which rolled the transaction back.
+        """
+        if self.is_over:
+            raise UnitOfWorkEnded
+        orm = self.orm
+        if orm is not None and (orm.new or orm.dirty or orm.deleted):
+            orm.flush()
 
     def insert_rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert many rows in one round trip."""
@@ -80,6 +114,8 @@ class Work:
     def connected(self) -> Connection:
         """The connection itself, with everything flushed to it, for what a dialect does."""
         if self._connection is not None:
+            if self.orm is not None:
+                self.flush()
             return self._connection
         assert isinstance(self._bind, OrmSession)
         self._bind.flush()  # what the session holds may be what the rows refer to

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from chatledger.errors import MissingExtra
 from chatledger.ledger import Ledger
 from chatledger.observing import Observer
+from chatledger.schemas.fields import flags
 from chatledger.telemetry import BOUNDS
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def instrument(
     Raises:
         MissingExtra: the API is not installed.
     """
+    flags(statements=statements)
     try:
         from opentelemetry.metrics import get_meter  # noqa: PLC0415 - an extra
     except ImportError:

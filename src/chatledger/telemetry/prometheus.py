@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from chatledger.errors import Conflict, MissingExtra
 from chatledger.ledger import Ledger
 from chatledger.observing import Observer
+from chatledger.schemas.fields import flags
 from chatledger.telemetry import BOUNDS
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def instrument(
         MissingExtra: the client library is not installed.
         Conflict: the registry has figures of a ledger of this name already.
     """
+    flags(statements=statements)
     try:
         from prometheus_client import REGISTRY  # noqa: PLC0415 - an extra
     except ImportError:

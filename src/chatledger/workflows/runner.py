@@ -12,9 +12,10 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from chatledger.async_transactions import AsyncTransactions
+from chatledger.callbacks import callback, required_callback
 from chatledger.errors import InvalidInput
 from chatledger.schemas.execution import WorkflowExecution
-from chatledger.schemas.fields import whole
+from chatledger.schemas.fields import flags, whole
 from chatledger.schemas.workflow import WorkflowDefinition
 from chatledger.services import executing
 from chatledger.transactions import Transactions
@@ -63,8 +64,8 @@ class Runner:
         self._max_parallel = whole(max_parallel, "max_parallel", least=1, most=1000)
         self._lease = timedelta(seconds=lease)
         self._grace = grace
-        self._progress = progress
-        self._stopping = stopping
+        self._progress = callback(progress, "progress")
+        self._stopping = required_callback(stopping, "stopping")
         self._wait = wait
 
     def run(
@@ -107,6 +108,7 @@ class Runner:
             ExecutionBusy: another runner holds it, or has taken it over.
             InvalidInput: a step's function is not known.
         """
+        flags(take_over=take_over)
         with self._ledger.read() as uow:
             self._require(uow.workflows.execution(execution_id))
         runner = f"{socket.gethostname()}:{os.getpid()}"[:255]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Text, and_, bindparam, case, func, or_, select, type_coerce, update
 
-from chatledger.dialects.constructs import greatest, minute_of
+from chatledger.dialects.constructs import greatest, hour_of
 from chatledger.dialects.types import Identifier, Whole
 from chatledger.services.rows import messages, sessions
 from chatledger.services.work import Work
@@ -37,8 +37,8 @@ def wrong(work: Work) -> Iterator[Wrong]:
         }
         if row.early:
             counters["last_activity"] = "last_activity is before the newest message"
-        if row.minute_differs:
-            counters["activity_minute"] = "activity_minute is not that of last_activity"
+        if row.hour_differs:
+            counters["activity_hour"] = "activity_hour is not that of last_activity"
         if counters:
             yield Wrong(row.session_id, tuple(counters), "; ".join(counters.values()), behind=False)
         if row.behind:
@@ -82,7 +82,7 @@ _stored = {name: type_coerce(sessions.c[name], Whole) for name in _COUNTED}
 _counted = {name: func.coalesce(_rows.c[name], 0) for name in _COUNTED}
 _early = func.coalesce(_rows.c.newest > type_coerce(sessions.c.last_activity, Text), False)
 _behind = or_(sessions.c.last_sequence < func.coalesce(_rows.c.highest, 0), sessions.c.last_sequence < 0)
-_minute = func.coalesce(type_coerce(sessions.c.activity_minute, Text) != minute_of(sessions.c.last_activity), True)
+_hour = func.coalesce(type_coerce(sessions.c.activity_hour, Text) != hour_of(sessions.c.last_activity), True)
 _WRONG = (
     select(
         sessions.c.session_id,
@@ -92,10 +92,10 @@ _WRONG = (
         _rows.c.highest,
         _early.label("early"),
         _behind.label("behind"),
-        _minute.label("minute_differs"),
+        _hour.label("hour_differs"),
     )
     .select_from(sessions.outerjoin(_rows, _rows.c.session_id == sessions.c.session_id))
-    .where(or_(*(_stored[name] != _counted[name] for name in _COUNTED), _early, _behind, _minute))
+    .where(or_(*(_stored[name] != _counted[name] for name in _COUNTED), _early, _behind, _hour))
     .order_by(sessions.c.session_id)
 )
 _BELOW_ONE = (

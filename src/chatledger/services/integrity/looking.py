@@ -20,9 +20,6 @@ def look(work: Work, findings: Findings, *, full: bool, progress: Progress | Non
     """Add what is wrong with the rows."""
     with findings.probing(work, "file"):
         look_at_file(work, findings, full=full)
-    with findings.probing(work, "foreign keys"):
-        for column, name, number in orphans.unknown_names(work):
-            findings.add("foreign_keys", f"{column} {name!r}, of {number} sessions", count=1)
     with findings.probing(work, "orphans"):
         for orphan in orphans.orphaned(work):
             said = f"{orphan.table}: {orphan.rows} of missing session {orphan.session_id!r}"

@@ -13,15 +13,20 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from chatledger.dialects.types import Identifier
-from chatledger.models import Annotation, Message, Model, Project, SessionMetadata, Snapshot, Timeout
+from chatledger.models import Annotation, Message, Model, Project, SessionMetadata, SessionUsage, Snapshot, Timeout
 from chatledger.models.base import table_of
-from chatledger.services import audit, creation
+from chatledger.services import audit, registration
 from chatledger.services.rows import messages, metadata, sessions
 from chatledger.services.work import Work
 from chatledger.vocabulary import Status
 
 CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot, Annotation)))
-_REFERRED = (("project_id", table_of(Project)), ("model_id", table_of(Model)))
+#: Where projects and models are named. Usage has the models that messages name.
+_NAMED = (
+    (sessions.c.project_id, table_of(Project)),
+    (sessions.c.model_id, table_of(Model)),
+    (table_of(SessionUsage).c.model_id, table_of(Model)),
+)
 _TIMEOUTS = table_of(Timeout)
 
 #: The key of a recovery session's metadata that says where its rows come from.
@@ -51,18 +56,18 @@ def orphaned(work: Work) -> Iterator[Orphaned]:
 
 
 def unknown_names(work: Work) -> Iterator[tuple[str, str, int]]:
-    """Projects and models that sessions refer to and that have no row: column, name, sessions."""
-    for column, table in _REFERRED:
-        name = sessions.c[column]
+    """Projects and models that sessions or messages name and that have no row: column, name, how often."""
+    for name, table in _NAMED:
+        column = next(iter(table.primary_key.columns)).name
         there = exists(select(1).where(table.c[column] == name))
         statement = select(name.label("name"), func.count().label("number"))
-        for row in work.execute(statement.where(name.is_not(None), ~there).group_by(name).order_by(name)):
+        for row in work.execute(statement.where(name != "", ~there).group_by(name).order_by(name)):
             yield column, row.name, row.number
 
 
 def register(work: Work, column: str, name: str) -> None:
     """Make the row of a project or model."""
-    creation.register(work, name if column == "project_id" else None, name if column == "model_id" else None)
+    registration.register(work, name if column == "project_id" else None, name if column == "model_id" else None)
 
 
 def drop(work: Work, found: list[Orphaned]) -> None:

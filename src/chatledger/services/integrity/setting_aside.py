@@ -14,7 +14,7 @@ from chatledger.dialects.segmentation import segment
 from chatledger.dialects.types import wire
 from chatledger.errors import InvalidInput
 from chatledger.models import Base
-from chatledger.services.digest import digest_of
+from chatledger.schemas.digest import digest_of
 from chatledger.services.integrity.orphans import free_key, make_recovery
 from chatledger.services.integrity.stored import Defect, matches, moment_of, wants_object
 from chatledger.services.rows import messages, metadata

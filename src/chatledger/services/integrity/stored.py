@@ -16,7 +16,7 @@ from chatledger.dialects.segmentation import segment
 from chatledger.dialects.types import Document, Money, Timestamp, Word, to_moment
 from chatledger.errors import CorruptDatabase
 from chatledger.models import Base
-from chatledger.services.digest import digest_of
+from chatledger.schemas.digest import digest_of
 from chatledger.services.rows import messages
 from chatledger.services.snapshot_body import Body, lines
 from chatledger.services.snapshotting import snapshots
@@ -140,7 +140,7 @@ def _check_of(column: Column[Any]) -> tuple[str, Callable[[Any], bool]]:
         return "times", lambda value: moment_of(value) is not None
     if isinstance(kind, LargeBinary):
         return "values", lambda value: isinstance(value, bytes | memoryview)
-    if column.name == "activity_minute":  # made from last_activity by the database, and compared with it elsewhere
+    if column.name == "activity_hour":  # kept by the database, and compared with it elsewhere
         return "values", lambda value: value is not None
     if isinstance(kind, Float):
         return "values", lambda value: type(value) is float and isfinite(value)

@@ -1,4 +1,4 @@
-"""`chatledger_session_usage` against the messages that it counts."""
+"""`session_usage` against the messages that it counts."""
 
 from __future__ import annotations
 
@@ -79,6 +79,7 @@ _KEY: dict[str, ColumnElement[Any]] = {
     "quarter": quarter_of(messages.c.created_at),
     "role": type_coerce(messages.c.role, Identifier),
     "model_id": func.coalesce(messages.c.model_id, ""),
+    "copied": case((messages.c.copied_from.is_not(None), 1), else_=0),
 }
 _SESSION = bindparam("session", type_=Identifier())
 _ONE = measures_of_message()

@@ -16,7 +16,8 @@ from pydantic_core import to_json
 
 from chatledger.dialects.types import stamp
 
-_FIELDS = (
+#: What the digest covers, besides the time.
+FIELDS = (
     "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
     "cached_tokens", "tokens_used", "duration_ms", "key", "reasoning_tokens", "outcome",
 )  # fmt: skip
@@ -24,6 +25,6 @@ _FIELDS = (
 
 def digest_of(row: Mapping[str, Any], created_at: datetime) -> bytes:
     """The digest of a row in stored form: JSON columns as their text."""
-    given = {field: value for field in _FIELDS if (value := row[field]) is not None}
+    given = {field: value for field in FIELDS if (value := row[field]) is not None}
     given["created_at"] = stamp(created_at)
     return blake2b(to_json(given), digest_size=16).digest()

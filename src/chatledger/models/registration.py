@@ -1,0 +1,48 @@
+"""Registering the projects and models that sessions and messages name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, Text, literal, select
+
+from chatledger.dialects.base import Dialect
+from chatledger.dialects.constructs import got_lock
+from chatledger.dialects.types import Timestamp
+from chatledger.models.base import table_of
+from chatledger.models.registry import Model, Project
+
+_REGISTRIES = (table_of(Project), table_of(Model))
+
+
+def lock_name(table: Table, name: ColumnElement[Any]) -> ColumnElement[str]:
+    """What a transaction that registers a name locks."""
+    return literal(f"{table.name}:", Text) + name
+
+
+def register(
+    connection: Connection,
+    dialect: Dialect,
+    project_ids: Iterable[str | None],
+    model_ids: Iterable[str | None],
+    now: datetime,
+) -> None:
+    """Insert a row for each name that has none, in sorted order, without waiting for other transactions.
+
+    A name that another transaction is registering at this moment is left to it.
+    """
+    for table, given in zip(_REGISTRIES, (project_ids, model_ids), strict=True):
+        names = sorted({name for name in given if name is not None})
+        if not names:
+            continue
+        (key,) = table.primary_key.columns
+        known = set(connection.scalars(select(key).where(key.in_(names))))
+        for name in names:
+            if name in known:
+                continue
+            free = got_lock(lock_name(table, literal(name, Text)))
+            row = select(literal(name, key.type), literal(now, Timestamp())).where(free)
+            statement = dialect.insert(table).from_select([key.name, "created_at"], row, include_defaults=False)
+            connection.execute(statement.on_conflict_do_nothing(index_elements=[key]))

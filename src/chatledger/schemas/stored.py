@@ -1,0 +1,42 @@
+"""A message in the form in which it is stored: JSON columns as their text, words as their values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from chatledger.dialects.encoding import encode_json
+from chatledger.dialects.segmentation import segment
+from chatledger.schemas.digest import digest_of
+from chatledger.schemas.message import NewMessage
+
+
+def to_row(message: NewMessage, now: datetime) -> dict[str, Any]:
+    """A message to append in stored form, with its digest and what full text needs. The session and number are missing.
+
+    Raises:
+        InvalidInput: payload or metadata have no JSON form.
+    """
+    created_at = message.created_at or now
+    row: dict[str, Any] = {
+        "role": message.role.value,
+        "content": message.content,
+        "payload": None if message.payload is None else encode_json(message.payload, "payload"),
+        "metadata": encode_json(message.metadata, "metadata") if message.metadata else None,
+        "name": message.name,
+        "tool_call_id": message.tool_call_id,
+        "model_id": message.model_id,
+        "input_tokens": message.input_tokens,
+        "output_tokens": message.output_tokens,
+        "cached_tokens": message.cached_tokens,
+        "reasoning_tokens": message.reasoning_tokens,
+        "tokens_used": message.tokens_used,
+        "duration_ms": message.duration_ms,
+        "cost": message.cost,
+        "outcome": None if message.outcome is None else message.outcome.value,
+        "key": message.key,
+        "created_at": created_at,
+    }
+    row["digest"] = digest_of(row, created_at)
+    row["search_text"] = segment(message.content)
+    return row
