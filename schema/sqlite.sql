@@ -293,7 +293,7 @@ CREATE TABLE chatledger_messages (
     created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     digest BLOB,
     search_text TEXT,
-    PRIMARY KEY (message_id),
+    CONSTRAINT pk_chatledger_messages PRIMARY KEY (message_id),
     CONSTRAINT uq_chatledger_messages_session_id_sequence_number UNIQUE (session_id, sequence_number),
     CONSTRAINT fk_chatledger_messages_session_id FOREIGN KEY(session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
     CONSTRAINT ck_chatledger_messages_role CHECK (role IN ('system', 'developer', 'user', 'assistant', 'tool')),

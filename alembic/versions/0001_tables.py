@@ -213,7 +213,7 @@ def upgrade() -> None:
     op.create_table(
         "chatledger_messages",
         # Full text needs an integer key that VACUUM leaves as it is; everything else knows a message by the pair.
-        *([Column("message_id", sa.Integer(), primary_key=True)] if sqlite else []),
+        *([Column("message_id", sa.Integer(), nullable=False)] if sqlite else []),
         Column("session_id", Key, nullable=False),
         Column("sequence_number", Whole, nullable=False),
         Column("role", Text(), nullable=False),
@@ -238,11 +238,19 @@ def upgrade() -> None:
         Column("created_at", Time, nullable=False, server_default=now),
         Column("digest", LargeBinary()),
         Column("search_text", Text()),
-        UniqueConstraint(
-            "session_id", "sequence_number", name=op.f("uq_chatledger_messages_session_id_sequence_number")
-        )
-        if sqlite
-        else PrimaryKeyConstraint("session_id", "sequence_number", name=op.f("pk_chatledger_messages")),
+        # Named here: the commands of Alembic would name it after the models' convention, a ledger would not.
+        PrimaryKeyConstraint(
+            *(["message_id"] if sqlite else ["session_id", "sequence_number"]), name=op.f("pk_chatledger_messages")
+        ),
+        *(
+            [
+                UniqueConstraint(
+                    "session_id", "sequence_number", name=op.f("uq_chatledger_messages_session_id_sequence_number")
+                )
+            ]
+            if sqlite
+            else []
+        ),
         ForeignKeyConstraint(
             ["session_id"],
             ["chatledger_sessions.session_id"],

@@ -95,7 +95,7 @@ def test_two_ledgers_in_two_schemas_of_one_database(admin: Raw, postgres_url: st
         fill(url)
     assert contents(urls[0]).keys() == contents(urls[1]).keys()
     with closing(Ledger(urls[0])) as ledger:
-        ledger.downgrade("base")
+        ledger.downgrade("base", drop_content=True)
     assert HEAD == revision(urls[1])
     with closing(Ledger(urls[1])) as ledger:
         assert ledger.check()
