@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from chatledger import (
     InvalidInput,
@@ -17,8 +18,10 @@ from chatledger import (
     ProjectExists,
     ProjectInUse,
     ProjectNotFound,
+    UnitOfWork,
 )
 from tests.support.raw import Raw
+from tests.support.statements import counted_statements
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -181,3 +184,47 @@ def test_a_price_list_is_taken_once(book: Ledger) -> None:
         again = uow.models.import_prices(rows)
         assert (0, 0, 2) == (again.models, again.prices, again.unchanged)
         assert ["m", "n"] == [model.model_id for model in uow.models.list()]
+
+
+def test_nobody_waits_for_a_name_that_another_transaction_registers(migrated_postgres_url: str) -> None:
+    engine = create_engine(migrated_postgres_url)
+    with engine.connect() as first, engine.connect() as second:
+        for connection in (first, second):
+            connection.execute(text("SET lock_timeout = '200ms'"))
+        one, two = UnitOfWork(first), UnitOfWork(second)
+        # In opposite orders: with locks that are waited for this would be a deadlock.
+        one.sessions.create("a", project_id="p", model_id="m")
+        two.sessions.create("b", project_id="q", model_id="n")
+        one.sessions.create("c", project_id="q", model_id="n")
+        two.sessions.create("d", project_id="p", model_id="m")
+        one.messages.append("a", "user", "hello", model_id="new")
+        two.messages.append("b", "user", "hello", model_id="new")
+        first.commit()
+        second.commit()
+        assert ["m", "n", "new"] == [model.model_id for model in two.models.list()]
+        assert ["p", "q"] == [project.project_id for project in two.projects.list()]
+    engine.dispose()
+
+
+def test_a_name_whose_registration_was_rolled_back_is_registered_by_its_next_use(book: Ledger) -> None:
+    with book.begin() as uow:
+        uow.sessions.create("s")
+    with pytest.raises(RuntimeError), book.begin() as uow:  # noqa: PT012
+        uow.messages.append("s", "user", "x", model_id="new")
+        raise RuntimeError
+    for number in (1, 2, 3):
+        with book.begin() as uow:
+            assert number == uow.messages.append("s", "user", "x", model_id="new").sequence_number
+            assert ["new"] == [model.model_id for model in uow.models.list()]
+
+
+def test_a_model_that_is_known_costs_an_append_no_statement(book: Ledger) -> None:
+    with book.begin() as uow:
+        uow.sessions.create("s")
+    counts = []
+    for _ in range(3):
+        with book.begin() as uow, counted_statements() as seen:
+            uow.messages.append("s", "user", "x", model_id="new")
+        counts.append(len(seen))
+    # Registered, seen committed, and then known.
+    assert [2, 3, 1] == counts

@@ -22,9 +22,9 @@ from chatledger.schemas import Session
 from chatledger.schemas.fields import flags, identifier, moment, stated, whole
 from chatledger.services import audit, limits, snapshotting
 from chatledger.services.expiring import expire_inactive
-from chatledger.services.ownership import place, this_session
+from chatledger.services.ownership import SESSION_KEY, place, this_session
 from chatledger.services.prepared import Prepared
-from chatledger.services.rows import SESSION, sessions, to_sessions
+from chatledger.services.rows import session_columns, sessions, to_sessions
 from chatledger.services.work import Service, Work, logger
 from chatledger.vocabulary import OPEN, SnapshotKind, Status
 
@@ -278,5 +278,5 @@ _AUDITED = {
 }
 
 _ENDS = ("archived_at", "expired_at")
-GET = Prepared(select(*SESSION).where(this_session()))
+GET = Prepared(select(*session_columns(SESSION_KEY)).where(this_session()))
 _STATUS = select(sessions.c.status).where(this_session())

@@ -15,6 +15,7 @@ from chatledger.schemas import Metric, MetricPoint, MetricSummary, NewMetric, Pa
 from chatledger.schemas.fields import flags, identifier, validated
 from chatledger.services.cursors import limited, pack, unpack_moment
 from chatledger.services.measuring import by_period, by_unit, chosen, figures, metrics, start_of, to_metric
+from chatledger.services.ownership import lock_each, this_session
 from chatledger.services.purging import boundary
 from chatledger.services.rows import sessions
 from chatledger.services.work import Service, logger
@@ -227,12 +228,9 @@ class Metrics(Service):
 
     def _require_sessions(self, names: set[str]) -> None:
         """They are there, and stay until the transaction ends: nothing refers to them by foreign key."""
-        wanted = sorted(names)
-        for start in range(0, len(wanted), _BATCH):
-            some = wanted[start : start + _BATCH]
-            there = select(sessions.c.session_id).where(sessions.c.session_id.in_(some)).order_by(sessions.c.session_id)
-            if self._work.owner is not None:
-                there = there.where(sessions.c.user_id == self._work.owner)
-            found = set(self._work.execute(there.with_for_update(read=True, key_share=True)).scalars())
-            if missing := sorted(set(some) - found):
-                raise SessionNotFound(missing[0])
+        found = {row.session_id for row in lock_each(self._work, _THERE, names, owner=self._work.owner)}
+        if missing := sorted(names - found):
+            raise SessionNotFound(missing[0])
+
+
+_THERE = select(sessions.c.session_id).where(this_session()).with_for_update(read=True, key_share=True)

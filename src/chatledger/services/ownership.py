@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, exists, or_, select
@@ -33,6 +34,18 @@ def in_visible_session() -> ColumnElement[bool]:
 def place(work: Work, session_id: str) -> dict[str, Any]:
     """What the conditions above bind."""
     return {"session": session_id, "owner": work.owner}
+
+
+def lock_each(work: Work, statement: Select[Any], names: Iterable[str], **parameters: Any) -> list[Any]:
+    """Run a locking statement for each session by itself, in the order of their ids; the rows that came back.
+
+    The statement binds the session as `SESSION_KEY`. One statement with a list of ids would lock the sessions in whatever
+    order it meets them, and could not be sent to one shard.
+    """
+    found: list[Any] = []
+    for name in sorted(names):
+        found += work.execute(statement, {**parameters, "session": name}).all()
+    return found
 
 
 _VISIBLE: Select[Any] = select(sessions.c.status, sessions.c.last_sequence, sessions.c.message_count).where(

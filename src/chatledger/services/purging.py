@@ -17,6 +17,7 @@ from chatledger.schemas.fields import moment, stated
 from chatledger.services import audit
 from chatledger.services.deletion import delete_sessions
 from chatledger.services.listing import has_status, statuses_of
+from chatledger.services.ownership import SESSION_KEY, lock_each
 from chatledger.services.rows import sessions
 from chatledger.services.sweeping import Run
 from chatledger.services.work import Work, logger
@@ -116,12 +117,13 @@ class _Tally:
 
 def _delete(work: Work, rows: Sequence[Any], status: Status, wanted: Wanted) -> list[Any]:
     """Delete sessions that are still as they were found; those that were deleted."""
+    statement = _old_ones(work, status).where(sessions.c.session_id == SESSION_KEY, sessions.c.held_at.is_(None))
     names = [row.session_id for row in rows]
-    statement = _old_ones(work, status).where(sessions.c.session_id.in_(names), sessions.c.held_at.is_(None))
-    locked = statement.order_by(_since(status), sessions.c.session_id).with_for_update(skip_locked=True)
-    still = work.execute(locked, {"before": wanted.before, "owner": work.owner}).all()
+    locked = statement.with_for_update(skip_locked=True)
+    still = lock_each(work, locked, names, before=wanted.before, owner=work.owner)
+    still.sort(key=lambda row: names.index(row.session_id))
     delete_sessions(work, [row.session_id for row in still], "session.purged", reason=wanted.reason)
-    return list(still)
+    return still
 
 
 def _old(work: Work, status: Status, wanted: Wanted, last: tuple[datetime, str] | None) -> Sequence[Any]:

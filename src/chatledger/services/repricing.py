@@ -15,7 +15,7 @@ from chatledger.schemas import RepriceReport
 from chatledger.schemas.costs import COUNTS
 from chatledger.schemas.fields import identifier, moment, stated
 from chatledger.services import audit
-from chatledger.services.ownership import require_visible
+from chatledger.services.ownership import SESSION_KEY, lock_each, require_visible
 from chatledger.services.pricing import prices_of
 from chatledger.services.rows import messages, sessions
 from chatledger.services.sweeping import Run
@@ -114,9 +114,7 @@ def _batch(work: Work, wanted: Wanted, last: Any, *, dry_run: bool) -> tuple[_Ta
     reached = (found[-1].session_id, found[-1].sequence_number) if found else None
     if reached is not None and not dry_run:
         # Sessions first and in order, as everybody who changes messages locks them.
-        names = sorted({row.session_id for row in found})
-        lock = select(sessions.c.session_id).where(sessions.c.session_id.in_(names)).order_by(sessions.c.session_id)
-        work.execute(lock.with_for_update(key_share=True)).all()
+        lock_each(work, _LOCKED, {row.session_id for row in found})
         numbers = tuple_(messages.c.session_id, messages.c.sequence_number)
         # Read again under the locks: what was deleted or priced meanwhile is seen as it is.
         found = work.execute(_chosen(work, wanted, last, locked=True).where(numbers <= _place(reached))).all()
@@ -198,3 +196,5 @@ _WRITE = (
         priced_from=bindparam("new_priced_from", type_=messages.c.priced_from.type),
     )
 )
+
+_LOCKED = select(sessions.c.session_id).where(sessions.c.session_id == SESSION_KEY).with_for_update(key_share=True)

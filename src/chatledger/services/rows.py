@@ -57,12 +57,12 @@ MESSAGE = (
     messages.c.created_at,
 )
 
-_entries = (
-    select(json_object(metadata.c.key, metadata.c.value))
-    .where(metadata.c.session_id == sessions.c.session_id)
-    .correlate(sessions)
-    .scalar_subquery()
-)
+
+def _entries(session_id: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The metadata of a session as one JSON object."""
+    entries = select(json_object(metadata.c.key, metadata.c.value)).where(metadata.c.session_id == session_id)
+    return entries.correlate(sessions).scalar_subquery().label("metadata")
+
 
 #: What is read of a session.
 SESSION = (
@@ -74,7 +74,7 @@ SESSION = (
     sessions.c.system_prompt,
     _plain(sessions.c.status).label("status"),
     json_text(sessions.c.context).label("context"),
-    _entries.label("metadata"),
+    _entries(sessions.c.session_id),
     sessions.c.message_count,
     sessions.c.total_tokens,
     sessions.c.total_duration_ms,
@@ -89,6 +89,12 @@ SESSION = (
     sessions.c.forked_from,
     sessions.c.forked_at,
 )
+
+
+def session_columns(session_id: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    """`SESSION` for a statement about one session: each part of it carries the key, so that it stays on one shard."""
+    return [_entries(session_id) if column.name == "metadata" else column for column in SESSION]
+
 
 #: What a snapshot keeps of a session, beside its metadata and messages.
 SESSION_FIELDS = ("title", "system_prompt", "context", "project_id", "model_id")
