@@ -8,9 +8,11 @@ from contextlib import closing
 
 import psycopg
 import pytest
+from sqlalchemy import Index
 from sqlalchemy.engine import make_url
 
 from chatledger import Ledger
+from chatledger.models import Base
 from tests.migrations import schema_files
 from tests.migrations.contents import fill, fingerprint, found
 from tests.support.raw import Raw
@@ -51,6 +53,23 @@ def test_run_on_an_empty_database_they_make_a_ledger(
 
 def test_no_name_of_a_schema_stands_in_them() -> None:
     assert "public." not in _file("postgresql")
+
+
+def test_the_models_declare_the_conditions_that_indexes_have(migrated_sqlite_url: str) -> None:
+    """Alembic never compares them, and the plugin compares the database with the revisions alone."""
+    statements = Raw(migrated_sqlite_url)(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name LIKE 'chatledger%'"
+    )
+    existing = {name: " ".join(sql.split()).partition(" WHERE ")[2] for name, sql in statements}
+    declared = {index.name: _condition(index) for table in Base.metadata.tables.values() for index in table.indexes}
+    assert {name: condition for name, condition in existing.items() if condition} == {
+        str(name): condition for name, condition in declared.items() if condition
+    }
+
+
+def _condition(index: Index) -> str:
+    condition = index.info.get("where", index.dialect_options["sqlite"]["where"])
+    return "" if condition is None else str(condition)
 
 
 def _file(backend: str) -> str:

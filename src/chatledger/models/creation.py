@@ -41,7 +41,8 @@ class LedgerMetaData(MetaData):
         ours, others = self._split(tables)
         if ours:
             install(_usable(bind))
-        super().create_all(bind, tables=others, checkfirst=checkfirst)
+        if others:
+            super().create_all(bind, tables=others, checkfirst=checkfirst)
 
     def drop_all(self, bind: Any, tables: Sequence[Table] | None = None, checkfirst: Any = True) -> None:
         """Drop everything that the migrations create, with its rows. Does nothing where there is no ledger.
@@ -51,7 +52,8 @@ class LedgerMetaData(MetaData):
             SchemaAhead: there is a ledger of a newer release.
         """
         ours, others = self._split(tables)
-        super().drop_all(bind, tables=others, checkfirst=checkfirst)
+        if others:
+            super().drop_all(bind, tables=others, checkfirst=checkfirst)
         if ours:
             uninstall(_usable(bind))
 
