@@ -100,16 +100,16 @@ class SequenceConflict(Conflict):
 
 
 class KeyReused(Conflict):
-    """`sequence_number` is the message that holds the key, or None when both stood in one call."""
+    """`sequence_number` is the message that holds the key, or None if both messages were in one call."""
 
     session_id: str
     key: str
     sequence_number: int | None
 
     def __init__(self, session_id: str, key: str, sequence_number: int | None) -> None:
+        holder = "earlier in the same call" if sequence_number is None else f"message {sequence_number}"
         super().__init__(
-            f"key {key!r} of session {session_id!r} was used for other content "
-            f"(message {sequence_number if sequence_number is not None else 'in the same call'}): use a new key",
+            f"key {key!r} of session {session_id!r} was used for other content ({holder}): use a new key",
             session_id=session_id,
             key=key,
             sequence_number=sequence_number,
