@@ -53,9 +53,7 @@ def hold_sources(work: Work, session_id: str) -> None:
 
 def relatives(work: Work, session_id: str) -> list[str]:
     """The sessions in which a message of a session may be, too: those that it was copied from, or has copies in."""
-    parameters = {"session": session_id}
-    above = list(work.execute(_ABOVE, parameters).scalars())
-    return above + list(work.execute(_BELOW, parameters).scalars())
+    return list(work.execute(_RELATIVES, {"session": session_id}).scalars())
 
 
 def link(work: Work, session_ids: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
@@ -121,16 +119,18 @@ _LOCKED = select(sessions.c.session_id).order_by(sessions.c.session_id).with_for
 _HELD = select(sessions.c.session_id).order_by(sessions.c.session_id).with_for_update(read=True, key_share=True)
 _COPIED = select(messages.c.copied_from).where(messages.c.session_id == _SESSION, messages.c.copied_from.is_not(None))
 _SOURCES = _HELD.where(or_(sessions.c.session_id == _SESSION, sessions.c.session_id.in_(_COPIED)))
-_ABOVE = union(
-    _COPIED,
-    select(sessions.c.forked_from).where(sessions.c.session_id == _SESSION, sessions.c.forked_from.is_not(None)),
-)
 _BELOW = (
     select(messages.c.session_id)
     .where(messages.c.copied_from == _SESSION)
     .distinct()
     .order_by(messages.c.session_id)
     .limit(_HEIRS)
+    .subquery()
+)
+_RELATIVES = union(
+    _COPIED,
+    select(sessions.c.forked_from).where(sessions.c.session_id == _SESSION, sessions.c.forked_from.is_not(None)),
+    select(_BELOW.c.session_id),
 )
 _ORIGINALS = (
     select(

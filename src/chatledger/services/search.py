@@ -81,8 +81,8 @@ class Search(Service):
         Raises:
             InvalidInput: a filter that is none (the query itself never is).
         """
-        filters = _filters(self._work.owner, user_id, session_id, project_id, role, since, until)
         flags(include_copies=include_copies)
+        filters = _filters(self._work.owner, user_id, session_id, project_id, role, since, until)
         return self._find(query, filters, limit, cursor, highlight, by_session=False, include_copies=include_copies)
 
     def sessions(
@@ -105,8 +105,8 @@ class Search(Service):
         Raises:
             InvalidInput: a filter that is none (the query itself never is).
         """
-        filters = _filters(self._work.owner, user_id, session_id, project_id, role, since, until)
         flags(include_copies=include_copies)
+        filters = _filters(self._work.owner, user_id, session_id, project_id, role, since, until)
         return self._find(query, filters, limit, cursor, highlight, by_session=True, include_copies=include_copies)
 
     def _find(
@@ -148,7 +148,7 @@ class Search(Service):
         return Page[hit](  # type: ignore[valid-type]
             items=items,
             next_cursor=pack(kind, offset + limit) if len(rows) > limit else None,
-            truncated=cut or (bool(rows) and rows[0]["matched"] > CANDIDATES),
+            truncated=cut,
         )
 
     def _rows(
@@ -174,8 +174,10 @@ class Search(Service):
         statement = _page(candidates.sql, timed=timed, by_session=by_session)
         parameters = {**candidates.parameters, "limit": limit, "offset": offset}
         rows = [dict(row) for row in self._work.execute(statement, parameters).mappings()]
-        cut = candidates.cut and bool(self._work.execute(text(f"SELECT {candidates.cut}"), parameters).scalar_one())
-        return rows, bool(cut)
+        cut = bool(rows) and rows[0]["matched"] > CANDIDATES
+        if not cut and candidates.cut:
+            cut = bool(self._work.execute(text(f"SELECT {candidates.cut}"), parameters).scalar_one())
+        return rows, cut
 
     def _size_of_scope(self, filters: dict[str, Any]) -> int | None:
         """How many messages the scope holds, where that is quick to know."""
