@@ -295,7 +295,7 @@ CREATE TABLE chatledger_messages (
 );
 CREATE INDEX ix_chatledger_messages_copied_from ON chatledger_messages USING btree (copied_from, copied_sequence) WHERE (copied_from IS NOT NULL);
 CREATE INDEX ix_chatledger_messages_created_at ON chatledger_messages USING btree (created_at);
-CREATE INDEX ix_chatledger_messages_durations ON chatledger_messages USING btree (session_id, created_at, role, model_id, duration_ms) WHERE (duration_ms IS NOT NULL);
+CREATE INDEX ix_chatledger_messages_durations ON chatledger_messages USING btree (session_id, created_at, role, model_id, duration_ms, copied_from) WHERE (duration_ms IS NOT NULL);
 CREATE INDEX ix_chatledger_messages_search_vector ON chatledger_messages USING gin (search_vector);
 CREATE UNIQUE INDEX uq_chatledger_messages_session_id_key ON chatledger_messages USING btree (session_id, key) WHERE (key IS NOT NULL);
 

@@ -272,7 +272,7 @@ def upgrade() -> None:
     index(
         "ix_chatledger_messages_durations",
         "chatledger_messages",
-        ["session_id", "created_at", "role", "model_id", "duration_ms"],
+        ["session_id", "created_at", "role", "model_id", "duration_ms", "copied_from"],
         where="duration_ms IS NOT NULL",
     )
     index(

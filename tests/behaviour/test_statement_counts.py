@@ -51,11 +51,11 @@ COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
     "metadata": (1, lambda uow: uow.metadata.all("s")),
     "set": (1, lambda uow: uow.metadata.set("s", "k", 2)),
     # With a line in the audit log each, into which the actor is written.
-    # The session, and what lets go of it: batch items, workflow steps, comparisons.
-    "delete": (5, lambda uow: uow.sessions.delete("s")),
-    "clear": (3, lambda uow: uow.messages.clear("s")),
-    # Sessions, messages, metadata, limits; and the new one is read.
-    "fork": (5, lambda uow: uow.sessions.fork("s")),
+    # The session, and what lets go of it: batch items, workflow steps, comparisons, copies of its messages.
+    "delete": (6, lambda uow: uow.sessions.delete("s")),
+    "clear": (4, lambda uow: uow.messages.clear("s")),
+    # Sessions, a lock of what is copied, messages, metadata, limits; and the new one is read.
+    "fork": (6, lambda uow: uow.sessions.fork("s")),
     "pause": (2, lambda uow: uow.sessions.pause("s")),
     "expire": (3, lambda uow: uow.sessions.expire("s")),
     "hold": (4, lambda uow: uow.sessions.hold("s")),
@@ -70,9 +70,9 @@ COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
     "messages of a snapshot": (1, lambda uow: uow.snapshots.messages("t:1")),
     "diff": (4, lambda uow: uow.snapshots.diff("t:1")),
     # A snapshot before, messages deleted, attributed and inserted, fields, metadata,
-    # limits looked at, and a line in the audit log.
-    "restore": (19, lambda uow: uow.snapshots.restore("t:1")),
-    "restore as new": (8, lambda uow: uow.snapshots.restore("t:1", as_session_id="new")),
+    # limits looked at, copies of what comes and of what goes, and a line in the audit log.
+    "restore": (21, lambda uow: uow.snapshots.restore("t:1")),
+    "restore as new": (11, lambda uow: uow.snapshots.restore("t:1", as_session_id="new")),
     "audit": (1, lambda uow: uow.audit.list()),
 }
 

@@ -122,6 +122,10 @@ Metadata = Annotated[
         "--metadata", "-m", metavar="KEY=VALUE", help="May be repeated; a value that is JSON is kept as JSON."
     ),
 ]
+IncludeCopies = Annotated[
+    bool,
+    typer.Option("--include-copies", help="Also the copies of messages that forks and imported branches hold."),
+]
 Since = Annotated[
     datetime | None,
     typer.Option("--since", metavar="TIME", parser=moment, help=f"The earliest wanted. {_TIME_HELP}"),

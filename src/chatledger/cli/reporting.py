@@ -9,7 +9,16 @@ import typer
 
 from chatledger.cli.exporting import writing
 from chatledger.cli.opening import opened_for
-from chatledger.cli.options import Database, ModelFilter, Overwrite, Owner, Project, Since, Until
+from chatledger.cli.options import (
+    Database,
+    IncludeCopies,
+    ModelFilter,
+    Overwrite,
+    Owner,
+    Project,
+    Since,
+    Until,
+)
 from chatledger.cli.screen import Screen
 from chatledger.clock import utc_now
 
@@ -27,6 +36,7 @@ def report(
     user: Owner = None,
     since: Since = None,
     until: Until = None,
+    include_copies: IncludeCopies = False,
     db: Database = None,
 ) -> None:
     """A page with plots: cost, tokens, latency, when, who. One file, for the browser, the phone and paper.
@@ -36,7 +46,13 @@ def report(
     """
     from chatledger.report import write_report  # noqa: PLC0415 - nobody else needs pages
 
-    which: dict[str, Any] = {"project_id": project, "model_id": model, "since": since, "until": until}
+    which: dict[str, Any] = {
+        "project_id": project,
+        "model_id": model,
+        "since": since,
+        "until": until,
+        "include_copies": include_copies,
+    }
     if since is not None and until is None:
         which["until"] = utc_now()
     with opened_for(db, user) as ledger, writing(path, force=force) as out:

@@ -9,7 +9,7 @@ import typer
 
 from chatledger.cli.documents import write_document
 from chatledger.cli.opening import opened_for
-from chatledger.cli.options import AsJson, Cursor, Database, Owner, Project, Since, Until
+from chatledger.cli.options import AsJson, Cursor, Database, IncludeCopies, Owner, Project, Since, Until
 from chatledger.cli.screen import Part, Screen, counted, when
 from chatledger.schemas import Page, SearchHit, SessionHit
 from chatledger.vocabulary import Role
@@ -29,6 +29,7 @@ def search(
     since: Since = None,
     until: Until = None,
     by_session: Annotated[bool, typer.Option("--sessions", help="Each session once, by its best message.")] = False,
+    include_copies: IncludeCopies = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most 200.")] = 20,
     cursor: Cursor = None,
     user: Owner = None,
@@ -42,7 +43,7 @@ def search(
         find = uow.search.sessions if by_session else uow.search.messages
         page: Page[SearchHit] | Page[SessionHit] = find(
             " ".join(query), session_id=session_id, project_id=project, role=role, since=since, until=until,
-            limit=limit, cursor=cursor, highlight=marks,
+            include_copies=include_copies, limit=limit, cursor=cursor, highlight=marks,
         )  # fmt: skip
     if as_json:
         write_document({"items": page.items, "next_cursor": page.next_cursor, "truncated": page.truncated})

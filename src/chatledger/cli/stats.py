@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from chatledger.cli.documents import write_document
 from chatledger.cli.neutral import one_line
 from chatledger.cli.opening import opened_for
-from chatledger.cli.options import AsJson, Database, ModelFilter, Owner, Project, Since, Until
+from chatledger.cli.options import AsJson, Database, IncludeCopies, ModelFilter, Owner, Project, Since, Until
 from chatledger.cli.screen import Column, Screen, counted, money
 from chatledger.schemas import Activity, ContextUse, Latency, Usage, UsageComparison, UsageOf, UsagePeriod
 from chatledger.services.statistics import Statistics
@@ -63,6 +63,7 @@ def stats(
     model: ModelFilter = None,
     session: _SessionOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="Of sessions and context.")] = 20,
+    include_copies: IncludeCopies = False,
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
@@ -71,7 +72,7 @@ def stats(
     """What is used, by whom and when, how long it takes and how often it fails.
 
     Costs are dollars, times milliseconds. Percentiles are exact, by nearest rank. `compare` needs --since and --until,
-    and compares with as long a time right before.
+    and compares with as long a time right before. A message counts once, also where forks hold copies of it.
     """
     if as_json and as_csv:
         raise typer.BadParameter("give one of them", param_hint="--json / --csv")
@@ -83,6 +84,7 @@ def stats(
         raise typer.BadParameter(f"is for {', '.join(sorted(_ZONED))}", param_hint="--tz")
     which: dict[str, Any] = {
         "project_id": project, "model_id": model, "session_id": session, "since": since, "until": until,
+        "include_copies": include_copies,
     }  # fmt: skip
     with opened_for(db, user) as ledger, ledger.read() as uow:
         found = _ask(uow.statistics, view, which, tz, limit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.errors import InvalidInput
-from chatledger.exchange.conversation import Conversation, Fork, Turn, Unreadable
+from chatledger.exchange.conversation import Conversation, Fork, Shared, Turn, Unreadable
 from chatledger.exchange.limits import MAX_BRANCHED, MAX_BRANCHED_BYTES
 from chatledger.exchange.pieces import Piece
 from chatledger.exchange.trees import Branch, Tree
@@ -44,7 +44,11 @@ class Branching(NamedTuple):
         branches = self.tree.branches(self.end)
         self._require_bearable(branches, len(piece.data))
         session_id = self.fields.get("session_id")
-        forks = [Fork(fork_id(session_id, self.name(leaf)), at, _Path(piece, self, leaf, at)) for leaf, at in branches]
+        first = self.tree.first_branches(branches)
+        forks = [
+            Fork(fork_id(session_id, self.name(leaf)), at, _Path(piece, self, leaf, at, place, first))
+            for place, (leaf, at) in enumerate(branches)
+        ]
         messages = iter(_Path(piece, self, self.end, 0))
         return Conversation(piece.number, piece.line, messages, self.fields, forks=forks)
 
@@ -79,6 +83,9 @@ class _Path:
     record: Branching
     leaf: int
     above: int
+    #: Which branch it is, and the first one that each node is on: there it is an original, and a copy in the others.
+    branch: int = 0
+    first: Sequence[int | None] = ()
 
     def __iter__(self) -> Iterator[Turn]:
         for node in self.record.tree.path(self.leaf, self.above):
@@ -86,7 +93,11 @@ class _Path:
                 message = self.record.read(node)
             except InvalidInput as error:
                 raise Unreadable(self.piece.number, self.piece.line, error) from None
-            yield Turn(None, message)
+            first = self.first[node] if self.first else None
+            if first is None or first == self.branch:
+                yield Turn(None, message)
+            else:
+                yield Turn(None, message, Shared(first + 1, self.record.tree.depth(node)))
 
 
 def message_at(where: str, fields: dict[str, Any]) -> NewMessage:

@@ -12,11 +12,23 @@ from chatledger.schemas import NewMessage
 from chatledger.vocabulary import Status
 
 
+class Shared(NamedTuple):
+    """A message that another branch of the conversation has, too."""
+
+    session: int
+    """0 for the conversation itself, else the place of its fork, from 1."""
+    number: int
+
+
 class Turn(NamedTuple):
     """A message, and the line it was read from where one message is one line."""
 
     line: int | None
     message: NewMessage
+    shared: Shared | None = None
+    """What it is a copy of, within the conversation."""
+    place: tuple[str, int] | None = None
+    """The session and the number that it has in the file, if the file says so."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from chatledger.errors import (
     Unavailable,
 )
 from chatledger.exchange.conversation import Conversation, Turn, Unreadable
+from chatledger.exchange.copies import Copies
 from chatledger.exchange.detection import reader
 from chatledger.exchange.formats import Format
 from chatledger.exchange.pieces import PlainFile
@@ -109,6 +110,7 @@ class _Import:
         self._pending = 0  # messages of the conversation that is being read
         self._failures: list[Failure] = []
         self._session_ids: list[str] = []
+        self._copies = Copies()
 
     def take(self, found: Conversation | Failure) -> None:
         if isinstance(found, Failure):
@@ -139,6 +141,7 @@ class _Import:
                 self._try(conversation)
             else:
                 made = self._store(conversation)
+                self._attempt.keep()
                 self._session_ids += made[: NAMED - len(self._session_ids)]
         except _FATAL:
             raise
@@ -177,7 +180,9 @@ class _Import:
         self, uow: UnitOfWork, conversation: Conversation, batches: Iterator[list[Turn]], read: int
     ) -> list[str]:
         self._pending = read  # again: an attempt before this one may have read forks
-        return write(uow, conversation, batches, self._batches, renames=self._on_conflict == "new")
+        self._attempt = self._copies.attempt()
+        renames = self._on_conflict == "new"
+        return write(uow, conversation, batches, self._batches, self._attempt, renames=renames)
 
     def _try(self, conversation: Conversation) -> None:
         conflicts = self._on_conflict != "new"

@@ -3,6 +3,8 @@
 What comes back: id, owner, project, model, title, system prompt, context, metadata and time of creation of a session; of
 its messages everything, in order. A cost stays what it was: given, counted with its price, or not known; `reprice` fills
 it in. Messages are numbered anew from 1: where messages had been deleted, the gaps close.
+A message that is a copy of another one is so again, of the same message as it is stored now. Where the original is
+neither in the ledger nor in the file, the first of its copies becomes the original.
 A session becomes archived, expired, failed, paused or idle again, at the time of the import. What the ledger alone
 decides does not come back: `updated_at`, and where it was forked from. A session whose line says more or fewer messages
 than follow is a failure: the file was cut off.
@@ -134,7 +136,7 @@ def _messages(lines: _Lines, head: _Line, session: dict[str, Any]) -> Iterator[T
         except InvalidInput as error:
             raise Unreadable(line.number, line.line, error) from None
         count += 1
-        yield Turn(line.line, message)
+        yield Turn(line.line, message, place=_place(session, last))
     _require_count(head, count, expected)
     if (line := lines.peek()) and line.is_message():
         mine = session.get("session_id")
@@ -150,6 +152,11 @@ def _message(value: Any, session: dict[str, Any], last: int) -> tuple[NewMessage
     _require_known(value, _OF_MESSAGE)
     given = {name: value[name] for name in SettledMessage.model_fields if name in value}
     return validated(SettledMessage, given), number
+
+
+def _place(session: dict[str, Any], number: int) -> tuple[str, int] | None:
+    session_id = session.get("session_id")
+    return (session_id, number) if isinstance(session_id, str) else None
 
 
 def _session(line: _Line, value: dict[str, Any], messages: Iterator[Turn]) -> Conversation:
@@ -173,7 +180,7 @@ def _messages_within(line: _Line, session: dict[str, Any]) -> Iterator[Turn]:
         except InvalidInput as error:
             wrong = InvalidInput(f"messages[{index}].{error.field}", error.reason)
             raise Unreadable(line.number, line.line, wrong) from None
-        yield Turn(None, message)
+        yield Turn(None, message, place=_place(session, last))
     _require_count(line, len(items), session.get("message_count"))
 
 

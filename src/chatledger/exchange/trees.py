@@ -109,6 +109,17 @@ class Tree:
                 found.append(Branch(node, common[node]))
         return found
 
+    def first_branches(self, branches: Sequence[Branch]) -> list[int | None]:
+        """For each node the first of the branches that it is on, by its place in the list."""
+        found: list[int | None] = [None] * len(self._parents)
+        for place, (leaf, at) in enumerate(branches):
+            node: int | None = leaf
+            # What lies before a node that an earlier branch has, it has as well.
+            while node is not None and self._depth[node] > at and found[node] is None:
+                found[node] = place
+                node = self._parents[node]
+        return found
+
     def _walk(self) -> list[int]:
         """The nodes that can be reached, each behind its parent, one branch after the other."""
         ordered: list[int] = []

@@ -8,6 +8,7 @@ from typing import Any
 
 from chatledger.errors import InvalidInput, SessionExists
 from chatledger.exchange.conversation import Conversation, Fork, Turn
+from chatledger.exchange.copies import Attempt
 from chatledger.exchange.placing import Misplaced, fork_messages
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.vocabulary import Status
@@ -19,7 +20,13 @@ _Batches = Callable[[Iterable[Turn]], Iterator[list[Turn]]]
 
 
 def write(
-    uow: UnitOfWork, conversation: Conversation, messages: Iterator[list[Turn]], batches: _Batches, *, renames: bool
+    uow: UnitOfWork,
+    conversation: Conversation,
+    messages: Iterator[list[Turn]],
+    batches: _Batches,
+    copies: Attempt,
+    *,
+    renames: bool,
 ) -> list[str]:
     """Store a conversation, whose messages have been put into batches, and its forks; the sessions that were made.
 
@@ -30,13 +37,14 @@ def write(
         InvalidInput, Unreadable: a message that cannot be stored, or read.
     """
     session_id = _made(conversation.fields.get("session_id"), partial(_create, uow, conversation), renames)
-    _append(uow, session_id, messages, "messages")
+    copies.begin(conversation.fields.get("session_id"), session_id)
     made = [session_id]
+    _append(uow, made, messages, copies, "messages")
     renamed = session_id != conversation.fields.get("session_id")
     for number, fork in enumerate(conversation.forks):
         wanted = None if renamed else fork.session_id
         made.append(_made(wanted, partial(_fork, uow, session_id, conversation, fork), renames))
-        _append(uow, made[-1], batches(fork.messages), fork_messages(number))
+        _append(uow, made, batches(fork.messages), copies, fork_messages(number))
     _close(uow, session_id, conversation.status)
     return made
 
@@ -64,11 +72,13 @@ def _fork(uow: UnitOfWork, source: str, conversation: Conversation, fork: Fork, 
     return _create(uow, conversation, session_id, **{BRANCH_OF: source})
 
 
-def _append(uow: UnitOfWork, session_id: str, batches: Iterator[list[Turn]], among: str) -> None:
-    stored = 0
+def _append(uow: UnitOfWork, made: list[str], batches: Iterator[list[Turn]], copies: Attempt, among: str) -> None:
+    """Append messages to the session that was made last."""
+    session_id, stored = made[-1], 0
     for batch in batches:
         try:
-            uow.messages.append_many(session_id, [turn.message for turn in batch])
+            messages = uow.messages.append_many(session_id, copies.linked(uow, session_id, batch, made))
+            copies.stored(uow, session_id, batch, messages)
         except InvalidInput as error:
             raise Misplaced.of(error, batch, stored, among) from None
         stored += len(batch)

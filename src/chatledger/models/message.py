@@ -70,6 +70,7 @@ class Message(Base):
             "role",
             "model_id",
             "duration_ms",
+            "copied_from",
             info={"where": "duration_ms IS NOT NULL"},
         ),
         {"info": {"distribution": "session"}},

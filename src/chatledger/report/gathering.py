@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Session
@@ -53,6 +53,8 @@ class Report:
     period: str
     starts: list[datetime]
     overview: Usage
+    copies: int
+    """Messages that were left out because they are copies of others."""
     comparison: UsageComparison | None
     latency: Latency
     series: list[Series]
@@ -88,13 +90,16 @@ def gather(uow: UnitOfWork, which: Which, tz: str | tzinfo, period: str | None) 
     if not any(one.cost for one in busiest):
         busiest = statistics.by_session(order="total_tokens", limit=TOP, **which)
     since, until = which.get("since"), which.get("until")
+    overview = statistics.overview(**which)
+    everything = statistics.overview(**cast("Which", {**which, "include_copies": True}))
     whose = {name: value for name, value in which.items() if name not in ("since", "until")}
     return Report(
         which=which,
         zone=str(tz),
         period=chosen,
         starts=starts,
-        overview=statistics.overview(**which),
+        overview=overview,
+        copies=everything.messages - overview.messages,
         comparison=statistics.compare(since=since, until=until, **whose)  # type: ignore[arg-type] # the same names
         if since and until
         else None,

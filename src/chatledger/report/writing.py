@@ -43,9 +43,10 @@ def write_report(
     """Write a page about what was said, by whom, for how much and how fast, from one snapshot of the ledger.
 
     Which messages it is about is said as to `uow.statistics` (`since`, `until`, `project_id`, `model_id`, `user_id`,
-    `session_id`, `role`); with both times the period is held against the one before. `tz` names the zone of days and
-    hours. `period` is day, week or month, by default what suits the length. The page is one file: no scripts, nothing
-    from the network; every text is escaped. It holds titles, names of users, projects and models, and no messages.
+    `session_id`, `role`, `include_copies`); with both times the period is held against the one before. `tz` names the
+    zone of days and hours. `period` is day, week or month, by default what suits the length. The page is one file: no
+    scripts, nothing from the network; every text is escaped. It holds titles, names of users, projects and models, and
+    no messages.
 
     Raises:
         MissingExtra: matplotlib is not installed.
@@ -61,6 +62,11 @@ def _parts(report: Report, title: str) -> Iterator[Markup]:
     yield Markup(f'<h1 dir="auto">{escape(title)}</h1>')
     yield note(_about(report))
     yield cards(_cards(report))
+    if report.copies:
+        yield note(
+            f"Each message counts once: {whole(report.copies)} copies of messages in forks, restored sessions and"
+            " imported branches are left out."
+        )
     yield from _unpriced(report)
     if not report.overview.messages:
         yield section("Nothing yet", note("No message matches."))
@@ -183,7 +189,7 @@ def _about(report: Report) -> str:
 
 
 def _is_name(filter_: str) -> bool:
-    return filter_ not in ("since", "until")
+    return filter_ not in ("since", "until", "include_copies")
 
 
 def _moment(at: object) -> str:

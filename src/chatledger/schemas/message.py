@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, TypeVar, overload
+from typing import Annotated, Any, TypeVar, overload
 
-from pydantic import TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import (
@@ -58,7 +58,21 @@ class NewMessage(Input):
     created_at: Moment | None = None
 
 
-class SettledMessage(NewMessage):
+class CopiedMessage(NewMessage):
+    """A message that may be a copy of another one, by the session and the number of the original."""
+
+    copied_from: Identifier | None = None
+    copied_sequence: Annotated[Count, Field(ge=1)] | None = Field(default=None, validate_default=True)
+
+    @field_validator("copied_sequence")
+    @classmethod
+    def _belongs_to_a_session(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if "copied_from" in info.data and (value is None) != (info.data["copied_from"] is None):
+            raise ValueError("belongs to a session: give both or neither")
+        return value
+
+
+class SettledMessage(CopiedMessage):
     """A message whose cost was settled before, in another ledger or program: none is counted where it has none.
 
     `priced_from` says which price the cost was counted with; without it the cost was given.
@@ -99,6 +113,15 @@ class Message(Record):
     outcome: Outcome | None = None
     key: str | None = None
     created_at: datetime
+    copied_from: str | None = None
+    """The session of the original that this message is a copy of. None: it is an original.
+
+    Forks, sessions restored from a snapshot as new ones, and imported branches hold copies. They name the original, and
+    never another copy. Statistics and search count a message once and leave copies out, unless `include_copies` is set.
+    When the original is deleted, one of its copies becomes the original.
+    """
+    copied_sequence: int | None = None
+    """The number of the original within its session."""
 
     @property
     def total_tokens(self) -> int:
@@ -142,4 +165,10 @@ def new_message(given: NewMessage | Any) -> NewMessage:
     Raises:
         InvalidInput: naming the field.
     """
-    return given if type(given) in (NewMessage, SettledMessage) else validated(NewMessage, given)
+    return given if type(given) in (NewMessage, CopiedMessage, SettledMessage) else validated(NewMessage, given)
+
+
+def origin_of(message: NewMessage) -> dict[str, Any]:
+    """What a message to append is a copy of, as columns."""
+    known = isinstance(message, CopiedMessage)
+    return {name: getattr(message, name) if known else None for name in ("copied_from", "copied_sequence")}

@@ -84,11 +84,11 @@ def append_statement(dialect: Dialect, *, keyed: bool, priced: bool) -> Prepared
 
 
 #: The session under its lock, for many appends at once.
-_LOCKED: Select[Any] = (
-    select(sessions.c.status, sessions.c.last_sequence)
-    .where(sessions.c.session_id == bindparam("session"), owned())
-    .with_for_update(key_share=True)
+_OPEN_OR_NOT: Select[Any] = select(sessions.c.status, sessions.c.last_sequence).where(
+    sessions.c.session_id == bindparam("session"), owned()
 )
+_LOCKED = _OPEN_OR_NOT.with_for_update(key_share=True)
+_LOCKED_WHOLE = _OPEN_OR_NOT.with_for_update()
 
 _WITH_KEYS: Select[Any] = select(*MESSAGE, messages.c.digest).where(
     in_visible_session(), messages.c.key.in_(bindparam("keys", expanding=True))
@@ -119,13 +119,13 @@ class Stored:
         return self.message
 
 
-def lock_session(work: Work, session_id: str) -> int:
-    """Lock an open session until the transaction ends; its last number.
+def lock_session(work: Work, session_id: str, *, deleting: bool = False) -> int:
+    """Lock an open session until the transaction ends; its last number. `deleting` keeps its messages from being copied.
 
     Raises:
         SessionNotFound, SessionClosed
     """
-    row = work.execute(_LOCKED, place(work, session_id)).one_or_none()
+    row = work.execute(_LOCKED_WHOLE if deleting else _LOCKED, place(work, session_id)).one_or_none()
     if row is None:
         raise SessionNotFound(session_id)
     if row.status not in OPEN:

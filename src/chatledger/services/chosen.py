@@ -10,9 +10,9 @@ from typing import Any, TypedDict
 from sqlalchemy import ColumnElement, FromClause, func, literal, type_coerce
 
 from chatledger.dialects.constructs import read_before
-from chatledger.dialects.types import Identifier, Timestamp
+from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.errors import InvalidInput
-from chatledger.schemas.fields import identifier, moment
+from chatledger.schemas.fields import flags, identifier, moment
 from chatledger.services.ownership import require_visible
 from chatledger.services.rows import sessions
 from chatledger.services.work import Work
@@ -38,6 +38,8 @@ class Whose(TypedDict, total=False):
     model_id: str | None
     session_id: str | None
     role: Role | str | None
+    #: Count the messages of forks, restored copies and imported branches that were copied from another session, too.
+    include_copies: bool
 
 
 class Which(Whose, total=False):
@@ -59,6 +61,7 @@ class Chosen:
     role: Role | str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    include_copies: bool = False
 
     def checked(self, work: Work) -> Chosen:
         """The same, of values that a query can use.
@@ -67,6 +70,7 @@ class Chosen:
             InvalidInput: a value is none, or `until` lies before `since`.
             SessionNotFound: no such session, or it belongs to another user.
         """
+        flags(include_copies=self.include_copies)
         ids = {
             name: identifier(value, name)
             for name in ("user_id", "project_id", "model_id", "session_id")
@@ -78,7 +82,7 @@ class Chosen:
         role = None if self.role is None else _role(self.role)
         if "session_id" in ids:
             require_visible(work, ids["session_id"])
-        return Chosen(role=role, **ids, **times)  # type: ignore[arg-type] # each under its own name
+        return Chosen(role=role, include_copies=self.include_copies, **ids, **times)  # type: ignore[arg-type] # each under its own name
 
     def needs_sessions(self, work: Work, by: By | None) -> bool:
         """Whether the session has a say: in whose it is, its project, or the model of messages without one."""
@@ -112,7 +116,14 @@ class Chosen:
             found.append(table.c.session_id == _id(self.session_id))
         if self.role is not None:
             found.append(type_coerce(table.c.role, Identifier) == _id(str(self.role)))
+        if not self.include_copies:
+            found.append(is_original(table))
         return found
+
+
+def is_original(table: FromClause) -> ColumnElement[bool]:
+    """A row of messages or of usage that is not a copy."""
+    return table.c.copied == literal(0, Whole) if "copied" in table.c else table.c.copied_from.is_(None)
 
 
 def times_of(chosen: Chosen, table: FromClause) -> list[ColumnElement[bool]]:

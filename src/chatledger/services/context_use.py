@@ -9,7 +9,7 @@ from chatledger.dialects.types import Whole
 from chatledger.models import Model
 from chatledger.models.base import table_of
 from chatledger.schemas.statistics import ContextUse
-from chatledger.services.chosen import Chosen, model_of, times_of
+from chatledger.services.chosen import Chosen, is_original, model_of, times_of
 from chatledger.services.rows import messages, sessions
 from chatledger.services.work import Work
 
@@ -22,6 +22,7 @@ def fullest(work: Work, chosen: Chosen, limit: int) -> list[ContextUse]:
     newest = (
         select(inner.c.sequence_number)
         .where(inner.c.session_id == sessions.c.session_id, inner.c.input_tokens.is_not(None))
+        .where(*([] if chosen.include_copies else [is_original(inner)]))
         .order_by(inner.c.sequence_number.desc())
         .limit(1)
         .correlate(sessions)

@@ -8,7 +8,7 @@ from sqlalchemy import delete, update
 
 from chatledger.models import Annotation, Message, SessionMetadata, SessionUsage, Snapshot, Timeout, WorkflowStep
 from chatledger.models.base import table_of
-from chatledger.services import audit, batch_forgetting, comparing
+from chatledger.services import audit, batch_forgetting, comparing, copies
 from chatledger.services.rows import sessions
 from chatledger.services.work import Work
 
@@ -34,7 +34,8 @@ def delete_children(work: Work, names: Sequence[str]) -> None:
 
 
 def let_go(work: Work, names: Sequence[str]) -> None:
-    """What no foreign key could do: items, steps and comparisons outlive the sessions that they name."""
+    """What no foreign key could do: items, steps, comparisons and copies outlive the sessions that they name."""
     batch_forgetting.release_sessions(work, names)
     work.execute(update(_STEPS).where(_STEPS.c.session_id.in_(list(names))).values(session_id=None))
     comparing.sessions_deleted(work, names)
+    copies.pass_on(work, names)

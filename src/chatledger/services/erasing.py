@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, delete, func, insert, literal, or_, select, union, update
 
-from chatledger.dialects.types import Identifier, Timestamp
+from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.errors import InvalidInput, SessionHeld
 from chatledger.ids import new_id
 from chatledger.models import Workflow, WorkflowExecution, WorkflowStep
@@ -233,9 +233,16 @@ _KEEP_SESSION = insert(sessions).from_select(
     ).where(sessions.c.session_id == _SESSION),
     include_defaults=False,
 )
+# Copies of what is erased, so that a message is not counted twice where another user has a copy of it.
 _KEEP_MESSAGES = insert(messages).from_select(
-    ["session_id", "content", *_KEPT],
-    select(_NEW, literal(""), *(messages.c[name] for name in _KEPT))
+    ["session_id", "content", *_KEPT, "copied_from", "copied_sequence"],
+    select(
+        _NEW,
+        literal(""),
+        *(messages.c[name] for name in _KEPT),
+        func.coalesce(messages.c.copied_from, messages.c.session_id, type_=Identifier()),
+        func.coalesce(messages.c.copied_sequence, messages.c.sequence_number, type_=Whole),
+    )
     .where(messages.c.session_id == _SESSION)
     .order_by(messages.c.sequence_number),
     include_defaults=False,

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Table, bindparam, func, insert, or_, selec
 
 from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.errors import MessageNotFound, SessionExists
+from chatledger.services import copies
 from chatledger.services.ownership import SESSION_KEY, place, require_visible, this_session
 from chatledger.services.rows import messages, metadata, sessions
 from chatledger.services.work import Work
@@ -51,6 +52,7 @@ def fork(work: Work, session_id: str, new: str, *, at: int | None, title: str | 
         if at is not None and at > last:
             raise MessageNotFound(session_id, at)
         raise SessionExists(new)
+    copies.hold_sources(work, session_id)
     # Up to the number that was read with the session: what is appended meanwhile stays out.
     bounds = {"session": session_id, "new": new, "at": reached}
     work.execute(_copy(messages, messages.c.sequence_number <= _AT), bounds)

@@ -9,16 +9,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import bindparam, delete
-
-from chatledger.dialects.types import Whole, dollars, to_moment
+from chatledger.dialects.types import dollars, to_moment
 from chatledger.errors import InvalidInput, MessageNotFound
 from chatledger.models import Message as MessageRow
 from chatledger.models.base import table_of
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.costs import PriceList, is_countable
 from chatledger.schemas.fields import MAX_COUNT, identifier, validated, whole
-from chatledger.schemas.message import SettledMessage
+from chatledger.schemas.message import SettledMessage, origin_of
 from chatledger.schemas.stored import to_row
 from chatledger.services.appending import (
     Stored,
@@ -29,12 +27,12 @@ from chatledger.services.appending import (
     placed,
     with_keys,
 )
-from chatledger.services.audit import MESSAGES_DELETED, attribute
 from chatledger.services.history import history_statement
-from chatledger.services.ownership import in_visible_session, place, require_visible
+from chatledger.services.ownership import place, require_visible
 from chatledger.services.pricing import price_list
 from chatledger.services.registration import register_models
-from chatledger.services.rows import from_row, messages, to_messages
+from chatledger.services.removing import remove
+from chatledger.services.rows import from_row, to_messages
 from chatledger.services.work import Service, logger
 from chatledger.vocabulary import Outcome, Role
 
@@ -160,6 +158,7 @@ class Messages(Service):
                 row["priced_from"] = message.priced_from
             else:
                 listed.price(row)
+            row |= origin_of(message)
             added.append({"session_id": session_id, "sequence_number": last, **row})
             result.append(from_row(session_id, last, row))
             if message.key is not None:
@@ -255,13 +254,11 @@ class Messages(Service):
             MessageNotFound: the session is empty.
         """
         identifier(session_id, "session_id")
-        lock_session(self._work, session_id)
+        lock_session(self._work, session_id, deleting=True)
         newest = self.history(session_id, last=1)
         if not newest:
             raise MessageNotFound(session_id)
-        parameters = {**place(self._work, session_id), "number": newest[0].sequence_number}
-        self._work.execute(_DELETE_ONE, parameters)
-        attribute(self._work, session_id, MESSAGES_DELETED)
+        remove(self._work, session_id, newest[0].sequence_number)
         return newest[0]
 
     def clear(self, session_id: str) -> int:
@@ -271,11 +268,8 @@ class Messages(Service):
             SessionNotFound, SessionClosed: as `append`.
         """
         identifier(session_id, "session_id")
-        lock_session(self._work, session_id)
-        gone = self._work.change(_DELETE_ALL, place(self._work, session_id))
-        if gone:
-            attribute(self._work, session_id, MESSAGES_DELETED)
-        return gone
+        lock_session(self._work, session_id, deleting=True)
+        return remove(self._work, session_id)
 
     def redact(self, session_id: str, sequence_number: int, *, replacement: str = REDACTED) -> Message:
         """Replace the text of a message and drop its payload, metadata and name. Its number, times, tokens and cost stay.
@@ -294,7 +288,3 @@ class Messages(Service):
 
 
 _TABLE = table_of(MessageRow)
-_NUMBER = bindparam("number", type_=Whole)
-
-_DELETE_ALL = delete(messages).where(in_visible_session())
-_DELETE_ONE = _DELETE_ALL.where(messages.c.sequence_number == _NUMBER)

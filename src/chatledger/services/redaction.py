@@ -38,11 +38,12 @@ def redact(work: Work, old: Message, replacement: str) -> Message:
     annotating.redact(work, session_id, number)
     audit.record_for(work, session_id, "message.redacted", details={"message": number})
     logger.info("message redacted", extra={"session_id": session_id, "sequence_number": number})
-    return from_row(session_id, number, {**row, "priced_from": old.priced_from})
+    return from_row(session_id, number, {**row, **old.model_dump(include=_STAYS)})
 
 
 _REDACTED = ("content", "payload", "metadata", "name", "digest", "search_text")
 _KEPT = set(NewMessage.model_fields) - {"content", "payload", "metadata", "name"}
+_STAYS = {"priced_from", "copied_from", "copied_sequence"}
 _THIS = in_visible_session() & (messages.c.sequence_number == bindparam("number", type_=Whole))
 _LINE = select(*COLUMNS).where(_THIS)
 _REDACT = (

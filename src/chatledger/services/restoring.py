@@ -13,7 +13,7 @@ from chatledger.dialects.types import EncodedDocument, Identifier, Timestamp
 from chatledger.errors import SessionClosed
 from chatledger.schemas import NewSession, Session
 from chatledger.schemas.fields import validated
-from chatledger.services import audit, creation, lifecycle, limits, registration, snapshotting
+from chatledger.services import audit, copies, creation, lifecycle, limits, registration, snapshotting
 from chatledger.services.ownership import SESSION_KEY, place, require_visible
 from chatledger.services.rows import SESSION_FIELDS, messages, metadata, sessions
 from chatledger.services.snapshot_body import fields_of, number_of, stored_row
@@ -74,7 +74,12 @@ def over(work: Work, row: Any, before: int, status: Status, *, reason: str | Non
         )
         work.execute(statement, {"session": session_id})
         audit.attribute(work, session_id, audit.MESSAGES_DELETED, reason=f"restoring snapshot {row.snapshot_number}")
-    _insert(work, session_id, row, only=set(changes.removed + changes.changed))
+    brought_back = set(changes.removed + changes.changed)
+    relatives = copies.relatives(work, session_id) if brought_back else []
+    copies.hold(work, relatives)
+    _insert(work, session_id, row, relatives, only=brought_back)
+    if changes.added:
+        copies.pass_on(work, [session_id], changes.added)
     _write_fields(work, session_id, fields, status)
     limits.arm(work, session_id)  # other defaults may hold in another project
     details = {
@@ -103,7 +108,9 @@ def as_new(work: Work, row: Any, new: str, *, reason: str | None) -> Session:
         "metadata": {key: from_json(value) for key, value in fields["metadata"].items()},
     }
     creation.create(work, validated(NewSession, given))
-    _insert(work, new, row)
+    relatives = [row.session_id, *copies.relatives(work, row.session_id)]
+    copies.hold(work, relatives)
+    _insert(work, new, row, relatives)
     origin = {"forked_from": row.session_id, "forked_at": row.last_sequence}
     work.execute(update(sessions).where(sessions.c.session_id == new).values(origin))
     details = {"snapshot": row.snapshot_number, "messages": row.message_count}
@@ -111,8 +118,8 @@ def as_new(work: Work, row: Any, new: str, *, reason: str | None) -> Session:
     return lifecycle.fetch(work, new)
 
 
-def _insert(work: Work, session_id: str, row: Any, only: set[int] | None = None) -> None:
-    """Insert the messages of a snapshot, or those of some numbers."""
+def _insert(work: Work, session_id: str, row: Any, relatives: Sequence[str], only: set[int] | None = None) -> None:
+    """Insert the messages of a snapshot, or those of some numbers. Those that are in a related session are copies."""
     lines = snapshotting.contents(row)
     next(lines, None)  # the header
     batch: list[dict[str, Any]] = []
@@ -120,10 +127,15 @@ def _insert(work: Work, session_id: str, row: Any, only: set[int] | None = None)
         if only is None or number_of(line) in only:
             batch.append(stored_row(session_id, line))
         if len(batch) == _BATCH:
-            work.insert_rows(messages, batch)
+            _insert_linked(work, relatives, batch)
             batch = []
     if batch:
-        work.insert_rows(messages, batch)
+        _insert_linked(work, relatives, batch)
+
+
+def _insert_linked(work: Work, relatives: Sequence[str], rows: list[dict[str, Any]]) -> None:
+    copies.link(work, relatives, rows)
+    work.insert_rows(messages, rows)
 
 
 def _write_fields(work: Work, session_id: str, fields: dict[str, Any], status: Status) -> None:

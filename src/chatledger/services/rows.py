@@ -55,6 +55,8 @@ MESSAGE = (
     _plain(messages.c.outcome).label("outcome"),
     messages.c.key,
     messages.c.created_at,
+    messages.c.copied_from,
+    messages.c.copied_sequence,
 )
 
 
@@ -119,7 +121,7 @@ def to_messages(rows: Sequence[Sequence[Any]]) -> list[Message]:
 
 def _message(row: Any) -> dict[str, Any]:
     (session_id, number, role, content, payload, extra, name, call, model, given, written, cached, reasoned, used, took,
-     cost, priced, outcome, key, created) = row  # fmt: skip
+     cost, priced, outcome, key, created, copied_from, copied_sequence) = row  # fmt: skip
     return {
         "session_id": session_id,
         "sequence_number": number,
@@ -141,6 +143,8 @@ def _message(row: Any) -> dict[str, Any]:
         "outcome": outcome,
         "key": key,
         "created_at": to_moment(created),
+        "copied_from": copied_from,
+        "copied_sequence": copied_sequence,
     }
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select, text
 
-from chatledger.dialects.fulltext import CANDIDATES, Query, Scope, parse
+from chatledger.dialects.fulltext import CANDIDATES, LIVE, Query, Scope, parse
 from chatledger.dialects.types import Timestamp
 from chatledger.errors import CorruptDatabase, InvalidInput
 from chatledger.schemas import Page, SearchHit, SessionHit
-from chatledger.schemas.fields import identifier, moment
+from chatledger.schemas.fields import flags, identifier, moment
 from chatledger.services.cursors import NOT_A_CURSOR, limited, pack, unpack
 from chatledger.services.rows import sessions
 from chatledger.services.snippets import Highlighter
@@ -29,6 +29,11 @@ _CONDITIONS = {
     "since": "m.created_at >= :since",
     "until": "m.created_at < :until",
 }
+
+#: A copy is left out where its original is in the scope of the search, too. Role and time of both are the same.
+#: A subquery with one value, because PostgreSQL may read all sessions for an EXISTS.
+_ORIGINAL = "SELECT o.session_id FROM chatledger_sessions AS o WHERE o.session_id = m.copied_from"
+_OF_SESSIONS = ("owner", "user_id", "project_id")
 
 #: Characters of a message that a snippet is looked for in; as many as PostgreSQL indexes.
 _SNIPPET_FROM = 100_000
@@ -58,6 +63,7 @@ class Search(Service):
         role: Role | str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        include_copies: bool = False,
         limit: int = 20,
         cursor: str | None = None,
         highlight: tuple[str, str] = ("**", "**"),
@@ -67,11 +73,17 @@ class Search(Service):
         `since` is the earliest message wanted, `until` the first not wanted. Pages are a view of the moment: messages
         added between two pages may move others.
 
+        A message that forks, restored copies or imported branches hold as well is found once, as the original. A copy is
+        found where its original is not among the messages that are searched: with `session_id`, which searches all of a
+        session, or when the original's session has expired or has another owner or project than the filters say.
+        `include_copies=True` finds every copy.
+
         Raises:
             InvalidInput: a filter that is none (the query itself never is).
         """
+        flags(include_copies=include_copies)
         filters = _filters(self._work.owner, user_id, session_id, project_id, role, since, until)
-        return self._find(query, filters, limit, cursor, highlight, by_session=False)
+        return self._find(query, filters, limit, cursor, highlight, by_session=False, include_copies=include_copies)
 
     def sessions(
         self,
@@ -83,17 +95,19 @@ class Search(Service):
         role: Role | str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        include_copies: bool = False,
         limit: int = 20,
         cursor: str | None = None,
         highlight: tuple[str, str] = ("**", "**"),
     ) -> Page[SessionHit]:
-        """Sessions that match, each once, by its best message.
+        """Sessions that match, each once, by its best message. Copies are left out as in `messages`.
 
         Raises:
             InvalidInput: a filter that is none (the query itself never is).
         """
+        flags(include_copies=include_copies)
         filters = _filters(self._work.owner, user_id, session_id, project_id, role, since, until)
-        return self._find(query, filters, limit, cursor, highlight, by_session=True)
+        return self._find(query, filters, limit, cursor, highlight, by_session=True, include_copies=include_copies)
 
     def _find(
         self,
@@ -104,6 +118,7 @@ class Search(Service):
         highlight: tuple[str, str],
         *,
         by_session: bool,
+        include_copies: bool,
     ) -> Page[Any]:
         limit = limited(limit, 200)
         kind = "found sessions" if by_session else "found messages"
@@ -117,7 +132,10 @@ class Search(Service):
         query = parse(typed)
         if not query.groups:
             return Page[hit](items=())  # type: ignore[valid-type]  # parametrised by what is found
-        rows, cut = self._rows(query, filters, limit + 1, offset, by_session=by_session)
+        conditions = [_CONDITIONS[name] for name in filters]
+        if not include_copies and "session_id" not in filters:
+            conditions.append(_is_original(filters))
+        rows, cut = self._rows(query, filters, tuple(conditions), limit + 1, offset, by_session=by_session)
         highlighter = Highlighter(query, marks)
         try:
             items = tuple(
@@ -130,15 +148,22 @@ class Search(Service):
         return Page[hit](  # type: ignore[valid-type]
             items=items,
             next_cursor=pack(kind, offset + limit) if len(rows) > limit else None,
-            truncated=cut or (bool(rows) and rows[0]["matched"] > CANDIDATES),
+            truncated=cut,
         )
 
     def _rows(
-        self, query: Query, filters: dict[str, Any], limit: int, offset: int, *, by_session: bool
+        self,
+        query: Query,
+        filters: dict[str, Any],
+        conditions: tuple[str, ...],
+        limit: int,
+        offset: int,
+        *,
+        by_session: bool,
     ) -> tuple[list[dict[str, Any]], bool]:
         """The rows of a page, one more than it holds, and whether older matches were not looked at."""
         scope = Scope(
-            conditions=tuple(_CONDITIONS[name] for name in filters),
+            conditions=conditions,
             parameters=filters,
             messages_in_scope=self._size_of_scope(filters),
         )
@@ -149,8 +174,10 @@ class Search(Service):
         statement = _page(candidates.sql, timed=timed, by_session=by_session)
         parameters = {**candidates.parameters, "limit": limit, "offset": offset}
         rows = [dict(row) for row in self._work.execute(statement, parameters).mappings()]
-        cut = candidates.cut and bool(self._work.execute(text(f"SELECT {candidates.cut}"), parameters).scalar_one())
-        return rows, bool(cut)
+        cut = bool(rows) and rows[0]["matched"] > CANDIDATES
+        if not cut and candidates.cut:
+            cut = bool(self._work.execute(text(f"SELECT {candidates.cut}"), parameters).scalar_one())
+        return rows, cut
 
     def _size_of_scope(self, filters: dict[str, Any]) -> int | None:
         """How many messages the scope holds, where that is quick to know."""
@@ -191,6 +218,13 @@ def _filters(
         if time is not None:
             found[name] = moment(time, name)
     return found
+
+
+def _is_original(filters: dict[str, Any]) -> str:
+    """The condition that leaves copies out whose original is found in their place."""
+    wanted = [LIVE, *(_CONDITIONS[name] for name in _OF_SESSIONS if name in filters)]
+    there = " AND ".join(condition.replace("s.", "o.", 1) for condition in wanted)
+    return f"(m.copied_from IS NULL OR ({_ORIGINAL} AND {there}) IS NULL)"
 
 
 def marks_of(given: Any) -> tuple[str, str]:

@@ -4,6 +4,9 @@ The first line is the session's, then comes one for each message in the order of
 database holds them (JSON as its text, money in nano-dollars), so that a line is equal exactly when the message is.
 Columns that were added since the first version stand at the end of a line, by name, where a message has them: the
 lines of older snapshots are still equal to those of the same messages today.
+
+What a message was copied from is not in its line. It changes when an original is deleted, which does not change the
+conversation, and a line would keep the id of a session that has been erased. A restore finds it out again.
 """
 
 from __future__ import annotations
@@ -29,12 +32,12 @@ _READABLE = (1, 2)
 
 #: What is read of a message for a snapshot.
 _LATER = ("reasoning_tokens", "priced_from", "outcome")
-_FIRST = (*(column for column in MESSAGE if column.name not in _LATER), messages.c.digest)
+_LEFT_OUT = ("copied_from", "copied_sequence")
+_FIRST = (*(column for column in MESSAGE if column.name not in (*_LATER, *_LEFT_OUT)), messages.c.digest)
 COLUMNS = (*_FIRST, *(column for column in MESSAGE if column.name in _LATER))
 _ALL = tuple(column.name for column in COLUMNS)
 _NAMES = _ALL[: len(_FIRST)]
 _CREATED = _NAMES.index("created_at")
-_PLACES = [_ALL.index(column.name) for column in MESSAGE]
 #: A snapshot is never unpacked further than its own size; this much at a time.
 _CHUNK = 64 * 1024
 
@@ -110,7 +113,7 @@ def _stamped(moment: Any) -> str:
 def row_of(session_id: str, line: str) -> list[Any]:
     """A row of `MESSAGE` again, from a line."""
     values = _values(session_id, line)
-    return [values[_ALL[place]] for place in _PLACES]
+    return [values.get(column.name) for column in MESSAGE]
 
 
 def _values(session_id: str, line: str) -> dict[str, Any]:

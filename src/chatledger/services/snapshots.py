@@ -110,7 +110,9 @@ class Snapshots(Service):
         owner, limits and holds stay, and numbers go on from the highest there ever was. A `checkpoint` is taken before,
         so that it can be undone. The session must be open.
 
-        As a new session it belongs to the same user, is active and, like a fork, says where it comes from.
+        As a new session it belongs to the same user, is active and, like a fork, says where it comes from. Messages that
+        the ledger still holds are copies (`Message.copied_from`); those that were deleted or changed since the snapshot
+        are originals.
 
         Raises:
             SnapshotNotFound: no such snapshot, or its session belongs to another user.
@@ -121,7 +123,7 @@ class Snapshots(Service):
         why = stated(reason)
         row = find(self._work, snapshot_id)
         if as_session_id is None:
-            lock(self._work, row.session_id)
+            lock(self._work, row.session_id, deleting=True)
             status = restoring.require_open(self._work, row.session_id)
             before = take(
                 self._work, row.session_id, SnapshotKind.CHECKPOINT, reason=f"before restoring {snapshot_id}"[:1000]

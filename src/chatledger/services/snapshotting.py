@@ -37,13 +37,14 @@ snapshots = table_of(SnapshotRow)
 _BATCH = 500
 
 
-def lock(work: Work, session_id: str) -> Any:
-    """Lock a session, whatever its status, until the transaction ends; its counters and status.
+def lock(work: Work, session_id: str, *, deleting: bool = False) -> Any:
+    """Lock a session, whatever its status, until the transaction ends; its counters and status. `deleting` keeps its
+    messages from being copied.
 
     Raises:
         SessionNotFound: no such session, or it belongs to another user.
     """
-    row = work.execute(_LOCK, place(work, session_id)).one_or_none()
+    row = work.execute(_LOCK_WHOLE if deleting else _LOCK, place(work, session_id)).one_or_none()
     if row is None:
         raise SessionNotFound(session_id)
     return row
@@ -129,11 +130,9 @@ def to_snapshot(row: Any) -> Snapshot:
 
 _NUMBER = bindparam("number", type_=Whole)
 _COUNTERS = ("message_count", "total_tokens", "total_duration_ms", "total_cost", "last_sequence")
-_LOCK = (
-    select(sessions.c.status, *(sessions.c[name] for name in _COUNTERS))
-    .where(this_session())
-    .with_for_update(key_share=True)
-)
+_STATE = select(sessions.c.status, *(sessions.c[name] for name in _COUNTERS)).where(this_session())
+_LOCK = _STATE.with_for_update(key_share=True)
+_LOCK_WHOLE = _STATE.with_for_update()
 _NEXT_NUMBER = select(func.coalesce(func.max(snapshots.c.snapshot_number), 0) + 1).where(
     snapshots.c.session_id == SESSION_KEY
 )

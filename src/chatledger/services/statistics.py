@@ -51,6 +51,9 @@ class Statistics(Service):
     over models, projects, users, roles or periods add up to `overview` with the same filters, but for `sessions`. A
     ledger that is limited to a user counts that user's messages alone.
 
+    A message counts once. Forks, restored copies and imported branches hold copies of messages (`Message.copied_from`):
+    they are left out, and a session that holds nothing else is not counted; `include_copies=True` counts them as well.
+
     Raises, each of them:
         InvalidInput: a time without zone, an unknown time zone or word, or too many periods.
         SessionNotFound: `session_id` names no session, or another user's.

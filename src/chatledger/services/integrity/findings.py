@@ -44,6 +44,7 @@ KINDS = {
     "counters": Kind(_REPAIR),
     "usage": Kind(_REPAIR),
     "sequence": Kind(_REPAIR),
+    "copies": Kind(f"{_REPAIR} (one copy of each message that was deleted by SQL becomes the original)"),
     "constraints": Kind("run `chatledger db check` without --quick, which says which rows"),
     "json": Kind(f"{_REPAIR} (the text is set aside in the session's metadata)"),
     "words": Kind(_REPAIR),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import func, select
 
 from chatledger.dialects.integrity import Unreadable
+from chatledger.models.copies import holders
 from chatledger.services.integrity import batches, comparisons, counters, orphans, schedules, usage, workflows
 from chatledger.services.integrity.findings import NAMED, Findings
 from chatledger.services.integrity.stored import TABLES, Progress, scan
@@ -44,6 +45,9 @@ def look(work: Work, findings: Findings, *, full: bool, progress: Progress | Non
     with findings.probing(work, "sequence numbers"):
         for session_id, number in counters.below_one(work):
             findings.add("sequence", f"{session_id!r} #{number}")
+    with findings.probing(work, "copies"):
+        for session_id in work.execute(holders()).scalars():
+            findings.add("copies", repr(session_id))
     if full:
         with findings.probing(work, "timeouts"):
             for session_id in schedules.forgotten(work, work.now()):

@@ -90,6 +90,7 @@ def recover(work: Work, session_id: str, found: list[Orphaned]) -> str:
         if table is _TIMEOUTS:
             values["next_check_at"] = None
         work.execute(update(table).where(table.c.session_id == session_id).values(values))
+    work.execute(update(messages).where(messages.c.copied_from == session_id).values(copied_from=new))
     return new
 
 

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from chatledger.dialects.integrity import Definition, Unreadable
 from chatledger.schemas import RepairAction
-from chatledger.services import audit, limits
+from chatledger.services import audit, copies, limits
 from chatledger.services.integrity import batches, counters, orphans, schedules, usage
 from chatledger.services.integrity.findings import listed
 from chatledger.services.integrity.schema import make_anew
@@ -41,6 +41,7 @@ class Repair:
         self._mend_batches()
         self._mend_numbers()
         self._mend_values()
+        self._note("copies", "promoted to originals", list(map(repr, copies.pass_on(self._work, None))))
         self._mend_counters()
         self._mend_usage()
         self._mend_timeouts()
