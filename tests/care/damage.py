@@ -151,13 +151,13 @@ DAMAGES: dict[str, Damage] = {
         {"orphans": 6},
     ),
     "a project that is not there": Damage(
-        ("DELETE FROM chatledger_projects",), {"foreign_keys": 1}, "project_id 'travel', of 4 sessions", {"foreign_keys": 1}
+        ("DELETE FROM chatledger_projects",), {"names": 1}, "project_id 'travel', in 4 rows", {}
     ),
     "a model that is not there": Damage(
         ("UPDATE chatledger_sessions SET model_id = 'unheard' WHERE session_id = 'work'",),
-        {"foreign_keys": 1},
-        "model_id 'unheard', of 1 sessions",
-        {"foreign_keys": 1},
+        {"names": 1},
+        "model_id 'unheard', in 1 rows",
+        {},
     ),
     "a wrong message count": Damage(
         ("UPDATE chatledger_sessions SET message_count = 7 WHERE session_id = 'work'",),

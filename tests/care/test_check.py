@@ -9,7 +9,7 @@ import pytest
 from chatledger import Ledger, Severity
 from tests.care.damage import CASES, DAMAGES, dump
 
-_NOTES = {"no_digest", "forks", "unused"}
+_NOTES = {"no_digest", "forks", "names", "unused"}
 
 
 def found(url: str, *, full: bool = True) -> tuple[dict[str, int], list[str]]:

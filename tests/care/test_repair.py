@@ -235,7 +235,7 @@ def test_many_defects_at_once(filled: str) -> None:
         DAMAGES[name].do(filled)
     done = repaired(filled, accept_changed=True)
     assert done.ok, done
-    assert {"orphans", "counters", "sequence", "foreign_keys", "json", "timeouts", "digest"} <= {
+    assert {"orphans", "counters", "sequence", "names", "json", "timeouts", "digest"} <= {
         act.kind for act in done.actions
     }
 

@@ -36,7 +36,6 @@ KINDS = {
         "or restore a backup"
     ),
     "unchecked": Kind("mend what else is found, then check again"),
-    "foreign_keys": Kind(_REPAIR),
     "orphans": Kind(f"{_REPAIR} (they become sessions of their own; --orphans drop deletes them)"),
     "batches": Kind(f"{_REPAIR} (items without a job get one, paused)"),
     "groupless": Kind("restore the comparison from a backup, or delete these rows by SQL"),
@@ -60,6 +59,7 @@ KINDS = {
     "no_digest": Kind("nothing: they were written without one, as the totals of erased users are", Severity.NOTE),
     "results": Kind("nothing: the session that an item was recorded as has been deleted", Severity.NOTE),
     "comparisons": Kind("nothing: a session of the comparison was deleted by SQL; its results stay", Severity.NOTE),
+    "names": Kind("they are registered by their next use, or now by `chatledger db repair`", Severity.NOTE),
     "forks": Kind("nothing: the session that they were copied from has been deleted", Severity.NOTE),
 }
 

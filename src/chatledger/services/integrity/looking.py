@@ -58,6 +58,9 @@ def look(work: Work, findings: Findings, *, full: bool, progress: Progress | Non
         with findings.probing(work, "sessions of comparisons"):
             for group_id, session_id in comparisons.without_session(work):
                 findings.add("comparisons", f"{session_id!r} of comparison {group_id!r}")
+        with findings.probing(work, "names"):
+            for column, name, number in orphans.unknown_names(work):
+                findings.add("names", f"{column} {name!r}, in {number} rows")
         with findings.probing(work, "forks"):
             for session_id in schedules.rootless(work):
                 findings.add("forks", repr(session_id))

@@ -71,7 +71,7 @@ class Repair:
         names = list(orphans.unknown_names(self._work))
         for column, name, _ in names:
             orphans.register(self._work, column, name)
-        self._note("foreign_keys", "names registered", [f"{column} {name!r}" for column, name, _ in names])
+        self._note("names", "registered", [f"{column} {name!r}" for column, name, _ in names])
 
     def _mend_orphans(self) -> None:
         found = sorted(orphans.orphaned(self._work), key=lambda orphan: orphan.session_id)
