@@ -54,7 +54,7 @@ class Dialect(ABC):
     title: ClassVar[str]
     #: The driver's package.
     driver: ClassVar[str]
-    #: Tables, columns and indexes that migrations make on this database and the models do not declare.
+    #: Tables, columns and indexes of the migrations that the models do not declare, or not as this database has them.
     undeclared: ClassVar[frozenset[str]] = frozenset()
     #: Whether a hot statement may go straight to the driver: true where there is no server whose loss must be noticed.
     direct: ClassVar[bool] = False
