@@ -656,24 +656,6 @@ BEGIN
             errors = u.errors + cell.errors,
             interruptions = u.interruptions + cell.interruptions
         WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role AND u.model_id = cell.model_id AND u.copied = cell.copied;
-        IF NOT FOUND AND cell.messages > 0 THEN
-            INSERT INTO chatledger_session_usage AS u (session_id, quarter, role, model_id, copied, messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
-            VALUES (cell.session_id, cell.quarter, cell.role, cell.model_id, cell.copied, cell.messages, cell.input_tokens, cell.output_tokens, cell.cached_tokens, cell.reasoning_tokens, cell.total_tokens, cell.cost, cell.priced, cell.duration_ms, cell.timed, cell.outcomes, cell.errors, cell.interruptions)
-            ON CONFLICT ON CONSTRAINT pk_chatledger_session_usage DO UPDATE SET
-            messages = u.messages + excluded.messages,
-            input_tokens = u.input_tokens + excluded.input_tokens,
-            output_tokens = u.output_tokens + excluded.output_tokens,
-            cached_tokens = u.cached_tokens + excluded.cached_tokens,
-            reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens,
-            total_tokens = u.total_tokens + excluded.total_tokens,
-            cost = u.cost + excluded.cost,
-            priced = u.priced + excluded.priced,
-            duration_ms = u.duration_ms + excluded.duration_ms,
-            timed = u.timed + excluded.timed,
-            outcomes = u.outcomes + excluded.outcomes,
-            errors = u.errors + excluded.errors,
-            interruptions = u.interruptions + excluded.interruptions;
-        END IF;
         DELETE FROM chatledger_session_usage AS u WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role AND u.model_id = cell.model_id AND u.copied = cell.copied AND u.messages = 0;
     END LOOP;
     RETURN NULL;
@@ -720,7 +702,6 @@ BEGIN
             WHERE session_id = cell.session_id;
             known := FOUND;
         END IF;
-        CONTINUE WHEN NOT known;
         UPDATE chatledger_session_usage AS u SET
             messages = u.messages + cell.messages,
             input_tokens = u.input_tokens + cell.input_tokens,
@@ -736,7 +717,7 @@ BEGIN
             errors = u.errors + cell.errors,
             interruptions = u.interruptions + cell.interruptions
         WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role AND u.model_id = cell.model_id AND u.copied = cell.copied;
-        IF NOT FOUND AND cell.messages > 0 THEN
+        IF NOT FOUND AND known AND cell.messages > 0 THEN
             INSERT INTO chatledger_session_usage AS u (session_id, quarter, role, model_id, copied, messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
             VALUES (cell.session_id, cell.quarter, cell.role, cell.model_id, cell.copied, cell.messages, cell.input_tokens, cell.output_tokens, cell.cached_tokens, cell.reasoning_tokens, cell.total_tokens, cell.cost, cell.priced, cell.duration_ms, cell.timed, cell.outcomes, cell.errors, cell.interruptions)
             ON CONFLICT ON CONSTRAINT pk_chatledger_session_usage DO UPDATE SET
@@ -846,7 +827,7 @@ BEGIN
                     OR cell.all_last > last_sequence);
             known := FOUND OR EXISTS (SELECT FROM chatledger_sessions WHERE session_id = cell.session_id);
         END IF;
-        CONTINUE WHEN NOT known OR (cell.messages = 0 AND cell.input_tokens = 0 AND cell.output_tokens = 0 AND cell.cached_tokens = 0 AND cell.reasoning_tokens = 0 AND cell.total_tokens = 0 AND cell.cost = 0 AND cell.priced = 0 AND cell.duration_ms = 0 AND cell.timed = 0 AND cell.outcomes = 0 AND cell.errors = 0 AND cell.interruptions = 0);
+        CONTINUE WHEN (cell.messages = 0 AND cell.input_tokens = 0 AND cell.output_tokens = 0 AND cell.cached_tokens = 0 AND cell.reasoning_tokens = 0 AND cell.total_tokens = 0 AND cell.cost = 0 AND cell.priced = 0 AND cell.duration_ms = 0 AND cell.timed = 0 AND cell.outcomes = 0 AND cell.errors = 0 AND cell.interruptions = 0);
         UPDATE chatledger_session_usage AS u SET
             messages = u.messages + cell.messages,
             input_tokens = u.input_tokens + cell.input_tokens,
@@ -862,7 +843,7 @@ BEGIN
             errors = u.errors + cell.errors,
             interruptions = u.interruptions + cell.interruptions
         WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role AND u.model_id = cell.model_id AND u.copied = cell.copied;
-        IF NOT FOUND AND cell.messages > 0 THEN
+        IF NOT FOUND AND known AND cell.messages > 0 THEN
             INSERT INTO chatledger_session_usage AS u (session_id, quarter, role, model_id, copied, messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
             VALUES (cell.session_id, cell.quarter, cell.role, cell.model_id, cell.copied, cell.messages, cell.input_tokens, cell.output_tokens, cell.cached_tokens, cell.reasoning_tokens, cell.total_tokens, cell.cost, cell.priced, cell.duration_ms, cell.timed, cell.outcomes, cell.errors, cell.interruptions)
             ON CONFLICT ON CONSTRAINT pk_chatledger_session_usage DO UPDATE SET

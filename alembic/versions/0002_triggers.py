@@ -281,10 +281,11 @@ OF_SESSION = """sum(c.messages) OVER s AS all_messages, sum(c.total_tokens) OVER
             row_number() OVER (PARTITION BY c.session_id ORDER BY c.quarter, c.role, c.model_id, c.copied) = 1 AS first"""
 ORDERED = "ORDER BY c.session_id, c.quarter, c.role, c.model_id, c.copied"
 CELL = " AND ".join(f"u.{name} = cell.{name}" for name in KEY)
-USE_CELL = f"""UPDATE chatledger_session_usage AS u SET
+MOVE_CELL = f"""UPDATE chatledger_session_usage AS u SET
             {LINES.join(f"{name} = u.{name} + cell.{name}" for name in NAMES)}
-        WHERE {CELL};
-        IF NOT FOUND AND cell.messages > 0 THEN
+        WHERE {CELL};"""
+# A message without a session, which a connection without foreign keys can leave behind, has no usage.
+ADD_CELL = f"""IF NOT FOUND AND known AND cell.messages > 0 THEN
             INSERT INTO chatledger_session_usage AS u ({COLUMNS})
             VALUES ({", ".join(f"cell.{name}" for name in (*KEY, *NAMES))})
             ON CONFLICT ON CONSTRAINT pk_chatledger_session_usage DO UPDATE SET
@@ -316,8 +317,8 @@ BEGIN
             WHERE session_id = cell.session_id;
             known := FOUND;
         END IF;
-        CONTINUE WHEN NOT known;
-        {USE_CELL}
+        {MOVE_CELL}
+        {ADD_CELL}
     END LOOP;
     RETURN NULL;
 END""",
@@ -338,7 +339,7 @@ BEGIN
                 total_cost = total_cost - cell.all_cost
             WHERE session_id = cell.session_id;
         END IF;
-        {USE_CELL}
+        {MOVE_CELL}
         {DROP_EMPTY_CELL}
     END LOOP;
     RETURN NULL;
@@ -376,8 +377,9 @@ BEGIN
                     OR cell.all_last > last_sequence);
             known := FOUND OR EXISTS (SELECT FROM chatledger_sessions WHERE session_id = cell.session_id);
         END IF;
-        CONTINUE WHEN NOT known OR ({" AND ".join(f"cell.{name} = 0" for name in NAMES)});
-        {USE_CELL}
+        CONTINUE WHEN ({" AND ".join(f"cell.{name} = 0" for name in NAMES)});
+        {MOVE_CELL}
+        {ADD_CELL}
         {DROP_EMPTY_CELL}
     END LOOP;
     RETURN NULL;

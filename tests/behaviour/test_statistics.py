@@ -280,8 +280,8 @@ def test_usage_follows_every_change(ledger: Ledger, url: str) -> None:
     raw("UPDATE chatledger_messages SET created_at = (SELECT min(created_at) FROM chatledger_messages), outcome = NULL, cost = 5,"
         " role = 'tool', model_id = 'm8' WHERE sequence_number % 5 = 0")  # fmt: skip
     raw("DELETE FROM chatledger_messages WHERE session_id = 's0' AND sequence_number > 20")
-    # The changes by SQL, originals that it moved among them, and no miscount.
-    assert {"digest", "copies"} == {finding.kind for finding in ledger.check().findings}
+    # The changes by SQL, originals that it moved and a model that it named among them, and no miscount.
+    assert {"digest", "copies", "names"} == {finding.kind for finding in ledger.check().findings}
     with ledger.read() as uow:
         assert counted(each(ledger)) == said(uow.statistics.overview(include_copies=True))
     with ledger.begin() as uow:

@@ -29,7 +29,7 @@ def test_check_names_what_it_finds_with_its_remedy(damaged: str) -> None:
         lines = result.stdout.splitlines()
         assert {
             "orphans: 6 defects",
-            "  messages: 4 of missing session 'home'",
+            "  chatledger_messages: 4 of missing session 'home'",
             "counters: 1 defect",
             "  'work': message_count is 7 and should be 5",
             "  run `chatledger db repair`",
