@@ -184,8 +184,8 @@ DAMAGES: dict[str, Damage] = {
         (
             "UPDATE chatledger_session_usage SET output_tokens = 5 WHERE session_id = 'trip'",
             "DELETE FROM chatledger_session_usage WHERE session_id = 'home'",
-            ("INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id, messages)"
-            " VALUES ('nobody', 1, 'user', '', 2)"),
+            ("INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id, copied, messages)"
+            " VALUES ('nobody', 1, 'user', '', 0, 2)"),
         ),
         {"usage": 3},
         "'trip'",

@@ -17,7 +17,7 @@ from chatledger.models import Base
 from chatledger.schemas.digest import digest_of
 from chatledger.services.integrity.orphans import free_key, make_recovery
 from chatledger.services.integrity.stored import Defect, matches, moment_of, wants_object
-from chatledger.services.rows import messages, metadata
+from chatledger.services.rows import messages, metadata, sessions
 from chatledger.services.work import Work
 from chatledger.vocabulary import BatchStatus, ItemStatus, Outcome, Role, SnapshotKind, Status
 
@@ -90,9 +90,13 @@ class SettingAside:
         return True
 
     def _keep(self, table: Table, defect: Defect, row: Mapping[str, Any]) -> None:
-        session_id = row["session_id"] if "session_id" in table.primary_key.columns else self._home(table)
-        parts = [str(part) for part in defect.key[1:]] if "session_id" in table.primary_key.columns else defect.key
-        key = "/".join(["repaired", table.name, *map(str, parts), defect.column])
+        # The audit log and metrics have a session in their key, but it may be empty or gone.
+        lives_with_session = table is sessions or any(
+            rule.referred_table is sessions for rule in table.foreign_key_constraints
+        )
+        session_id = row["session_id"] if lives_with_session else self._home(table)
+        parts = defect.key[1:] if lives_with_session else defect.key
+        key = "/".join(["repaired", table.name, *(str(part) for part in parts if part != ""), defect.column])
         entry = {
             "session_id": session_id,
             "key": free_key(self._work, session_id, key),
