@@ -59,7 +59,7 @@ def _money(value: Any) -> Decimal:
     rounded = amount.quantize(_NANO)
     if rounded != amount and not isinstance(value, float):
         raise ValueError("has more than nine decimals: round it to the nano-dollar")
-    return rounded
+    return rounded or Decimal(0)  # nothing is read back as 0, without decimals
 
 
 def no_flag(value: Any) -> Any:
