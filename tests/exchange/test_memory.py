@@ -15,7 +15,7 @@ from tests.exchange.exports import chatgpt, node
 from tests.support import sqlite
 
 #: Above what a batch of messages takes, far below what the file would.
-_MOST = 16 << 20
+_MOST = 24 << 20
 _TEXT = "a longer sentence of some sort, " * 60
 _COUNT = 10_000  # 20 MB
 
