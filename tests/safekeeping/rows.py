@@ -96,8 +96,8 @@ def stored(url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def _as_read(row: Row[Any]) -> tuple[Any, ...]:
-    # A minute is text on SQLite and a time without a zone on PostgreSQL.
-    return tuple(str(value)[:16] if name == "activity_hour" else value for name, value in row._mapping.items())
+    # An hour is text on SQLite and a time without a zone on PostgreSQL.
+    return tuple(str(value)[:13] if name == "activity_hour" else value for name, value in row._mapping.items())
 
 
 def without_restoration(rows: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
