@@ -96,7 +96,7 @@ def test_health(run: Command, url: str) -> None:
     assert f"ok (revision {HEAD})" == run.text("db", "health").splitlines()[0]
     assert {"ok": True, "reachable": True, "problems": []}.items() <= run.json("db", "health").items()
     with Ledger(url) as ledger:
-        ledger.downgrade("0004")
+        ledger.downgrade("0003")
     result = run("db", "health")
     assert (1, True) == (result.exit_code, result.stdout.startswith("schema  the database is at revision 0004"))
     document = run("db", "health", "--json")

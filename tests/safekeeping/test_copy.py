@@ -117,7 +117,7 @@ def test_a_source_must_be_there(tmp_path: Path, empty_url: str) -> None:
 
 def test_a_source_at_another_revision_is_refused_before_a_target_is_made(url: str, tmp_path: Path) -> None:
     with Ledger(url) as ledger:
-        ledger.downgrade("0004")
+        ledger.downgrade("0003")
     with pytest.raises(SchemaBehind):
         copy_ledger(url, tmp_path / "target.db")
     assert not (tmp_path / "target.db").exists()
