@@ -98,7 +98,7 @@ def test_health(run: Command, url: str) -> None:
     with Ledger(url) as ledger:
         ledger.downgrade("0003")
     result = run("db", "health")
-    assert (1, True) == (result.exit_code, result.stdout.startswith("schema  the database is at revision 0004"))
+    assert (1, True) == (result.exit_code, result.stdout.startswith("schema  the database is at revision 0003"))
     document = run("db", "health", "--json")
     assert (1, False, "schema") == (
         document.exit_code,
