@@ -119,7 +119,7 @@ def test_info_shows_sizes(run: Command) -> None:
     assert facts["tables"]["chatledger_messages"] > 0
     assert facts["indexes"]["ix_chatledger_sessions_activity"] > 0
     lines = run.text("db", "info").splitlines()
-    assert any(line.startswith("  messages ") and line.endswith(("iB", "bytes")) for line in lines)
+    assert any(line.startswith("  chatledger_messages ") and line.endswith(("iB", "bytes")) for line in lines)
 
 
 @pytest.mark.parametrize("command", ["backup", "maintain", "health"])
