@@ -82,6 +82,14 @@ _ON_POSTGRESQL = {
         ],
         "changed: function chatledger_touch",
     ),
+    "a function with another search path": (
+        ["ALTER FUNCTION chatledger_count_insert() SET search_path = pg_catalog"],
+        "changed: function chatledger_count_insert",
+    ),
+    "a function without a search path": (
+        ["ALTER FUNCTION chatledger_count_insert() RESET search_path"],
+        "changed: function chatledger_count_insert",
+    ),
     "another trigger": (
         [
             (

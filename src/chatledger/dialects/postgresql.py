@@ -164,10 +164,10 @@ class PostgreSQL(Dialect):
     def fingerprint(self, connection: Connection, tables: Collection[str]) -> dict[str, str]:
         found = {}
         schema = connection.execute(text("SELECT current_schema()")).scalar_one()
+        pinned = "SET search_path TO '{}', 'pg_temp'".format(schema.replace("'", "''"))  # another path is a difference
         for kind, query in _FINGERPRINT.items():
             for name, definition in connection.execute(text(query), {"tables": list(tables)}):
-                plain = re.sub(rf'"?\b{re.escape(schema)}\b"?\.', "", definition)
-                plain = re.sub(r"SET search_path TO [^\n]*", "SET search_path", plain)
+                plain = re.sub(rf'"?\b{re.escape(schema)}\b"?\.', "", definition).replace(pinned, "SET search_path")
                 found[f"{kind} {name}"] = re.sub(r"\s+", " ", plain)
         return found
 
