@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Table, and_, bindparam, insert, literal, update
 
+from chatledger.dialects.base import TABLE_PREFIX
 from chatledger.dialects.encoding import check_text
 from chatledger.dialects.segmentation import segment
 from chatledger.dialects.types import wire
@@ -107,7 +108,7 @@ class SettingAside:
 
     def _home(self, table: Table) -> str:
         if table.name not in self._homes:
-            self._homes[table.name] = make_recovery(self._work, table.name, {})
+            self._homes[table.name] = make_recovery(self._work, table.name.removeprefix(TABLE_PREFIX), {})
         return self._homes[table.name]
 
     def _set(self, table: Table, defect: Defect, values: Mapping[str, Any]) -> None:
