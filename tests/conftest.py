@@ -11,6 +11,7 @@ The PostgreSQL server starts when the first test asks for it.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,11 @@ from tests.support.shared import DATA_VARIABLE, shared_data_path
 # How long an example takes says more about the machine than about us; hangs have a timeout.
 hypothesis.settings.register_profile("chatledger", deadline=None)
 hypothesis.settings.load_profile("chatledger")
+
+
+# A shell starts what runs in the background with SIGINT ignored, and children inherit that: a test
+# that interrupts one would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

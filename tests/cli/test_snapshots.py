@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import select
 
 from chatledger import Ledger, models
 from tests.cli.conftest import Command
@@ -141,13 +141,12 @@ def test_an_unknown_kind_is_misuse(trip: Command) -> None:
 def change(url: str, session_id: str) -> None:
     """Take the first message away, change the second, and the title."""
     with Ledger(url) as ledger, ledger.begin() as uow:
-        message = models.Message
-        uow.session.execute(delete(message).where(message.session_id == session_id, message.sequence_number == 1))
-        uow.session.execute(
-            update(message)
-            .where(message.session_id == session_id, message.sequence_number == 2)
-            .values(content="[redacted]")
+        first, second = uow.session.scalars(
+            select(models.Message).where(models.Message.session_id == session_id).order_by("sequence_number").limit(2)
         )
+        uow.session.delete(first)
+        second.content = "[redacted]"
+        uow.session.flush()
         uow.sessions.update(session_id, title="Another")
 
 
