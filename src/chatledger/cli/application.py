@@ -1,43 +1,15 @@
-"""The application: every command under its name."""
+"""The application: every command under its name, imported when it is called."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
+from typer.main import get_command
 
 from chatledger import __version__
-from chatledger.cli import (
-    adopting,
-    annotating,
-    audit,
-    batch,
-    cleanup,
-    comparing,
-    comparing_live,
-    database,
-    demo,
-    exporting,
-    importing,
-    lifecycle,
-    messages,
-    metadata,
-    metrics,
-    models,
-    projects,
-    query,
-    reporting,
-    retention,
-    safekeeping,
-    search,
-    sessions,
-    snapshots,
-    stats,
-    sweeping,
-    timeouts,
-    upkeep,
-    workflows,
-)
 from chatledger.cli.failures import Commands
 
 _TALK = "Conversations"
@@ -48,17 +20,125 @@ _FILES = "Files"
 _TRIALS = "Experiments"
 _SYSTEM = "The database"
 
+
+class _Entry(NamedTuple):
+    """A command (a function) or a group of them (a `typer.Typer`), by its module in this package and its name there."""
+
+    module: str
+    name: str
+    panel: str | None
+
+
+_ENTRIES = {
+    "demo": _Entry("demo", "demo", _SYSTEM),
+    "init": _Entry("database", "init", _SYSTEM),
+    "create": _Entry("sessions", "create", _TALK),
+    "add": _Entry("messages", "add", _TALK),
+    "query": _Entry("query", "query", _TALK),
+    "history": _Entry("messages", "history", _TALK),
+    "list": _Entry("sessions", "list_", _TALK),
+    "search": _Entry("search", "search", _TALK),
+    "stats": _Entry("stats", "stats", _TALK),
+    "fork": _Entry("sessions", "fork", _TALK),
+    "delete": _Entry("sessions", "delete", _TALK),
+    "annotate": _Entry("annotating", "annotate", _SAID),
+    "pause": _Entry("lifecycle", "pause", _LIFE),
+    "resume": _Entry("lifecycle", "resume", _LIFE),
+    "archive": _Entry("lifecycle", "archive", _LIFE),
+    "expire": _Entry("lifecycle", "expire", _LIFE),
+    "fail": _Entry("lifecycle", "fail", _LIFE),
+    "reopen": _Entry("lifecycle", "reopen", _LIFE),
+    "hold": _Entry("lifecycle", "hold", _LIFE),
+    "release": _Entry("lifecycle", "release", _LIFE),
+    "purge": _Entry("retention", "purge", _LIFE),
+    "erase-user": _Entry("retention", "erase_user", _LIFE),
+    "cleanup": _Entry("cleanup", "cleanup", _LIFE),
+    "audit": _Entry("audit", "audit", _LIFE),
+    "import": _Entry("importing", "import_", _FILES),
+    "adopt": _Entry("adopting", "adopt", _FILES),
+    "export": _Entry("exporting", "export", _FILES),
+    "report": _Entry("reporting", "report", _FILES),
+    # The names that scripts around older chat stores call; not shown.
+    "chat-init": _Entry("sessions", "create", None),
+    "chat-history": _Entry("messages", "history", None),
+    "chat-cleanup": _Entry("cleanup", "cleanup", None),
+    # Groups.
+    "db": _Entry("database", "app", _SYSTEM),
+    "metadata": _Entry("metadata", "app", _TALK),
+    "project": _Entry("projects", "app", _SYSTEM),
+    "model": _Entry("models", "app", _SYSTEM),
+    "annotation": _Entry("annotating", "app", _SAID),
+    "metric": _Entry("metrics", "app", _SAID),
+    "snapshot": _Entry("snapshots", "app", _LIFE),
+    "timeouts": _Entry("sweeping", "app", _LIFE),
+    "compare": _Entry("comparing_live", "app", _TRIALS),
+    "workflow": _Entry("workflows", "app", _WORK),
+    "batch": _Entry("batch", "app", _TALK),
+}
+
+
+class _LazyCommands(MutableMapping[str, Any]):
+    """Commands by name, each imported when it is asked for: all of them would be a second at every start."""
+
+    # Any: the class of a command depends on the release of typer.
+
+    def __init__(self) -> None:
+        self._built: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._built:
+            self._built[name] = _build(name, _ENTRIES[name])
+        return self._built[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._built[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("the commands are fixed")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_ENTRIES)
+
+    def __len__(self) -> int:
+        return len(_ENTRIES)
+
+
+def _build(name: str, entry: _Entry) -> Any:
+    found = getattr(import_module(f"chatledger.cli.{entry.module}"), entry.name)
+    parent = typer.Typer(add_completion=False, rich_markup_mode=_MARKUP, context_settings=_CONTEXT)
+    # With a callback, a single command stays one of a group.
+    parent.callback()(lambda: None)
+    if isinstance(found, typer.Typer):
+        parent.add_typer(found, name=name, rich_help_panel=entry.panel)
+    else:
+        parent.command(name, rich_help_panel=entry.panel, hidden=entry.panel is None)(found)
+    group: Any = get_command(parent)
+    return group.commands[name]
+
+
+class _Application(Commands):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _LazyCommands()
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
+        return list(self.commands)
+
+
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
+# Lines of a docstring flow together.
+_MARKUP: Literal["markdown"] = "markdown"
+
 app = typer.Typer(
     name="chatledger",
-    cls=Commands,
+    cls=_Application,
     help="Keeps the conversations of LLM chats and agents in a database.",
     epilog="Start with `chatledger demo`.",
     no_args_is_help=True,
     add_completion=False,
-    # Lines of a docstring flow together.
-    rich_markup_mode="markdown",
+    rich_markup_mode=_MARKUP,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=_CONTEXT,
 )
 
 
@@ -84,65 +164,3 @@ def root(
     ] = False,
 ) -> None:
     """What stands before the command."""
-
-
-app.command("demo", rich_help_panel=_SYSTEM)(demo.demo)
-database.app.command("backup")(safekeeping.backup)
-database.app.command("restore")(safekeeping.restore)
-database.app.command("copy")(safekeeping.copy)
-database.app.command("maintain")(upkeep.maintain)
-database.app.command("health")(upkeep.health)
-
-app.command("init", rich_help_panel=_SYSTEM)(database.init)
-app.add_typer(database.app, name="db", rich_help_panel=_SYSTEM)
-
-app.command("create", rich_help_panel=_TALK)(sessions.create)
-app.command("add", rich_help_panel=_TALK)(messages.add)
-app.command("query", rich_help_panel=_TALK)(query.query)
-app.command("history", rich_help_panel=_TALK)(messages.history)
-app.command("list", rich_help_panel=_TALK)(sessions.list_)
-app.command("search", rich_help_panel=_TALK)(search.search)
-app.command("stats", rich_help_panel=_TALK)(stats.stats)
-app.command("fork", rich_help_panel=_TALK)(sessions.fork)
-app.command("delete", rich_help_panel=_TALK)(sessions.delete)
-app.add_typer(metadata.app, name="metadata", rich_help_panel=_TALK)
-
-app.add_typer(projects.app, name="project", rich_help_panel=_SYSTEM)
-app.add_typer(models.app, name="model", rich_help_panel=_SYSTEM)
-app.command("annotate", rich_help_panel=_SAID)(annotating.annotate)
-app.add_typer(annotating.app, name="annotation", rich_help_panel=_SAID)
-app.add_typer(metrics.app, name="metric", rich_help_panel=_SAID)
-
-app.command("pause", rich_help_panel=_LIFE)(lifecycle.pause)
-app.command("resume", rich_help_panel=_LIFE)(lifecycle.resume)
-app.command("archive", rich_help_panel=_LIFE)(lifecycle.archive)
-app.command("expire", rich_help_panel=_LIFE)(lifecycle.expire)
-app.command("fail", rich_help_panel=_LIFE)(lifecycle.fail)
-app.command("reopen", rich_help_panel=_LIFE)(lifecycle.reopen)
-app.command("hold", rich_help_panel=_LIFE)(lifecycle.hold)
-app.command("release", rich_help_panel=_LIFE)(lifecycle.release)
-app.add_typer(snapshots.app, name="snapshot", rich_help_panel=_LIFE)
-timeouts.app.command("sweep")(sweeping.sweep)
-timeouts.app.command("watch")(sweeping.watch)
-app.add_typer(timeouts.app, name="timeouts", rich_help_panel=_LIFE)
-app.command("purge", rich_help_panel=_LIFE)(retention.purge)
-app.command("erase-user", rich_help_panel=_LIFE)(retention.erase_user)
-app.command("cleanup", rich_help_panel=_LIFE)(cleanup.cleanup)
-app.command("audit", rich_help_panel=_LIFE)(audit.audit)
-
-comparing.app.command("run")(comparing_live.run)
-comparing.app.command("vote")(comparing_live.vote)
-app.add_typer(comparing.app, name="compare", rich_help_panel=_TRIALS)
-app.add_typer(workflows.app, name="workflow", rich_help_panel=_WORK)
-
-app.command("import", rich_help_panel=_FILES)(importing.import_)
-app.command("adopt", rich_help_panel=_FILES)(adopting.adopt)
-app.command("export", rich_help_panel=_FILES)(exporting.export)
-app.command("report", rich_help_panel=_FILES)(reporting.report)
-
-app.add_typer(batch.app, name="batch", rich_help_panel=_TALK)
-
-# The names that scripts around older chat stores call.
-app.command("chat-init", hidden=True)(sessions.create)
-app.command("chat-history", hidden=True)(messages.history)
-app.command("chat-cleanup", hidden=True)(cleanup.cleanup)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from chatledger.cli.comparing import GroupId
+from chatledger.cli.comparing import GroupId, app
 from chatledger.cli.documents import write_document
 from chatledger.cli.failures import FAILED, report
 from chatledger.cli.opening import opened_for
@@ -29,6 +29,7 @@ from chatledger.vocabulary import Role
 _KEYS = {"a": "the first", "b": "the second", "t": "a draw", "s": "skip", "q": "end"}
 
 
+@app.command()
 def run(
     group_id: GroupId,
     prompts: Annotated[
@@ -101,6 +102,7 @@ def trial_done(ledger: Transactions, group_id: str) -> Iterator[tuple[str, str]]
             yield result.prompt_key, result.variant_a
 
 
+@app.command()
 def vote(
     group_id: GroupId,
     seed: Annotated[int, typer.Option(help="Of the sides on which answers are shown.")] = 0,

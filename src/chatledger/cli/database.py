@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from chatledger import migrate as migrations
-from chatledger.cli import integrity
+from chatledger.cli import integrity, safekeeping, upkeep
 from chatledger.cli.documents import write_document
 from chatledger.cli.opening import file_of, opened, place_of, url_of
 from chatledger.cli.options import AsJson, Database
@@ -92,6 +92,13 @@ def info(db: Database = None, as_json: AsJson = False) -> None:
 
 #: Groups of figures that are sizes.
 _OF_BYTES = {"bytes", "tables", "indexes", "file"}
+
+
+app.command()(safekeeping.backup)
+app.command()(safekeeping.restore)
+app.command()(safekeeping.copy)
+app.command()(upkeep.maintain)
+app.command()(upkeep.health)
 
 
 def _show_facts(screen: Screen, facts: Mapping[str, Any]) -> None:

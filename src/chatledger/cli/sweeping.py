@@ -20,7 +20,7 @@ from chatledger.cli.opening import opened, opened_for
 from chatledger.cli.options import Actor, AsJson, Database, Owner, Rehearse
 from chatledger.cli.progress import counting
 from chatledger.cli.screen import Screen, counted
-from chatledger.cli.timeouts import show_due
+from chatledger.cli.timeouts import app, show_due
 from chatledger.clock import utc_now
 from chatledger.schemas import SweepReport
 
@@ -28,6 +28,7 @@ from chatledger.schemas import SweepReport
 _LISTED = 20
 
 
+@app.command()
 def sweep(
     dry_run: Rehearse = False,
     notify_exec: NotifyExec = None,
@@ -56,6 +57,7 @@ def sweep(
     tell_failures(done)
 
 
+@app.command()
 def watch(
     every: Annotated[
         timedelta, typer.Option("--every", metavar="LENGTH", parser=duration, help="From one sweep to the next.")
