@@ -2,7 +2,24 @@
 
 from typing import TYPE_CHECKING
 
-from chatledger.deferred import deferred
+from chatledger._lazy import lazy_names
+from chatledger.enums import (  # fmt: skip
+    BatchStatus,
+    ComparisonKind,
+    ExecutionState,
+    ItemStatus,
+    JudgeKind,
+    LimitKind,
+    Orphans,
+    Outcome,
+    Role,
+    Scope,
+    Severity,
+    SnapshotKind,
+    Status,
+    StepState,
+    SweepAction,
+)
 from chatledger.errors import (
     AdoptionFailed,
     AnnotationNotFound,
@@ -54,23 +71,6 @@ from chatledger.ledger import Ledger
 from chatledger.settings import Preset, Settings
 from chatledger.sweeper import Sweeper
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import (
-    BatchStatus,
-    ComparisonKind,
-    ExecutionState,
-    ItemStatus,
-    JudgeKind,
-    LimitKind,
-    Orphans,
-    Outcome,
-    Role,
-    Scope,
-    Severity,
-    SnapshotKind,
-    Status,
-    StepState,
-    SweepAction,
-)  # fmt: skip
 
 if TYPE_CHECKING:
     from chatledger.async_ledger import AsyncLedger
@@ -178,7 +178,7 @@ __all__ = [
 
 _LATER = {"async_ledger": ["AsyncLedger"], "batch_steps": ["GiveUp", "Retry"], "safekeeping.copying": ["copy_ledger"]}
 # asyncio takes as long to import as the rest of this package, and records are built when they are imported.
-__getattr__ = deferred(
+__getattr__ = lazy_names(
     __name__,
     {**_LATER, "schemas": sorted(set(__all__) - {*globals()} - {name for names in _LATER.values() for name in names})},
 )

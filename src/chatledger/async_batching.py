@@ -88,7 +88,7 @@ class _Tasks:
         if isinstance(step, Transact):
             if not step.reading:
                 return await self._finished(self._ledger.run(step.act))
-            return await self._ledger._core.call(lambda: self._read(step))
+            return await self._ledger._threads.call(lambda: self._read(step))
         if isinstance(step, Begin):
             self._tasks[asyncio.create_task(self._work(step.item))] = step.item
         elif isinstance(step, Drop):

@@ -11,10 +11,10 @@ from typing import Any, Self, TypeVar
 
 from chatledger.async_batching import AsyncBatching
 from chatledger.callbacks import callback
+from chatledger.enums import Status
 from chatledger.housekeeping import SWEEPER
 from chatledger.schemas import Due, ErasureReceipt, PurgeReport, RepriceReport, SweepReport
 from chatledger.sweeper import Sweeper
-from chatledger.vocabulary import Status
 
 R = TypeVar("R")
 
@@ -40,7 +40,7 @@ class AsyncHousekeeping(AsyncBatching):
             return cancelled.is_set() or (stopping is not None and stopping())
 
         how: dict[str, Any] = {"now": now, "dry_run": dry_run, "send": send, "actor": actor, "progress": progress}
-        return await self._core.call(lambda: self._transactions().sweep(**how, stopping=ends), cancelled=cancelled.set)
+        return await self._threads.call(lambda: self._transactions().sweep(**how, stopping=ends), cancelled=cancelled.set)
 
     def sweeper(
         self,
@@ -57,7 +57,7 @@ class AsyncHousekeeping(AsyncBatching):
         def sweep() -> SweepReport:
             return self._transactions().sweep(send=send, actor=actor, stopping=made[0].stopping)
 
-        made.append(Sweeper(sweep, interval, heard=heard, clock=self._core.clock))
+        made.append(Sweeper(sweep, interval, heard=heard, clock=self._threads.clock))
         return AsyncSweeper(made[0])
 
     async def purge(
@@ -130,7 +130,7 @@ class AsyncHousekeeping(AsyncBatching):
             if progress is not None:
                 progress(*figures)
 
-        return await self._core.call(lambda: act(told), cancelled=stopped.set)
+        return await self._threads.call(lambda: act(told), cancelled=stopped.set)
 
 
 class AsyncSweeper:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from chatledger.async_housekeeping import AsyncHousekeeping
+from chatledger.enums import Orphans
 from chatledger.inspection import REPAIRER
 from chatledger.schemas import IntegrityReport, RepairReport
-from chatledger.vocabulary import Orphans
 
 
 class AsyncInspection(AsyncHousekeeping):
@@ -19,7 +19,7 @@ class AsyncInspection(AsyncHousekeeping):
         self, full: bool = True, progress: Callable[[str, int, int], object] | None = None
     ) -> IntegrityReport:
         """As `Ledger.check`. `progress` is synchronous and called in a worker thread."""
-        return await self._between(progress, lambda told: self._core.ledger().check(full, told))
+        return await self._between(progress, lambda told: self._threads.ledger().check(full, told))
 
     async def repair(
         self,
@@ -35,4 +35,4 @@ class AsyncInspection(AsyncHousekeeping):
         how: dict[str, Any] = {
             "dry_run": dry_run, "orphans": orphans, "accept_changed": accept_changed, "backup": backup, "actor": actor,
         }  # fmt: skip
-        return await self._between(progress, lambda told: self._core.ledger().repair(**how, progress=told))
+        return await self._between(progress, lambda told: self._threads.ledger().repair(**how, progress=told))

@@ -14,10 +14,10 @@ from sqlalchemy.engine import URL
 from chatledger.async_housekeeping import AsyncHousekeeping
 from chatledger.async_inspection import AsyncInspection
 from chatledger.async_safekeeping import AsyncSafekeeping
-from chatledger.async_transactions import AsyncCore
+from chatledger.async_transactions import LedgerThreads
 from chatledger.clock import Clock, utc_now
 from chatledger.ledger import Ledger, chosen_settings, owner_id
-from chatledger.observing import Observer
+from chatledger.observers import Observer
 from chatledger.settings import Preset, Settings
 
 
@@ -48,35 +48,35 @@ class AsyncLedger(AsyncInspection, AsyncSafekeeping):
         def make() -> Ledger:
             return Ledger(url, engine=engine, settings=chosen, migrate=migrate, clock=clock)
 
-        super().__init__(AsyncCore(make, chosen, clock))
+        super().__init__(LedgerThreads(make, chosen, clock))
 
     def for_user(self, user_id: str) -> AsyncHousekeeping:
         """As `Ledger.for_user`."""
-        return AsyncHousekeeping(self._core, owner_id(user_id))
+        return AsyncHousekeeping(self._threads, owner_id(user_id))
 
     async def synchronous(self) -> Ledger:
         """The ledger behind this one, opened, for functions that take a `Ledger`. What blocks belongs in a thread."""
-        return await self._core.call(self._core.ledger)
+        return await self._threads.call(self._threads.ledger)
 
     async def observe(self, observer: Observer) -> Callable[[], None]:
         """As `Ledger.observe`. The observer is called in the threads of the ledger."""
-        return await self._core.call(lambda: self._core.ledger().observe(observer))
+        return await self._threads.call(lambda: self._threads.ledger().observe(observer))
 
     async def upgrade(self, revision: str = "head") -> None:
         """As `Ledger.upgrade`."""
-        await self._core.call(lambda: self._core.ledger().upgrade(revision))
+        await self._threads.call(lambda: self._threads.ledger().upgrade(revision))
 
     async def downgrade(self, revision: str, *, drop_content: bool = False) -> None:
         """As `Ledger.downgrade`."""
-        await self._core.call(lambda: self._core.ledger().downgrade(revision, drop_content=drop_content))
+        await self._threads.call(lambda: self._threads.ledger().downgrade(revision, drop_content=drop_content))
 
     async def current(self) -> str | None:
         """As `Ledger.current`."""
-        return await self._core.call(lambda: self._core.ledger().current())
+        return await self._threads.call(lambda: self._threads.ledger().current())
 
     async def info(self) -> dict[str, Any]:
         """As `Ledger.info`."""
-        return await self._core.call(lambda: self._core.ledger().info())
+        return await self._threads.call(lambda: self._threads.ledger().info())
 
     async def close(self) -> None:
         """Wait for the transactions that are open, then close the pool. Closing twice is harmless.
@@ -84,14 +84,14 @@ class AsyncLedger(AsyncInspection, AsyncSafekeeping):
         Raises:
             Busy: called inside a unit of work, which it would wait for.
         """
-        self._core.require_outside()
+        self._threads.require_outside()
         loop = asyncio.get_running_loop()
         # In a thread of its own: the workers are what is waited for.
-        await loop.run_in_executor(None, self._core.workers.shutdown)
-        self._core.close()
+        await loop.run_in_executor(None, self._threads.workers.shutdown)
+        self._threads.close()
 
     async def __aenter__(self) -> Self:
-        await self._core.call(self._core.ledger)
+        await self._threads.call(self._threads.ledger)
         return self
 
     async def __aexit__(

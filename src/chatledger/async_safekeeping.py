@@ -36,7 +36,7 @@ class AsyncSafekeeping(AsyncHousekeeping):
     ) -> BackupReport:
         """As `Ledger.backup`. `progress` is synchronous and called in a worker thread."""
         how: dict[str, Any] = {"keep": keep, "overwrite": overwrite}
-        return await self._between(progress, lambda told: self._core.ledger().backup(path, **how, progress=told))
+        return await self._between(progress, lambda told: self._threads.ledger().backup(path, **how, progress=told))
 
     @staticmethod
     async def restore(
@@ -56,7 +56,7 @@ class AsyncSafekeeping(AsyncHousekeeping):
 
     async def copy_to(self, target: str | Path | URL, *, progress: Progress | None = None) -> CopyReport:
         """As `Ledger.copy_to`. `progress` is synchronous and called in a worker thread."""
-        return await self._between(progress, lambda told: self._core.ledger().copy_to(target, progress=told))
+        return await self._between(progress, lambda told: self._threads.ledger().copy_to(target, progress=told))
 
     async def maintain(
         self,
@@ -68,7 +68,7 @@ class AsyncSafekeeping(AsyncHousekeeping):
     ) -> MaintenanceReport:
         """As `Ledger.maintain`."""
         how: dict[str, Any] = {"analyze": analyze, "vacuum": vacuum, "checkpoint": checkpoint, "full_text": full_text}
-        return await self._core.call(lambda: self._core.ledger().maintain(**how))
+        return await self._threads.call(lambda: self._threads.ledger().maintain(**how))
 
     async def health(
         self,
@@ -87,7 +87,7 @@ class AsyncSafekeeping(AsyncHousekeeping):
 
         def ask() -> Health:
             try:
-                ledger = self._core.ledger()
+                ledger = self._threads.ledger()
             except ChatledgerError as error:
                 return health.unopened(error)
             return ledger.health(**how)
@@ -97,11 +97,11 @@ class AsyncSafekeeping(AsyncHousekeeping):
 
     async def sizes(self) -> dict[str, Any]:
         """As `Ledger.sizes`."""
-        return await self._core.call(lambda: self._core.ledger().sizes())
+        return await self._threads.call(lambda: self._threads.ledger().sizes())
 
     async def pool_status(self) -> dict[str, int]:
         """As `Ledger.pool_status`."""
-        return await self._core.call(lambda: self._core.ledger().pool_status())
+        return await self._threads.call(lambda: self._threads.ledger().pool_status())
 
 
 async def _in_a_thread(function: Callable[[], R], cancelled: Callable[[], object]) -> R:

@@ -28,8 +28,8 @@ R = TypeVar("R")
 class AsyncTransactions:
     """Begins transactions, awaited: on a whole ledger, or on what one user sees of it."""
 
-    def __init__(self, core: AsyncCore, user_id: str | None = None) -> None:
-        self._core = core
+    def __init__(self, threads: LedgerThreads, user_id: str | None = None) -> None:
+        self._threads = threads
         self._user_id = user_id
 
     @property
@@ -43,11 +43,11 @@ class AsyncTransactions:
         Leaving the block waits for the statement in flight, also when the task was cancelled, and then commits or rolls
         back: nothing is left half way.
         """
-        return self._core.room(lambda: self._transactions().begin(actor=actor), writing=True)
+        return self._threads.room(lambda: self._transactions().begin(actor=actor), writing=True)
 
     def read(self) -> AbstractAsyncContextManager[AsyncUnitOfWork]:
         """One read-only snapshot, as `Ledger.read`."""
-        return self._core.room(lambda: self._transactions().read())
+        return self._threads.room(lambda: self._transactions().read())
 
     async def run(self, work: Callable[[UnitOfWork], R], *, actor: str | None = None) -> R:
         """As `Ledger.run`. `work` is synchronous and runs in a worker thread: one hop for the whole transaction.
@@ -56,8 +56,8 @@ class AsyncTransactions:
             InvalidInput: a coroutine function, which is for `async with ledger.begin()`; and as `Ledger.run`.
         """
         require_synchronous(work, "work")
-        self._core.require_no_writer()
-        return await self._core.call(lambda: self._transactions().run(work, actor=actor))
+        self._threads.require_no_writer()
+        return await self._threads.call(lambda: self._transactions().run(work, actor=actor))
 
     async def orm(self, work: Callable[[OrmSession], R]) -> R:
         """Call `work` in a worker thread with a session of `Ledger.orm`, and commit.
@@ -74,14 +74,14 @@ class AsyncTransactions:
             with self._transactions().orm() as session, session.begin():
                 return work(session)
 
-        return await self._core.call(write)
+        return await self._threads.call(write)
 
     def _transactions(self) -> Housekeeping:
-        ledger = self._core.ledger()
+        ledger = self._threads.ledger()
         return ledger if self._user_id is None else ledger.for_user(self._user_id)
 
 
-class AsyncCore:
+class LedgerThreads:
     """The synchronous ledger, opened at first use, and the threads that use it."""
 
     def __init__(self, make: Callable[[], Ledger], settings: Settings, clock: Clock) -> None:
@@ -119,7 +119,7 @@ class AsyncCore:
     def require_no_writer(self) -> None:
         """Raise NestedWrite inside a writing block of this task, where one writer at a time is all there can be."""
         ledger = self._ledger
-        if ledger is None or not isinstance(ledger._core.gate, Turn):
+        if ledger is None or not isinstance(ledger._database.gate, Turn):
             return
         if any(room.writing and room.is_open_here() for room in list(self._rooms)):
             raise NestedWrite

@@ -14,11 +14,11 @@ from typing import Any
 
 from chatledger.batch_settling import settle, unless_lost
 from chatledger.batch_steps import Begin, Course, Drop, Ended, How, Step, Transact, Wait
+from chatledger.enums import BatchStatus
 from chatledger.errors import Busy, LedgerClosed, Unavailable
 from chatledger.schemas import BatchItem, BatchProgress
 from chatledger.services import batch_progress
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import BatchStatus
 
 #: What an attempt failed with that took longer than the job allows.
 TIME_LIMIT = "TimeLimit"

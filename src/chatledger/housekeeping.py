@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from chatledger.batching import Batching
 from chatledger.callbacks import callback
 from chatledger.committed import Committed
+from chatledger.enums import Status
 from chatledger.errors import Busy, ChatledgerError, Unavailable
 from chatledger.schemas.fields import acting, flags, moment
 from chatledger.services.work import Work, logger
 from chatledger.sweeper import Sweeper
-from chatledger.vocabulary import Status
 
 if TYPE_CHECKING:
     from chatledger.schemas import Due, ErasureReceipt, PurgeReport, RepriceReport, SweepReport
@@ -55,13 +55,13 @@ class Housekeeping(Batching):
         flags(dry_run=dry_run)
         from chatledger.services import sweeping  # noqa: PLC0415 - when first asked for, like the next two
 
-        at = self._core.clock() if now is None else moment(now, "now")
+        at = self._database.clock() if now is None else moment(now, "now")
         how: dict[str, Any] = {
             "dry_run": dry_run, "send": callback(send, "send"), "progress": callback(progress, "progress"),
             "stopping": callback(stopping, "stopping"),
         }  # fmt: skip
         report = sweeping.sweep(self._reading, self._writing(actor), at, **how)
-        self._core.observers.tell("swept", report)
+        self._database.observers.tell("swept", report)
         return report
 
     def sweeper(
@@ -84,7 +84,7 @@ class Housekeeping(Batching):
         def sweep() -> SweepReport:
             return self.sweep(send=send, actor=actor, stopping=made[0].stopping)
 
-        made.append(Sweeper(sweep, interval, heard=heard, clock=self._core.clock))
+        made.append(Sweeper(sweep, interval, heard=heard, clock=self._database.clock))
         return made[0]
 
     def purge(
@@ -109,7 +109,7 @@ class Housekeeping(Batching):
         flags(dry_run=dry_run)
         from chatledger.services import purging  # noqa: PLC0415
 
-        at = self._core.clock() if now is None else moment(now, "now")
+        at = self._database.clock() if now is None else moment(now, "now")
         wanted = purging.wanted(older_than, status, at, reason)
         run = self._writing(actor)
         done = Committed(None if dry_run else lambda report: _deleted(report.sessions, report.messages), progress)
@@ -190,7 +190,7 @@ class Housekeeping(Batching):
     def _scrubbed(self) -> bool:
         """Whether the files could be rewritten. The user is erased by now, and whatever hinders it costs no receipt."""
         try:
-            return self._core.scrub()
+            return self._database.scrub()
         except ChatledgerError as error:
             logger.warning("not scrubbed: erase the user again", extra={"reason": str(error)})
             return False

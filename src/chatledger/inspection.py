@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 
 from chatledger import migrate as migrations
 from chatledger.callbacks import callback
+from chatledger.enums import Orphans
 from chatledger.errors import InvalidInput
 from chatledger.housekeeping import Housekeeping
 from chatledger.schemas.fields import acting, flags
 from chatledger.services.work import Work
-from chatledger.vocabulary import Orphans
 
 if TYPE_CHECKING:
     from chatledger.schemas import IntegrityReport, RepairAction, RepairReport
@@ -50,7 +50,7 @@ class Inspection(Housekeeping):
 
         progress = callback(progress, "progress")
         findings = Findings()
-        core = self._core
+        core = self._database
         with core.transaction("write") as connection, core.translated():
             revision = self._require_head(connection)
             work = Work(connection, None, core.clock)
@@ -100,7 +100,7 @@ class Inspection(Housekeeping):
             raise InvalidInput("orphans", f"is not one of {', '.join(map(repr, map(str, Orphans)))}")
         if (not backup and backup is not False) or not isinstance(backup, bool | str | Path):
             raise InvalidInput("backup", "must be True, False or a path")
-        core = self._core
+        core = self._database
         acting(actor)
         progress = callback(progress, "progress")
         copy: Path | None = None
@@ -136,7 +136,7 @@ class Inspection(Housekeeping):
         return RepairReport(dry_run=dry_run, backup=copy, actions=actions, left=left)
 
     def _require_head(self, connection: Connection) -> str | None:
-        state = self._core.dialect.state(connection)
+        state = self._database.dialect.state(connection)
         migrations.require_head(state)
         return state.revision
 

@@ -12,11 +12,11 @@ from sqlalchemy.engine import URL
 
 from chatledger import migrate as migrations
 from chatledger.clock import Clock, utc_now
-from chatledger.core import Core
+from chatledger.database import Database
 from chatledger.errors import InvalidInput
 from chatledger.housekeeping import Housekeeping
 from chatledger.inspection import Inspection
-from chatledger.observing import Observer
+from chatledger.observers import Observer
 from chatledger.safekeeping.keeper import Safekeeping
 from chatledger.schemas.fields import identifier
 from chatledger.services.counts import count_rows
@@ -57,28 +57,28 @@ class Ledger(Inspection, Safekeeping):
         if migrate not in ("empty", "always", "never"):
             raise InvalidInput("migrate", "is not one of 'empty', 'always', 'never'")
         chosen = chosen_settings(settings, preset, durability)
-        super().__init__(Core(DEFAULT_URL if url is None else url, engine, chosen, clock))
+        super().__init__(Database(DEFAULT_URL if url is None else url, engine, chosen, clock))
         try:
-            self._core.open(migrate)
+            self._database.open(migrate)
         except BaseException:
             self.close()
             raise
 
     def for_user(self, user_id: str) -> Housekeeping:
         """The same ledger as one user sees it: other users' sessions do not exist there."""
-        return Housekeeping(self._core, owner_id(user_id))
+        return Housekeeping(self._database, owner_id(user_id))
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Tell an observer of everything that this ledger does from now on; call what is given back to end that.
 
         `chatledger.telemetry` has observers for OpenTelemetry and Prometheus.
         """
-        return self._core.observers.add(observer)
+        return self._database.observers.add(observer)
 
     def upgrade(self, revision: str = "head") -> None:
         """Migrate up, by default to this release's newest revision."""
-        with self._core.translated():
-            migrations.upgrade(self._core.engine, revision, dialect=self._core.dialect)
+        with self._database.translated():
+            migrations.upgrade(self._database.engine, revision, dialect=self._database.dialect)
 
     def downgrade(self, revision: str, *, drop_content: bool = False) -> None:
         """Migrate down. A way down that would drop content, such as to `base`, is refused without `drop_content`.
@@ -87,19 +87,21 @@ class Ledger(Inspection, Safekeeping):
             InvalidInput: no such revision, or one that is not below where the database stands.
             Conflict: content would be dropped; the error says how many rows of which tables. Nothing was changed.
         """
-        with self._core.translated():
-            migrations.downgrade(self._core.engine, revision, drop_content=drop_content, dialect=self._core.dialect)
+        with self._database.translated():
+            migrations.downgrade(
+                self._database.engine, revision, drop_content=drop_content, dialect=self._database.dialect
+            )
 
     def current(self) -> str | None:
         """The revision that the database stands at, or None."""
-        with self._core.transaction("read") as connection, self._core.translated():
-            return migrations.current(connection, self._core.dialect)
+        with self._database.transaction("read") as connection, self._database.translated():
+            return migrations.current(connection, self._database.dialect)
 
     def info(self) -> dict[str, Any]:
         """What the database is: version, revision, sizes, settings in force, rows, pool."""
-        with self._core.transaction("read") as connection, self._core.translated():
-            facts = self._core.dialect.facts(connection)
-            facts["revision"] = self._core.dialect.state(connection).revision
+        with self._database.transaction("read") as connection, self._database.translated():
+            facts = self._database.dialect.facts(connection)
+            facts["revision"] = self._database.dialect.state(connection).revision
             if facts["revision"] == migrations.HEAD:
                 facts["rows"] = count_rows(connection)
         return {**facts, "head": migrations.HEAD, "url": self.url, "pool": self.pool_status()}
@@ -107,16 +109,16 @@ class Ledger(Inspection, Safekeeping):
     @property
     def url(self) -> str:
         """Where the ledger is, with the password hidden."""
-        return self._core.url.render_as_string(hide_password=True)
+        return self._database.url.render_as_string(hide_password=True)
 
     @property
     def engine(self) -> Engine:
         """The pooled engine, for queries of one's own."""
-        return self._core.engine
+        return self._database.engine
 
     def close(self) -> None:
         """Close the pool, unless it is the application's. Closing twice is harmless."""
-        self._core.close()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import SessionTransaction
 
-from chatledger.core import Transaction
+from chatledger.database import Transaction
 from chatledger.errors import ChatledgerError
 from chatledger.models.writing.context import CONTEXT, WriterContext
 

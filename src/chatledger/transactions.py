@@ -12,7 +12,7 @@ from typing import TypeVar
 from sqlalchemy.orm import Session as OrmSession
 
 from chatledger.callbacks import plain, require_synchronous
-from chatledger.core import Core
+from chatledger.database import Database
 from chatledger.dialects.base import Mode
 from chatledger.errors import Busy, LedgerClosed, NestedWrite, OutOfSpace, Unavailable
 from chatledger.schemas.fields import acting
@@ -28,8 +28,8 @@ _LONGEST_PAUSE = 1.0
 class Transactions:
     """Begins transactions: on a whole ledger, or on what one user sees of it."""
 
-    def __init__(self, core: Core, user_id: str | None = None) -> None:
-        self._core = core
+    def __init__(self, database: Database, user_id: str | None = None) -> None:
+        self._database = database
         self._user_id = user_id
 
     @property
@@ -46,7 +46,7 @@ class Transactions:
             Busy: others held the lock, or every connection, for longer than the settings allow.
             Unavailable: the database cannot be reached or written.
         """
-        return _Block(self._core, "write", self._user_id, acting(actor))
+        return _Block(self._database, "write", self._user_id, acting(actor))
 
     def read(self) -> AbstractContextManager[UnitOfWork]:
         """One read-only snapshot: every read in the block sees the same moment; the database refuses a write.
@@ -54,7 +54,7 @@ class Transactions:
         Raises:
             Busy, Unavailable: as `begin`.
         """
-        return _Block(self._core, "read", self._user_id, None)
+        return _Block(self._database, "read", self._user_id, None)
 
     def orm(self) -> OrmSession:
         """A SQLAlchemy session over `chatledger.models`, whose transactions begin as those of `begin` do.
@@ -74,8 +74,8 @@ class Transactions:
         from chatledger.models.writing.context import WriterContext  # noqa: PLC0415 - services need none of it
         from chatledger.orm_session import LedgerSession  # noqa: PLC0415
 
-        core = self._core
-        return LedgerSession(lambda: core.transaction("write"), WriterContext(self._user_id, core.clock))
+        database = self._database
+        return LedgerSession(lambda: database.transaction("write"), WriterContext(self._user_id, database.clock))
 
     def run(self, work: Callable[[UnitOfWork], Outcome], *, actor: str | None = None) -> Outcome:
         """`begin`, call `work`, commit; again when the database was busy or the connection broke before the commit.
@@ -90,7 +90,7 @@ class Transactions:
         """
         require_synchronous(work, "work")
         # An attempt may wait for the whole of busy_timeout: there is time for a second one, and not for six.
-        deadline = time.monotonic() + 1.5 * self._core.settings.busy_timeout
+        deadline = time.monotonic() + 1.5 * self._database.settings.busy_timeout
         for attempt in range(1, _ATTEMPTS + 1):
             committing = False
             try:
@@ -118,11 +118,11 @@ class _Block:
 
     _uow: UnitOfWork
 
-    def __init__(self, core: Core, mode: Mode, user_id: str | None, actor: str | None) -> None:
-        self._transaction = core.transaction(mode)
-        self._observers = core.observers
+    def __init__(self, database: Database, mode: Mode, user_id: str | None, actor: str | None) -> None:
+        self._transaction = database.transaction(mode)
+        self._observers = database.observers
         self._user_id = user_id
-        self._clock = core.clock
+        self._clock = database.clock
         self._actor = actor
 
     def __enter__(self) -> UnitOfWork:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatledger import Status
+from chatledger.enums import OPEN, LimitKind, SweepAction
 from chatledger.services.assessment import Limits, Seen, Verdict, assess, deadlines
-from chatledger.vocabulary import OPEN, LimitKind, SweepAction
 
 T = datetime(2026, 5, 17, 12, tzinfo=UTC)
 EVER = datetime.max.replace(tzinfo=UTC)

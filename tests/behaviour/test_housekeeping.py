@@ -22,7 +22,7 @@ from chatledger import (
     Status,
     SweepReport,
 )
-from chatledger.core import Core
+from chatledger.database import Database
 from chatledger.services import audit, erasing, lifecycle, purging, snapshotting, sweeping
 from tests.support.clock import StoppedClock
 from tests.support.contents import places_of
@@ -325,10 +325,10 @@ def test_an_erasure_gives_its_receipt_whatever_hinders_the_scrub(
 ) -> None:
     fill(timed_book, clock)
 
-    def full(core: Any) -> bool:
+    def full(database: Any) -> bool:
         raise OutOfSpace("the disk is full: nothing was written")
 
-    monkeypatch.setattr(Core, "scrub", full)
+    monkeypatch.setattr(Database, "scrub", full)
     receipt = timed_book.erase_user("zqada")
     assert (7, 7, False) == (receipt.sessions, receipt.messages, receipt.scrubbed)
     assert 0 == raw.count("chatledger_sessions")

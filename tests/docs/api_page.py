@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 import chatledger
 from chatledger import adoption, exchange, migrate, telemetry
-from chatledger.observing import Observer
+from chatledger.observers import Observer
 from chatledger.services.annotations import Annotations
 from chatledger.services.audit import Audit
 from chatledger.services.batches import Batches

@@ -113,7 +113,7 @@ class Reader:
             if isinstance(value, Ledger):
                 value.close()
             elif isinstance(value, AsyncLedger):
-                value._core.close()
+                value._threads.close()
 
 
 def _commands(block: Block) -> list[tuple[str, str]]:

@@ -9,10 +9,10 @@ import pytest
 
 from tests.house.source import PACKAGE, imports, module_name, source_files
 
-_LEAVES = {"callbacks", "deferred", "errors", "settings", "vocabulary", "ids", "clock"}
+_LEAVES = {"callbacks", "_lazy", "errors", "settings", "enums", "ids", "clock"}
 _TABLES = _LEAVES | {"dialects", "models", "schemas"}
 _LEDGERS = {
-    "revisions", "migrate", "core", "observing", "unit_of_work", "async_unit_of_work", "transactions", "sweeper", "housekeeping",
+    "revisions", "migrate", "database", "observers", "unit_of_work", "async_unit_of_work", "transactions", "sweeper", "housekeeping",
     "inspection",
     "safekeeping", "ledger", "async_transactions", "async_housekeeping", "async_inspection", "async_safekeeping",
     "async_ledger", "batch_steps", "batch_settling", "batch_course",
@@ -21,14 +21,14 @@ _LEDGERS = {
 
 # Each room, and what its files may import from the other rooms.
 ALLOWED: dict[str, set[str]] = {
-    "deferred": set(),
+    "_lazy": set(),
     "callbacks": {"errors"},
     "committed": {"callbacks", "errors"},
-    "vocabulary": set(),
+    "enums": set(),
     "errors": set(),
     "ids": {"errors"},
     "clock": {"errors"},
-    "settings": {"errors", "vocabulary"},
+    "settings": {"errors", "enums"},
     "dialects": _LEAVES,
     # The JSON rules and stored forms are asked of dialects.
     "schemas": _LEAVES | {"dialects"},
@@ -42,12 +42,12 @@ ALLOWED: dict[str, set[str]] = {
     "alembic_plugin": {"errors", "dialects", "migrate"},
     # Settings for the default URL and the variable that replaces it.
     "alembic_environment": {"settings", "dialects", "models", "revisions", "alembic_plugin"},
-    "orm_session": _TABLES | {"core"},
+    "orm_session": _TABLES | {"database"},
     "unit_of_work": _TABLES | {"services", "orm_session"},
     # Schemas only to say what an observer is told.
-    "observing": set(),
-    "core": _LEAVES | {"dialects", "migrate", "observing"},
-    "transactions": _TABLES | {"core", "unit_of_work", "orm_session"},
+    "observers": set(),
+    "database": _LEAVES | {"dialects", "migrate", "observers"},
+    "transactions": _TABLES | {"database", "unit_of_work", "orm_session"},
     # What a run over a batch does next, and who does it.
     "batch_steps": _TABLES | {"services", "unit_of_work"},
     "batch_settling": _TABLES | {"services", "unit_of_work", "batch_steps"},
@@ -59,8 +59,8 @@ ALLOWED: dict[str, set[str]] = {
     "housekeeping": _TABLES | {"committed", "services", "unit_of_work", "transactions", "sweeper", "batching"},
     # Migrations, for what a freshly migrated database looks like.
     "inspection": _TABLES | {"services", "migrate", "housekeeping"},
-    "safekeeping": _TABLES | {"services", "migrate", "core", "housekeeping"},
-    "ledger": _TABLES | {"services", "migrate", "core", "observing", "housekeeping", "inspection", "safekeeping"},
+    "safekeeping": _TABLES | {"services", "migrate", "database", "housekeeping"},
+    "ledger": _TABLES | {"services", "migrate", "database", "observers", "housekeeping", "inspection", "safekeeping"},
     "workers": {"errors"},
     "async_unit_of_work": _TABLES | {"services", "unit_of_work", "workers"},
     "async_transactions": _TABLES | {"async_unit_of_work", "housekeeping", "ledger", "unit_of_work", "workers"},
@@ -68,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
     "async_inspection": _TABLES | {"async_housekeeping", "inspection"},
     "async_safekeeping": _TABLES | {"async_housekeeping", "async_unit_of_work", "ledger", "safekeeping"},
     "async_ledger": _TABLES
-    | {"async_housekeeping", "async_inspection", "async_safekeeping", "async_transactions", "ledger", "observing"},
+    | {"async_housekeeping", "async_inspection", "async_safekeeping", "async_transactions", "ledger", "observers"},
     "exchange": _TABLES | _LEDGERS | {"services"},
     "adoption": _TABLES | _LEDGERS | {"services"},
     "workflows": _TABLES | {"services", "unit_of_work", "transactions", "async_transactions"},

@@ -21,11 +21,11 @@ from chatledger.adoption.report import AdoptionReport, TableAccount
 from chatledger.adoption.source import Source
 from chatledger.callbacks import callback
 from chatledger.dialects.sqlite_foreign import ForeignFile, unreadable
+from chatledger.enums import Orphans
 from chatledger.errors import InvalidInput
 from chatledger.ledger import Ledger
 from chatledger.schemas.fields import file_path, flags
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import Orphans
 
 
 def adopt(

@@ -14,8 +14,8 @@ from chatledger.adoption.reading import Reading
 from chatledger.adoption.records import OldMessage, OldName, OldSession
 from chatledger.adoption.sequences import oddities
 from chatledger.adoption.source import Row, Source
+from chatledger.enums import Status
 from chatledger.schemas.fields import MAX_IDENTIFIER
-from chatledger.vocabulary import Status
 
 _KEY = "t.session_id"
 _GONE = f"NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.session_id = {_KEY})"

@@ -10,7 +10,7 @@ from chatledger.adoption.reader import Reader
 from chatledger.adoption.reading import plain
 from chatledger.adoption.records import OldMessage, OldSession
 from chatledger.adoption.source import Row, Source
-from chatledger.vocabulary import Status
+from chatledger.enums import Status
 
 #: What the rows of one table may add to a session's metadata, which is read with the session. More goes the other way.
 _LARGEST = 1 << 16

@@ -11,7 +11,7 @@ from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.reading import Reading
 from chatledger.adoption.records import OldMessage, OldSession
 from chatledger.adoption.source import Row, Source
-from chatledger.vocabulary import Status
+from chatledger.enums import Status
 
 _KEY = "t.session_id"
 #: Nothing but its time orders a message, and the row where times are equal. What is no time comes last.

@@ -16,7 +16,7 @@ from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.reading import Reading
 from chatledger.adoption.records import OldMessage, OldSession
 from chatledger.adoption.source import Row, Source
-from chatledger.vocabulary import Role, Status
+from chatledger.enums import Role, Status
 
 #: A session is known by three names.
 _KEY = "quote(t.app_name) || quote(t.user_id) || quote(t.session_id)"

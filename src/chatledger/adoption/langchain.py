@@ -11,7 +11,7 @@ from chatledger.adoption.notation import NotJson, kept, read_json
 from chatledger.adoption.reader import Reader, name_of
 from chatledger.adoption.records import OldMessage, OldSession
 from chatledger.adoption.source import Source
-from chatledger.vocabulary import Role
+from chatledger.enums import Role
 
 _KEY = "t.session_id"
 _COLUMNS = ("id", "session_id", "message")

@@ -11,8 +11,8 @@ from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.reading import Reading
 from chatledger.adoption.records import OldMessage, OldSession
 from chatledger.adoption.source import Row, Source
+from chatledger.enums import Role, Status
 from chatledger.schemas.fields import MAX_TEXT
-from chatledger.vocabulary import Role, Status
 
 _KEY = "t.conversation_id"
 _OF_RESPONSE = "t.response_id"

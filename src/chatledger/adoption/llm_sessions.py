@@ -14,7 +14,7 @@ from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.reading import Reading
 from chatledger.adoption.records import OldMessage, OldName, OldSession
 from chatledger.adoption.source import Row, Source
-from chatledger.vocabulary import Status
+from chatledger.enums import Status
 
 _KEY = "t.session_id"
 _ORDER = "t.sequence_number, t.id"

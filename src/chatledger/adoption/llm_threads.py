@@ -13,8 +13,8 @@ from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.reading import plain
 from chatledger.adoption.records import OldMessage, OldSession
 from chatledger.adoption.source import Row, Source
+from chatledger.enums import Status
 from chatledger.schemas.fields import MAX_TEXT
-from chatledger.vocabulary import Status
 
 _PARTS = "t.message_hash"
 _TIP = "t.tip_message_hash"

@@ -12,7 +12,7 @@ from chatledger.adoption.notation import kept
 from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.records import OldMessage, OldSession
 from chatledger.adoption.source import Row, Source, quoted
-from chatledger.vocabulary import Role, Status
+from chatledger.enums import Role, Status
 
 _KEY = "t.session_id"
 _SESSIONS = ("session_id", "created_at", "updated_at")

@@ -8,10 +8,10 @@ from typing import Any
 
 from chatledger.adoption.records import OldName
 from chatledger.adoption.source import Source
+from chatledger.enums import Status
 from chatledger.errors import AdoptionFailed
 from chatledger.schemas import Message, Model, Price, Project
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import Status
 
 
 class Trail:

@@ -10,9 +10,9 @@ from chatledger.adoption.findings import Notes
 from chatledger.adoption.moments import Shape, read_time
 from chatledger.adoption.notation import NotJson, cleaned, is_clean, kept, read_json
 from chatledger.adoption.source import Row
+from chatledger.enums import Role
 from chatledger.schemas.fields import MAX_COST, MAX_COUNT, MAX_IDENTIFIER, MAX_TEXT
 from chatledger.schemas.registry import MAX_PRICE
-from chatledger.vocabulary import Role
 
 #: Characters from which on a message is worth a word.
 LONG = 50_000

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from chatledger.adoption.source import Row
-from chatledger.vocabulary import Status
+from chatledger.enums import Status
 
 
 @dataclass

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chatledger.adoption.layouts import Layout
+from chatledger.enums import Orphans
 from chatledger.schemas.fields import Record
-from chatledger.vocabulary import Orphans
 
 #: Rows that a finding names; its count goes on.
 NAMED = 1000

@@ -12,6 +12,7 @@ from chatledger.adoption.forms import MARK, digest, origin
 from chatledger.adoption.layouts import Layout
 from chatledger.adoption.notation import is_clean
 from chatledger.adoption.records import OldSession
+from chatledger.enums import Status
 from chatledger.errors import AdoptionFailed
 from chatledger.models import Message as MessageRow
 from chatledger.models import Session as SessionRow
@@ -20,7 +21,6 @@ from chatledger.schemas.digest import digest_of
 from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.schemas.stored import to_row
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import Status
 
 #: Keys that are looked up at a time.
 _LOOKED_UP = 500

@@ -20,7 +20,7 @@ from chatledger.cli.failures import fail
 from chatledger.cli.opening import file_of, opened
 from chatledger.cli.options import AsJson, Database
 from chatledger.cli.screen import Column, Screen, counted
-from chatledger.vocabulary import Orphans
+from chatledger.enums import Orphans
 
 #: Keys of a finding that are shown.
 _SHOWN = 2

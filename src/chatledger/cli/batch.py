@@ -20,10 +20,10 @@ from chatledger.cli.exporting import writing
 from chatledger.cli.opening import opened_for
 from chatledger.cli.options import AsJson, Cursor, Database, Overwrite, Owner, Yes
 from chatledger.cli.screen import Screen, counted
+from chatledger.enums import ItemStatus
 from chatledger.errors import InvalidInput
 from chatledger.schemas import BatchItem, BatchJob
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import ItemStatus
 
 app = typer.Typer(no_args_is_help=True, help="Batches: jobs of many items, each answered once.")
 app.command("run")(run)

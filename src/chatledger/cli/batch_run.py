@@ -23,11 +23,11 @@ from chatledger.cli.options import AsJson, Database, Owner
 from chatledger.cli.responder import Responder, ResponderFailed, responder_of
 from chatledger.cli.screen import Screen
 from chatledger.cli.sweeping import until_told
+from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.schemas import BatchItem, BatchJob, BatchProgress, BatchResult, Message, NewMessage
 from chatledger.schemas.message import new_message
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import Role
 
 
 def run(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from chatledger.cli.durations import spelled
 from chatledger.cli.screen import Column, Screen, counted, when
+from chatledger.enums import BatchStatus
 from chatledger.schemas import BatchJob, BatchProgress
-from chatledger.vocabulary import BatchStatus
 
 _WIDTH = 30
 

@@ -16,9 +16,9 @@ from chatledger.cli.options import Actor, AsJson, Database, Owner, Reason, Rehea
 from chatledger.cli.progress import Show, counting
 from chatledger.cli.screen import Screen, counted
 from chatledger.clock import utc_now
+from chatledger.enums import Status, SweepAction
 from chatledger.housekeeping import Housekeeping
 from chatledger.schemas import PurgeReport, SweepReport
-from chatledger.vocabulary import Status, SweepAction
 
 #: Sessions that are expired in one transaction.
 _BATCH = 500

@@ -15,8 +15,8 @@ from chatledger.cli.exporting import writing
 from chatledger.cli.opening import opened_for
 from chatledger.cli.options import Actor, AsJson, Database, Overwrite, Owner, Reason, Yes
 from chatledger.cli.screen import Column, Screen, counted, when
+from chatledger.enums import ComparisonKind
 from chatledger.schemas import ComparisonResult, ComparisonSummary, Difference, Interval, PairSummary
-from chatledger.vocabulary import ComparisonKind
 
 app = typer.Typer(no_args_is_help=True, help="Models, prompts or parameters side by side.")
 

@@ -20,11 +20,11 @@ from chatledger.cli.progress import counting
 from chatledger.cli.responder import Responder, responder_of
 from chatledger.cli.screen import Screen, counted
 from chatledger.cli.trials import RUN, Trial, prompts_of
+from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.schemas import ComparisonResult
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import Role
 
 _KEYS = {"a": "the first", "b": "the second", "t": "a draw", "s": "skip", "q": "end"}
 

@@ -18,8 +18,8 @@ from chatledger.cli.neutral import Neutral
 from chatledger.cli.opening import opened_for
 from chatledger.cli.options import Database, Overwrite, Owner, Project, Since, Until
 from chatledger.cli.screen import Screen, counted
+from chatledger.enums import Status
 from chatledger.exchange.formats import ExportFormat, TableFormat, TableOf
-from chatledger.vocabulary import Status
 
 #: Every form that there is.
 Form = StrEnum("Form", {form.value: form.value for form in (*ExportFormat, *TableFormat)})  # type: ignore[misc]  # functional

@@ -15,8 +15,8 @@ from chatledger.cli.failures import FAILED, fail
 from chatledger.cli.opening import opened
 from chatledger.cli.options import AsJson, Database, Yes
 from chatledger.cli.screen import Screen, counted
+from chatledger.enums import Orphans, Severity
 from chatledger.schemas import IntegrityReport, RepairReport
-from chatledger.vocabulary import Orphans, Severity
 
 
 def check(

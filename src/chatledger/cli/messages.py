@@ -13,9 +13,9 @@ from chatledger.cli.opening import opened_for
 from chatledger.cli.options import AsJson, Database, Metadata, Owner, SessionId, json_value, pairs
 from chatledger.cli.screen import Screen, counted, money, when
 from chatledger.cli.sessions import status_of
+from chatledger.enums import Outcome, Role
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Message, Session
-from chatledger.vocabulary import Outcome, Role
 
 _STYLES = {
     Role.SYSTEM: "magenta",

@@ -14,12 +14,12 @@ from chatledger.cli.opening import opened_for
 from chatledger.cli.options import AsJson, Database
 from chatledger.cli.responder import Responder, ResponderFailed, Show, responder_of
 from chatledger.cli.screen import Screen
+from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Message, NewMessage, Session
 from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import Role
 
 
 def query(

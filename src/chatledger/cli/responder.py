@@ -17,10 +17,10 @@ import typer
 from chatledger.cli.documents import encoded
 from chatledger.cli.messages import without_break
 from chatledger.cli.options import words
+from chatledger.enums import Role
 from chatledger.errors import ChatledgerError, InvalidInput
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.message import new_message
-from chatledger.vocabulary import Role
 
 #: Shows a piece of the answer as it comes.
 Show = Callable[[str], None]

@@ -14,8 +14,8 @@ from chatledger.cli.opening import opened, opened_for
 from chatledger.cli.options import Actor, AsJson, Database, Owner, Reason, Rehearse, Yes
 from chatledger.cli.progress import counting
 from chatledger.cli.screen import Screen, counted, money
+from chatledger.enums import Status
 from chatledger.schemas import ErasureReceipt, PurgeReport
-from chatledger.vocabulary import Status
 
 
 def purge(

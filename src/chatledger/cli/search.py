@@ -11,8 +11,8 @@ from chatledger.cli.documents import write_document
 from chatledger.cli.opening import opened_for
 from chatledger.cli.options import AsJson, Cursor, Database, IncludeCopies, Owner, Project, Since, Until
 from chatledger.cli.screen import Part, Screen, counted, when
+from chatledger.enums import Role
 from chatledger.schemas import Page, SearchHit, SessionHit
-from chatledger.vocabulary import Role
 
 
 def search(

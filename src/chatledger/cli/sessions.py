@@ -28,8 +28,8 @@ from chatledger.cli.options import (
     pairs,
 )
 from chatledger.cli.screen import Column, Screen, money, when
+from chatledger.enums import Status
 from chatledger.schemas import Session
-from chatledger.vocabulary import Status
 
 _PAGE = 1000
 

@@ -15,9 +15,9 @@ from chatledger.cli.neutral import one_line
 from chatledger.cli.opening import opened_for
 from chatledger.cli.options import Actor, AsJson, Database, Owner, Reason, SessionId, Yes
 from chatledger.cli.screen import Column, Screen, counted, sized, when
+from chatledger.enums import SnapshotKind
 from chatledger.schemas import Message, Session, Snapshot, SnapshotDiff
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import SnapshotKind
 
 app = typer.Typer(no_args_is_help=True, help="What a conversation was at a moment: kept, compared, brought back.")
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatledger.cli.responder import Responder, ResponderFailed
+from chatledger.enums import JudgeKind, Role
 from chatledger.errors import InvalidInput
 from chatledger.schemas import ComparisonGroup, Message, NewMessage
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import JudgeKind, Role
 
 #: The judge of what a run measures.
 RUN = "run"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+from chatledger.enums import StepState
 from chatledger.safekeeping.progress import Progress
 from chatledger.schemas.execution import WorkflowStep
 from chatledger.services.executing import WHOLE
-from chatledger.vocabulary import StepState
 
 _ENDED = (StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED)
 #: Steps at work that are named; the others are counted.

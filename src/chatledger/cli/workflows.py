@@ -17,10 +17,10 @@ from chatledger.cli.responder import responder_of
 from chatledger.cli.screen import Column, Screen, when
 from chatledger.cli.sweeping import until_told
 from chatledger.cli.workflow_showing import StepsShown
+from chatledger.enums import ExecutionState
 from chatledger.errors import InvalidInput, NotFound
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.transactions import Transactions
-from chatledger.vocabulary import ExecutionState
 from chatledger.workflows import Runner, drawn, mermaid, read_definition
 from chatledger.workflows.actions import Responder
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.exchange.branching import Branching, as_identifier, earliest, known, message_at
 from chatledger.exchange.chatgpt_content import text_and_payload
 from chatledger.exchange.times import certain_time
 from chatledger.exchange.trees import Tree
 from chatledger.schemas import NewMessage
-from chatledger.vocabulary import Role
 
 _ROLES = {role.value: role for role in Role} | {"function": Role.TOOL}
 #: Nodes that are looked at to tell the format.

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from chatledger.enums import Status
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Session
 from chatledger.schemas.fields import several
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import Status
 
 #: Sessions that are held at a time.
 _PAGE = 100

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.exchange.branching import Branching, as_identifier, earliest, known, message_at
 from chatledger.exchange.times import certain_time
 from chatledger.exchange.trees import Tree
 from chatledger.schemas import NewMessage
-from chatledger.vocabulary import Role
 
 _ROLES = {"human": Role.USER, "assistant": Role.ASSISTANT, "user": Role.USER, "system": Role.SYSTEM, "tool": Role.TOOL}
 _WORDS = {Role.USER: "human"}

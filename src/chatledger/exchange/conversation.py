@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from chatledger.enums import Status
 from chatledger.errors import InvalidInput
 from chatledger.exchange.report import Failure
 from chatledger.schemas import NewMessage
-from chatledger.vocabulary import Status
 
 
 class Shared(NamedTuple):

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import TextIO
 
 from chatledger.callbacks import callback
+from chatledger.enums import Status
 from chatledger.errors import InvalidInput
 from chatledger.exchange.choosing import Choice
 from chatledger.exchange.formats import ExportFormat
@@ -19,7 +20,6 @@ from chatledger.exchange.report import ExportReport
 from chatledger.schemas import Session
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import Status
 
 _LAYOUTS: dict[ExportFormat, Callable[[TextIO], Layout]] = {
     ExportFormat.JSON: JsonDocument,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, get_args
 
 from chatledger.callbacks import callback
+from chatledger.enums import Role
 from chatledger.errors import (
     ChatledgerError,
     CorruptDatabase,
@@ -29,7 +30,6 @@ from chatledger.exchange.writing import write
 from chatledger.schemas.fields import file_path, flags
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import Role
 
 OnConflict = Literal["error", "skip", "new"]
 

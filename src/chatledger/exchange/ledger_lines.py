@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from chatledger.enums import Status
 from chatledger.errors import InvalidInput
 from chatledger.exchange.conversation import Conversation, Turn, Unreadable
 from chatledger.exchange.pieces import Piece
@@ -25,7 +26,6 @@ from chatledger.schemas import NewMessage, Session
 from chatledger.schemas.fields import validated
 from chatledger.schemas.message import SettledMessage
 from chatledger.schemas.session import NewSession
-from chatledger.vocabulary import Status
 
 #: What the header says.
 NAME = "chatledger"

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.schemas.message import new_message
-from chatledger.vocabulary import Role
 
 #: Keys that are columns of ours where their value fits.
 _COLUMNS = ("name", "tool_call_id")

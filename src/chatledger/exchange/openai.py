@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from chatledger.enums import Role
 from chatledger.exchange.notation import Notation
 from chatledger.exchange.times import certain_time
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import MAX_COUNT, MAX_IDENTIFIER
-from chatledger.vocabulary import Role
 
 NOTATION = Notation(
     speaker="role",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from chatledger.enums import Role
 from chatledger.schemas import Message, Session
-from chatledger.vocabulary import Role
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})\s*([^`\s]*)[^`]*$")
 _CALL_KEYS = {"id", "type", "index", "function"}

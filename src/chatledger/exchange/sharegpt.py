@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from chatledger.dialects.encoding import encode_json
+from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.exchange.notation import Notation
 from chatledger.schemas import Message, NewMessage
-from chatledger.vocabulary import Role
 
 NOTATION = Notation(
     speaker="from",

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import IO, Any, TextIO, cast
 
 from chatledger.callbacks import callback
+from chatledger.enums import Status
 from chatledger.errors import InvalidInput
 from chatledger.exchange.choosing import Choice
 from chatledger.exchange.columns import COLUMNS, Column
@@ -18,7 +19,6 @@ from chatledger.schemas import Session
 from chatledger.schemas.fields import flags
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import Status
 
 #: Rows between two calls of `progress`.
 _STEP = 1000

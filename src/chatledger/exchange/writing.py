@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
+from chatledger.enums import Status
 from chatledger.errors import InvalidInput, SessionExists
 from chatledger.exchange.conversation import Conversation, Fork, Turn
 from chatledger.exchange.copies import Attempt
 from chatledger.exchange.placing import Misplaced, fork_messages
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import Status
 
 #: Metadata of a branch that has no message in common with its conversation: the session which that became.
 BRANCH_OF = "branch_of"

@@ -6,7 +6,7 @@ Each is imported when it is first named.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from chatledger.deferred import deferred
+from chatledger._lazy import lazy_names
 
 if TYPE_CHECKING:
     from chatledger.models.annotation import Annotation
@@ -66,7 +66,7 @@ __all__ = [
     "WorkflowStep",
 ]
 
-_find = deferred(__name__, _HOMES)
+_find = lazy_names(__name__, _HOMES)
 
 
 def __getattr__(name: str) -> Any:

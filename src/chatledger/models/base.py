@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, FetchedValue, ForeignKey, Table, Text, e
 from sqlalchemy.orm import DeclarativeBase, mapped_column, registry, relationship
 from sqlalchemy.types import TypeEngine
 
-from chatledger import vocabulary
+from chatledger import enums
 from chatledger.dialects import types
 from chatledger.dialects.base import TABLE_PREFIX
 from chatledger.models.creation import LedgerMetaData, refuse_creation
@@ -45,9 +45,9 @@ Blob = Annotated[bytes, mapped_column(types.Binary)]
 _WORDS: dict[type, TypeEngine[Any]] = {
     words: types.Word(words)
     for words in (
-        vocabulary.Role, vocabulary.Outcome, vocabulary.Status, vocabulary.SnapshotKind, vocabulary.Scope,
-        vocabulary.BatchStatus, vocabulary.ItemStatus, vocabulary.ComparisonKind, vocabulary.JudgeKind,
-        vocabulary.ExecutionState, vocabulary.StepState,
+        enums.Role, enums.Outcome, enums.Status, enums.SnapshotKind, enums.Scope,
+        enums.BatchStatus, enums.ItemStatus, enums.ComparisonKind, enums.JudgeKind,
+        enums.ExecutionState, enums.StepState,
     )
 }  # fmt: skip
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from chatledger.enums import BatchStatus, ItemStatus
 from chatledger.models.base import Base, Counter, Json, Key, Number, PrimaryKey, Stamped, Timestamp, Whole, one_of
-from chatledger.vocabulary import BatchStatus, ItemStatus
 
 
 class BatchJob(Base):

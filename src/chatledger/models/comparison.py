@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from chatledger.enums import ComparisonKind, JudgeKind
 from chatledger.models.base import Base, Json, Key, Money, Number, PrimaryKey, Real, Stamped, Whole, one_of
-from chatledger.vocabulary import ComparisonKind, JudgeKind
 
 
 class ComparisonGroup(Base):

@@ -11,8 +11,8 @@ from sqlalchemy import CheckConstraint, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
+from chatledger.enums import Outcome, Role
 from chatledger.models.base import Base, Blob, Json, Key, Number, SessionKey, Timestamp, Whole, one_of, parent
-from chatledger.vocabulary import Outcome, Role
 
 if TYPE_CHECKING:
     from chatledger.models.session import Session

@@ -8,6 +8,7 @@ from sqlalchemy import FetchedValue, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from chatledger.dialects import types
+from chatledger.enums import Status
 from chatledger.ids import new_id
 from chatledger.models.base import (
     Base,
@@ -23,7 +24,6 @@ from chatledger.models.base import (
     one_of,
     parent,
 )
-from chatledger.vocabulary import Status
 
 if TYPE_CHECKING:
     from chatledger.models.annotation import Annotation

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Mapped
 
+from chatledger.enums import SnapshotKind
 from chatledger.models.base import Base, Blob, Counter, MoneyTotal, Number, SessionKey, Stamped, Whole, one_of, parent
-from chatledger.vocabulary import SnapshotKind
 
 if TYPE_CHECKING:
     from chatledger.models.session import Session

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
+from chatledger.enums import Scope
 from chatledger.models.base import Base, PrimaryKey, SessionKey, Stamped, Timestamp, Whole, one_of, parent
-from chatledger.vocabulary import Scope
 
 if TYPE_CHECKING:
     from chatledger.models.session import Session

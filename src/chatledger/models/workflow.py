@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from chatledger.enums import ExecutionState, StepState
 from chatledger.models.base import (
     Base,
     Counter,
@@ -19,7 +20,6 @@ from chatledger.models.base import (
     one_of,
     parent,
 )
-from chatledger.vocabulary import ExecutionState, StepState
 
 
 class Workflow(Base):

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from chatledger import migrate as migrations
-from chatledger.core import Core
+from chatledger.database import Database
 from chatledger.dialects import backup_file
 from chatledger.errors import Conflict, InvalidInput, Unavailable
 from chatledger.safekeeping import manifest as manifests
@@ -26,7 +26,7 @@ from chatledger.settings import Settings
 _PATTERN = re.compile(r"chatledger-\d{8}T\d{6}\.\d{6}Z-r\w+\.db")
 
 
-def back_up(core: Core, path: str | Path, *, keep: int | None, overwrite: bool, tell: Progress) -> BackupReport:
+def back_up(database: Database, path: str | Path, *, keep: int | None, overwrite: bool, tell: Progress) -> BackupReport:
     """`Ledger.backup`."""
     began = time.perf_counter()
     given = told_path(path)
@@ -39,17 +39,19 @@ def back_up(core: Core, path: str | Path, *, keep: int | None, overwrite: bool, 
     if not folder.is_dir():
         raise Unavailable(f"the folder {str(folder)!r} does not exist: create it first")
     if not is_folder:
-        _require_free(core, given, overwrite=overwrite)
-    created = core.clock()
+        _require_free(database, given, overwrite=overwrite)
+    created = database.clock()
     with backup_file.temporary(folder, "chatledger-backup") as new:
-        with core.transaction("read") as connection, core.translated():
-            state = core.dialect.state(connection)
-            revision = require_known(state, core.url.render_as_string(hide_password=True))
+        with database.transaction("read") as connection, database.translated():
+            state = database.dialect.state(connection)
+            revision = require_known(state, database.url.render_as_string(hide_password=True))
             rows = count_all(connection, state.tables)
-            ledger = manifests.name_of(core.dialect.custody.lasting_place(connection))
-            if not core.dialect.custody.copy_pages(connection, new, lambda done, of: tell("copying pages", done, of)):
+            ledger = manifests.name_of(database.dialect.custody.lasting_place(connection))
+            if not database.dialect.custody.copy_pages(
+                connection, new, lambda done, of: tell("copying pages", done, of)
+            ):
                 migrations.require_head(state)
-                _write_out(core, connection, new, tell)
+                _write_out(database, connection, new, tell)
         tell("verifying", 0, None)
         examine(new, str(new), quick=True, rows=rows)
         backup_file.flush(new)
@@ -62,7 +64,7 @@ def back_up(core: Core, path: str | Path, *, keep: int | None, overwrite: bool, 
             revision=revision,
             created=created,
             rows=rows,
-            source=core.dialect.title,
+            source=database.dialect.title,
             ledger=ledger,
         )
         tell("naming", 0, None)
@@ -89,12 +91,12 @@ def back_up(core: Core, path: str | Path, *, keep: int | None, overwrite: bool, 
     )
 
 
-def _require_free(core: Core, path: Path, *, overwrite: bool) -> None:
+def _require_free(database: Database, path: Path, *, overwrite: bool) -> None:
     """Before anything is read: the names of the backup and of its manifest are free, or may be overwritten.
 
     Only regular files are overwritten, and none that belongs to a ledger in use.
     """
-    own = core.dialect.file(core.url)
+    own = database.dialect.file(database.url)
     if path.exists() and own is not None and own.exists() and path.samefile(own):
         raise InvalidInput("path", "is the ledger itself: a backup is another file")
     if (part_of := backup_file.part_of(path)) is not None:
@@ -111,14 +113,14 @@ def _require_free(core: Core, path: Path, *, overwrite: bool) -> None:
         raise Conflict(f"{str(manifest)!r} is not the manifest of a backup and is not overwritten: move it away first")
 
 
-def _write_out(core: Core, source: Connection, new: Path, tell: Progress) -> None:
+def _write_out(database: Database, source: Connection, new: Path, tell: Progress) -> None:
     """Write every row of a database without pages of its own into a ledger in a file."""
     new.unlink()  # an empty file is none of ours; the ledger makes its own, for its owner only
-    target = Core(new, None, Settings.preset("cli"), core.clock)
+    target = Database(new, None, Settings.preset("cli"), database.clock)
     try:
         target.open("empty")
         with target.transaction("write") as connection, target.translated():
-            copy_rows(source, core.dialect, connection, target.dialect, tell)
+            copy_rows(source, database.dialect, connection, target.dialect, tell)
         target.dialect.custody.settle(target.engine, target.settings.busy_timeout)
     finally:
         target.close()

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from chatledger import migrate as migrations
 from chatledger.clock import utc_now
-from chatledger.core import Core
+from chatledger.database import Database
 from chatledger.errors import Conflict, InvalidInput, Unavailable
 from chatledger.safekeeping.progress import Progress, heard
 from chatledger.schemas import CopyReport
@@ -38,47 +38,47 @@ def copy_ledger(source: str | Path | URL, target: str | Path | URL, *, progress:
         Busy, Unavailable: as `Ledger.begin`.
     """
     tell = heard(progress)
-    with existing(source) as core:
-        return copy_to(core, target, tell)
+    with existing(source) as database:
+        return copy_to(database, target, tell)
 
 
 @contextmanager
-def existing(url: str | Path | URL) -> Iterator[Core]:
+def existing(url: str | Path | URL) -> Iterator[Database]:
     """A ledger that must be there already, at whatever revision."""
-    core = Core(url, None, Settings.preset("cli"), utc_now)
+    database = Database(url, None, Settings.preset("cli"), utc_now)
     try:
-        path = core.dialect.file(core.url)
+        path = database.dialect.file(database.url)
         if path is not None and not path.exists():
             raise Unavailable(f"no ledger at {str(path)!r}")
-        core.open("never")
-        yield core
+        database.open("never")
+        yield database
     finally:
-        core.close()
+        database.close()
 
 
-def copy_to(core: Core, target: str | Path | URL, tell: Progress) -> CopyReport:
+def copy_to(database: Database, target: str | Path | URL, tell: Progress) -> CopyReport:
     """`copy_ledger` from a ledger that is open."""
     began = time.perf_counter()
-    with core.transaction("read") as connection, core.translated():
-        migrations.require_head(core.dialect.state(connection))
-    other = Core(target, None, Settings.preset("cli"), core.clock)
+    with database.transaction("read") as connection, database.translated():
+        migrations.require_head(database.dialect.state(connection))
+    other = Database(target, None, Settings.preset("cli"), database.clock)
     try:
-        _require_another(core, other)
+        _require_another(database, other)
         other.open("empty")
-        with core.transaction("read") as source, other.transaction("write") as connection, other.translated():
-            if core.dialect is other.dialect and core.dialect.custody.place(source) == other.dialect.custody.place(
-                connection
-            ):
+        with database.transaction("read") as source, other.transaction("write") as connection, other.translated():
+            if database.dialect is other.dialect and database.dialect.custody.place(
+                source
+            ) == other.dialect.custody.place(connection):
                 raise InvalidInput("target", "is the same database as the source")
             other.dialect.custody.occupy(connection, TABLES)
             require_no_rows(first_rows(connection), "give an empty database")
-            rows = copy_rows(source, core.dialect, connection, other.dialect, tell)
+            rows = copy_rows(source, database.dialect, connection, other.dialect, tell)
         with other.translated():
             other.dialect.custody.settle(other.engine, other.settings.busy_timeout)
     finally:
         other.close()
     return CopyReport(
-        source=core.url.render_as_string(hide_password=True),
+        source=database.url.render_as_string(hide_password=True),
         target=other.url.render_as_string(hide_password=True),
         revision=migrations.HEAD,
         rows=rows,
@@ -86,9 +86,9 @@ def copy_to(core: Core, target: str | Path | URL, tell: Progress) -> CopyReport:
     )
 
 
-def _require_another(core: Core, other: Core) -> None:
+def _require_another(database: Database, other: Database) -> None:
     """Before anything is made: a file must not be copied into itself."""
-    here, there = core.dialect.file(core.url), other.dialect.file(other.url)
+    here, there = database.dialect.file(database.url), other.dialect.file(other.url)
     if here is not None and there is not None and there.exists() and here.samefile(there):
         raise InvalidInput("target", "is the same database as the source")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from chatledger import migrate as migrations
-from chatledger.core import Core
+from chatledger.database import Database
 from chatledger.dialects.base import State
 from chatledger.dialects.custody import Vitals
 from chatledger.errors import ChatledgerError, LedgerClosed, SchemaError
@@ -47,21 +47,21 @@ class _Seen:
 
 
 #: Questions that have not been answered yet: a ledger whose database hangs has one, not one for each time it is asked.
-_asking: weakref.WeakKeyDictionary[Core, threading.Thread] = weakref.WeakKeyDictionary()
+_asking: weakref.WeakKeyDictionary[Database, threading.Thread] = weakref.WeakKeyDictionary()
 
 
-def look(core: Core, pool: dict[str, int], limits: Limits) -> Health:
+def look(database: Database, pool: dict[str, int], limits: Limits) -> Health:
     """`Ledger.health`."""
     began = time.perf_counter()
     seen, answered = _Seen(), False
     # A pool of one (a ledger in memory, a command's) is often in use: it is waited for.
     full = pool.get("max", 0) > 1 and pool["in_use"] >= pool["max"]
-    if core.is_closed:
+    if database.is_closed:
         problems = [Problem(kind="closed", message="the ledger is closed: open a new one")]
     elif full:
         problems = []  # the question would need a connection, too
     else:
-        answered = _ask(core, seen, limits.timeout)
+        answered = _ask(database, seen, limits.timeout)
         problems = list(_problems(seen, limits, answered=answered))
     if pool.get("max", 0) > 1 and pool["in_use"] >= limits.pool_share * pool["max"]:
         told = f"{pool['in_use']} of {pool['max']} connections are in use: close units of work sooner"
@@ -102,29 +102,29 @@ def unopened(error: ChatledgerError) -> Health:
     )
 
 
-def _ask(core: Core, seen: _Seen, timeout: float) -> bool:
+def _ask(database: Database, seen: _Seen, timeout: float) -> bool:
     """Have the database asked in a thread, which may hang as long as it likes; whether the answer came in time."""
-    before = _asking.get(core)
+    before = _asking.get(database)
     if before is not None and before.is_alive():
         before.join(timeout)
         if before.is_alive():
             return False
-    thread = threading.Thread(target=_answer, args=(core, seen), name="chatledger health", daemon=True)
-    _asking[core] = thread
+    thread = threading.Thread(target=_answer, args=(database, seen), name="chatledger health", daemon=True)
+    _asking[database] = thread
     thread.start()
     thread.join(timeout)
     return not thread.is_alive()
 
 
-def _answer(core: Core, seen: _Seen) -> None:
+def _answer(database: Database, seen: _Seen) -> None:
     try:
-        with core.translated(), core.engine.connect() as connection:
-            seen.vitals = core.dialect.custody.vitals(connection, core.url)
-            seen.state = core.dialect.state(connection)
+        with database.translated(), database.engine.connect() as connection:
+            seen.vitals = database.dialect.custody.vitals(connection, database.url)
+            seen.state = database.dialect.state(connection)
             if seen.state.revision == migrations.HEAD:
                 oldest = oldest_check(connection)
                 if oldest is not None:
-                    seen.sweep_lag = max(0.0, (core.clock() - oldest).total_seconds())
+                    seen.sweep_lag = max(0.0, (database.clock() - oldest).total_seconds())
             connection.rollback()
     except ChatledgerError as error:
         seen.failure = str(error)

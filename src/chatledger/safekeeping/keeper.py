@@ -52,7 +52,7 @@ class Safekeeping(Housekeeping):
         flags(overwrite=overwrite)
         from chatledger.safekeeping import backing_up  # noqa: PLC0415 - most programs do without, like the others below
 
-        return backing_up.back_up(self._core, path, keep=keep, overwrite=overwrite, tell=heard(progress))
+        return backing_up.back_up(self._database, path, keep=keep, overwrite=overwrite, tell=heard(progress))
 
     @staticmethod
     def restore(
@@ -88,7 +88,7 @@ class Safekeeping(Housekeeping):
         """
         from chatledger.safekeeping import copying  # noqa: PLC0415
 
-        return copying.copy_to(self._core, target, heard(progress))
+        return copying.copy_to(self._database, target, heard(progress))
 
     def maintain(
         self,
@@ -113,7 +113,7 @@ class Safekeeping(Housekeeping):
         flags(analyze=analyze, checkpoint=checkpoint, full_text=full_text)
         from chatledger.safekeeping import upkeep  # noqa: PLC0415
 
-        return upkeep.maintain(self._core, analyze=analyze, vacuum=vacuum, checkpoint=checkpoint, full_text=full_text)
+        return upkeep.maintain(self._database, analyze=analyze, vacuum=vacuum, checkpoint=checkpoint, full_text=full_text)
 
     def health(
         self,
@@ -137,7 +137,7 @@ class Safekeeping(Housekeeping):
         number(disk_free_bytes, "disk_free_bytes")
         number(sweep_lag, "sweep_lag")
         limits = health.Limits(timeout, pool_share, wal_bytes, disk_free_bytes, sweep_lag)
-        return health.look(self._core, self.pool_status(), limits)
+        return health.look(self._database, self.pool_status(), limits)
 
     def sizes(self) -> dict[str, Any]:
         """Bytes of each table and index, and what is free. On SQLite it reads the whole file.
@@ -146,11 +146,11 @@ class Safekeeping(Housekeeping):
         """
         from chatledger.safekeeping import upkeep  # noqa: PLC0415
 
-        return upkeep.sizes(self._core)
+        return upkeep.sizes(self._database)
 
     def pool_status(self) -> dict[str, int]:
         """How many connections the pool may hold, holds unused, and has handed out."""
-        pool = self._core.engine.pool
+        pool = self._database.engine.pool
         if not isinstance(pool, QueuePool):
             return {}
         out, idle = pool.checkedout(), pool.checkedin()

@@ -21,7 +21,7 @@ from sqlalchemy.engine import URL
 
 from chatledger import migrate as migrations
 from chatledger.clock import Clock
-from chatledger.core import Core
+from chatledger.database import Database
 from chatledger.dialects import backup_file, dialect_of, parse_url
 from chatledger.dialects.base import State
 from chatledger.errors import Conflict, CorruptDatabase, InvalidInput, NotALedger, Unavailable
@@ -76,7 +76,7 @@ def restore(path: str | Path, url: str | Path | URL, *, overwrite: bool, tell: P
         quick = done.manifest is not None
         done.revision = examine(new, str(backup), quick=quick, rows=done.manifest.rows if done.manifest else None)
         tell("upgrading", 0, None)
-        copy = Core(new, None, Settings.preset("cli"), clock)
+        copy = Database(new, None, Settings.preset("cli"), clock)
         try:
             copy.open("always")
             if not quick:
@@ -135,7 +135,7 @@ def _fetch(backup: Path, new: Path, done: _Restoration, tell: Progress) -> None:
         )
 
 
-def _require_own_schema(copy: Core, backup: Path) -> None:
+def _require_own_schema(copy: Database, backup: Path) -> None:
     """Without a checksum, a changed byte of the schema or a trigger that somebody added is only found by comparison."""
     with copy.transaction("write") as connection, copy.translated():
         differences = migrations.differences(connection, copy.dialect, migrations.expected(connection, copy.dialect))
@@ -146,7 +146,7 @@ def _require_own_schema(copy: Core, backup: Path) -> None:
         )
 
 
-def _require_unchanged(copy: Core, backup: Path, tell: Progress) -> None:
+def _require_unchanged(copy: Database, backup: Path, tell: Progress) -> None:
     with copy.transaction("read") as connection, copy.translated():
         changed = first_changed(connection, copy.dialect, tell)
     if changed is not None:
@@ -156,7 +156,7 @@ def _require_unchanged(copy: Core, backup: Path, tell: Progress) -> None:
         )
 
 
-def _finish(copy: Core, replaced: list[dict[str, Any]], done: _Restoration) -> None:
+def _finish(copy: Database, replaced: list[dict[str, Any]], done: _Restoration) -> None:
     """Give the copy what it must know of the ledger that it replaces, and close it."""
     with copy.transaction("write") as connection, copy.translated():
         done.carried = trail.carry_over(connection, replaced)
@@ -168,7 +168,7 @@ def _finish(copy: Core, replaced: list[dict[str, Any]], done: _Restoration) -> N
         done.rows = count_all(connection, {table.name for table in TABLES})
 
 
-def _into_file(copy: Core, new: Path, file: Path, done: _Restoration, tell: Progress) -> None:
+def _into_file(copy: Database, new: Path, file: Path, done: _Restoration, tell: Progress) -> None:
     mark = f"{copy.clock().astimezone(UTC):%Y%m%dT%H%M%S.%f}Z"
 
     def ready(replaced: list[dict[str, Any]]) -> None:
@@ -251,8 +251,8 @@ def _take_after(new: Path, old: Path) -> None:
         shutil.chown(new, found.st_uid, found.st_gid)
 
 
-def _into_server(copy: Core, url: URL, done: _Restoration, overwrite: bool, tell: Progress) -> None:
-    target = Core(url, None, Settings.preset("cli"), copy.clock)
+def _into_server(copy: Database, url: URL, done: _Restoration, overwrite: bool, tell: Progress) -> None:
+    target = Database(url, None, Settings.preset("cli"), copy.clock)
     try:
         with target.transaction("read") as connection, target.translated():
             state = target.dialect.state(connection)

@@ -5,7 +5,7 @@ Each is imported when it is first named.
 
 from typing import TYPE_CHECKING
 
-from chatledger.deferred import deferred
+from chatledger._lazy import lazy_names
 
 if TYPE_CHECKING:
     from chatledger.schemas.audit import AuditEntry
@@ -195,4 +195,4 @@ __all__ = [
     "WorkflowVersion",
 ]
 
-__getattr__ = deferred(__name__, _HOMES)
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from chatledger.enums import BatchStatus, ItemStatus
 from chatledger.schemas.fields import Duration, Identifier, Input, Name, Record, Text, no_flag
-from chatledger.vocabulary import BatchStatus, ItemStatus
 
 if TYPE_CHECKING:
     from chatledger.unit_of_work import UnitOfWork

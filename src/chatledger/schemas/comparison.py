@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from chatledger.enums import ComparisonKind, JudgeKind
 from chatledger.schemas.fields import Amount, Count, Identifier, Input, Money, Name, Record, Text
-from chatledger.vocabulary import ComparisonKind, JudgeKind
 
 #: A number that is one: no NaN, no infinity.
 Score = Annotated[float, Field(allow_inf_nan=False)]

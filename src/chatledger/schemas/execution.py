@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from chatledger.enums import ExecutionState, StepState
 from chatledger.schemas.fields import Record
 from chatledger.schemas.workflow import WorkflowDefinition
-from chatledger.vocabulary import ExecutionState, StepState
 
 
 class WorkflowVersion(Record):

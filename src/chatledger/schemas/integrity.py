@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from chatledger.enums import Severity
 from chatledger.schemas.fields import Record
-from chatledger.vocabulary import Severity
 
 
 class Finding(Record):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar, overload
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
+from chatledger.enums import Outcome, Role
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import (
     Amount,
@@ -21,7 +22,6 @@ from chatledger.schemas.fields import (
     refuse,
     validated,
 )
-from chatledger.vocabulary import Outcome, Role
 
 Shape = TypeVar("Shape")
 

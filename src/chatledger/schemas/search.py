@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from chatledger.enums import Role
 from chatledger.schemas.fields import Record
-from chatledger.vocabulary import Role
 
 
 class SearchHit(Record):

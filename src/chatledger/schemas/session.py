@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from chatledger.enums import OPEN, Status
 from chatledger.schemas.fields import Amount, Duration, Identifier, Input, Moment, Name, Record, Text
-from chatledger.vocabulary import OPEN, Status
 
 
 class NewSession(Input):

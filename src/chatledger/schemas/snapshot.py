@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from chatledger.enums import SnapshotKind
 from chatledger.schemas.fields import Amount, Record
-from chatledger.vocabulary import SnapshotKind
 
 
 class Snapshot(Record):

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from chatledger.enums import LimitKind, Scope, Status, SweepAction
 from chatledger.schemas.fields import Duration, Input, Record
-from chatledger.vocabulary import LimitKind, Scope, Status, SweepAction
 
 
 class TimeoutChanges(Input):

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, o
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import Identifier, Timestamp, Whole
+from chatledger.enums import Status
 from chatledger.errors import InvalidInput, MessageNotFound
 from chatledger.models import Annotation as AnnotationRow
 from chatledger.models.base import table_of
@@ -19,7 +20,6 @@ from chatledger.services.cursors import NOT_A_CURSOR, unpack_moment
 from chatledger.services.ownership import require_visible
 from chatledger.services.rows import messages, sessions
 from chatledger.services.work import Work
-from chatledger.vocabulary import Status
 
 notes = table_of(AnnotationRow)
 

@@ -12,6 +12,7 @@ from sqlalchemy.sql import Select
 
 from chatledger.dialects.base import Dialect
 from chatledger.dialects.types import Identifier, Whole, wire
+from chatledger.enums import OPEN
 from chatledger.errors import InvalidInput, KeyReused, SequenceConflict, SessionClosed, SessionNotFound
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.digest import digest_of
@@ -21,7 +22,6 @@ from chatledger.services.prepared import Prepared
 from chatledger.services.pricing import PRICE, cost_expression, price_in_force, prices
 from chatledger.services.rows import MESSAGE, messages, sessions, to_messages
 from chatledger.services.work import Work
-from chatledger.vocabulary import OPEN
 
 #: Columns of an append beside the session and the number.
 GIVEN = (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from chatledger.vocabulary import OPEN, LimitKind, Scope, Status, SweepAction
+from chatledger.enums import OPEN, LimitKind, Scope, Status, SweepAction
 
 #: When a session whose own limits say nothing else is warned before a limit is reached.
 WARN_BEFORE = timedelta(minutes=5)

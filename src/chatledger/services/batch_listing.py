@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import bindparam, select, tuple_
 
 from chatledger.dialects.types import Identifier, Timestamp, Whole
+from chatledger.enums import BatchStatus, ItemStatus
 from chatledger.schemas import BatchItem, BatchJob, Page
 from chatledger.schemas.fields import identifier, whole
 from chatledger.services.batch_arguments import word_of
 from chatledger.services.batch_rows import ITEM, JOB_KEY, is_status, items, jobs, to_items, to_job
 from chatledger.services.cursors import pack, unpack, unpack_moment
 from chatledger.services.work import Work
-from chatledger.vocabulary import BatchStatus, ItemStatus
 
 #: Items that are read at a time where all are wanted.
 _CHUNK = 500

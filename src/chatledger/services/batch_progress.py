@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, literal, select, union_all
 
 from chatledger.dialects.types import Timestamp
+from chatledger.enums import ItemStatus
 from chatledger.schemas import BatchProgress
 from chatledger.services.batch_rows import COMING_BACK, JOB_KEY, is_status, items, job_row, listed_as
 from chatledger.services.work import Work
-from chatledger.vocabulary import ItemStatus
 
 #: The time over which a rate is taken.
 _WINDOW = timedelta(minutes=1)

@@ -12,13 +12,13 @@ from sqlalchemy import ColumnElement, Text, and_, bindparam, literal_column, or_
 
 from chatledger.dialects.constructs import json_text
 from chatledger.dialects.types import Identifier, Whole, to_moment
+from chatledger.enums import ItemStatus
 from chatledger.errors import BatchNotFound, CorruptDatabase
 from chatledger.models import BatchItem as ItemRow
 from chatledger.models import BatchJob as JobRow
 from chatledger.models.base import table_of
 from chatledger.schemas import BatchItem, BatchJob
 from chatledger.services.work import Work
-from chatledger.vocabulary import ItemStatus
 
 jobs = table_of(JobRow)
 items = table_of(ItemRow)

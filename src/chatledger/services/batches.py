@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import delete, literal_column, select, update
 
 from chatledger.dialects.encoding import encode_json
+from chatledger.enums import BatchStatus, ItemStatus
 from chatledger.errors import BatchItemNotFound
 from chatledger.schemas import BatchItem, BatchJob, BatchProgress, NewBatch, NewBatchItem, Page
 from chatledger.schemas.fields import called, flags, identifier, validated, whole
@@ -18,7 +19,6 @@ from chatledger.services.batch_rows import ITEM, JOB_KEY, is_status, items, job_
 from chatledger.services.cursors import limited
 from chatledger.services.ownership import require_visible
 from chatledger.services.work import Service
-from chatledger.vocabulary import BatchStatus, ItemStatus
 
 #: How long an item is a worker's own, where nothing is said.
 LEASE = timedelta(minutes=5)

@@ -11,12 +11,12 @@ from sqlalchemy import ColumnElement, FromClause, func, literal, type_coerce
 
 from chatledger.dialects.constructs import read_before
 from chatledger.dialects.types import Identifier, Timestamp, Whole
+from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import flags, identifier, moment
 from chatledger.services.ownership import require_visible
 from chatledger.services.rows import sessions
 from chatledger.services.work import Work
-from chatledger.vocabulary import Role
 
 
 class By(StrEnum):

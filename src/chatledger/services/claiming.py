@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Update, and_, bindparam, case, func, literal_column, null, select, update
 
 from chatledger.dialects.types import EncodedDocument, Identifier, Timestamp, Whole
+from chatledger.enums import BatchStatus, ItemStatus
 from chatledger.errors import BatchItemNotFound, LeaseLost
 from chatledger.schemas import BatchItem
 from chatledger.schemas.fields import identifier
@@ -30,7 +31,6 @@ from chatledger.services.batch_rows import (
 )
 from chatledger.services.ownership import require_visible
 from chatledger.services.work import Work
-from chatledger.vocabulary import BatchStatus, ItemStatus
 
 #: What an item failed with whose worker was not heard of again.
 EXPIRED = "LeaseExpired"

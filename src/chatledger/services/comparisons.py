@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
 
 from chatledger.dialects.types import Identifier, Timestamp
+from chatledger.enums import ComparisonKind, JudgeKind
 from chatledger.errors import ComparisonExists, InvalidInput, SessionNotFound
 from chatledger.ids import new_id
 from chatledger.schemas import (
@@ -35,7 +36,6 @@ from chatledger.services.comparing import (
 from chatledger.services.cursors import limited, pack, unpack_moment
 from chatledger.services.rows import sessions
 from chatledger.services.work import Service, logger
-from chatledger.vocabulary import ComparisonKind, JudgeKind
 
 
 class Comparisons(Service):

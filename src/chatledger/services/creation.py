@@ -10,12 +10,12 @@ from sqlalchemy import bindparam
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import wire
+from chatledger.enums import Status
 from chatledger.errors import SessionExists
 from chatledger.schemas import NewSession, Session
 from chatledger.services import limits, registration
 from chatledger.services.rows import metadata, sessions
 from chatledger.services.work import Work
-from chatledger.vocabulary import Status
 
 
 def create(work: Work, new: NewSession) -> Session:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, func, insert, literal, or_, select, union, update
 
 from chatledger.dialects.types import Identifier, Timestamp, Whole
+from chatledger.enums import Scope, Status
 from chatledger.errors import InvalidInput, SessionHeld
 from chatledger.ids import new_id
 from chatledger.models import Workflow, WorkflowExecution, WorkflowStep
@@ -28,7 +29,6 @@ from chatledger.services.rows import messages, sessions
 from chatledger.services.snapshotting import snapshots
 from chatledger.services.sweeping import Run
 from chatledger.services.work import Work, logger
-from chatledger.vocabulary import Scope, Status
 
 ERASED = "session.erased"
 #: The entries with which a session ends.

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import delete, insert, select, update
 
+from chatledger.enums import ExecutionState, StepState
 from chatledger.errors import ExecutionBusy, ExecutionNotFound
 from chatledger.models import WorkflowExecution as ExecutionRow
 from chatledger.models import WorkflowStep as StepRow
 from chatledger.models.base import table_of
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.services.work import Work
-from chatledger.vocabulary import ExecutionState, StepState
 
 executions = table_of(ExecutionRow)
 steps = table_of(StepRow)

@@ -10,13 +10,13 @@ from sqlalchemy import bindparam, select, update
 
 from chatledger.dialects.constructs import hour_of
 from chatledger.dialects.types import Timestamp
+from chatledger.enums import Status
 from chatledger.errors import InvalidInput
 from chatledger.services import audit
 from chatledger.services.listing import has_status
 from chatledger.services.ownership import owned
 from chatledger.services.rows import sessions
 from chatledger.services.work import Work, logger
-from chatledger.vocabulary import Status
 
 #: Sessions that one statement names.
 _BATCH = 500

@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, select, update
 
 from chatledger.dialects.constructs import greatest
 from chatledger.dialects.types import Timestamp
+from chatledger.enums import OPEN, SnapshotKind, Status
 from chatledger.errors import SessionNotFound, TransitionRefused
 from chatledger.schemas import Session
 from chatledger.schemas.fields import flags, identifier, moment, stated, whole
@@ -26,7 +27,6 @@ from chatledger.services.ownership import SESSION_KEY, place, this_session
 from chatledger.services.prepared import Prepared
 from chatledger.services.rows import session_columns, sessions, to_sessions
 from chatledger.services.work import Service, Work, logger
-from chatledger.vocabulary import OPEN, SnapshotKind, Status
 
 
 class Transition(NamedTuple):

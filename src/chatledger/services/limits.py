@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Select, and_, bindparam, delete, exists, literal, or_, select, update
 
 from chatledger.dialects.types import Identifier, Timestamp
+from chatledger.enums import OPEN, Scope, Status
 from chatledger.errors import InvalidInput
 from chatledger.models import Timeout as TimeoutRow
 from chatledger.models import TimeoutDefault as DefaultRow
@@ -20,7 +21,6 @@ from chatledger.services.assessment import COLUMNS, Limits, Seen, assess
 from chatledger.services.ownership import SESSION_KEY, place, this_session
 from chatledger.services.rows import sessions
 from chatledger.services.work import Work
-from chatledger.vocabulary import OPEN, Scope, Status
 
 timeouts = table_of(TimeoutRow)
 defaults = table_of(DefaultRow)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Text, bindparam, literal_column, select, t
 
 from chatledger.dialects.constructs import hour_of
 from chatledger.dialects.types import Identifier, Timestamp, Whole
+from chatledger.enums import Status
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Page, Session
 from chatledger.schemas.fields import identifier, moment
@@ -19,7 +20,6 @@ from chatledger.services.cursors import limited, pack, unpack_moment
 from chatledger.services.prepared import Prepared
 from chatledger.services.rows import SESSION, sessions, to_sessions
 from chatledger.services.work import Work
-from chatledger.vocabulary import Status
 
 
 @dataclass(frozen=True)

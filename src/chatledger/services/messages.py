@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from chatledger.dialects.types import dollars, to_moment
+from chatledger.enums import Outcome, Role
 from chatledger.errors import InvalidInput, MessageNotFound
 from chatledger.models import Message as MessageRow
 from chatledger.models.base import table_of
@@ -34,7 +35,6 @@ from chatledger.services.registration import register_models
 from chatledger.services.removing import remove
 from chatledger.services.rows import from_row, to_messages
 from chatledger.services.work import Service, logger
-from chatledger.vocabulary import Outcome, Role
 
 #: What stands in the place of a redacted text.
 REDACTED = "[redacted]"

@@ -11,6 +11,7 @@ from sqlalchemy import Select, bindparam, select, tuple_
 
 from chatledger.dialects.constructs import hour_of
 from chatledger.dialects.types import Identifier, Timestamp
+from chatledger.enums import Status
 from chatledger.errors import InvalidInput
 from chatledger.schemas import PurgeReport
 from chatledger.schemas.fields import moment, stated
@@ -21,7 +22,6 @@ from chatledger.services.ownership import SESSION_KEY, lock_each
 from chatledger.services.rows import sessions
 from chatledger.services.sweeping import Run
 from chatledger.services.work import Work, logger
-from chatledger.vocabulary import Status
 
 #: Sessions, and messages, that are deleted in one transaction, about.
 BATCH = 100

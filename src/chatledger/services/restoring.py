@@ -10,6 +10,7 @@ from pydantic_core import from_json
 from sqlalchemy import bindparam, delete, update
 
 from chatledger.dialects.types import EncodedDocument, Identifier, Timestamp
+from chatledger.enums import OPEN, Status
 from chatledger.errors import SessionClosed
 from chatledger.schemas import NewSession, Session
 from chatledger.schemas.fields import validated
@@ -18,7 +19,6 @@ from chatledger.services.ownership import SESSION_KEY, place, require_visible
 from chatledger.services.rows import SESSION_FIELDS, messages, metadata, sessions
 from chatledger.services.snapshot_body import fields_of, number_of, stored_row
 from chatledger.services.work import Work
-from chatledger.vocabulary import OPEN, Status
 
 #: Messages that are written, or named in a statement, at a time.
 _BATCH = 500

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, func, select, text
 
 from chatledger.dialects.fulltext import CANDIDATES, LIVE, Query, Scope, parse
 from chatledger.dialects.types import Timestamp
+from chatledger.enums import Role
 from chatledger.errors import CorruptDatabase, InvalidInput
 from chatledger.schemas import Page, SearchHit, SessionHit
 from chatledger.schemas.fields import flags, identifier, moment
@@ -17,7 +18,6 @@ from chatledger.services.cursors import NOT_A_CURSOR, limited, pack, unpack
 from chatledger.services.rows import sessions
 from chatledger.services.snippets import Highlighter
 from chatledger.services.work import Service
-from chatledger.vocabulary import Role
 
 #: What each filter adds to the statement. Values are bound; nothing that a user types is spelled into SQL.
 _CONDITIONS = {

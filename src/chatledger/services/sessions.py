@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import EncodedDocument, Timestamp
+from chatledger.enums import OPEN, Status
 from chatledger.errors import InvalidInput, SessionClosed, SessionHeld, SessionNotFound
 from chatledger.ids import new_id
 from chatledger.schemas import NewSession, Page, Session
@@ -20,7 +21,6 @@ from chatledger.services.lifecycle import GET, Lifecycle
 from chatledger.services.ownership import place, require_visible, this_session
 from chatledger.services.rows import sessions, to_sessions
 from chatledger.services.work import logger
-from chatledger.vocabulary import OPEN, Status
 
 if TYPE_CHECKING:
     from chatledger.schemas import ErasureReceipt

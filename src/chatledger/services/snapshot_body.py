@@ -21,9 +21,9 @@ from pydantic_core import from_json
 
 from chatledger.dialects.segmentation import segment
 from chatledger.dialects.types import dollars, stamp, to_moment
+from chatledger.enums import Outcome, Role
 from chatledger.errors import CorruptDatabase
 from chatledger.services.rows import MESSAGE, messages
-from chatledger.vocabulary import Outcome, Role
 
 ENCODING = "jsonl+zlib"
 #: Of the header.

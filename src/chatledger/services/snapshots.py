@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, delete, select
 
+from chatledger.enums import SnapshotKind
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Message, Session, Snapshot, SnapshotDiff
 from chatledger.schemas.fields import identifier, stated
@@ -27,7 +28,6 @@ from chatledger.services.snapshotting import (
     to_snapshot,
 )
 from chatledger.services.work import Service, logger
-from chatledger.vocabulary import SnapshotKind
 
 
 class Snapshots(Service):

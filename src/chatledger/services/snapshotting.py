@@ -9,6 +9,7 @@ from sqlalchemy import Select, bindparam, func, insert, select, update
 
 from chatledger.dialects.constructs import json_text
 from chatledger.dialects.types import Identifier, Whole
+from chatledger.enums import SnapshotKind
 from chatledger.errors import SessionNotFound, SnapshotNotFound
 from chatledger.models import Snapshot as SnapshotRow
 from chatledger.models.base import table_of
@@ -29,7 +30,6 @@ from chatledger.services.snapshot_body import (
     rewritten,
 )
 from chatledger.services.work import Work, logger
-from chatledger.vocabulary import SnapshotKind
 
 snapshots = table_of(SnapshotRow)
 

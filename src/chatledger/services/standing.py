@@ -6,13 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
+from chatledger.enums import OPEN, LimitKind, Status, SweepAction
 from chatledger.schemas import TimeoutReport
 from chatledger.services.assessment import assess
 from chatledger.services.limits import timeouts
 from chatledger.services.rows import sessions
 from chatledger.services.sweeping import pages
 from chatledger.services.work import Work
-from chatledger.vocabulary import OPEN, LimitKind, Status, SweepAction
 
 
 def standing(work: Work, now: datetime) -> TimeoutReport:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from sqlalchemy import Select, bindparam, or_, select, tuple_, update
 
 from chatledger.dialects.types import Identifier, Timestamp
+from chatledger.enums import OPEN, Scope, SweepAction
 from chatledger.errors import ChatledgerError, CorruptDatabase
 from chatledger.schemas import Due, SweepFailure, SweepReport
 from chatledger.services import lifecycle
@@ -23,7 +24,6 @@ from chatledger.services.limits import defaults, timeouts
 from chatledger.services.ownership import owned, place, this_session
 from chatledger.services.rows import sessions
 from chatledger.services.work import Work, logger
-from chatledger.vocabulary import OPEN, Scope, SweepAction
 
 R = TypeVar("R")
 

@@ -8,6 +8,7 @@ from heapq import nsmallest
 from typing import Any
 
 from chatledger.callbacks import callback
+from chatledger.enums import LimitKind, Scope, Status, SweepAction
 from chatledger.errors import InvalidInput, SessionNotFound
 from chatledger.schemas import Due, PurgeReport, SweepReport, Timeout, TimeoutDefault, TimeoutReport
 from chatledger.schemas.fields import called, flags, identifier, moment, validated, whole
@@ -19,7 +20,6 @@ from chatledger.services.ownership import require_visible
 from chatledger.services.standing import standing
 from chatledger.services.sweeping import Run, pages, seen_of, sweep
 from chatledger.services.work import Service
-from chatledger.vocabulary import LimitKind, Scope, Status, SweepAction
 
 #: A duration as users give it: a timedelta or seconds, None for no limit, KEEP for what was.
 Given = timedelta | float | Keep | None

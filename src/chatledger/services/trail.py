@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
+from chatledger.enums import Scope
 from chatledger.models import Workflow, WorkflowExecution
 from chatledger.models.base import table_of
 from chatledger.services.audit import audit_log
 from chatledger.services.erasing import digest_of_user
 from chatledger.services.limits import defaults
 from chatledger.services.rows import sessions
-from chatledger.vocabulary import Scope
 
 USER_ERASED = "user.erased"
 RESTORED = "ledger.restored"

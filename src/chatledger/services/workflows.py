@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
 
 from chatledger.dialects.types import Identifier, Timestamp
+from chatledger.enums import ExecutionState, StepState
 from chatledger.errors import Conflict, ExecutionBusy, InvalidInput, WorkflowNotFound
 from chatledger.ids import new_id
 from chatledger.models import Workflow as WorkflowRow
@@ -21,7 +22,6 @@ from chatledger.services import audit, executing
 from chatledger.services.cursors import limited, pack, unpack_moment
 from chatledger.services.executing import WHOLE, executions, steps
 from chatledger.services.work import Service
-from chatledger.vocabulary import ExecutionState, StepState
 
 workflows = table_of(WorkflowRow)
 

@@ -9,7 +9,7 @@ connections of the pool, what sweeps did. Never told are texts, ids, or the text
 
 from __future__ import annotations
 
-from chatledger.observing import VERBS, Observer
+from chatledger.observers import VERBS, Observer
 
 __all__ = ["BOUNDS", "VERBS", "Observer"]
 

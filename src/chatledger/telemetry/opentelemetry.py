@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatledger.errors import MissingExtra
 from chatledger.ledger import Ledger
-from chatledger.observing import Observer
+from chatledger.observers import Observer
 from chatledger.schemas.fields import flags
 from chatledger.telemetry import BOUNDS
 

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from chatledger.errors import Conflict, MissingExtra
 from chatledger.ledger import Ledger
-from chatledger.observing import Observer
+from chatledger.observers import Observer
 from chatledger.schemas.fields import flags
 from chatledger.telemetry import BOUNDS
 

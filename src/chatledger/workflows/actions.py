@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from chatledger.clock import utc_now
+from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.message import new_message
 from chatledger.schemas.workflow import StepDefinition
-from chatledger.vocabulary import Role
 from chatledger.workflows.context import StepCancelled, StepContext
 
 #: Answers a conversation.

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
+from chatledger.enums import StepState
 from chatledger.errors import ChatledgerError, InvalidInput
 from chatledger.schemas.execution import WorkflowStep
 from chatledger.schemas.workflow import StepDefinition
@@ -14,7 +15,6 @@ from chatledger.services import batch_arguments, executing
 from chatledger.services.executing import Hold
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import StepState
 from chatledger.workflows.context import StepContext
 from chatledger.workflows.patience import written
 

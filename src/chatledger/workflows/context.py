@@ -7,10 +7,10 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
+from chatledger.enums import Role
 from chatledger.ids import new_id
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.unit_of_work import UnitOfWork
-from chatledger.vocabulary import Role
 
 #: Something to be written into the ledger.
 Effect = Callable[[UnitOfWork], object]

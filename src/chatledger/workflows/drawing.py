@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from graphlib import TopologicalSorter
 
+from chatledger.enums import StepState
 from chatledger.schemas.execution import WorkflowStep
 from chatledger.schemas.workflow import WorkflowDefinition
 from chatledger.services.executing import WHOLE
-from chatledger.vocabulary import StepState
 
 _MARKS = {
     StepState.PENDING: "·", StepState.RUNNING: ">", StepState.SUCCEEDED: "+", StepState.FAILED: "!",

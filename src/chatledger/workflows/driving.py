@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from chatledger.dialects.encoding import encode_json
+from chatledger.enums import ExecutionState, StepState
 from chatledger.errors import InvalidInput
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.services import executing
 from chatledger.services.executing import WHOLE, Hold
 from chatledger.transactions import Transactions
-from chatledger.vocabulary import ExecutionState, StepState
 from chatledger.workflows.actions import Actions
 from chatledger.workflows.attempting import GivenUp, keep, note_failure, said
 from chatledger.workflows.context import StepCancelled, StepContext
@@ -293,7 +293,7 @@ class Drive:
             self._progress(row)
 
     def _now(self) -> datetime:
-        return self._ledger._core.clock()
+        return self._ledger._database.clock()
 
 
 _DONE = (StepState.SUCCEEDED, StepState.SKIPPED)

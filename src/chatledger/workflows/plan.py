@@ -7,12 +7,12 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from chatledger.dialects.encoding import encode_json
+from chatledger.enums import StepState
 from chatledger.errors import InvalidInput
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.schemas.references import resolved
 from chatledger.schemas.workflow import MAX_ITEMS, Condition, StepDefinition
 from chatledger.services.executing import WHOLE
-from chatledger.vocabulary import StepState
 
 #: A step and the place in its list.
 Place = tuple[str, int]

@@ -8,12 +8,12 @@ from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session as OrmSession
 
 from chatledger.dialects import dialect_of
+from chatledger.enums import OPEN
 from chatledger.errors import SessionClosed, SessionNotFound
 from chatledger.models.annotation import Annotation
 from chatledger.models.base import table_of
 from chatledger.models.message import Message
 from chatledger.models.session import Session
-from chatledger.vocabulary import OPEN
 
 sessions = table_of(Session)
 

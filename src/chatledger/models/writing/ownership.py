@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, event, inspect, or_
 from sqlalchemy.orm import ORMExecuteState, with_loader_criteria
 
 from chatledger.dialects.types import Identifier
+from chatledger.enums import Scope
 from chatledger.errors import InvalidInput, SessionNotFound
 from chatledger.models.annotation import Annotation
 from chatledger.models.audit import AuditEntry
@@ -27,7 +28,6 @@ from chatledger.models.usage import SessionUsage
 from chatledger.models.workflow import Workflow, WorkflowExecution, WorkflowStep
 from chatledger.models.writing.context import context_of, session_of
 from chatledger.models.writing.locking import sessions
-from chatledger.vocabulary import Scope
 
 _OF_A_SESSION = (Message, SessionMetadata, Timeout, Snapshot, Annotation, SessionUsage)
 #: Roots that have a `user_id` of their own.

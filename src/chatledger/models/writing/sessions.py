@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, event, inspect
 from sqlalchemy.orm import Session as OrmSession
 
 from chatledger.dialects import dialect_of
+from chatledger.enums import Status
 from chatledger.errors import InvalidInput, SessionHeld
 from chatledger.models.base import Base
 from chatledger.models.registration import register
@@ -17,7 +18,6 @@ from chatledger.models.writing.counters import COUNTERS, READ, touch
 from chatledger.models.writing.locking import lock_in_order
 from chatledger.schemas.fields import validated
 from chatledger.schemas.session import NewSession
-from chatledger.vocabulary import Status
 
 #: Fields that are validated as those of a session that a service creates.
 _FIELDS = ("session_id", "user_id", "project_id", "model_id", "title", "system_prompt", "context", "created_at")

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from sqlalchemy import exists, func, insert, select, update
 
+from chatledger.enums import BatchStatus
 from chatledger.services.batch_rows import items, jobs
 from chatledger.services.rows import sessions
 from chatledger.services.work import Work
-from chatledger.vocabulary import BatchStatus
 
 
 class Wrong(NamedTuple):

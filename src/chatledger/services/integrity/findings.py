@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from chatledger.enums import Severity
 from chatledger.errors import Busy, ChatledgerError, ReadOnly, Unavailable
 from chatledger.schemas import Finding
 from chatledger.services.work import Work
-from chatledger.vocabulary import Severity
 
 #: How many of a kind are named.
 NAMED = 20

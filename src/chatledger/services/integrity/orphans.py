@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from chatledger.dialects.types import Identifier
+from chatledger.enums import Status
 from chatledger.models import Annotation, Message, Model, Project, SessionMetadata, SessionUsage, Snapshot, Timeout
 from chatledger.models.base import table_of
 from chatledger.services import audit, registration
 from chatledger.services.rows import messages, metadata, sessions
 from chatledger.services.work import Work
-from chatledger.vocabulary import Status
 
 CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot, Annotation)))
 #: Where projects and models are named. Usage has the models that messages name.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from chatledger.dialects.integrity import Definition, Unreadable
+from chatledger.enums import Orphans
 from chatledger.schemas import RepairAction
 from chatledger.services import audit, copies, limits
 from chatledger.services.integrity import batches, counters, orphans, schedules, usage
@@ -14,7 +15,6 @@ from chatledger.services.integrity.schema import make_anew
 from chatledger.services.integrity.setting_aside import SettingAside
 from chatledger.services.integrity.stored import TABLES, Defect, scan
 from chatledger.services.work import Work
-from chatledger.vocabulary import Orphans
 
 NAMES = tuple(table.name for table in TABLES)
 

@@ -13,6 +13,7 @@ from chatledger.dialects.base import TABLE_PREFIX
 from chatledger.dialects.encoding import check_text
 from chatledger.dialects.segmentation import segment
 from chatledger.dialects.types import wire
+from chatledger.enums import BatchStatus, ItemStatus, Outcome, Role, SnapshotKind, Status
 from chatledger.errors import InvalidInput
 from chatledger.models import Base
 from chatledger.schemas.digest import digest_of
@@ -20,7 +21,6 @@ from chatledger.services.integrity.orphans import free_key, make_recovery
 from chatledger.services.integrity.stored import Defect, matches, moment_of, wants_object
 from chatledger.services.rows import messages, metadata, sessions
 from chatledger.services.work import Work
-from chatledger.vocabulary import BatchStatus, ItemStatus, Outcome, Role, SnapshotKind, Status
 
 #: What stands in for a word that is none. A failed session can be read, and takes no messages until it is reopened.
 _WORDS = {

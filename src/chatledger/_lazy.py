@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 
-def deferred(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
+def lazy_names(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
     """The `__getattr__` of a package: `homes` says for each of its modules which names come from there."""
     modules = {name: f"{package}.{home}" for home, names in homes.items() for name in names}
 

@@ -17,11 +17,11 @@ from chatledger.clock import Clock
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.dialects.base import Dialect, Mode
 from chatledger.errors import Busy, ChatledgerError, LedgerClosed
-from chatledger.observing import Observers
+from chatledger.observers import Observers
 from chatledger.settings import Settings
 
 
-class Core:
+class Database:
     """What a ledger and its views for single users share."""
 
     def __init__(self, url: str | Path | URL, engine: Engine | None, settings: Settings, clock: Clock) -> None:
@@ -96,34 +96,34 @@ class Core:
 class Transaction:
     """One transaction from its beginning to its end. A class, for a generator would cost each append as much again."""
 
-    __slots__ = ("_connection", "_core", "_dialect", "_writing")
+    __slots__ = ("_connection", "_database", "_dialect", "_writing")
 
     _connection: Connection
 
-    def __init__(self, core: Core, mode: Mode) -> None:
-        self._core = core
-        self._dialect: Dialect = core.dialect
+    def __init__(self, database: Database, mode: Mode) -> None:
+        self._database = database
+        self._dialect: Dialect = database.dialect
         self._writing = mode != "read"
 
     def __enter__(self) -> Connection:
-        core = self._core
+        database = self._database
         turn = seated = False
         since = monotonic()
         try:
             # The turn comes before the connection: those who wait for it hold none.
             if self._writing:
-                core.gate.__enter__()
+                database.gate.__enter__()
                 turn = True
-            if core.places is not None:
-                if not core.places.take():
-                    wait = core.settings.pool_timeout
-                    core.places.acquire(core.gate.connection_wait(since, wait) if turn else wait)
+            if database.places is not None:
+                if not database.places.take():
+                    wait = database.settings.pool_timeout
+                    database.places.acquire(database.gate.connection_wait(since, wait) if turn else wait)
                 seated = True
-            self._connection = connection = core.engine.connect()
+            self._connection = connection = database.engine.connect()
             if turn:
-                core.gate.connected()
+                database.gate.connected()
             try:
-                self._dialect.begin(connection, "write" if self._writing else "read", core.settings.busy_timeout)
+                self._dialect.begin(connection, "write" if self._writing else "read", database.settings.busy_timeout)
             except BaseException:
                 self._give_back()
                 raise
@@ -150,16 +150,16 @@ class Transaction:
             failure = self._dialect.translate(broken)
         finally:
             self._give_back()
-            self._leave(turn=self._writing, seated=self._core.places is not None)
+            self._leave(turn=self._writing, seated=self._database.places is not None)
         if failure is not None:
             raise failure from None
 
     def _leave(self, *, turn: bool, seated: bool) -> None:
         """Make way for the next one."""
-        if seated and self._core.places is not None:
-            self._core.places.release()
+        if seated and self._database.places is not None:
+            self._database.places.release()
         if turn:
-            self._core.gate.__exit__(None, None, None)
+            self._database.gate.__exit__(None, None, None)
 
     def _give_back(self) -> None:
         """Roll back what was not committed and return the connection to its pool."""
@@ -210,4 +210,4 @@ class ObservedTransaction(Transaction):
     def _tell(self, outcome: str) -> None:
         mode = "write" if self._writing else "read"
         waited, seconds = self._began - self._asked, perf_counter() - self._began
-        self._core.observers.tell("transaction", mode, outcome, waited, seconds)
+        self._database.observers.tell("transaction", mode, outcome, waited, seconds)
