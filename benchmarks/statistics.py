@@ -12,7 +12,7 @@ from benchmarks.conversation import BEGIN
 from benchmarks.figures import Bar, Figure
 from benchmarks.growth import LARGE, filled
 from chatledger import Ledger
-from chatledger.services.statistics import Statistics
+from chatledger.services.statistics.service import Statistics
 
 _FEW = 10_000
 _ROUNDS = 5

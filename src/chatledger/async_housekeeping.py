@@ -40,7 +40,9 @@ class AsyncHousekeeping(AsyncBatching):
             return cancelled.is_set() or (stopping is not None and stopping())
 
         how: dict[str, Any] = {"now": now, "dry_run": dry_run, "send": send, "actor": actor, "progress": progress}
-        return await self._threads.call(lambda: self._transactions().sweep(**how, stopping=ends), cancelled=cancelled.set)
+        return await self._threads.call(
+            lambda: self._transactions().sweep(**how, stopping=ends), cancelled=cancelled.set
+        )
 
     def sweeper(
         self,

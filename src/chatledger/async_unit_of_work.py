@@ -6,9 +6,8 @@ import asyncio
 import queue
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from functools import cached_property
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatledger.callbacks import required_callback
 from chatledger.errors import PoolExhausted, UnitOfWorkEnded
@@ -29,6 +28,7 @@ from chatledger.services.awaited import (
     AsyncTimeouts,
     AsyncWorkflows,
 )
+from chatledger.services.lifted import Lifted
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.workers import Workers
 
@@ -40,71 +40,60 @@ Answer = asyncio.Future[tuple[R, BaseException | None]]
 _Call = tuple[Answer[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
+_SERVICES: dict[str, type[Lifted]] = {
+    "sessions": AsyncSessions,
+    "messages": AsyncMessages,
+    "metadata": AsyncMetadata,
+    "search": AsyncSearch,
+    "timeouts": AsyncTimeouts,
+    "snapshots": AsyncSnapshots,
+    "audit": AsyncAudit,
+    "projects": AsyncProjects,
+    "models": AsyncModels,
+    "statistics": AsyncStatistics,
+    "metrics": AsyncMetrics,
+    "annotations": AsyncAnnotations,
+    "comparisons": AsyncComparisons,
+    "batches": AsyncBatches,
+    "workflows": AsyncWorkflows,
+}
+
+
 class AsyncUnitOfWork:
     """The services of one transaction, awaited. One task at a time: calls run in the order they were made."""
+
+    sessions: AsyncSessions
+    messages: AsyncMessages
+    metadata: AsyncMetadata
+    search: AsyncSearch
+    timeouts: AsyncTimeouts
+    snapshots: AsyncSnapshots
+    audit: AsyncAudit
+    projects: AsyncProjects
+    models: AsyncModels
+    statistics: AsyncStatistics
+    metrics: AsyncMetrics
+    annotations: AsyncAnnotations
+    comparisons: AsyncComparisons
+    batches: AsyncBatches
+    workflows: AsyncWorkflows
 
     def __init__(self, room: Room) -> None:
         self._room = room
 
-    @cached_property
-    def sessions(self) -> AsyncSessions:
-        return AsyncSessions(self._room.uow.sessions, self._room.call)
+    if not TYPE_CHECKING:  # or a type checker would take any name for a service
 
-    @cached_property
-    def messages(self) -> AsyncMessages:
-        return AsyncMessages(self._room.uow.messages, self._room.call)
-
-    @cached_property
-    def metadata(self) -> AsyncMetadata:
-        return AsyncMetadata(self._room.uow.metadata, self._room.call)
-
-    @cached_property
-    def search(self) -> AsyncSearch:
-        return AsyncSearch(self._room.uow.search, self._room.call)
-
-    @cached_property
-    def timeouts(self) -> AsyncTimeouts:
-        return AsyncTimeouts(self._room.uow.timeouts, self._room.call)
-
-    @cached_property
-    def snapshots(self) -> AsyncSnapshots:
-        return AsyncSnapshots(self._room.uow.snapshots, self._room.call)
-
-    @cached_property
-    def audit(self) -> AsyncAudit:
-        return AsyncAudit(self._room.uow.audit, self._room.call)
-
-    @cached_property
-    def projects(self) -> AsyncProjects:
-        return AsyncProjects(self._room.uow.projects, self._room.call)
-
-    @cached_property
-    def models(self) -> AsyncModels:
-        return AsyncModels(self._room.uow.models, self._room.call)
-
-    @cached_property
-    def statistics(self) -> AsyncStatistics:
-        return AsyncStatistics(self._room.uow.statistics, self._room.call)
-
-    @cached_property
-    def metrics(self) -> AsyncMetrics:
-        return AsyncMetrics(self._room.uow.metrics, self._room.call)
-
-    @cached_property
-    def annotations(self) -> AsyncAnnotations:
-        return AsyncAnnotations(self._room.uow.annotations, self._room.call)
-
-    @cached_property
-    def comparisons(self) -> AsyncComparisons:
-        return AsyncComparisons(self._room.uow.comparisons, self._room.call)
-
-    @cached_property
-    def batches(self) -> AsyncBatches:
-        return AsyncBatches(self._room.uow.batches, self._room.call)
-
-    @cached_property
-    def workflows(self) -> AsyncWorkflows:
-        return AsyncWorkflows(self._room.uow.workflows, self._room.call)
+        def __getattr__(self, name: str) -> Any:
+            """The service of that name, awaited."""
+            try:
+                cls = _SERVICES[name]
+            except KeyError:
+                raise AttributeError(
+                    f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+                ) from None
+            service = cls(getattr(self._room.uow, name), self._room.call)
+            self.__dict__[name] = service
+            return service
 
     async def run(self, work: Callable[[UnitOfWork], R]) -> R:
         """Call a synchronous function with the synchronous unit of work of this transaction.

@@ -17,7 +17,7 @@ from chatledger.batch_steps import Begin, Course, Drop, Ended, How, Step, Transa
 from chatledger.enums import BatchStatus
 from chatledger.errors import Busy, LedgerClosed, Unavailable
 from chatledger.schemas import BatchItem, BatchProgress
-from chatledger.services import batch_progress
+from chatledger.services.batches import progress as batch_progress
 from chatledger.unit_of_work import UnitOfWork
 
 #: What an attempt failed with that took longer than the job allows.
@@ -212,12 +212,12 @@ class Run:
 
     def _outlook(self, uow: UnitOfWork) -> _Outlook:
         job = uow.batches.get(self.how.job_id)
-        work = uow._work
+        context = uow._context
         return _Outlook(
             job.status,
-            work.now(),
-            batch_progress.any_waiting(work, job.job_id),
-            batch_progress.coming(work, job.job_id),
+            context.now(),
+            batch_progress.any_waiting(context, job.job_id),
+            batch_progress.coming(context, job.job_id),
             job.time_limit,
         )
 

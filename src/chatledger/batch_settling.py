@@ -8,8 +8,8 @@ from chatledger.batch_steps import Ended, GiveUp, Retry
 from chatledger.callbacks import plain
 from chatledger.errors import Busy, LeaseLost, NotFound, Unavailable, UnitOfWorkEnded
 from chatledger.schemas import BatchItem, BatchResult
-from chatledger.services import claiming
-from chatledger.services.batch_arguments import class_of, said
+from chatledger.services.batches import claims
+from chatledger.services.batches.arguments import class_of, said
 from chatledger.unit_of_work import UnitOfWork
 
 #: The connection broke under what a worker records, which may have hidden it: the turn is made again, on another one.
@@ -26,7 +26,7 @@ def settle(uow: UnitOfWork, ended: Ended) -> None:
                 if uow.batches.complete(item, result.value) and result.record is not None:
                     session_id = plain(result.record(uow), "record")
                     if session_id is not None:
-                        claiming.attach(uow._work, item, session_id)
+                        claims.attach(uow._context, item, session_id)
             return
         except (LeaseLost, NotFound) as lost:
             if isinstance(lost, LeaseLost) or result.record is None:

@@ -10,7 +10,7 @@ from typing import Any
 from chatledger.errors import InvalidInput
 from chatledger.schemas import BatchItem, BatchProgress
 from chatledger.schemas.fields import MAX_IDENTIFIER
-from chatledger.services.batch_arguments import said
+from chatledger.services.batches.arguments import said
 from chatledger.unit_of_work import UnitOfWork
 
 #: The longest wait for an attempt.

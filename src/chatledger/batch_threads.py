@@ -19,7 +19,7 @@ from chatledger.errors import InvalidInput
 from chatledger.ids import new_id
 from chatledger.schemas import BatchItem, BatchProgress
 from chatledger.schemas.fields import called, identifier, whole
-from chatledger.services.batch_arguments import said
+from chatledger.services.batches.arguments import said
 from chatledger.transactions import Transactions
 
 _MOST = 1000

@@ -30,7 +30,7 @@ class Batching(Transactions):
         progress: Callable[[BatchProgress], object] | None = None,
         stopping: Callable[[], bool] | None = None,
     ) -> BatchProgress:
-        """Work on a job until nothing is left to do, with so many items at once, each in a thread.
+        """ServiceContext on a job until nothing is left to do, with so many items at once, each in a thread.
 
         `worker` is given a claimed item, outside of any transaction, and returns its result: any JSON, or a
         `BatchResult`, which also records something in the transaction that completes the item. An exception is a failed

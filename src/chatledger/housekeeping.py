@@ -12,12 +12,12 @@ from chatledger.committed import Committed
 from chatledger.enums import Status
 from chatledger.errors import Busy, ChatledgerError, Unavailable
 from chatledger.schemas.fields import acting, flags, moment
-from chatledger.services.work import Work, logger
+from chatledger.services.base import ServiceContext, logger
 from chatledger.sweeper import Sweeper
 
 if TYPE_CHECKING:
     from chatledger.schemas import Due, ErasureReceipt, PurgeReport, RepriceReport, SweepReport
-    from chatledger.services.sweeping import Run
+    from chatledger.services.timeouts.sweep import Run
 
 R = TypeVar("R")
 
@@ -53,14 +53,14 @@ class Housekeeping(Batching):
             InvalidInput: a time without a zone.
         """
         flags(dry_run=dry_run)
-        from chatledger.services import sweeping  # noqa: PLC0415 - when first asked for, like the next two
+        from chatledger.services.timeouts import sweep as sweeps  # noqa: PLC0415 - when first asked for, like the next two
 
         at = self._database.clock() if now is None else moment(now, "now")
         how: dict[str, Any] = {
             "dry_run": dry_run, "send": callback(send, "send"), "progress": callback(progress, "progress"),
             "stopping": callback(stopping, "stopping"),
         }  # fmt: skip
-        report = sweeping.sweep(self._reading, self._writing(actor), at, **how)
+        report = sweeps.sweep(self._reading, self._writing(actor), at, **how)
         self._database.observers.tell("swept", report)
         return report
 
@@ -107,14 +107,14 @@ class Housekeeping(Batching):
             InvalidInput: an unknown status, or an age that is none.
         """
         flags(dry_run=dry_run)
-        from chatledger.services import purging  # noqa: PLC0415
+        from chatledger.services.retention import purge  # noqa: PLC0415
 
         at = self._database.clock() if now is None else moment(now, "now")
-        wanted = purging.wanted(older_than, status, at, reason)
+        wanted = purge.wanted(older_than, status, at, reason)
         run = self._writing(actor)
         done = Committed(None if dry_run else lambda report: _deleted(report.sessions, report.messages), progress)
         with done:
-            return purging.purge(
+            return purge.purge(
                 self._reading, run, wanted, dry_run=dry_run, progress=done, conclude=lambda act: _conclude(run, act)
             )
 
@@ -142,7 +142,7 @@ class Housekeeping(Batching):
             InvalidInput: a filter that is none.
         """
         flags(overwrite_given=overwrite_given, dry_run=dry_run)
-        from chatledger.services import repricing  # noqa: PLC0415
+        from chatledger.services.registry import repricing  # noqa: PLC0415
 
         wanted = repricing.wanted(since, until, model_id, project_id, session_id, overwrite_given, reason)
         run = self._writing(actor)
@@ -176,13 +176,13 @@ class Housekeeping(Batching):
             InvalidInput: another user than the one that this ledger is limited to.
         """
         flags(keep_totals=keep_totals, include_held=include_held, dry_run=dry_run, scrub=scrub)
-        from chatledger.services import erasing  # noqa: PLC0415
+        from chatledger.services.retention import erasure  # noqa: PLC0415
 
-        wanted = erasing.wanted(self._user_id, user_id, keep_totals, include_held, reason)
+        wanted = erasure.wanted(self._user_id, user_id, keep_totals, include_held, reason)
         run = self._writing(actor)
         done = Committed(None if dry_run else _deleted, progress)
         with done:
-            receipt = erasing.erase(run, wanted, dry_run=dry_run, progress=done)
+            receipt = erasure.erase(run, wanted, dry_run=dry_run, progress=done)
         if dry_run or not scrub:
             return receipt
         return receipt.model_copy(update={"scrubbed": self._scrubbed()})
@@ -195,15 +195,15 @@ class Housekeeping(Batching):
             logger.warning("not scrubbed: erase the user again", extra={"reason": str(error)})
             return False
 
-    def _reading(self, act: Callable[[Work], R]) -> R:
+    def _reading(self, act: Callable[[ServiceContext], R]) -> R:
         with self.read() as uow:
-            return act(uow._work)
+            return act(uow._context)
 
     def _writing(self, actor: str | None) -> Run:
         acting(actor)  # refused before anything is done, and where there is nothing to do
 
-        def run(act: Callable[[Work], R]) -> R:
-            return self.run(lambda uow: act(uow._work), actor=actor)
+        def run(act: Callable[[ServiceContext], R]) -> R:
+            return self.run(lambda uow: act(uow._context), actor=actor)
 
         return run
 
@@ -212,7 +212,7 @@ def _deleted(sessions: int, messages: int) -> str:
     return f"{sessions} sessions with {messages} messages were deleted"
 
 
-def _conclude(run: Run, act: Callable[[Work], object]) -> None:
+def _conclude(run: Run, act: Callable[[ServiceContext], object]) -> None:
     """Write the entry of the audit log about a purge that is committed, or say that it is missing.
 
     Each deletion has left an entry of its own, and raising would say that nothing was deleted.

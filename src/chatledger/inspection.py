@@ -14,7 +14,7 @@ from chatledger.enums import Orphans
 from chatledger.errors import InvalidInput
 from chatledger.housekeeping import Housekeeping
 from chatledger.schemas.fields import acting, flags
-from chatledger.services.work import Work
+from chatledger.services.base import ServiceContext
 
 if TYPE_CHECKING:
     from chatledger.schemas import IntegrityReport, RepairAction, RepairReport
@@ -53,13 +53,13 @@ class Inspection(Housekeeping):
         core = self._database
         with core.transaction("write") as connection, core.translated():
             revision = self._require_head(connection)
-            work = Work(connection, None, core.clock)
-            _look_at_schema(work, findings, migrations.expected(connection, core.dialect))
+            context = ServiceContext(connection, None, core.clock)
+            _look_at_schema(context, findings, migrations.expected(connection, core.dialect))
             if full:
-                looking.look_at_full_text(work, findings)
+                looking.look_at_full_text(context, findings)
             connection.rollback()
         with core.transaction("read") as connection, core.translated():
-            looking.look(Work(connection, None, core.clock), findings, full=full, progress=progress)
+            looking.look(ServiceContext(connection, None, core.clock), findings, full=full, progress=progress)
         return IntegrityReport(revision=revision, findings=findings.all(), full=full)
 
     def repair(
@@ -107,7 +107,7 @@ class Inspection(Housekeeping):
         with core.transaction("write") as connection, core.translated():
             try:
                 revision = self._require_head(connection)
-                work = Work(connection, None, core.clock, actor)
+                context = ServiceContext(connection, None, core.clock, actor)
                 integrity = core.dialect.integrity
                 integrity.lock(connection, NAMES)
                 wanted = migrations.expected(connection, core.dialect)
@@ -117,12 +117,12 @@ class Inspection(Housekeeping):
                         place = None if backup is True else Path(backup)
                         copy = integrity.keep_copy(core.url, place, core.clock())
                     differences = migrations.differences(connection, core.dialect, wanted)
-                    mending = Repair(work, Orphans(orphans), accept_changed=accept_changed)
+                    mending = Repair(context, Orphans(orphans), accept_changed=accept_changed)
                     actions = mending.run(differences, wanted.definitions)
                 findings = Findings()
-                _look_at_schema(work, findings, wanted)
-                looking.look_at_full_text(work, findings)
-                looking.look(work, findings, full=True, progress=progress)
+                _look_at_schema(context, findings, wanted)
+                looking.look_at_full_text(context, findings)
+                looking.look(context, findings, full=True, progress=progress)
             except BaseException:
                 if copy is not None:
                     copy.unlink()  # nothing has been changed
@@ -141,6 +141,6 @@ class Inspection(Housekeeping):
         return state.revision
 
 
-def _look_at_schema(work: Work, findings: Findings, wanted: migrations.Expected) -> None:
-    with findings.probing(work, "schema"):
-        findings.add("schema", *migrations.differences(work.connected(), work.dialect, wanted))
+def _look_at_schema(context: ServiceContext, findings: Findings, wanted: migrations.Expected) -> None:
+    with findings.probing(context, "schema"):
+        findings.add("schema", *migrations.differences(context.connected(), context.dialect, wanted))

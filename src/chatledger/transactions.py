@@ -144,5 +144,5 @@ class _Block:
                 self._transaction.__exit__(type(broken), broken, broken.__traceback__)
                 raise
         self._transaction.__exit__(kind, error, trace)
-        if error is None and self._observers and (count := self._uow._work.appended):
+        if error is None and self._observers and (count := self._uow._context.appended):
             self._observers.tell("appended", count)

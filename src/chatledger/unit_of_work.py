@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, event
@@ -15,24 +16,44 @@ from sqlalchemy.orm import SessionTransaction, scoped_session
 from chatledger.clock import Clock, utc_now
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import acting
-from chatledger.services.messages import Messages
-from chatledger.services.sessions import Sessions
-from chatledger.services.work import Work
+from chatledger.services.base import ServiceContext
 
 if TYPE_CHECKING:
-    from chatledger.services.annotations import Annotations
+    from chatledger.services.annotations.service import Annotations
     from chatledger.services.audit import Audit
-    from chatledger.services.batches import Batches
-    from chatledger.services.comparisons import Comparisons
+    from chatledger.services.batches.service import Batches
+    from chatledger.services.comparisons.service import Comparisons
+    from chatledger.services.messages.service import Messages
     from chatledger.services.metadata import Metadata
-    from chatledger.services.metrics import Metrics
-    from chatledger.services.models import Models
-    from chatledger.services.projects import Projects
-    from chatledger.services.search import Search
-    from chatledger.services.snapshots import Snapshots
-    from chatledger.services.statistics import Statistics
-    from chatledger.services.timeouts import Timeouts
-    from chatledger.services.workflows import Workflows
+    from chatledger.services.metrics.service import Metrics
+    from chatledger.services.registry.models import Models
+    from chatledger.services.registry.projects import Projects
+    from chatledger.services.search.service import Search
+    from chatledger.services.sessions.service import Sessions
+    from chatledger.services.snapshots.service import Snapshots
+    from chatledger.services.statistics.service import Statistics
+    from chatledger.services.timeouts.service import Timeouts
+    from chatledger.services.workflows.service import Workflows
+
+
+# Where each service is found. Two are needed by nearly every program; the others are imported when they are asked for.
+_SERVICES = {
+    "sessions": ("chatledger.services.sessions.service", "Sessions"),
+    "messages": ("chatledger.services.messages.service", "Messages"),
+    "metadata": ("chatledger.services.metadata", "Metadata"),
+    "search": ("chatledger.services.search.service", "Search"),
+    "timeouts": ("chatledger.services.timeouts.service", "Timeouts"),
+    "snapshots": ("chatledger.services.snapshots.service", "Snapshots"),
+    "audit": ("chatledger.services.audit", "Audit"),
+    "projects": ("chatledger.services.registry.projects", "Projects"),
+    "models": ("chatledger.services.registry.models", "Models"),
+    "statistics": ("chatledger.services.statistics.service", "Statistics"),
+    "metrics": ("chatledger.services.metrics.service", "Metrics"),
+    "annotations": ("chatledger.services.annotations.service", "Annotations"),
+    "comparisons": ("chatledger.services.comparisons.service", "Comparisons"),
+    "batches": ("chatledger.services.batches.service", "Batches"),
+    "workflows": ("chatledger.services.workflows.service", "Workflows"),
+}
 
 
 class UnitOfWork:
@@ -50,6 +71,22 @@ class UnitOfWork:
     Nothing here commits. An error raised by a service leaves the transaction to whoever began it.
     """
 
+    sessions: Sessions
+    messages: Messages
+    metadata: Metadata
+    search: Search
+    timeouts: Timeouts
+    snapshots: Snapshots
+    audit: Audit
+    projects: Projects
+    models: Models
+    statistics: Statistics
+    metrics: Metrics
+    annotations: Annotations
+    comparisons: Comparisons
+    batches: Batches
+    workflows: Workflows
+
     def __init__(
         self,
         session: OrmSession | scoped_session[OrmSession] | Connection,
@@ -65,93 +102,22 @@ class UnitOfWork:
                 "session", "must be a SQLAlchemy Session or Connection (within run_sync where it is async)"
             )
         self._bind = session
-        self._work = Work(session, user_id, clock, acting(actor))
+        self._context = ServiceContext(session, user_id, clock, acting(actor))
 
-    @cached_property
-    def sessions(self) -> Sessions:
-        return Sessions(self._work)
+    if not TYPE_CHECKING:  # or a type checker would take any name for a service
 
-    @cached_property
-    def messages(self) -> Messages:
-        return Messages(self._work)
-
-    @cached_property
-    def metadata(self) -> Metadata:
-        from chatledger.services.metadata import Metadata  # noqa: PLC0415 - when first asked for
-
-        return Metadata(self._work)
-
-    @cached_property
-    def search(self) -> Search:
-        from chatledger.services.search import Search  # noqa: PLC0415 - when first asked for
-
-        return Search(self._work)
-
-    @cached_property
-    def timeouts(self) -> Timeouts:
-        from chatledger.services.timeouts import Timeouts  # noqa: PLC0415 - when first asked for
-
-        return Timeouts(self._work)
-
-    @cached_property
-    def snapshots(self) -> Snapshots:
-        from chatledger.services.snapshots import Snapshots  # noqa: PLC0415 - when first asked for
-
-        return Snapshots(self._work)
-
-    @cached_property
-    def audit(self) -> Audit:
-        from chatledger.services.audit import Audit  # noqa: PLC0415 - when first asked for
-
-        return Audit(self._work)
-
-    @cached_property
-    def projects(self) -> Projects:
-        from chatledger.services.projects import Projects  # noqa: PLC0415 - when first asked for
-
-        return Projects(self._work)
-
-    @cached_property
-    def models(self) -> Models:
-        from chatledger.services.models import Models  # noqa: PLC0415 - when first asked for
-
-        return Models(self._work)
-
-    @cached_property
-    def statistics(self) -> Statistics:
-        from chatledger.services.statistics import Statistics  # noqa: PLC0415 - when first asked for
-
-        return Statistics(self._work)
-
-    @cached_property
-    def metrics(self) -> Metrics:
-        from chatledger.services.metrics import Metrics  # noqa: PLC0415 - when first asked for
-
-        return Metrics(self._work)
-
-    @cached_property
-    def annotations(self) -> Annotations:
-        from chatledger.services.annotations import Annotations  # noqa: PLC0415 - when first asked for
-
-        return Annotations(self._work)
-
-    @cached_property
-    def comparisons(self) -> Comparisons:
-        from chatledger.services.comparisons import Comparisons  # noqa: PLC0415 - when first asked for
-
-        return Comparisons(self._work)
-
-    @cached_property
-    def batches(self) -> Batches:
-        from chatledger.services.batches import Batches  # noqa: PLC0415 - when first asked for
-
-        return Batches(self._work)
-
-    @cached_property
-    def workflows(self) -> Workflows:
-        from chatledger.services.workflows import Workflows  # noqa: PLC0415 - when first asked for
-
-        return Workflows(self._work)
+        def __getattr__(self, name: str) -> Any:
+            """A service, made when it is first asked for: most transactions need one or two."""
+            try:
+                module, cls = _SERVICES[name]
+            except KeyError:
+                raise AttributeError(
+                    f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+                ) from None
+            service = getattr(import_module(module), cls)(self._context)
+            # Found there from now on.
+            self.__dict__[name] = service
+            return service
 
     @cached_property
     def session(self) -> OrmSession:
@@ -167,25 +133,25 @@ class UnitOfWork:
         from chatledger.models.writing.context import WriterContext  # noqa: PLC0415 - services need none of it
         from chatledger.orm_session import JoinedSession  # noqa: PLC0415
 
-        connection, work = self._bind, self._work
+        connection, context = self._bind, self._context
 
         def rolled_back(_session: OrmSession, _transaction: SessionTransaction) -> None:
-            work.is_over = not connection.in_transaction()
+            context.is_over = not connection.in_transaction()
 
-        work.orm = JoinedSession(connection, WriterContext(work.owner, work.clock))
-        event.listen(work.orm, "after_soft_rollback", rolled_back)
-        return work.orm
+        context.orm = JoinedSession(connection, WriterContext(context.owner, context.clock))
+        event.listen(context.orm, "after_soft_rollback", rolled_back)
+        return context.orm
 
     def interrupt(self) -> None:
         """From another thread: end the statement that is running, so that a cancelled task need not wait for it."""
         connection = self._bind if isinstance(self._bind, Connection) else self._bind.connection()
         with suppress(Exception):  # nothing may be running any more
-            self._work.dialect.interrupt(connection)
+            self._context.dialect.interrupt(connection)
 
     def complete(self) -> None:
         """Write what `session` still holds. The ledger calls this before it commits."""
-        if self._work.orm is not None:
-            self._translated(self._work.flush)
+        if self._context.orm is not None:
+            self._translated(self._context.flush)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -212,5 +178,5 @@ class UnitOfWork:
         try:
             return act()
         except SQLAlchemyError as error:  # as of a connection that is lost: `Ledger.run` has to know it
-            translated = self._work._translate(error)
+            translated = self._context._translate(error)
         raise translated

@@ -12,7 +12,7 @@ import pytest
 from chatledger import AdoptionFailed, Ledger
 from chatledger.adoption import AdoptionReport, adopt
 from chatledger.enums import Status
-from chatledger.services.models import Models
+from chatledger.services.registry.models import Models
 from tests.adoption.old import AI_ROUTER, LLM_SESSIONS, fill_ai_router, made, put
 from tests.support.raw import Raw
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from chatledger import ComparisonGroup, ComparisonKind, ComparisonResult, ComparisonSummary, InvalidInput, PairSummary
-from chatledger.analysis.summing_up import summarise
+from chatledger.services.comparisons.summary import summarise
 
 _AT = datetime(2026, 5, 1, tzinfo=UTC)
 

@@ -122,7 +122,7 @@ def test_a_search_goes_page_by_page(judged: Ledger, monkeypatch: pytest.MonkeyPa
     with judged.begin() as uow:
         uow.annotations.add_many("a", [{"text": f"walrus {number}"} for number in range(7)])
     for read in (20_000, 3, 2):
-        monkeypatch.setattr("chatledger.services.annotations._READ", read)
+        monkeypatch.setattr("chatledger.services.annotations.service._READ", read)
         with judged.read() as uow:
             found, cursor = [], None
             for _ in range(20):

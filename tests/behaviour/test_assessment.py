@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chatledger import Status
 from chatledger.enums import OPEN, LimitKind, SweepAction
-from chatledger.services.assessment import Limits, Seen, Verdict, assess, deadlines
+from chatledger.services.timeouts.policy import Limits, Seen, Verdict, assess, deadlines
 
 T = datetime(2026, 5, 17, 12, tzinfo=UTC)
 EVER = datetime.max.replace(tzinfo=UTC)

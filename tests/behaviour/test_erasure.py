@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import Ledger, Status
-from chatledger.services.erasing import digest_of_user
+from chatledger.services.retention.erasure import digest_of_user
 from tests.behaviour.test_counters import WRONG
 from tests.support.clock import StoppedClock
 from tests.support.contents import contents, places_of
@@ -170,7 +170,7 @@ def test_held_sessions_are_erased_only_when_asked_for(lived: Ledger, raw: Raw) -
 
 
 def test_a_user_is_erased_in_batches(timed_book: Ledger, raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatledger.services.erasing.BATCH", 3)
+    monkeypatch.setattr("chatledger.services.retention.erasure.BATCH", 3)
     with timed_book.begin() as uow:
         for number in range(7):
             uow.sessions.create(f"s{number}", user_id="ada")

@@ -23,7 +23,11 @@ from chatledger import (
     SweepReport,
 )
 from chatledger.database import Database
-from chatledger.services import audit, erasing, lifecycle, purging, snapshotting, sweeping
+from chatledger.services import audit
+from chatledger.services.retention import erasure, purge
+from chatledger.services.sessions import lifecycle
+from chatledger.services.snapshots import statements as snapshot_statements
+from chatledger.services.timeouts import sweep as sweeps
 from tests.support.clock import StoppedClock
 from tests.support.contents import places_of
 from tests.support.raw import Raw
@@ -38,8 +42,8 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "pages", functools.partial(sweeping.pages, size=2))
-    for name in ("chatledger.services.purging.BATCH", "chatledger.services.erasing.BATCH"):
+    monkeypatch.setattr(sweeps, "pages", functools.partial(sweeps.pages, size=2))
+    for name in ("chatledger.services.retention.purge.BATCH", "chatledger.services.retention.erasure.BATCH"):
         monkeypatch.setattr(name, 2)
 
 
@@ -115,14 +119,14 @@ def damage(raw: Raw, session_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if raw.engine.dialect.name == "sqlite":
         raw("UPDATE chatledger_messages SET created_at = '2026-99-99' WHERE session_id = :name", name=session_id)
         return
-    read = snapshotting.current_lines
+    read = snapshot_statements.current_lines
 
     def fail(work: Any, name: str) -> Any:
         if name == session_id:
             raise CorruptDatabase(f"message 1 of session {name!r} is damaged: run `chatledger db check`")
         return read(work, name)
 
-    monkeypatch.setattr(snapshotting, "current_lines", fail)
+    monkeypatch.setattr(snapshot_statements, "current_lines", fail)
 
 
 def test_one_damaged_session_does_not_stop_the_others(
@@ -222,8 +226,8 @@ def test_a_time_without_a_zone_is_refused_before_anything_happens(book: Ledger, 
     assert {"s": "active"} == statuses(raw)
 
 
-Work = Callable[[AsyncLedger, Callable[..., None]], Any]
-AWAITED: dict[str, Work] = {
+ServiceContext = Callable[[AsyncLedger, Callable[..., None]], Any]
+AWAITED: dict[str, ServiceContext] = {
     "sweep": lambda ledger, told: ledger.sweep(now=datetime.now(UTC) + HOUR, progress=told),
     "purge": lambda ledger, told: ledger.purge(older_than=0, status="active", progress=told),
     "erase_user": lambda ledger, told: ledger.erase_user("ada", progress=told),
@@ -302,7 +306,7 @@ def test_an_error_says_what_was_committed_before_it(
     with timed_book.begin() as uow:
         for name in NAMES:
             uow.sessions.archive(name, snapshot=False)
-    module = purging if what == "purge" else erasing
+    module = purge if what == "purge" else erasure
     delete = module.delete_sessions
 
     def full(work: Any, names: Any, *rest: Any, **how: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, Ledger, PurgeReport, Status
-from chatledger.services import purging
+from chatledger.services.retention import purge
 from tests.support.clock import StoppedClock
 from tests.support.contents import contents, places_of
 from tests.support.raw import Raw
@@ -115,8 +115,8 @@ def test_all_that_hangs_on_a_session_goes_with_it_and_the_trail_keeps_figures(
 def test_a_purge_goes_in_batches_and_tells_of_each(
     timed_book: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purging, "BATCH", 3)
-    monkeypatch.setattr(purging, "BATCH_MESSAGES", 10)
+    monkeypatch.setattr(purge, "BATCH", 3)
+    monkeypatch.setattr(purge, "BATCH_MESSAGES", 10)
     sizes = [1, 1, 1, 1, 8, 8, 20, 1]
     with timed_book.begin() as uow:
         for number, size in enumerate(sizes):

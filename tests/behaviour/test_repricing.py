@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, Ledger, RepriceReport, SessionNotFound
-from chatledger.services import repricing
+from chatledger.services.registry import repricing
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chatledger import ChatledgerError, Due, InvalidInput, Ledger, SessionClosed, Status
-from chatledger.services.sweeping import PAGE
+from chatledger.services.timeouts.sweep import PAGE
 from tests.support.clock import StoppedClock
 from tests.support.contents import contents
 from tests.support.raw import Raw

@@ -13,9 +13,9 @@ from sqlalchemy import text
 
 from chatledger import ChatledgerError, Ledger
 from chatledger.clock import utc_now
+from chatledger.services.base import ServiceContext
 from chatledger.services.integrity.stored import Defect, scan
 from chatledger.services.rows import messages
-from chatledger.services.work import Work
 from tests.care.damage import unguarded
 from tests.support.sqlite import url_of
 
@@ -24,7 +24,7 @@ _PAYLOAD = {"of": "tides", "heights": [1.25, 30]}
 
 
 @pytest.fixture
-def one(ledger: Ledger, url: str) -> Iterator[tuple[Work, dict[str, str]]]:
+def one(ledger: Ledger, url: str) -> Iterator[tuple[ServiceContext, dict[str, str]]]:
     """A message without any other beside it, in a transaction that is rolled back; what is stored of it."""
     with ledger.begin() as uow:
         uow.sessions.create("s")
@@ -32,17 +32,17 @@ def one(ledger: Ledger, url: str) -> Iterator[tuple[Work, dict[str, str]]]:
     with unguarded(url) as connection:
         columns = "content, CAST(payload AS TEXT) AS payload, CAST(metadata AS TEXT) AS metadata, name, key"
         stored = dict(connection.execute(text(f"SELECT {columns} FROM chatledger_messages")).one()._mapping)
-        yield Work(connection, None, utc_now), stored
+        yield ServiceContext(connection, None, utc_now), stored
         connection.rollback()
 
 
-def kinds(work: Work) -> set[str]:
-    return {found.kind for found in scan(work, (messages,)) if isinstance(found, Defect)}
+def kinds(context: ServiceContext) -> set[str]:
+    return {found.kind for found in scan(context, (messages,)) if isinstance(found, Defect)}
 
 
-def test_every_character_that_changes_is_noticed(one: tuple[Work, dict[str, str]]) -> None:
-    work, stored = one
-    assert set() == kinds(work)
+def test_every_character_that_changes_is_noticed(one: tuple[ServiceContext, dict[str, str]]) -> None:
+    context, stored = one
+    assert set() == kinds(context)
     changes = 0
     for column, value in stored.items():
         kind = "json" if column in ("payload", "metadata") else "text"
@@ -51,10 +51,10 @@ def test_every_character_that_changes_is_noticed(one: tuple[Work, dict[str, str]
             if kind == "json" and not character.isalnum():
                 continue
             other = value[:place] + chr(ord(character) ^ 1) + value[place + 1 :]
-            with work.connected().begin_nested() as savepoint:
+            with context.connected().begin_nested() as savepoint:
                 statement = f"UPDATE chatledger_messages SET {column} = CAST(:other AS {kind})"
-                work.connected().execute(text(statement), {"other": other})
-                assert "digest" in kinds(work), f"{column}, character {place}"
+                context.connected().execute(text(statement), {"other": other})
+                assert "digest" in kinds(context), f"{column}, character {place}"
                 savepoint.rollback()
             changes += 1
     assert changes > 40
@@ -62,16 +62,16 @@ def test_every_character_that_changes_is_noticed(one: tuple[Work, dict[str, str]
 
 @pytest.mark.parametrize("backend", ["sqlite"])
 @pytest.mark.parametrize("mask", [0x01, 0x20, 0x80, 0xFF])
-def test_every_byte_that_changes_is_noticed(one: tuple[Work, dict[str, str]], mask: int) -> None:
-    work, stored = one
+def test_every_byte_that_changes_is_noticed(one: tuple[ServiceContext, dict[str, str]], mask: int) -> None:
+    context, stored = one
     for column, value in stored.items():
         raw = value.encode()
         for place in range(len(raw)):
             other = raw[:place] + bytes([raw[place] ^ mask]) + raw[place + 1 :]
-            with work.connected().begin_nested() as savepoint:
+            with context.connected().begin_nested() as savepoint:
                 statement = f"UPDATE chatledger_messages SET {column} = CAST(:other AS TEXT)"
-                work.connected().execute(text(statement), {"other": other})
-                assert "digest" in kinds(work), f"{column}, byte {place}"
+                context.connected().execute(text(statement), {"other": other})
+                assert "digest" in kinds(context), f"{column}, byte {place}"
                 savepoint.rollback()
 
 

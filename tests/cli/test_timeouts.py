@@ -138,7 +138,7 @@ def test_a_sweep_acts_and_says_what_it_did(run: Command, ledger: Ledger) -> None
 
 
 def test_a_sweep_says_how_many_it_does_not_name(run: Command, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatledger.services.sweeping.NAMED", 1)
+    monkeypatch.setattr("chatledger.services.timeouts.sweep.NAMED", 1)
     for number in range(3):
         make(ledger, f"s{number}", idle=HOUR, minutes_ago=61)
     assert ["and 2 more", "marked idle 3"] == run.text("timeouts", "sweep").splitlines()[2:]

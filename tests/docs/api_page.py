@@ -14,21 +14,21 @@ from pydantic import BaseModel
 import chatledger
 from chatledger import adoption, exchange, migrate, telemetry
 from chatledger.observers import Observer
-from chatledger.services.annotations import Annotations
+from chatledger.services.annotations.service import Annotations
 from chatledger.services.audit import Audit
-from chatledger.services.batches import Batches
-from chatledger.services.comparisons import Comparisons
-from chatledger.services.messages import Messages
+from chatledger.services.batches.service import Batches
+from chatledger.services.comparisons.service import Comparisons
+from chatledger.services.messages.service import Messages
 from chatledger.services.metadata import Metadata
-from chatledger.services.metrics import Metrics
-from chatledger.services.models import Models
-from chatledger.services.projects import Projects
-from chatledger.services.search import Search
-from chatledger.services.sessions import Sessions
-from chatledger.services.snapshots import Snapshots
-from chatledger.services.statistics import Statistics
-from chatledger.services.timeouts import Timeouts
-from chatledger.services.workflows import Workflows
+from chatledger.services.metrics.service import Metrics
+from chatledger.services.registry.models import Models
+from chatledger.services.registry.projects import Projects
+from chatledger.services.search.service import Search
+from chatledger.services.sessions.service import Sessions
+from chatledger.services.snapshots.service import Snapshots
+from chatledger.services.statistics.service import Statistics
+from chatledger.services.timeouts.service import Timeouts
+from chatledger.services.workflows.service import Workflows
 from chatledger.telemetry import opentelemetry, prometheus
 from tests.docs.pages import ROOT
 

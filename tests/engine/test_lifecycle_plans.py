@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from chatledger import Ledger, UnitOfWork
-from chatledger.services import expiring, purging, sweeping
+from chatledger.services.retention import expiry, purge
+from chatledger.services.timeouts import sweep as sweeps
 from tests.engine.test_query_plans import large, plan
 
 __all__ = ["large"]
@@ -37,7 +38,7 @@ def swept(large: Ledger) -> Ledger:
     """The same with limits for all, most of them for later, with sessions that are closed, and with a long audit log."""
     with large.begin() as uow:
         for statement in _CHANGES:
-            uow._work.execute(text(statement))
+            uow._context.execute(text(statement))
     if large.engine.dialect.name == "postgresql":
         with large.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
@@ -45,16 +46,16 @@ def swept(large: Ledger) -> Ledger:
 
 
 def _page(uow: UnitOfWork) -> object:
-    return sweeping.look(uow._work, _SOON, None, 100)
+    return sweeps.look(uow._context, _SOON, None, 100)
 
 
 def _next_page(uow: UnitOfWork) -> object:
-    return sweeping.look(uow._work, _NOW, (_SOON, "s100"), 100)
+    return sweeps.look(uow._context, _NOW, (_SOON, "s100"), 100)
 
 
 def _old(uow: UnitOfWork, status: str, last: tuple[datetime, str] | None) -> object:
-    wanted = purging.wanted(_SOON, status, _NOW, None)
-    return purging._old(uow._work, wanted.statuses[0], wanted, last)
+    wanted = purge.wanted(_SOON, status, _NOW, None)
+    return purge._old(uow._context, wanted.statuses[0], wanted, last)
 
 
 _PLANS: dict[str, tuple[Callable[[UnitOfWork], object], str]] = {
@@ -74,8 +75,8 @@ _PLANS: dict[str, tuple[Callable[[UnitOfWork], object], str]] = {
 
 @pytest.mark.parametrize("name", _PLANS)
 def test_what_is_due_or_old_is_found_by_its_index_in_its_order(swept: Ledger, name: str) -> None:
-    work, index = _PLANS[name]
-    found = plan(swept, work)
+    context, index = _PLANS[name]
+    found = plan(swept, context)
     assert index in found, found
     _neither_scanned_nor_sorted(found)
 
@@ -105,10 +106,10 @@ def test_a_clean_up_goes_by_indexes_that_hold_no_closed_sessions(swept: Ledger) 
         read = swept.begin
 
     indexes = ("ix_chatledger_sessions_active_activity", "ix_chatledger_sessions_resting_activity")
-    for overdue, index in zip(expiring._OVERDUE, indexes, strict=True):
+    for overdue, index in zip(expiry._OVERDUE, indexes, strict=True):
 
         def look(uow: UnitOfWork, overdue: Any = overdue) -> object:
-            return uow._work.execute(overdue.limit(100), {"before": _SOON, "owner": None}).all()
+            return uow._context.execute(overdue.limit(100), {"before": _SOON, "owner": None}).all()
 
         found = plan(Writing(), look)  # type: ignore[arg-type]  # what `plan` uses of one
         assert index in found, found

@@ -159,9 +159,9 @@ def test_one_message_one_session_and_its_metadata_are_looked_up(large: Ledger) -
 
 
 def test_a_key_is_looked_up_in_its_index(large: Ledger) -> None:
-    from chatledger.services.appending import with_keys  # noqa: PLC0415 - the statement as the service runs it
+    from chatledger.services.messages.append import with_keys  # noqa: PLC0415 - the statement as the service runs it
 
-    found = plan(large, lambda uow: with_keys(uow.messages._work, "s7", ["k1", "k2000"]))
+    found = plan(large, lambda uow: with_keys(uow.messages._context, "s7", ["k1", "k2000"]))
     assert "uq_chatledger_messages_session_id_key" in found, found
     _no_scan(found)
 

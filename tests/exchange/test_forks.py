@@ -9,7 +9,7 @@ import pytest
 
 from chatledger import Busy, Ledger
 from chatledger.exchange import branching, import_file
-from chatledger.services.messages import Messages
+from chatledger.services.messages.service import Messages
 from tests.exchange.exports import chatgpt, claude, document, node, oasst, reply, said
 from tests.exchange.files import messages_of
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 from chatledger import Ledger
-from chatledger.services import repricing
+from chatledger.services.registry import repricing
 from tests.faults.acknowledging import acknowledge
 
 #: Messages of one transaction.

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import inspect
 import pkgutil
-from typing import Any, get_type_hints
 
 import chatledger.services
 from chatledger import AsyncLedger, Ledger
 from chatledger.async_unit_of_work import AsyncUnitOfWork
-from chatledger.services.work import Service
+from chatledger.services.base import Service
+from chatledger.services.lifted import Lifted
 from chatledger.unit_of_work import UnitOfWork
 
-#: Every service by the name of its class: a unit of work imports most of them when they are first asked for.
-SERVICES = {
+# Every service, sync and async, by the name of its class: the annotations of a unit of work are text.
+CLASSES = {
     cls.__name__: cls
-    for module in pkgutil.iter_modules(chatledger.services.__path__, "chatledger.services.")
+    for module in pkgutil.walk_packages(chatledger.services.__path__, "chatledger.services.")
     for cls in vars(importlib.import_module(module.name)).values()
-    if inspect.isclass(cls) and issubclass(cls, Service)
+    if inspect.isclass(cls) and issubclass(cls, Service | Lifted)
 }
 
 
@@ -40,23 +39,8 @@ def test_the_async_ledger_has_every_method_of_the_ledger() -> None:
 
 
 def services(work: type) -> dict[str, type]:
-    """The public attributes of a unit of work that are services, with their classes.
-
-    An attribute may be an annotation, a property or a cached property; it must say its type.
-    """
-    annotated: dict[str, Any] = {}
-    for owner in reversed(work.__mro__[:-1]):
-        annotated |= get_type_hints(owner)
-        for name, value in vars(owner).items():
-            if isinstance(value, property) and value.fget is not None:
-                annotated[name] = get_type_hints(value.fget, localns=SERVICES).get("return")
-            elif isinstance(value, functools.cached_property):
-                annotated[name] = get_type_hints(value.func, localns=SERVICES).get("return")
-    return {
-        name: hint
-        for name, hint in annotated.items()
-        if not name.startswith("_") and inspect.isclass(hint) and hint.__module__.startswith("chatledger.")
-    }
+    """The services of a unit of work, by the name of the attribute."""
+    return {name: CLASSES[cls] for name, cls in work.__annotations__.items() if not name.startswith("_")}
 
 
 def methods(owner: type) -> set[str]:

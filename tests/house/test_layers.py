@@ -36,8 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "revisions": _LEAVES | {"dialects", "schemas"},
     # What is written through the ORM is validated, digested and priced as what services write.
     "models": _LEAVES | {"dialects", "schemas", "revisions"},
-    "analysis": _TABLES,
-    "services": _TABLES | {"analysis"},
+    "services": _TABLES,
     "migrate": {"dialects", "models", "revisions"},
     "alembic_plugin": {"errors", "dialects", "migrate"},
     # Settings for the default URL and the variable that replaces it.

@@ -11,7 +11,7 @@ import pytest
 
 from chatledger import AsyncLedger, Ledger
 from chatledger.errors import ExecutionBusy
-from chatledger.services import executing
+from chatledger.services.workflows import statements as workflow_statements
 from chatledger.workflows import AsyncRunner, Runner, StepContext, Workflow
 
 
@@ -137,13 +137,13 @@ def test_an_execution_belongs_to_one_runner_until_its_lease_ends(ledger: Ledger)
     with ledger.begin() as uow:
         uow.workflows.define(flow.definition)
         name = uow.workflows.start("held").execution_id
-    old, _ = ledger.run(lambda uow: executing.take(uow._work, name, "dead", timedelta(seconds=60)))
+    old, _ = ledger.run(lambda uow: workflow_statements.take(uow._context, name, "dead", timedelta(seconds=60)))
     with pytest.raises(ExecutionBusy):
         Runner(ledger, flow).resume(name)
     assert "succeeded" == Runner(ledger, flow).resume(name, take_over=True).state
     assert old is not None
     with pytest.raises(ExecutionBusy):
-        ledger.run(lambda uow: executing.renew(uow._work, old))
+        ledger.run(lambda uow: workflow_statements.renew(uow._context, old))
 
 
 def test_cancelling_ends_a_running_execution(ledger: Ledger) -> None:

@@ -15,7 +15,7 @@ from chatledger.cli.failures import Commands
 _TALK = "Conversations"
 _LIFE = "Lifecycle"
 _SAID = "Observations"
-_WORK = "Work"
+_WORK = "ServiceContext"
 _FILES = "Files"
 _TRIALS = "Experiments"
 _SYSTEM = "The database"

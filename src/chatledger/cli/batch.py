@@ -50,7 +50,7 @@ def create(
         timedelta, typer.Option(metavar="LENGTH", parser=age, help="Before the second attempt wait up to so long.")
     ] = "1s",  # type: ignore[assignment]  # parsed, as if it were typed
     max_running: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Work on so many at once, over all workers.")
+        int | None, typer.Option(min=1, metavar="N", help="ServiceContext on so many at once, over all workers.")
     ] = None,
     time_limit: Annotated[
         timedelta | None, typer.Option(metavar="LENGTH", parser=duration, help="What one attempt may take.")

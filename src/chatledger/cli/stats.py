@@ -19,7 +19,7 @@ from chatledger.cli.opening import opened_for
 from chatledger.cli.options import AsJson, Database, IncludeCopies, ModelFilter, Owner, Project, Since, Until
 from chatledger.cli.screen import Column, Screen, counted, money
 from chatledger.schemas import Activity, ContextUse, Latency, Usage, UsageComparison, UsageOf, UsagePeriod
-from chatledger.services.statistics import Statistics
+from chatledger.services.statistics.service import Statistics
 from chatledger.unit_of_work import UnitOfWork
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from chatledger.enums import StepState
 from chatledger.safekeeping.progress import Progress
 from chatledger.schemas.execution import WorkflowStep
-from chatledger.services.executing import WHOLE
+from chatledger.services.workflows.statements import WHOLE
 
 _ENDED = (StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED)
 #: Steps at work that are named; the others are counted.

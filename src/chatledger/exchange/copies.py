@@ -17,7 +17,7 @@ from chatledger.exchange.conversation import Turn
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.message import CopiedMessage
 from chatledger.schemas.stored import to_row
-from chatledger.services import copies
+from chatledger.services.messages import copies
 from chatledger.unit_of_work import UnitOfWork
 
 #: A message by its session and its number.
@@ -86,10 +86,10 @@ class Attempt:
             elif (named := _named(turn.message)) is not None:
                 targets[index] = self._place(*named)
                 by_session[targets[index][0]].append(index)
-        copies.hold(uow._work, by_session)
+        copies.hold(uow._context, by_session)
         for source, indexes in by_session.items():
             wanted = [(targets[index][1], _digest(uow, messages[index])) for index in indexes]
-            found = copies.originals(uow._work, source, wanted)
+            found = copies.originals(uow._context, source, wanted)
             for index, place in zip(indexes, found, strict=True):
                 known = place is not None and place[0] != session_id
                 messages[index] = _copy_of(messages[index], *(place if known and place is not None else (None, None)))
@@ -108,7 +108,7 @@ class Attempt:
                     shifts[stand_in[0], message.sequence_number - stand_in[1]].append(stand_in[1])
                     self._settled.append(turn.place)
         for (before, shift), numbers in sorted(shifts.items()):
-            copies.hand_over(uow._work, before, session_id, shift, numbers)
+            copies.hand_over(uow._context, before, session_id, shift, numbers)
 
     def _place(self, session_id: str, number: int) -> Place:
         """Where an original of the file is, or what stands in for it."""
@@ -126,7 +126,7 @@ def _named(message: NewMessage) -> Place | None:
 
 def _digest(uow: UnitOfWork, message: NewMessage) -> bytes:
     with suppress(InvalidInput):  # which is told when it is appended, with its place
-        return bytes(to_row(message, uow._work.now())["digest"])
+        return bytes(to_row(message, uow._context.now())["digest"])
     return b""
 
 

@@ -21,7 +21,7 @@ from chatledger.schemas.statistics import (
     UsageOf,
     UsagePeriod,
 )
-from chatledger.services.chosen import Which
+from chatledger.services.statistics.filters import Which
 from chatledger.unit_of_work import UnitOfWork
 
 _P = TypeVar("_P", UsagePeriod, LatencyPeriod)

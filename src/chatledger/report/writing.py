@@ -23,7 +23,7 @@ from chatledger.pages.numbers import dollars, milliseconds, share, whole
 from chatledger.report import plots
 from chatledger.report.gathering import Report, gather
 from chatledger.schemas.statistics import Latency, Usage, UsageOf
-from chatledger.services.chosen import Which
+from chatledger.services.statistics.filters import Which
 from chatledger.transactions import Transactions
 
 _USAGE = tuple(

@@ -113,7 +113,9 @@ class Safekeeping(Housekeeping):
         flags(analyze=analyze, checkpoint=checkpoint, full_text=full_text)
         from chatledger.safekeeping import upkeep  # noqa: PLC0415
 
-        return upkeep.maintain(self._database, analyze=analyze, vacuum=vacuum, checkpoint=checkpoint, full_text=full_text)
+        return upkeep.maintain(
+            self._database, analyze=analyze, vacuum=vacuum, checkpoint=checkpoint, full_text=full_text
+        )
 
     def health(
         self,

@@ -19,10 +19,10 @@ from chatledger.models import AuditEntry as AuditRow
 from chatledger.models.base import table_of
 from chatledger.schemas import AuditEntry, Page
 from chatledger.schemas.fields import identifier, moment
-from chatledger.services.cursors import limited, pack, unpack_moment
-from chatledger.services.ownership import place, this_session
+from chatledger.services.base import Service, ServiceContext
+from chatledger.services.pagination import limited, pack, unpack_moment
 from chatledger.services.rows import sessions
-from chatledger.services.work import Service, Work
+from chatledger.services.visibility import place, this_session
 
 audit_log = table_of(AuditRow)
 
@@ -62,8 +62,8 @@ class Audit(Service):
         for name, value in wanted.items():
             if value is not None:
                 statement = statement.where(audit_log.c[name] == identifier(value, name))
-        if self._work.owner is not None:
-            statement = statement.where(audit_log.c.user_id == self._work.owner)
+        if self._context.owner is not None:
+            statement = statement.where(audit_log.c.user_id == self._context.owner)
         if since is not None:
             statement = statement.where(audit_log.c.at >= moment(since, "since"))
         if until is not None:
@@ -73,7 +73,7 @@ class Audit(Service):
             last = tuple_(bindparam("last_at", at, type_=Timestamp()), bindparam("last_id", number, type_=Whole))
             statement = statement.where(tuple_(audit_log.c.at, audit_log.c.audit_id) < last)
         statement = statement.order_by(audit_log.c.at.desc(), audit_log.c.audit_id.desc()).limit(limit + 1)
-        found = [AuditEntry.model_validate(dict(row._mapping)) for row in self._work.execute(statement)]
+        found = [AuditEntry.model_validate(dict(row._mapping)) for row in self._context.execute(statement)]
         items = found[:limit]
         more = len(found) > limit
         return Page[AuditEntry](
@@ -83,7 +83,7 @@ class Audit(Service):
 
 
 def record(
-    work: Work,
+    context: ServiceContext,
     action: str,
     *,
     reason: str | None = None,
@@ -91,11 +91,11 @@ def record(
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """Note an act that is about no single session."""
-    work.execute(insert(audit_log), {**_facts(work, action, reason, count), "details": details})
+    context.execute(insert(audit_log), {**_facts(context, action, reason, count), "details": details})
 
 
 def record_for(
-    work: Work,
+    context: ServiceContext,
     session_id: str,
     action: str,
     *,
@@ -105,33 +105,41 @@ def record_for(
 ) -> None:
     """Note an act on a session that is still there."""
     written = None if details is None else encode_json(details, "details")
-    parameters = {**place(work, session_id), **_facts(work, action, reason, count), "details": written}
-    work.execute(_RECORD, parameters)
+    parameters = {**place(context, session_id), **_facts(context, action, reason, count), "details": written}
+    context.execute(_RECORD, parameters)
 
 
-def record_many(work: Work, action: str, owners: Mapping[str, str | None], *, reason: str | None = None) -> None:
+def record_many(
+    context: ServiceContext, action: str, owners: Mapping[str, str | None], *, reason: str | None = None
+) -> None:
     """Note the same act on several sessions, given with whose they are."""
     if owners:
-        shared = _facts(work, action, reason, 1)
-        work.insert_rows(audit_log, [{**shared, "session_id": name, "user_id": user} for name, user in owners.items()])
+        shared = _facts(context, action, reason, 1)
+        context.insert_rows(
+            audit_log, [{**shared, "session_id": name, "user_id": user} for name, user in owners.items()]
+        )
 
 
-def attribute(work: Work, session_id: str, action: str, *, reason: str | None = None) -> None:
+def attribute(context: ServiceContext, session_id: str, action: str, *, reason: str | None = None) -> None:
     """Write who, why and when into the row that a trigger has just added for a session."""
-    facts = {"at": work.now(), "actor": work.actor, "reason": reason}
-    work.execute(_ATTRIBUTE, {"session": session_id, "deed": action, **{f"new_{name}": facts[name] for name in facts}})
+    facts = {"at": context.now(), "actor": context.actor, "reason": reason}
+    context.execute(
+        _ATTRIBUTE, {"session": session_id, "deed": action, **{f"new_{name}": facts[name] for name in facts}}
+    )
 
 
-def attribute_deletions(work: Work, session_ids: Sequence[str], action: str, *, reason: str | None = None) -> None:
+def attribute_deletions(
+    context: ServiceContext, session_ids: Sequence[str], action: str, *, reason: str | None = None
+) -> None:
     """The same for the sessions that have just been deleted; their entries become another action."""
     those = audit_log.c.session_id.in_(list(session_ids)), audit_log.c.action == SESSION_DELETED
     newest = select(func.max(audit_log.c.audit_id)).where(*those).group_by(audit_log.c.session_id)
     statement = update(audit_log).where(*those, audit_log.c.audit_id.in_(newest))
-    work.execute(statement.values(at=work.now(), actor=work.actor, reason=reason, action=action))
+    context.execute(statement.values(at=context.now(), actor=context.actor, reason=reason, action=action))
 
 
-def _facts(work: Work, action: str, reason: str | None, count: int) -> dict[str, Any]:
-    return {"at": work.now(), "action": action, "actor": work.actor, "reason": reason, "count": count}
+def _facts(context: ServiceContext, action: str, reason: str | None, count: int) -> dict[str, Any]:
+    return {"at": context.now(), "action": action, "actor": context.actor, "reason": reason, "count": count}
 
 
 _FACTS = ("at", "action", "actor", "reason", "count")

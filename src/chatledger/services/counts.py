@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from chatledger.services.limits import timeouts
 from chatledger.services.rows import sessions
+from chatledger.services.timeouts.limits import timeouts
 
 
 def count_rows(connection: Connection) -> dict[str, int]:

@@ -7,7 +7,7 @@ from functools import wraps
 from itertools import islice
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from chatledger.services.work import Service
+from chatledger.services.base import Service
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -11,9 +11,9 @@ from chatledger.dialects.types import EncodedDocument, Timestamp
 from chatledger.dialects.types import Identifier as Key
 from chatledger.errors import MetadataNotFound, SessionNotFound
 from chatledger.schemas.fields import Identifier, Input, identifier, validated
-from chatledger.services.ownership import SESSION_KEY, place, require_visible, this_session
+from chatledger.services.base import Service
 from chatledger.services.rows import metadata, sessions
-from chatledger.services.work import Service
+from chatledger.services.visibility import SESSION_KEY, place, require_visible, this_session
 
 
 class _Entry(Input):
@@ -46,15 +46,15 @@ class Metadata(Service):
         """
         identifier(session_id, "session_id")
         validated(_Entry, {"key": key})
-        insert = self._work.dialect.insert(metadata)
+        insert = self._context.dialect.insert(metadata)
         insert = insert.from_select(["session_id", "key", "value", "updated_at"], _SOURCE, include_defaults=False)
         statement = insert.on_conflict_do_update(
             index_elements=[metadata.c.session_id, metadata.c.key],
             set_={"value": insert.excluded.value, "updated_at": insert.excluded.updated_at},
         )
         statement = statement.returning(metadata.c.session_id)
-        stored = {"key": key, "value": encode_json(value, "value"), "now": self._work.now()}
-        if self._work.execute(statement, {**place(self._work, session_id), **stored}).first() is None:
+        stored = {"key": key, "value": encode_json(value, "value"), "now": self._context.now()}
+        if self._context.execute(statement, {**place(self._context, session_id), **stored}).first() is None:
             raise SessionNotFound(session_id)
 
     def get(self, session_id: str, key: str, default: Any = None) -> Any:
@@ -64,10 +64,10 @@ class Metadata(Service):
             SessionNotFound: no such session, or it belongs to another user.
         """
         identifier(session_id, "session_id")
-        parameters = {**place(self._work, session_id), "key": identifier(key, "key")}
-        row = self._work.execute(_ONE, parameters).one_or_none()
+        parameters = {**place(self._context, session_id), "key": identifier(key, "key")}
+        row = self._context.execute(_ONE, parameters).one_or_none()
         if row is None:
-            require_visible(self._work, session_id)
+            require_visible(self._context, session_id)
             return default
         return row.value
 
@@ -78,9 +78,9 @@ class Metadata(Service):
             SessionNotFound: no such session, or it belongs to another user.
         """
         identifier(session_id, "session_id")
-        found = {row.key: row.value for row in self._work.execute(_ALL, place(self._work, session_id))}
+        found = {row.key: row.value for row in self._context.execute(_ALL, place(self._context, session_id))}
         if not found:
-            require_visible(self._work, session_id)
+            require_visible(self._context, session_id)
         return found
 
     def delete(self, session_id: str, key: str) -> None:
@@ -91,7 +91,7 @@ class Metadata(Service):
             MetadataNotFound: there is nothing under the key.
         """
         identifier(session_id, "session_id")
-        parameters = {**place(self._work, session_id), "key": identifier(key, "key")}
-        if self._work.change(_DELETE, parameters) == 0:
-            require_visible(self._work, session_id)
+        parameters = {**place(self._context, session_id), "key": identifier(key, "key")}
+        if self._context.change(_DELETE, parameters) == 0:
+            require_visible(self._context, session_id)
             raise MetadataNotFound(session_id, key)

@@ -11,8 +11,9 @@ from chatledger.enums import StepState
 from chatledger.errors import ChatledgerError, InvalidInput
 from chatledger.schemas.execution import WorkflowStep
 from chatledger.schemas.workflow import StepDefinition
-from chatledger.services import batch_arguments, executing
-from chatledger.services.executing import Hold
+from chatledger.services.batches import arguments
+from chatledger.services.workflows import statements as workflow_statements
+from chatledger.services.workflows.statements import Hold
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.workflows.context import StepContext
@@ -38,7 +39,7 @@ def keep(ledger: Transactions, hold: Hold, row: WorkflowStep, context: StepConte
 
     def write(uow: UnitOfWork) -> None:
         done = {"output": output, "session_id": session_id, "error": None}
-        if not executing.finish(uow._work, hold, row, StepState.SUCCEEDED, **done):
+        if not workflow_statements.finish(uow._context, hold, row, StepState.SUCCEEDED, **done):
             raise GivenUp
         for effect in context.effects:
             effect(uow)
@@ -59,14 +60,16 @@ def note_failure(
     if failed < about.retries and not isinstance(error, InvalidInput):
         pause = min(_LONGEST, about.backoff * 2**failed) * (0.5 + random.random() / 2)
         at = now + timedelta(seconds=pause)
-        written(ledger, lambda uow: executing.try_again(uow._work, hold, row, said(error), at))
+        written(ledger, lambda uow: workflow_statements.try_again(uow._context, hold, row, said(error), at))
     else:
-        written(ledger, lambda uow: executing.finish(uow._work, hold, row, StepState.FAILED, error=said(error)))
+        written(
+            ledger, lambda uow: workflow_statements.finish(uow._context, hold, row, StepState.FAILED, error=said(error))
+        )
 
 
 def said(error: BaseException) -> str:
     """An error as it is kept: the ledger's own without its class, another with it."""
-    text = batch_arguments.said(error)
+    text = arguments.said(error)
     if isinstance(error, ChatledgerError):
         return text[:_ERROR]
-    return (batch_arguments.class_of(error) + (f": {text}" if text else ""))[:_ERROR]
+    return (arguments.class_of(error) + (f": {text}" if text else ""))[:_ERROR]

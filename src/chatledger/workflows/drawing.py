@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 from chatledger.enums import StepState
 from chatledger.schemas.execution import WorkflowStep
 from chatledger.schemas.workflow import WorkflowDefinition
-from chatledger.services.executing import WHOLE
+from chatledger.services.workflows.statements import WHOLE
 
 _MARKS = {
     StepState.PENDING: "·", StepState.RUNNING: ">", StepState.SUCCEEDED: "+", StepState.FAILED: "!",

@@ -14,8 +14,8 @@ from chatledger.dialects.encoding import encode_json
 from chatledger.enums import ExecutionState, StepState
 from chatledger.errors import InvalidInput
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
-from chatledger.services import executing
-from chatledger.services.executing import WHOLE, Hold
+from chatledger.services.workflows import statements as workflow_statements
+from chatledger.services.workflows.statements import WHOLE, Hold
 from chatledger.transactions import Transactions
 from chatledger.workflows.actions import Actions
 from chatledger.workflows.attempting import GivenUp, keep, note_failure, said
@@ -113,8 +113,8 @@ class Drive:
         elif stopped and set(self._plan.ready):
             state = ExecutionState.PENDING
         elif left:
-            state, error = ExecutionState.FAILED, executing.described(dict.fromkeys(self._plan.failed))
-        written(self._ledger, lambda uow: executing.conclude(uow._work, self._hold, state, error))
+            state, error = ExecutionState.FAILED, workflow_statements.described(dict.fromkeys(self._plan.failed))
+        written(self._ledger, lambda uow: workflow_statements.conclude(uow._context, self._hold, state, error))
 
     # What is ready.
 
@@ -175,7 +175,7 @@ class Drive:
             begun.append((row, given, told))
         if begun:
             moves = [(row, given) for row, given, _ in begun]
-            standing = written(self._ledger, lambda uow: executing.begin(uow._work, self._hold, moves))
+            standing = written(self._ledger, lambda uow: workflow_statements.begin(uow._context, self._hold, moves))
             self._heard_of(standing.cancelling)
             if not self._cancelling:
                 for row, given, told in begun:
@@ -263,7 +263,7 @@ class Drive:
                 self._refresh(place)
         if now - self._renewed >= min(_ASK, self._hold.lease.total_seconds() / 3):
             self._renewed = now
-            standing = written(self._ledger, lambda uow: executing.renew(uow._work, self._hold))
+            standing = written(self._ledger, lambda uow: workflow_statements.renew(uow._context, self._hold))
             self._heard_of(standing.cancelling)
 
     def _heard_of(self, cancelling: bool) -> None:
@@ -272,18 +272,20 @@ class Drive:
     # Moves.
 
     def _finish(self, row: WorkflowStep, state: StepState, **values: Any) -> None:
-        written(self._ledger, lambda uow: executing.finish(uow._work, self._hold, row, state, **values))
+        written(self._ledger, lambda uow: workflow_statements.finish(uow._context, self._hold, row, state, **values))
         self._refresh((row.step, row.item))
 
     def _expand(self, row: WorkflowStep, number: int) -> None:
-        standing = written(self._ledger, lambda uow: executing.expand(uow._work, self._hold, row, number))
+        standing = written(self._ledger, lambda uow: workflow_statements.expand(uow._context, self._hold, row, number))
         self._heard_of(standing.cancelling)
-        for one in read(self._ledger, lambda uow: executing.steps_of(uow._work, row.execution_id, row.step)):
+        for one in read(
+            self._ledger, lambda uow: workflow_statements.steps_of(uow._context, row.execution_id, row.step)
+        ):
             self._plan.rows[one.step, one.item] = one
         self._note(self._plan.step(row.step))
 
     def _refresh(self, place: Place) -> None:
-        row = read(self._ledger, lambda uow: executing.step_at(uow._work, self._hold.execution_id, *place))
+        row = read(self._ledger, lambda uow: workflow_statements.step_at(uow._context, self._hold.execution_id, *place))
         self._plan.rows[place] = row
         self._note(row)
 

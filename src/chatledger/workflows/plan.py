@@ -12,7 +12,7 @@ from chatledger.errors import InvalidInput
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.schemas.references import resolved
 from chatledger.schemas.workflow import MAX_ITEMS, Condition, StepDefinition
-from chatledger.services.executing import WHOLE
+from chatledger.services.workflows.statements import WHOLE
 
 #: A step and the place in its list.
 Place = tuple[str, int]

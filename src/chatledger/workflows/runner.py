@@ -17,7 +17,7 @@ from chatledger.errors import InvalidInput
 from chatledger.schemas.execution import WorkflowExecution
 from chatledger.schemas.fields import flags, whole
 from chatledger.schemas.workflow import WorkflowDefinition
-from chatledger.services import executing
+from chatledger.services.workflows import statements as workflow_statements
 from chatledger.transactions import Transactions
 from chatledger.workflows.actions import Actions, Await, Responder, StepFailed, awaited
 from chatledger.workflows.building import Workflow
@@ -113,14 +113,14 @@ class Runner:
             self._require(uow.workflows.execution(execution_id))
         runner = f"{socket.gethostname()}:{os.getpid()}"[:255]
         hold, execution = self._ledger.run(
-            lambda uow: executing.take(uow._work, execution_id, runner, self._lease, take_over=take_over)
+            lambda uow: workflow_statements.take(uow._context, execution_id, runner, self._lease, take_over=take_over)
         )
         if hold is not None:
             self._drive(hold, execution)
         with self._ledger.read() as uow:
             return uow.workflows.execution(execution_id)
 
-    def _drive(self, hold: executing.Hold, execution: WorkflowExecution) -> None:
+    def _drive(self, hold: workflow_statements.Hold, execution: WorkflowExecution) -> None:
         with self._ledger.read() as uow:
             plan = Plan(execution, uow.workflows.steps(execution.execution_id))
         drive = Drive(
@@ -134,7 +134,7 @@ class Runner:
             raise
 
     def _require(self, execution: WorkflowExecution) -> None:
-        if execution.state in executing.ENDED:
+        if execution.state in workflow_statements.ENDED:
             return
         actions = self._actions()
         for name, step in execution.definition.steps.items():

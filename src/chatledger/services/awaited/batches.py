@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatledger.services.batches import Batches
+from chatledger.services.batches.service import Batches
 from chatledger.services.lifted import Lifted, lifted, lifted_iterator
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatledger.services.comparisons import Comparisons
+from chatledger.services.comparisons.service import Comparisons
 from chatledger.services.lifted import Lifted, lifted, lifted_iterator
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chatledger.services.lifted import Lifted, lifted, lifted_iterator
-from chatledger.services.messages import Messages
+from chatledger.services.messages.service import Messages
 from chatledger.services.metadata import Metadata
-from chatledger.services.search import Search
-from chatledger.services.sessions import Sessions
+from chatledger.services.search.service import Search
+from chatledger.services.sessions.service import Sessions
 
 
 class AsyncSessions(Lifted):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chatledger.services.audit import Audit
 from chatledger.services.lifted import Lifted, lifted
-from chatledger.services.snapshots import Snapshots
-from chatledger.services.timeouts import Timeouts
+from chatledger.services.snapshots.service import Snapshots
+from chatledger.services.timeouts.service import Timeouts
 
 
 class AsyncTimeouts(Lifted):

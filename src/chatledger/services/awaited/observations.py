@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chatledger.services.annotations import Annotations
+from chatledger.services.annotations.service import Annotations
 from chatledger.services.lifted import Lifted, lifted
-from chatledger.services.metrics import Metrics
+from chatledger.services.metrics.service import Metrics
 
 
 class AsyncMetrics(Lifted):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chatledger.services.lifted import Lifted, lifted
-from chatledger.services.models import Models
-from chatledger.services.projects import Projects
+from chatledger.services.registry.models import Models
+from chatledger.services.registry.projects import Projects
 
 
 class AsyncProjects(Lifted):

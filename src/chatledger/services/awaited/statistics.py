@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatledger.services.lifted import Lifted, lifted
-from chatledger.services.statistics import Statistics
+from chatledger.services.statistics.service import Statistics
 
 
 class AsyncStatistics(Lifted):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatledger.services.lifted import Lifted, lifted
-from chatledger.services.workflows import Workflows
+from chatledger.services.workflows.service import Workflows
 
 
 class AsyncWorkflows(Lifted):

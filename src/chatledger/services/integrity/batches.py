@@ -8,9 +8,9 @@ from typing import NamedTuple
 from sqlalchemy import exists, func, insert, select, update
 
 from chatledger.enums import BatchStatus
-from chatledger.services.batch_rows import items, jobs
+from chatledger.services.base import ServiceContext
+from chatledger.services.batches.statements import items, jobs
 from chatledger.services.rows import sessions
-from chatledger.services.work import Work
 
 
 class Wrong(NamedTuple):
@@ -27,30 +27,30 @@ class Wrong(NamedTuple):
         return f"{self.job_id!r}: {what} ({self.rows} items)"
 
 
-def wrong(work: Work) -> Iterator[Wrong]:
+def wrong(context: ServiceContext) -> Iterator[Wrong]:
     """Every job with which something is wrong."""
-    for row in work.execute(_WRONG).all():
+    for row in context.execute(_WRONG).all():
         yield Wrong(row.job_id, row.known is None, row.last, row.rows)
 
 
-def unheld(work: Work) -> Iterator[tuple[str, int]]:
+def unheld(context: ServiceContext) -> Iterator[tuple[str, int]]:
     """Items that name a session which is not there: job, number."""
-    for row in work.execute(_UNHELD):
+    for row in context.execute(_UNHELD):
         yield row.job_id, row.item_number
 
 
-def mend(work: Work, found: Wrong) -> None:
+def mend(context: ServiceContext, found: Wrong) -> None:
     """Make the row of a missing job, paused and nobody's; or let a job count its items."""
     if not found.missing:
-        work.execute(update(jobs).where(jobs.c.job_id == found.job_id).values(last_item=found.last_item))
+        context.execute(update(jobs).where(jobs.c.job_id == found.job_id).values(last_item=found.last_item))
         return
-    now = work.now()
+    now = context.now()
     values = {
         "job_id": found.job_id, "name": "Recovered by a repair", "status": BatchStatus.PAUSED,
         "last_item": found.last_item, "max_attempts": 5, "backoff_ms": 1000, "backoff_limit_ms": 300_000,
         "created_at": now, "updated_at": now,
     }  # fmt: skip
-    work.execute(insert(jobs), values)
+    context.execute(insert(jobs), values)
 
 
 _BY_JOB = (

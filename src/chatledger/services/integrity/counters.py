@@ -9,8 +9,8 @@ from sqlalchemy import Text, and_, bindparam, case, func, or_, select, type_coer
 
 from chatledger.dialects.constructs import greatest, hour_of
 from chatledger.dialects.types import Identifier, Whole
+from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages, sessions
-from chatledger.services.work import Work
 
 _COUNTED = ("message_count", "total_tokens", "total_duration_ms", "total_cost")
 
@@ -27,9 +27,9 @@ class Wrong(NamedTuple):
     behind: bool
 
 
-def wrong(work: Work) -> Iterator[Wrong]:
+def wrong(context: ServiceContext) -> Iterator[Wrong]:
     """Every session whose figures are not those of its messages."""
-    for row in work.execute(_WRONG):
+    for row in context.execute(_WRONG):
         counters = {
             name: f"{name} is {getattr(row, name)} and should be {getattr(row, f'real_{name}')}"
             for name in _COUNTED
@@ -46,16 +46,16 @@ def wrong(work: Work) -> Iterator[Wrong]:
             yield Wrong(row.session_id, (), said, behind=True)
 
 
-def below_one(work: Work) -> Iterator[tuple[str, int]]:
+def below_one(context: ServiceContext) -> Iterator[tuple[str, int]]:
     """Messages whose number is none: session and number."""
-    for row in work.execute(_BELOW_ONE):
+    for row in context.execute(_BELOW_ONE):
         yield row.session_id, row.sequence_number
 
 
-def recount(work: Work, session_ids: Sequence[str]) -> None:
+def recount(context: ServiceContext, session_ids: Sequence[str]) -> None:
     """Set the counters of sessions to what their messages say, and raise their last numbers."""
     if session_ids:
-        work.execute(_RECOUNT, [{"session": session_id} for session_id in session_ids])
+        context.execute(_RECOUNT, [{"session": session_id} for session_id in session_ids])
 
 
 _tokens = func.coalesce(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from chatledger.enums import Severity
 from chatledger.errors import Busy, ChatledgerError, ReadOnly, Unavailable
 from chatledger.schemas import Finding
-from chatledger.services.work import Work
+from chatledger.services.base import ServiceContext
 
 #: How many of a kind are named.
 NAMED = 20
@@ -88,9 +88,9 @@ class Findings:
         return kind in self._found
 
     @contextmanager
-    def probing(self, work: Work, what: str) -> Iterator[None]:
+    def probing(self, context: ServiceContext, what: str) -> Iterator[None]:
         """Look at something that may be too damaged to be looked at: that is told then, and the check goes on."""
-        savepoint = work.connected().begin_nested()
+        savepoint = context.connected().begin_nested()
         try:
             yield
         except Exception as error:
@@ -99,9 +99,9 @@ class Findings:
                 savepoint.rollback()
             failure = error if isinstance(error, ChatledgerError) else None
             if failure is None:
-                if not work.dialect.recognises(error):
+                if not context.dialect.recognises(error):
                     raise
-                failure = work.dialect.translate(error)
+                failure = context.dialect.translate(error)
             if isinstance(failure, Busy | Unavailable | ReadOnly):
                 raise failure from None
             self.add("unchecked", f"{what}: {failure}")

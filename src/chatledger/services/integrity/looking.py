@@ -8,68 +8,68 @@ from sqlalchemy import func, select
 
 from chatledger.dialects.integrity import Unreadable
 from chatledger.models.copies import holders
+from chatledger.services.base import ServiceContext
 from chatledger.services.integrity import batches, comparisons, counters, orphans, schedules, usage, workflows
 from chatledger.services.integrity.findings import NAMED, Findings
 from chatledger.services.integrity.stored import TABLES, Progress, scan
 from chatledger.services.rows import sessions
-from chatledger.services.work import Work
 
 _OURS = tuple(table.name for table in TABLES)
 
 
-def look(work: Work, findings: Findings, *, full: bool, progress: Progress | None = None) -> None:
+def look(context: ServiceContext, findings: Findings, *, full: bool, progress: Progress | None = None) -> None:
     """Add what is wrong with the rows."""
-    with findings.probing(work, "file"):
-        look_at_file(work, findings, full=full)
-    with findings.probing(work, "orphans"):
-        for orphan in orphans.orphaned(work):
+    with findings.probing(context, "file"):
+        look_at_file(context, findings, full=full)
+    with findings.probing(context, "orphans"):
+        for orphan in orphans.orphaned(context):
             said = f"{orphan.table}: {orphan.rows} of missing session {orphan.session_id!r}"
             findings.add("orphans", said, count=orphan.rows)
-    with findings.probing(work, "batches"):
-        for job in batches.wrong(work):
+    with findings.probing(context, "batches"):
+        for job in batches.wrong(context):
             findings.add("batches", job.said)
-    with findings.probing(work, "comparisons"):
-        for table, group_id, number in comparisons.groupless(work):
+    with findings.probing(context, "comparisons"):
+        for table, group_id, number in comparisons.groupless(context):
             findings.add("groupless", f"{table}: {number} of missing comparison {group_id!r}", count=number)
-    with findings.probing(work, "executions"):
-        for execution_id, number in workflows.executionless(work):
+    with findings.probing(context, "executions"):
+        for execution_id, number in workflows.executionless(context):
             findings.add("executions", f"{number} steps of missing execution {execution_id!r}", count=number)
-        for execution_id in workflows.stepless(work):
+        for execution_id in workflows.stepless(context):
             findings.add("executions", f"execution {execution_id!r} has no steps")
-    with findings.probing(work, "counters"):
-        for wrong in counters.wrong(work):
+    with findings.probing(context, "counters"):
+        for wrong in counters.wrong(context):
             findings.add("sequence" if wrong.behind else "counters", f"{wrong.session_id!r}: {wrong.said}")
-    with findings.probing(work, "usage"):
-        for session_id in usage.wrong(work):
+    with findings.probing(context, "usage"):
+        for session_id in usage.wrong(context):
             findings.add("usage", repr(session_id))
-    with findings.probing(work, "sequence numbers"):
-        for session_id, number in counters.below_one(work):
+    with findings.probing(context, "sequence numbers"):
+        for session_id, number in counters.below_one(context):
             findings.add("sequence", f"{session_id!r} #{number}")
-    with findings.probing(work, "copies"):
-        for session_id in work.execute(holders()).scalars():
+    with findings.probing(context, "copies"):
+        for session_id in context.execute(holders()).scalars():
             findings.add("copies", repr(session_id))
     if full:
-        with findings.probing(work, "timeouts"):
-            for session_id in schedules.forgotten(work, work.now()):
+        with findings.probing(context, "timeouts"):
+            for session_id in schedules.forgotten(context, context.now()):
                 findings.add("timeouts", repr(session_id))
-        with findings.probing(work, "results"):
-            for job_id, number in batches.unheld(work):
+        with findings.probing(context, "results"):
+            for job_id, number in batches.unheld(context):
                 findings.add("results", f"{job_id!r} item {number}")
-        with findings.probing(work, "sessions of comparisons"):
-            for group_id, session_id in comparisons.without_session(work):
+        with findings.probing(context, "sessions of comparisons"):
+            for group_id, session_id in comparisons.without_session(context):
                 findings.add("comparisons", f"{session_id!r} of comparison {group_id!r}")
-        with findings.probing(work, "names"):
-            for column, name, number in orphans.unknown_names(work):
+        with findings.probing(context, "names"):
+            for column, name, number in orphans.unknown_names(context):
                 findings.add("names", f"{column} {name!r}, in {number} rows")
-        with findings.probing(work, "forks"):
-            for session_id in schedules.rootless(work):
+        with findings.probing(context, "forks"):
+            for session_id in schedules.rootless(context):
                 findings.add("forks", repr(session_id))
-        _look_at_rows(work, findings, progress)
+        _look_at_rows(context, findings, progress)
 
 
-def look_at_file(work: Work, findings: Findings, *, full: bool) -> None:
+def look_at_file(context: ServiceContext, findings: Findings, *, full: bool) -> None:
     """Add what the database says of its files."""
-    faults = work.dialect.integrity.file_faults(work.connected(), _OURS, quick=not full)
+    faults = context.dialect.integrity.file_faults(context.connected(), _OURS, quick=not full)
     findings.add("file", *faults.pages)
     findings.add("indexes", *faults.indexes)
     findings.add("unused", *faults.unused)
@@ -77,30 +77,30 @@ def look_at_file(work: Work, findings: Findings, *, full: bool) -> None:
         findings.add("constraints", *faults.constraints)
 
 
-def look_at_full_text(work: Work, findings: Findings) -> None:
+def look_at_full_text(context: ServiceContext, findings: Findings) -> None:
     """Add what is wrong with the full-text index."""
-    with findings.probing(work, "full text"):
-        fault = work.dialect.integrity.full_text_fault(work.connected())
+    with findings.probing(context, "full text"):
+        fault = context.dialect.integrity.full_text_fault(context.connected())
         if fault is not None:
             findings.add("full_text", fault)
 
 
-def _look_at_rows(work: Work, findings: Findings, progress: Progress | None) -> None:
+def _look_at_rows(context: ServiceContext, findings: Findings, progress: Progress | None) -> None:
     for table in TABLES:
-        with findings.probing(work, table.name):
-            for defect in scan(work, (table,), _telling(work, table.name, progress)):
+        with findings.probing(context, table.name):
+            for defect in scan(context, (table,), _telling(context, table.name, progress)):
                 if isinstance(defect, Unreadable):
                     findings.add("unreadable", *defect.places[:NAMED], count=defect.rows)
                 else:
                     findings.add(defect.kind, str(defect))
 
 
-def _telling(work: Work, table: str, progress: Progress | None) -> Callable[[str, int], object] | None:
+def _telling(context: ServiceContext, table: str, progress: Progress | None) -> Callable[[str, int], object] | None:
     if progress is None:
         return None
     # Messages are not counted, which would read them all: the sessions' counters say about how many there are.
     count = func.sum(sessions.c.message_count) if table == "chatledger_messages" else None
     if count is None:
         return lambda name, number: progress(name, number, 0)
-    total = int(work.execute(select(func.coalesce(count, 0))).scalar_one())
+    total = int(context.execute(select(func.coalesce(count, 0))).scalar_one())
     return lambda name, number: progress(name, number, total)

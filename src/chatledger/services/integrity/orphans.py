@@ -16,9 +16,10 @@ from chatledger.dialects.types import Identifier
 from chatledger.enums import Status
 from chatledger.models import Annotation, Message, Model, Project, SessionMetadata, SessionUsage, Snapshot, Timeout
 from chatledger.models.base import table_of
-from chatledger.services import audit, registration
+from chatledger.services import audit
+from chatledger.services.base import ServiceContext
+from chatledger.services.registry import registration
 from chatledger.services.rows import messages, metadata, sessions
-from chatledger.services.work import Work
 
 CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot, Annotation)))
 #: Where projects and models are named. Usage has the models that messages name.
@@ -41,7 +42,7 @@ class Orphaned(NamedTuple):
     rows: int
 
 
-def orphaned(work: Work) -> Iterator[Orphaned]:
+def orphaned(context: ServiceContext) -> Iterator[Orphaned]:
     """Every table's rows of missing sessions, by session."""
     for table in CHILDREN:
         there = exists(select(1).where(sessions.c.session_id == table.c.session_id))
@@ -51,82 +52,82 @@ def orphaned(work: Work) -> Iterator[Orphaned]:
             .group_by(table.c.session_id)
             .order_by(table.c.session_id)
         )
-        for row in work.execute(statement):
+        for row in context.execute(statement):
             yield Orphaned(table.name, row.session_id, row.number)
 
 
-def unknown_names(work: Work) -> Iterator[tuple[str, str, int]]:
+def unknown_names(context: ServiceContext) -> Iterator[tuple[str, str, int]]:
     """Projects and models that sessions or messages name and that have no row: column, name, how often."""
     for name, table in _NAMED:
         column = next(iter(table.primary_key.columns)).name
         there = exists(select(1).where(table.c[column] == name))
         statement = select(name.label("name"), func.count().label("number"))
-        for row in work.execute(statement.where(name != "", ~there).group_by(name).order_by(name)):
+        for row in context.execute(statement.where(name != "", ~there).group_by(name).order_by(name)):
             yield column, row.name, row.number
 
 
-def register(work: Work, column: str, name: str) -> None:
+def register(context: ServiceContext, column: str, name: str) -> None:
     """Make the row of a project or model."""
-    registration.register(work, name if column == "project_id" else None, name if column == "model_id" else None)
+    registration.register(context, name if column == "project_id" else None, name if column == "model_id" else None)
 
 
-def drop(work: Work, found: list[Orphaned]) -> None:
+def drop(context: ServiceContext, found: list[Orphaned]) -> None:
     """Delete the rows of missing sessions."""
     tables = {table.name: table for table in CHILDREN}
     for orphan in found:
         table = tables[orphan.table]
-        work.execute(delete(table).where(table.c.session_id == orphan.session_id))
+        context.execute(delete(table).where(table.c.session_id == orphan.session_id))
 
 
-def recover(work: Work, session_id: str, found: list[Orphaned]) -> str:
+def recover(context: ServiceContext, session_id: str, found: list[Orphaned]) -> str:
     """Move the rows of one missing session into a session of their own; its id."""
-    new = make_recovery(work, session_id, {orphan.table: orphan.rows for orphan in found})
+    new = make_recovery(context, session_id, {orphan.table: orphan.rows for orphan in found})
     # What a default limit made for the new session would stand in the way of the row that comes.
-    work.execute(delete(_TIMEOUTS).where(_TIMEOUTS.c.session_id == new))
+    context.execute(delete(_TIMEOUTS).where(_TIMEOUTS.c.session_id == new))
     tables = {table.name: table for table in CHILDREN}
     for orphan in found:
         table = tables[orphan.table]
         values: dict[str, Any] = {"session_id": new}
         if table is _TIMEOUTS:
             values["next_check_at"] = None
-        work.execute(update(table).where(table.c.session_id == session_id).values(values))
-    work.execute(update(messages).where(messages.c.copied_from == session_id).values(copied_from=new))
+        context.execute(update(table).where(table.c.session_id == session_id).values(values))
+    context.execute(update(messages).where(messages.c.copied_from == session_id).values(copied_from=new))
     return new
 
 
-def move_below_one(work: Work, session_id: str, numbers: list[int]) -> str:
+def move_below_one(context: ServiceContext, session_id: str, numbers: list[int]) -> str:
     """Move messages whose number is none out of a session that is there, in their order; the id of where they are."""
-    new = make_recovery(work, session_id, {"messages": len(numbers)})
+    new = make_recovery(context, session_id, {"messages": len(numbers)})
     for place, number in enumerate(numbers, 1):
         this = (messages.c.session_id == session_id) & (messages.c.sequence_number == number)
-        work.execute(update(messages).where(this).values(session_id=new, sequence_number=place))
+        context.execute(update(messages).where(this).values(session_id=new, sequence_number=place))
     return new
 
 
-def make_recovery(work: Work, session_id: str, rows: dict[str, int]) -> str:
+def make_recovery(context: ServiceContext, session_id: str, rows: dict[str, int]) -> str:
     """Make the session that something of a session is saved into; its id."""
     base = f"recovered-{session_id}"
     new, number = base, 1
-    while work.execute(_TAKEN, {"session": new}).scalar_one():
+    while context.execute(_TAKEN, {"session": new}).scalar_one():
         number += 1
         new = f"{base}-{number}"
-    now = work.now()
+    now = context.now()
     values = {
         "session_id": new, "status": Status.ARCHIVED, "title": "Recovered by a repair", "context": {},
         "created_at": now, "updated_at": now, "last_activity": now, "archived_at": now, "held_at": now,
     }  # fmt: skip
-    work.execute(insert(sessions), values)
+    context.execute(insert(sessions), values)
     facts = {"from": session_id, "at": now.isoformat(), "rows": rows}
-    entry = {"session_id": new, "key": free_key(work, session_id, RECOVERED), "value": facts, "updated_at": now}
-    work.execute(insert(metadata), entry)
-    audit.record_for(work, new, "repair.recovered", count=sum(rows.values()), details={"from": session_id, **rows})
+    entry = {"session_id": new, "key": free_key(context, session_id, RECOVERED), "value": facts, "updated_at": now}
+    context.execute(insert(metadata), entry)
+    audit.record_for(context, new, "repair.recovered", count=sum(rows.values()), details={"from": session_id, **rows})
     return new
 
 
-def free_key(work: Work, session_id: str, key: str) -> str:
+def free_key(context: ServiceContext, session_id: str, key: str) -> str:
     """A metadata key that a session does not have yet."""
     wanted, number = key, 1
-    while work.execute(_HAS_KEY, {"session": session_id, "entry": wanted}).scalar_one():
+    while context.execute(_HAS_KEY, {"session": session_id, "entry": wanted}).scalar_one():
         number += 1
         wanted = f"{key}-{number}"
     return wanted

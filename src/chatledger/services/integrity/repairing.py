@@ -8,13 +8,15 @@ from itertools import groupby
 from chatledger.dialects.integrity import Definition, Unreadable
 from chatledger.enums import Orphans
 from chatledger.schemas import RepairAction
-from chatledger.services import audit, copies, limits
+from chatledger.services import audit
+from chatledger.services.base import ServiceContext
 from chatledger.services.integrity import batches, counters, orphans, schedules, usage
 from chatledger.services.integrity.findings import listed
 from chatledger.services.integrity.schema import make_anew
 from chatledger.services.integrity.setting_aside import SettingAside
 from chatledger.services.integrity.stored import TABLES, Defect, scan
-from chatledger.services.work import Work
+from chatledger.services.messages import copies
+from chatledger.services.timeouts import limits
 
 NAMES = tuple(table.name for table in TABLES)
 
@@ -22,18 +24,18 @@ NAMES = tuple(table.name for table in TABLES)
 class Repair:
     """One repair, within one transaction."""
 
-    def __init__(self, work: Work, orphans: Orphans, *, accept_changed: bool) -> None:
-        self._work = work
+    def __init__(self, context: ServiceContext, orphans: Orphans, *, accept_changed: bool) -> None:
+        self._context = context
         self._orphans = orphans
         self._accept_changed = accept_changed
         self._done: list[RepairAction] = []
 
     def run(self, differences: Sequence[str], definitions: Mapping[str, Definition]) -> tuple[RepairAction, ...]:
         """Mend everything; what was done."""
-        integrity = self._work.dialect.integrity
+        integrity = self._context.dialect.integrity
         early = [kind for kind in integrity.mendable if kind not in integrity.last]
         # Triggers first, so that they count what is moved, and the index before the rows that they index.
-        self._note("schema", "made anew", make_anew(self._work, differences, definitions, early))
+        self._note("schema", "made anew", make_anew(self._context, differences, definitions, early))
         self._mend_indexes()
         self._mend_full_text()
         self._mend_names()
@@ -41,69 +43,69 @@ class Repair:
         self._mend_batches()
         self._mend_numbers()
         self._mend_values()
-        self._note("copies", "promoted to originals", list(map(repr, copies.pass_on(self._work, None))))
+        self._note("copies", "promoted to originals", list(map(repr, copies.pass_on(self._context, None))))
         self._mend_counters()
         self._mend_usage()
         self._mend_timeouts()
         # Constraints last: only now do the rows obey them.
-        self._note("schema", "made anew", make_anew(self._work, differences, definitions, integrity.last))
+        self._note("schema", "made anew", make_anew(self._context, differences, definitions, integrity.last))
         return tuple(self._done)
 
     def _note(self, kind: str, what: str, examples: Sequence[str], count: int | None = None) -> None:
         number = len(examples) if count is None else count
         if number:
             self._done.append(RepairAction(kind=kind, what=what, count=number, examples=listed(examples)))
-            audit.record(self._work, f"repair.{kind}", count=number, details={"what": what})
+            audit.record(self._context, f"repair.{kind}", count=number, details={"what": what})
 
     def _mend_indexes(self) -> None:
-        connection, integrity = self._work.connected(), self._work.dialect.integrity
+        connection, integrity = self._context.connected(), self._context.dialect.integrity
         faults = integrity.file_faults(connection, NAMES, quick=False)
         if faults.indexes:
-            self._note("indexes", "made anew", self._work.dialect.integrity.rebuild_indexes(connection, NAMES))
+            self._note("indexes", "made anew", self._context.dialect.integrity.rebuild_indexes(connection, NAMES))
 
     def _mend_full_text(self) -> None:
-        connection, integrity = self._work.connected(), self._work.dialect.integrity
+        connection, integrity = self._context.connected(), self._context.dialect.integrity
         if integrity.full_text_fault(connection) is not None:
             integrity.rebuild_full_text(connection)
             self._note("full_text", "rebuilt", ["chatledger_messages_fts"])
 
     def _mend_names(self) -> None:
-        names = list(orphans.unknown_names(self._work))
+        names = list(orphans.unknown_names(self._context))
         for column, name, _ in names:
-            orphans.register(self._work, column, name)
+            orphans.register(self._context, column, name)
         self._note("names", "registered", [f"{column} {name!r}" for column, name, _ in names])
 
     def _mend_orphans(self) -> None:
-        found = sorted(orphans.orphaned(self._work), key=lambda orphan: orphan.session_id)
+        found = sorted(orphans.orphaned(self._context), key=lambda orphan: orphan.session_id)
         rows = sum(orphan.rows for orphan in found)
         if self._orphans is Orphans.DROP:
-            orphans.drop(self._work, found)
+            orphans.drop(self._context, found)
             said = [f"{orphan.table}: {orphan.rows} of {orphan.session_id!r}" for orphan in found]
             self._note("orphans", "deleted", said, rows)
             return
         said = []
         for session_id, group in groupby(found, key=lambda orphan: orphan.session_id):
-            said.append(f"{session_id!r} into {orphans.recover(self._work, session_id, list(group))!r}")
+            said.append(f"{session_id!r} into {orphans.recover(self._context, session_id, list(group))!r}")
         self._note("orphans", "moved into sessions of their own", said, rows)
 
     def _mend_batches(self) -> None:
-        found = list(batches.wrong(self._work))
+        found = list(batches.wrong(self._context))
         for job in found:
-            batches.mend(self._work, job)
+            batches.mend(self._context, job)
         self._note("batches", "jobs made anew or counted", [job.said for job in found])
 
     def _mend_numbers(self) -> None:
-        found = list(counters.below_one(self._work))
+        found = list(counters.below_one(self._context))
         said = []
         for session_id, group in groupby(found, key=lambda place: place[0]):
             numbers = [number for _, number in group]
-            said.append(f"{session_id!r} into {orphans.move_below_one(self._work, session_id, numbers)!r}")
+            said.append(f"{session_id!r} into {orphans.move_below_one(self._context, session_id, numbers)!r}")
         self._note("sequence", "messages without a number moved into sessions of their own", said, len(found))
 
     def _mend_values(self) -> None:
         wanted = {"json", "words", "times", "full_text", *(("digest",) if self._accept_changed else ())}
-        found = [one for one in scan(self._work) if not isinstance(one, Unreadable) and one.kind in wanted]
-        aside = SettingAside(self._work)
+        found = [one for one in scan(self._context) if not isinstance(one, Unreadable) and one.kind in wanted]
+        aside = SettingAside(self._context)
         for kind, what in (("json", "set aside"), ("words", "mended"), ("times", "set aside")):
             self._note(kind, what, [str(one) for one in found if one.kind == kind and aside.mend(one)])
         texts = [str(one) for one in found if one.kind == "full_text" and aside.index_text(one)]
@@ -112,18 +114,18 @@ class Repair:
         self._note("digest", "accepted as it is", [str(one) for one in changed if aside.accept(one)])
 
     def _mend_counters(self) -> None:
-        found = list(counters.wrong(self._work))
-        counters.recount(self._work, sorted({wrong.session_id for wrong in found}))
+        found = list(counters.wrong(self._context))
+        counters.recount(self._context, sorted({wrong.session_id for wrong in found}))
         self._note("counters", "counted anew", [repr(wrong.session_id) for wrong in found if not wrong.behind])
         self._note("sequence", "last number raised", [repr(wrong.session_id) for wrong in found if wrong.behind])
 
     def _mend_usage(self) -> None:
-        found = list(usage.wrong(self._work))
-        usage.recount(self._work, found)
+        found = list(usage.wrong(self._context))
+        usage.recount(self._context, found)
         self._note("usage", "counted anew", list(map(repr, found)))
 
     def _mend_timeouts(self) -> None:
-        found = list(schedules.forgotten(self._work, self._work.now()))
+        found = list(schedules.forgotten(self._context, self._context.now()))
         for session_id in found:
-            limits.arm(self._work, session_id)
+            limits.arm(self._context, session_id)
         self._note("timeouts", "left to the next sweep", list(map(repr, found)))

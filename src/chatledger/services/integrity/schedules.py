@@ -7,23 +7,23 @@ from datetime import datetime
 
 from sqlalchemy import exists, select
 
-from chatledger.services.assessment import assess
+from chatledger.services.base import ServiceContext
 from chatledger.services.rows import sessions
-from chatledger.services.sweeping import unscheduled
-from chatledger.services.work import Work
+from chatledger.services.timeouts.policy import assess
+from chatledger.services.timeouts.sweep import unscheduled
 
 
-def forgotten(work: Work, now: datetime) -> Iterator[str]:
+def forgotten(context: ServiceContext, now: datetime) -> Iterator[str]:
     """Open sessions whose limits will be reached, or have been, and that are not to be looked at again."""
-    for seen in unscheduled(work):
+    for seen in unscheduled(context):
         verdict = assess(seen, now)
         if verdict.action is not None or verdict.columns.get("next_check_at") is not None:
             yield seen.session_id
 
 
-def rootless(work: Work) -> Iterator[str]:
+def rootless(context: ServiceContext) -> Iterator[str]:
     """Sessions that were copied from one that is gone."""
-    yield from work.execute(_ROOTLESS).scalars()
+    yield from context.execute(_ROOTLESS).scalars()
 
 
 _origin = sessions.alias("origin")

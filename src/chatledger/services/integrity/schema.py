@@ -8,11 +8,11 @@ from sqlalchemy import exc as sa
 from sqlalchemy import text
 
 from chatledger.dialects.integrity import Definition
-from chatledger.services.work import Work
+from chatledger.services.base import ServiceContext
 
 
 def make_anew(
-    work: Work, differences: Iterable[str], definitions: Mapping[str, Definition], kinds: Sequence[str]
+    context: ServiceContext, differences: Iterable[str], definitions: Mapping[str, Definition], kinds: Sequence[str]
 ) -> list[str]:
     """Make what is missing or changed, of some kinds in their order; what was made.
 
@@ -27,16 +27,16 @@ def make_anew(
                 continue
             if how == "changed" and definition.drop is None:
                 continue
-            if _make(work, definition):
+            if _make(context, definition):
                 made.append(name)
     return made
 
 
-def _make(work: Work, definition: Definition) -> bool:
-    connection = work.connected()
+def _make(context: ServiceContext, definition: Definition) -> bool:
+    connection = context.connected()
     try:
         # A function made anew remembers the search path: the ledger's schema, not that of whoever repairs.
-        with connection.begin_nested(), work.dialect.own_schema(connection):
+        with connection.begin_nested(), context.dialect.own_schema(connection):
             for statement in (definition.drop, definition.create):
                 if statement:
                     connection.execute(text(statement.replace(":", r"\:")))  # a colon is never a bind parameter here

@@ -17,10 +17,10 @@ from chatledger.enums import BatchStatus, ItemStatus, Outcome, Role, SnapshotKin
 from chatledger.errors import InvalidInput
 from chatledger.models import Base
 from chatledger.schemas.digest import digest_of
+from chatledger.services.base import ServiceContext
 from chatledger.services.integrity.orphans import free_key, make_recovery
 from chatledger.services.integrity.stored import Defect, matches, moment_of, wants_object
 from chatledger.services.rows import messages, metadata, sessions
-from chatledger.services.work import Work
 
 #: What stands in for a word that is none. A failed session can be read, and takes no messages until it is reopened.
 _WORDS = {
@@ -37,8 +37,8 @@ _GUARDED: dict[str, type[StrEnum]] = {"role": Role, "outcome": Outcome}
 class SettingAside:
     """Mends values, one row at a time."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
+    def __init__(self, context: ServiceContext) -> None:
+        self._context = context
         #: Where values of tables without a session are kept, by table.
         self._homes: dict[str, str] = {}
 
@@ -79,7 +79,7 @@ class SettingAside:
         return True
 
     def _row(self, table: Table, defect: Defect) -> Mapping[str, Any] | None:
-        return self._work.dialect.integrity.row(self._work.connected(), table, defect.key)
+        return self._context.dialect.integrity.row(self._context.connected(), table, defect.key)
 
     def _find_word(self, defect: Defect, row: Mapping[str, Any]) -> bool:
         """The digest tells which word it was."""
@@ -100,15 +100,15 @@ class SettingAside:
         key = "/".join(["repaired", table.name, *(str(part) for part in parts if part != ""), defect.column])
         entry = {
             "session_id": session_id,
-            "key": free_key(self._work, session_id, key),
+            "key": free_key(self._context, session_id, key),
             "value": _kept(row[defect.column]),
-            "updated_at": self._work.now(),
+            "updated_at": self._context.now(),
         }
-        self._work.execute(insert(metadata), entry)
+        self._context.execute(insert(metadata), entry)
 
     def _home(self, table: Table) -> str:
         if table.name not in self._homes:
-            self._homes[table.name] = make_recovery(self._work, table.name.removeprefix(TABLE_PREFIX), {})
+            self._homes[table.name] = make_recovery(self._context, table.name.removeprefix(TABLE_PREFIX), {})
         return self._homes[table.name]
 
     def _set(self, table: Table, defect: Defect, values: Mapping[str, Any]) -> None:
@@ -117,7 +117,7 @@ class SettingAside:
         ]
         # In stored form: JSON is text already, and a word need not be bound as one.
         bound = {name: bindparam(f"new_{name}", value, type_=_stored(table, name)) for name, value in values.items()}
-        self._work.execute(update(table).where(and_(*this)).values(bound))
+        self._context.execute(update(table).where(and_(*this)).values(bound))
 
 
 def _stored(table: Table, column: str) -> Any:

@@ -17,10 +17,10 @@ from chatledger.dialects.types import Document, Money, Timestamp, Word, to_momen
 from chatledger.errors import CorruptDatabase
 from chatledger.models import Base
 from chatledger.schemas.digest import digest_of
+from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages
-from chatledger.services.snapshot_body import Body, lines
-from chatledger.services.snapshotting import snapshots
-from chatledger.services.work import Work
+from chatledger.services.snapshots.body import Body, lines
+from chatledger.services.snapshots.statements import snapshots
 
 #: Told the table, how many of its rows were read, and how many there are, about.
 Progress = Callable[[str, int, int], object]
@@ -63,12 +63,12 @@ class Defect:
 
 
 def scan(
-    work: Work, tables: tuple[Table, ...] = TABLES, told: Callable[[str, int], object] | None = None
+    context: ServiceContext, tables: tuple[Table, ...] = TABLES, told: Callable[[str, int], object] | None = None
 ) -> Iterator[Defect | Unreadable]:
     """Read every row of some tables; what is wrong with them."""
     for table in tables:
         look, number = _looks(table), 0
-        for row in work.dialect.integrity.rows(work.connected(), table):
+        for row in context.dialect.integrity.rows(context.connected(), table):
             if isinstance(row, Unreadable):
                 yield row
                 continue

@@ -24,8 +24,8 @@ from chatledger.dialects.constructs import quarter_of
 from chatledger.dialects.types import Identifier, Whole
 from chatledger.models import SessionUsage
 from chatledger.models.base import table_of
+from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages, sessions
-from chatledger.services.work import Work
 
 usage = table_of(SessionUsage)
 
@@ -36,16 +36,16 @@ MEASURES = (
 )  # fmt: skip
 
 
-def wrong(work: Work) -> Iterator[str]:
+def wrong(context: ServiceContext) -> Iterator[str]:
     """Every session whose usage is not that of its messages."""
-    yield from work.execute(_WRONG).scalars()
+    yield from context.execute(_WRONG).scalars()
 
 
-def recount(work: Work, session_ids: Sequence[str]) -> None:
+def recount(context: ServiceContext, session_ids: Sequence[str]) -> None:
     """Count the usage of sessions anew from their messages."""
     for session_id in session_ids:
-        work.execute(_FORGET, {"session": session_id})
-        work.execute(_COUNT, {"session": session_id})
+        context.execute(_FORGET, {"session": session_id})
+        context.execute(_COUNT, {"session": session_id})
 
 
 def measures_of_message() -> dict[str, ColumnElement[Any]]:

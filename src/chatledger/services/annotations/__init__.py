@@ -1,0 +1,1 @@
+"""Annotations: labels, scores and texts on sessions and messages."""

@@ -1,0 +1,182 @@
+"""The statements of annotations: which are meant, and what is read of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, or_, select, tuple_, update
+
+from chatledger.dialects.encoding import encode_json
+from chatledger.dialects.types import Identifier, Timestamp, Whole
+from chatledger.enums import Status
+from chatledger.errors import InvalidInput, MessageNotFound
+from chatledger.models import Annotation as AnnotationRow
+from chatledger.models.base import table_of
+from chatledger.schemas import Annotation, NewAnnotation
+from chatledger.schemas.fields import identifier, moment, whole
+from chatledger.services.base import ServiceContext
+from chatledger.services.pagination import NOT_A_CURSOR, unpack_moment
+from chatledger.services.rows import messages, sessions
+from chatledger.services.visibility import require_visible
+
+notes = table_of(AnnotationRow)
+
+#: Numbers of messages that are looked for at a time.
+_BATCH = 500
+
+ORDER = (notes.c.created_at, notes.c.session_id, notes.c.annotation_number)
+
+
+def chosen(context: ServiceContext, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """The conditions of a list.
+
+    Raises:
+        SessionNotFound: a session that is named is not there, or belongs to another user.
+        InvalidInput: a filter that is none.
+    """
+    conditions: list[ColumnElement[bool]] = []
+    for name in ("session_id", "label", "author"):
+        value = filters.get(name)
+        conditions += [] if value is None else [notes.c[name] == identifier(value, name)]
+    if (number := filters.get("sequence_number")) is not None:
+        if filters.get("session_id") is None:
+            raise InvalidInput("sequence_number", "needs the session that the message is in")
+        conditions.append(notes.c.sequence_number == whole(number, "sequence_number"))
+    for name, bound in (("min_score", notes.c.score.__ge__), ("max_score", notes.c.score.__le__)):
+        if (value := filters.get(name)) is not None:
+            conditions.append(bound(_number(value, name)))
+    if (since := filters.get("since")) is not None:
+        conditions.append(notes.c.created_at >= moment(since, "since"))
+    if (until := filters.get("until")) is not None:
+        conditions.append(notes.c.created_at < moment(until, "until"))
+    if filters.get("session_id") is not None:
+        require_visible(context, filters["session_id"])
+    else:
+        conditions.append(_in_live_session(context.owner))
+    return conditions
+
+
+def behind(cursor: str, kind: str) -> ColumnElement[bool]:
+    """What comes after a place in the list, newest first.
+
+    Raises:
+        InvalidInput: not a cursor of this list.
+    """
+    at, last = unpack_moment(kind, cursor, str)
+    session_id, number = parts_of(last)
+    if number is None:
+        raise InvalidInput("cursor", NOT_A_CURSOR)
+    place = (
+        bindparam("last_at", at, type_=Timestamp()),
+        bindparam("last_session", session_id, type_=Identifier()),
+        bindparam("last_number", number, type_=Whole),
+    )
+    return tuple_(*ORDER) < tuple_(*place)
+
+
+def parts_of(annotation_id: str) -> tuple[str, int | None]:
+    """The session and the number of an id; None for a number that is none."""
+    session_id, _, number = annotation_id.rpartition(":")
+    written = number.isascii() and number.isdecimal() and len(number) <= 18 and number[0] != "0"
+    return session_id, int(number) if written else None
+
+
+def newest_first(conditions: list[ColumnElement[bool]]) -> Select[Any]:
+    return select(*notes.c).where(*conditions).order_by(*(column.desc() for column in ORDER))
+
+
+def to_annotation(row: Any) -> Annotation:
+    values = dict(row._mapping)
+    values["metadata"] = values["metadata"] or {}
+    return Annotation(annotation_id=f"{row.session_id}:{row.annotation_number}", **values)
+
+
+def redact(context: ServiceContext, session_id: str, number: int) -> None:
+    """Take the words out of what is said of a message; labels and scores stay."""
+    _drop_words(context, (notes.c.session_id == session_id) & (notes.c.sequence_number == number), {}, context.now())
+
+
+def forget_author(context: ServiceContext, author: str) -> None:
+    """Take somebody's name and words out of what they said of sessions that stay."""
+    _drop_words(context, notes.c.author == author, {"author": None}, context.now())
+
+
+def _drop_words(context: ServiceContext, these: ColumnElement[bool], more: dict[str, Any], now: datetime) -> None:
+    remains = or_(notes.c.label.is_not(None), notes.c.score.is_not(None))
+    context.execute(delete(notes).where(these, ~remains))
+    context.execute(update(notes).where(these).values(text=None, metadata=None, updated_at=now, **more))
+
+
+def _in_live_session(owner: str | None) -> ColumnElement[bool]:
+    there = select(1).where(sessions.c.session_id == notes.c.session_id, sessions.c.status != Status.EXPIRED)
+    return exists(there if owner is None else there.where(sessions.c.user_id == owner))
+
+
+def _number(value: Any, field: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise InvalidInput(field, "must be a number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise InvalidInput(field, "must be a number within ±1e308") from None
+
+
+#: Of the annotations that are meant: by label, how many, and their scores.
+def counted(conditions: list[ColumnElement[bool]]) -> Select[Any]:
+    score = notes.c.score
+    return (
+        select(
+            notes.c.label,
+            func.count().label("number"),
+            func.count(score).label("scored"),
+            func.sum(score).label("total"),
+            func.min(score).label("least"),
+            func.max(score).label("greatest"),
+        )
+        .where(*conditions)
+        .group_by(notes.c.label)
+        .order_by(func.count().desc(), notes.c.label)
+    )
+
+
+def checked(annotation: NewAnnotation) -> NewAnnotation:
+    """The annotation, where it says something and all of it can be stored."""
+    if annotation.label is None and annotation.score is None and annotation.text is None:
+        raise InvalidInput("annotation", "needs a label, a score or a text")
+    encode_json(annotation.metadata, "metadata")
+    return annotation
+
+
+def stored(annotation: NewAnnotation) -> dict[str, Any]:
+    """Its columns, but for what it is about."""
+    fields = annotation.model_dump(exclude={"sequence_number"})
+    return {**fields, "metadata": annotation.metadata or None}
+
+
+def this(annotation: Annotation) -> ColumnElement[bool]:
+    """The row of an annotation."""
+    return (notes.c.session_id == annotation.session_id) & (notes.c.annotation_number == annotation.annotation_number)
+
+
+def require_messages(context: ServiceContext, session_id: str, numbers: set[int]) -> None:
+    """Raises MessageNotFound where the session has no message of a number."""
+    wanted = sorted(numbers)
+    for start in range(0, len(wanted), _BATCH):
+        some = wanted[start : start + _BATCH]
+        there = select(messages.c.sequence_number).where(
+            messages.c.session_id == session_id, messages.c.sequence_number.in_(some)
+        )
+        missing = set(some) - set(context.execute(there).scalars())
+        if missing:
+            raise MessageNotFound(session_id, min(missing))
+
+
+def is_visible(context: ServiceContext, session_id: str) -> bool:
+    """Whether a session is there, and may be seen."""
+    try:
+        require_visible(context, session_id)
+    except LookupError:
+        return False
+    return True

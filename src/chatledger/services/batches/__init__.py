@@ -1,0 +1,1 @@
+"""Batches: jobs of many items, and the claims of those who work on them."""

@@ -1,0 +1,1 @@
+"""Comparisons of models, prompts or parameters, with their statistics."""

@@ -1,0 +1,1 @@
+"""Messages: appended, read, copied, redacted and removed."""

@@ -1,0 +1,176 @@
+"""The statements of appending, and why one was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Text, bindparam, case, func, or_, select, text, type_coerce
+from sqlalchemy.sql import Select
+
+from chatledger.dialects.base import Dialect
+from chatledger.dialects.types import Identifier, Whole, wire
+from chatledger.enums import OPEN
+from chatledger.errors import InvalidInput, KeyReused, SequenceConflict, SessionClosed, SessionNotFound
+from chatledger.schemas import Message, NewMessage
+from chatledger.schemas.digest import digest_of
+from chatledger.schemas.message import new_message
+from chatledger.services.base import ServiceContext
+from chatledger.services.prepared import Prepared
+from chatledger.services.registry.pricing import PRICE, cost_expression, price_in_force, prices
+from chatledger.services.rows import MESSAGE, messages, sessions, to_messages
+from chatledger.services.visibility import in_visible_session, owned, place, this_session
+
+#: Columns of an append beside the session and the number.
+GIVEN = (
+    "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
+    "cached_tokens", "reasoning_tokens", "tokens_used", "duration_ms", "cost", "outcome", "key", "created_at", "digest",
+    "search_text",
+)  # fmt: skip
+
+_EXPECTED = bindparam("expected", type_=Whole)
+# Spelled out: an IN of bound values is expanded anew at every call.
+_IS_OPEN = text(f"chatledger_sessions.status IN ({', '.join(repr(status.value) for status in OPEN)})")
+
+
+@cache
+def append_statement(dialect: Dialect, *, keyed: bool, priced: bool) -> Prepared:
+    """One append: read the session's last number under its lock, insert the next, give it back. `priced`: with its cost,
+    counted from the price in force, and from when that is.
+
+    The lock is FOR NO KEY UPDATE, which does not stand in the way of foreign keys to the session. No row comes back when
+    the session is not there, is closed, is elsewhere in its count, or has the key already.
+    """
+    # Words come as their values already.
+    types = {name: Text() if name in ("role", "outcome") else wire(messages.c[name].type) for name in GIVEN}
+    values: dict[str, Any] = {name: bindparam(name, type_=kind) for name, kind in types.items()}
+    tables: Any = sessions
+    if priced:
+        # The name is a text on the wire; the other side says how it compares.
+        model = func.coalesce(values["model_id"], sessions.c.model_id, type_=Identifier())
+        tables = sessions.outerjoin(prices, price_in_force(model, values["created_at"]))
+        del values["cost"]  # it has none of its own
+    given = [value.label(name) for name, value in values.items()] if priced else values.values()
+    source: Any = (
+        select(
+            sessions.c.session_id, (sessions.c.last_sequence + 1).label("number"), *given, *(PRICE if priced else ())
+        )
+        .select_from(tables)
+        .where(this_session(), _IS_OPEN, or_(_EXPECTED.is_(None), sessions.c.last_sequence + 1 == _EXPECTED))
+        .with_for_update(key_share=True, of=sessions)
+    )
+    columns = ["session_id", "sequence_number", *values]
+    if priced:
+        # Of what was read and bound once, in a subquery of its own.
+        row = source.subquery("given").c
+        inner = select(*row, cost_expression(row).label("counted")).subquery("counted").c
+        since = case((inner.counted.is_not(None), inner.price_from))
+        # A condition, or ON CONFLICT behind it would be read as one of a join.
+        source = select(inner.session_id, inner.number, *(inner[name] for name in values), inner.counted, since).where(
+            text("1 = 1")
+        )
+        columns += ["cost", "priced_from"]
+    statement = dialect.insert(messages).from_select(columns, source, include_defaults=False)
+    if keyed:
+        statement = statement.on_conflict_do_nothing(
+            index_elements=[messages.c.session_id, messages.c.key], index_where=messages.c.key.is_not(None)
+        )
+    returned: list[Any] = [messages.c.sequence_number]
+    if priced:
+        returned += [type_coerce(messages.c.cost, Whole), messages.c.priced_from]
+    return Prepared(statement.returning(*returned))
+
+
+#: The session under its lock, for many appends at once.
+_OPEN_OR_NOT: Select[Any] = select(sessions.c.status, sessions.c.last_sequence).where(
+    sessions.c.session_id == bindparam("session"), owned()
+)
+_LOCKED = _OPEN_OR_NOT.with_for_update(key_share=True)
+_LOCKED_WHOLE = _OPEN_OR_NOT.with_for_update()
+
+_WITH_KEYS: Select[Any] = select(*MESSAGE, messages.c.digest).where(
+    in_visible_session(), messages.c.key.in_(bindparam("keys", expanding=True))
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A message that has a key, and what tells whether another is the same."""
+
+    message: Message
+    digest: bytes
+    #: Still to be written, by the call that asks.
+    new: bool = False
+
+    def same_as(self, row: dict[str, Any], *, timed: bool) -> bool:
+        """Whether a message in stored form has the same content. A time that the caller did not give does not count."""
+        return self.digest == digest_of(row, row["created_at"] if timed else self.message.created_at)
+
+    def require_same(self, row: dict[str, Any], *, timed: bool) -> Message:
+        """The stored message.
+
+        Raises:
+            KeyReused: its content is another.
+        """
+        if not self.same_as(row, timed=timed):
+            raise KeyReused(self.message.session_id, row["key"], None if self.new else self.message.sequence_number)
+        return self.message
+
+
+def lock_session(context: ServiceContext, session_id: str, *, deleting: bool = False) -> int:
+    """Lock an open session until the transaction ends; its last number. `deleting` keeps its messages from being copied.
+
+    Raises:
+        SessionNotFound, SessionClosed
+    """
+    row = context.execute(_LOCKED_WHOLE if deleting else _LOCKED, place(context, session_id)).one_or_none()
+    if row is None:
+        raise SessionNotFound(session_id)
+    if row.status not in OPEN:
+        raise SessionClosed(session_id, row.status.value)
+    return int(row.last_sequence)
+
+
+def with_keys(context: ServiceContext, session_id: str, keys: Sequence[str]) -> dict[str, Stored]:
+    """The session's messages that have one of the keys."""
+    found: dict[str, Stored] = {}
+    for start in range(0, len(keys), 500):  # statements hold a bounded number of parameters
+        rows = context.execute(
+            _WITH_KEYS, {**place(context, session_id), "keys": list(keys[start : start + 500])}
+        ).all()
+        for row, message in zip(rows, to_messages([row[:-1] for row in rows]), strict=True):
+            assert message.key is not None
+            found[message.key] = Stored(message, row.digest)
+    return found
+
+
+def explain_refusal(
+    context: ServiceContext, session_id: str, row: dict[str, Any], expected: int | None, *, timed: bool
+) -> Message:
+    """After an append that wrote nothing: the message that the key stands for, or the error that says why.
+
+    Raises:
+        SessionNotFound, SessionClosed, SequenceConflict, KeyReused
+    """
+    if row["key"] is not None:
+        stored = with_keys(context, session_id, [row["key"]]).get(row["key"])
+        if stored is not None:
+            return stored.require_same(row, timed=timed)
+    last = lock_session(context, session_id)
+    raise SequenceConflict(session_id, expected if expected is not None else last + 1, last)
+
+
+def at_place(place: int, given: Any) -> NewMessage:
+    """A message of a list. What is wrong with it is told with its place."""
+    try:
+        return new_message(given)
+    except InvalidInput as error:
+        wrong = placed(place, error)
+    raise wrong
+
+
+def placed(place: int, error: InvalidInput) -> InvalidInput:
+    """The error of a message, with its place in the list."""
+    return InvalidInput(f"messages[{place}].{error.field}", error.reason)

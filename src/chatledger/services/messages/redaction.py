@@ -1,0 +1,52 @@
+"""Redacting: the text of a message is replaced wherever the ledger holds it."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, select, update
+
+from chatledger.dialects.types import Whole
+from chatledger.errors import InvalidInput
+from chatledger.schemas import Message, NewMessage
+from chatledger.schemas.fields import validated
+from chatledger.schemas.stored import to_row
+from chatledger.services import audit
+from chatledger.services.annotations import statements as annotation_statements
+from chatledger.services.base import ServiceContext, logger
+from chatledger.services.rows import from_row, messages
+from chatledger.services.snapshots.body import COLUMNS, line_of
+from chatledger.services.snapshots.statements import lock, replace_message
+from chatledger.services.visibility import in_visible_session, place
+
+
+def redact(context: ServiceContext, old: Message, replacement: str) -> Message:
+    """Replace the text of a message, in the snapshots of its session too, and drop what else it says.
+
+    Raises:
+        InvalidInput: the replacement cannot be stored.
+        CorruptDatabase: a snapshot is damaged.
+    """
+    session_id, number = old.session_id, old.sequence_number
+    kept = old.model_dump(include=_KEPT)
+    try:
+        redacted = validated(NewMessage, {**kept, "content": replacement})
+    except InvalidInput as error:
+        raise InvalidInput("replacement", error.reason) from None
+    row = to_row(redacted, old.created_at)
+    lock(context, session_id)  # so that no snapshot is taken meanwhile
+    parameters = {**place(context, session_id), "number": number}
+    context.execute(_REDACT, {**parameters, **{name: row[name] for name in _REDACTED}})
+    replace_message(context, session_id, number, line_of(context.execute(_LINE, parameters).one()))
+    annotation_statements.redact(context, session_id, number)
+    audit.record_for(context, session_id, "message.redacted", details={"message": number})
+    logger.info("message redacted", extra={"session_id": session_id, "sequence_number": number})
+    return from_row(session_id, number, {**row, **old.model_dump(include=_STAYS)})
+
+
+_REDACTED = ("content", "payload", "metadata", "name", "digest", "search_text")
+_KEPT = set(NewMessage.model_fields) - {"content", "payload", "metadata", "name"}
+_STAYS = {"priced_from", "copied_from", "copied_sequence"}
+_THIS = in_visible_session() & (messages.c.sequence_number == bindparam("number", type_=Whole))
+_LINE = select(*COLUMNS).where(_THIS)
+_REDACT = (
+    update(messages).where(_THIS).values({name: bindparam(name, type_=messages.c[name].type) for name in _REDACTED})
+)

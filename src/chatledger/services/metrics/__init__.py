@@ -1,0 +1,1 @@
+"""Metrics: any named number with its unit, over time."""

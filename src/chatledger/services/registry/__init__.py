@@ -1,0 +1,1 @@
+"""Projects, models and prices, and what messages cost by them."""

@@ -1,0 +1,71 @@
+"""Registering projects and models on first use.
+
+Sessions and messages name projects and models by soft ids. A new name gets a row in its table in the same transaction,
+but never waits: if another transaction is registering the same name at this moment, that one does it. Waiting would keep
+a session locked for as long as the other transaction lasts, and two transactions that register two names in opposite
+orders would deadlock. If the other transaction rolls back, the next use of the name registers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Engine, Table, bindparam, case, exists, false, select
+
+from chatledger.dialects.base import Dialect
+from chatledger.dialects.constructs import got_lock
+from chatledger.dialects.types import Identifier, Timestamp
+from chatledger.models import Model, Project
+from chatledger.models.base import table_of
+from chatledger.models.registration import lock_name
+from chatledger.services.base import ServiceContext
+from chatledger.services.prepared import Prepared
+
+_NAME = bindparam("name", type_=Identifier())
+
+#: Names of models that a process need not look up again, by engine: those that were found committed.
+_registered: WeakKeyDictionary[Engine, set[str]] = WeakKeyDictionary()
+_MOST = 10_000
+
+
+def register(context: ServiceContext, project_id: str | None, model_id: str | None) -> None:
+    """Register the names that a session refers to."""
+    for table, name in ((table_of(Project), project_id), (table_of(Model), model_id)):
+        if name is not None:
+            context.rows(_insert(context.dialect, table), {"name": name, "now": context.now()})
+
+
+def register_models(context: ServiceContext, names: Iterable[str | None]) -> None:
+    """Register the models that messages name. A model that this process has seen costs no statement."""
+    known = _registered.setdefault(context.engine, set())
+    for name in sorted({name for name in names if name is not None} - known):
+        if name in context.registered:
+            continue
+        if context.rows(_insert(context.dialect, table_of(Model)), {"name": name, "now": context.now()}):
+            context.registered.add(name)  # not known before it is committed
+        elif context.rows(_IS_COMMITTED, {"name": name}):
+            if len(known) >= _MOST:
+                known.clear()
+            known.add(name)
+
+
+def forget(engine: Engine) -> None:
+    """Look names up again: tables were dropped or replaced."""
+    _registered.pop(engine, None)
+
+
+@cache
+def _insert(dialect: Dialect, table: Table) -> Prepared:
+    """Insert a name that is new; the row that was inserted."""
+    (key,) = table.primary_key.columns
+    is_new = case(
+        (exists(select(1).select_from(table).where(key == _NAME)), false()), else_=got_lock(lock_name(table, _NAME))
+    )
+    row = select(_NAME, bindparam("now", type_=Timestamp())).where(is_new)
+    statement = dialect.insert(table).from_select([key.name, "created_at"], row, include_defaults=False)
+    return Prepared(statement.on_conflict_do_nothing(index_elements=[key]).returning(key))
+
+
+_IS_COMMITTED = Prepared(select(table_of(Model).c.model_id).where(table_of(Model).c.model_id == _NAME))

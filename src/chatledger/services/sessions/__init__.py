@@ -1,0 +1,1 @@
+"""Sessions: created, found, listed, changed, closed, deleted and forked."""

@@ -1,0 +1,44 @@
+"""Deleting sessions, with all that hangs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, update
+
+from chatledger.models import Annotation, Message, SessionMetadata, SessionUsage, Snapshot, Timeout, WorkflowStep
+from chatledger.models.base import table_of
+from chatledger.services import audit
+from chatledger.services.base import ServiceContext
+from chatledger.services.batches import erasure as batch_erasure
+from chatledger.services.comparisons import statements as comparison_statements
+from chatledger.services.messages import copies
+from chatledger.services.rows import sessions
+
+_CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot, SessionUsage, Annotation)))
+_STEPS = table_of(WorkflowStep)
+
+
+def delete_sessions(context: ServiceContext, names: Sequence[str], action: str, *, reason: str | None) -> None:
+    """Delete a bounded number of sessions that are locked. Their entries in the audit log get the name of an action."""
+    if not names:
+        return
+    context.execute(delete(sessions).where(sessions.c.session_id.in_(list(names))))
+    delete_children(context, names)
+    audit.attribute_deletions(context, names, action, reason=reason)
+    let_go(context, names)
+
+
+def delete_children(context: ServiceContext, names: Sequence[str]) -> None:
+    """What the foreign keys do, where an application's connection does not enforce them."""
+    if not context.cascades():
+        for table in _CHILDREN:
+            context.execute(delete(table).where(table.c.session_id.in_(list(names))))
+
+
+def let_go(context: ServiceContext, names: Sequence[str]) -> None:
+    """What no foreign key could do: items, steps, comparisons and copies outlive the sessions that they name."""
+    batch_erasure.release_sessions(context, names)
+    context.execute(update(_STEPS).where(_STEPS.c.session_id.in_(list(names))).values(session_id=None))
+    comparison_statements.sessions_deleted(context, names)
+    copies.pass_on(context, names)

@@ -1,0 +1,290 @@
+"""Sessions: created, found, listed by recency, changed, closed, deleted and forked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, delete, select, update
+
+from chatledger.dialects.encoding import encode_json
+from chatledger.dialects.types import EncodedDocument, Timestamp
+from chatledger.enums import OPEN, Status
+from chatledger.errors import InvalidInput, SessionClosed, SessionHeld, SessionNotFound
+from chatledger.ids import new_id
+from chatledger.schemas import NewSession, Page, Session
+from chatledger.schemas.fields import flags, identifier, stated, validated, whole
+from chatledger.schemas.session import KEEP, Keep, SessionChanges
+from chatledger.services import audit
+from chatledger.services.base import logger
+from chatledger.services.registry import registration
+from chatledger.services.rows import sessions, to_sessions
+from chatledger.services.sessions import creation, fork, listing
+from chatledger.services.sessions.lifecycle import GET, Lifecycle
+from chatledger.services.timeouts import limits
+from chatledger.services.visibility import place, require_visible, this_session
+
+if TYPE_CHECKING:
+    from chatledger.schemas import ErasureReceipt
+
+
+class Sessions(Lifecycle):
+    """One conversation each."""
+
+    __slots__ = ()
+
+    def create(
+        self,
+        session_id: str | None = None,
+        *,
+        user_id: str | None = None,
+        project_id: str | None = None,
+        model_id: str | None = None,
+        title: str | None = None,
+        system_prompt: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idle_timeout: timedelta | float | None = None,
+        archive_timeout: timedelta | float | None = None,
+        hard_timeout: timedelta | float | None = None,
+        created_at: datetime | None = None,
+    ) -> Session:
+        """Begin a session. Without an id it is given a UUIDv7; a new project or model is registered by its name.
+
+        Timeouts are timedeltas or seconds (see `timeouts.configure`); those that are not given are the defaults that hold
+        for the session. `created_at` is for conversations that were held elsewhere.
+
+        Raises:
+            SessionExists: the id is taken.
+            InvalidInput: a value that cannot be stored, or another user than the one this ledger is limited to.
+        """
+        owner = self._context.owner
+        fields = {
+            "session_id": new_id() if session_id is None else session_id,
+            "user_id": owner if user_id is None else user_id,
+            "project_id": project_id, "model_id": model_id, "title": title, "system_prompt": system_prompt,
+            "context": context, "metadata": metadata, "idle_timeout": idle_timeout,
+            "archive_timeout": archive_timeout, "hard_timeout": hard_timeout, "created_at": created_at,
+        }  # fmt: skip
+        new = validated(NewSession, fields)
+        if owner is not None and new.user_id != owner:
+            raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+        session = creation.create(self._context, new)
+        logger.info("session created", extra={"session_id": session.session_id})
+        return session
+
+    def get(self, session_id: str, *, include_expired: bool = False) -> Session:
+        """One session.
+
+        Raises:
+            SessionNotFound: no such session, it belongs to another user, or it is expired and that was not asked for.
+        """
+        flags(include_expired=include_expired)
+        found = self.find(session_id, include_expired=include_expired)
+        if found is None:
+            raise SessionNotFound(session_id)
+        return found
+
+    def find(self, session_id: str, *, include_expired: bool = False) -> Session | None:
+        """One session, or None where `get` would raise."""
+        flags(include_expired=include_expired)
+        identifier(session_id, "session_id")
+        found = to_sessions(self._context.rows(GET, place(self._context, session_id)))
+        if not found or (found[0].status is Status.EXPIRED and not include_expired):
+            return None
+        return found[0]
+
+    def list(
+        self,
+        *,
+        user_id: str | None = None,
+        project_id: str | None = None,
+        model_id: str | None = None,
+        status: Status | str | Iterable[Status | str] | None = None,
+        annotated: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Session]:
+        """Sessions by their last activity, newest first. Expired ones only when `status` names them.
+
+        `annotated` is a label: those that it is put on, themselves or by a message.
+        `since` is the earliest activity wanted, `until` the first not wanted. At most 1,000 a page. A session whose
+        activity changes between two pages may be met twice or not at all; one that does not change is met once.
+
+        Raises:
+            InvalidInput: a cursor of another list, an unknown status, a time without a zone.
+        """
+        return listing.list_sessions(
+            self._context,
+            listing.Filters(
+                user_id=user_id, project_id=project_id, model_id=model_id, annotated=annotated, since=since, until=until
+            ),
+            status=status,
+            limit=limit,
+            cursor=cursor,
+        )
+
+    def update(
+        self,
+        session_id: str,
+        *,
+        user_id: str | Keep | None = KEEP,
+        project_id: str | Keep | None = KEEP,
+        model_id: str | Keep | None = KEEP,
+        title: str | Keep | None = KEEP,
+        system_prompt: str | Keep | None = KEEP,
+        context: Mapping[str, Any] | Keep | None = KEEP,
+    ) -> Session:
+        """Change what is given; None clears. A context is replaced whole (`update_context` merges).
+
+        Titles, owners and the like say something about the session, and can be changed when it is closed, too.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            SessionClosed: a context for a session that is archived, expired or failed.
+            InvalidInput: a value that cannot be stored, or a user other than the one this ledger is limited to.
+        """
+        identifier(session_id, "session_id")
+        given = {
+            "user_id": user_id, "project_id": project_id, "model_id": model_id, "title": title,
+            "system_prompt": system_prompt, "context": context,
+        }  # fmt: skip
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not KEEP}
+        valid = validated(SessionChanges, changes)
+        values: dict[str, Any] = {name: getattr(valid, name) for name in valid.model_fields_set}
+        if self._context.owner is not None and values.get("user_id", self._context.owner) != self._context.owner:
+            raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+        if "context" in values:
+            self._locked_context(session_id)
+        registration.register(self._context, values.get("project_id"), values.get("model_id"))
+        self._set(session_id, values)
+        if {"user_id", "project_id"} & values.keys():
+            limits.arm(self._context, session_id)  # other defaults hold for it now
+        return self.get(session_id, include_expired=True)
+
+    def update_context(
+        self, session_id: str, changes: Mapping[str, Any], *, remove: Iterable[str] = ()
+    ) -> dict[str, Any]:
+        """Merge into the context: its top-level keys are replaced, the others stay, those in `remove` go.
+
+        Nobody else's change in between is lost. The context is part of the conversation, as its messages are.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            SessionClosed: it is archived, expired or failed, and takes no more of it, as it takes no messages.
+            InvalidInput: no JSON form.
+        """
+        identifier(session_id, "session_id")
+        merging = validated(SessionChanges, {"context": changes}).context
+        if merging is None:
+            raise InvalidInput("context", "must be a dict: give what is to be merged")
+        gone = _names(remove)
+        before = self._locked_context(session_id)
+        merged = {key: value for key, value in {**before, **merging}.items() if key not in gone}
+        self._set(session_id, {"context": merged})
+        return self.get(session_id, include_expired=True).context
+
+    def delete(self, session_id: str, *, reason: str | None = None) -> None:
+        """Delete a session with its messages, metadata and all that hangs on it. The audit log keeps that it was.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            SessionHeld: it is held.
+        """
+        from chatledger.services.sessions.deletion import delete_children, let_go  # noqa: PLC0415 - it knows every table
+
+        why = stated(reason)
+        identifier(session_id, "session_id")
+        if self._context.change(_DELETE, place(self._context, session_id)) == 0:
+            require_visible(self._context, session_id)
+            raise SessionHeld((session_id,))
+        audit.attribute(self._context, session_id, audit.SESSION_DELETED, reason=why)
+        delete_children(self._context, [session_id])
+        let_go(self._context, [session_id])
+        logger.info("session deleted", extra={"session_id": session_id})
+
+    def erase_user(
+        self,
+        user_id: str,
+        *,
+        keep_totals: bool = False,
+        include_held: bool = False,
+        dry_run: bool = False,
+        reason: str | None = None,
+    ) -> ErasureReceipt:
+        """Erase everything of one user: sessions with all that hangs on them, limits, and the name in the audit log.
+
+        `keep_totals` keeps tokens, times and cost by project and model: for each session one under a new id, without
+        owner, title, metadata and any text. What other users copied into forks of theirs is theirs. All in this
+        transaction; `Ledger.erase_user` does it in several and rewrites the file afterwards, in which deleted text
+        otherwise lies on until its place is used again.
+
+        Raises:
+            SessionHeld: a session of the user is held, and that was not asked for.
+            InvalidInput: another user than the one that this ledger is limited to.
+        """
+        flags(keep_totals=keep_totals, include_held=include_held, dry_run=dry_run)
+        from chatledger.services.retention import erasure  # noqa: PLC0415 - few programs erase, and it looks at everything
+
+        wanted = erasure.wanted(self._context.owner, user_id, keep_totals, include_held, reason)
+        return erasure.erase(lambda act: act(self._context), wanted, dry_run=dry_run)
+
+    def fork(
+        self, session_id: str, *, at: int | None = None, new_session_id: str | None = None, title: str | None = None
+    ) -> Session:
+        """Copy a session, up to and with message `at` (all of it by default), into a new one that goes its own way.
+
+        Messages keep their numbers, times and keys; metadata, context and limits are copied too. The copy is made inside
+        the database and is active, whatever the original is; later changes of one do not touch the other.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            MessageNotFound: it has not got as far as `at`.
+            SessionExists: the new id is taken.
+        """
+        identifier(session_id, "session_id")
+        if at is not None:
+            whole(at, "at", least=1)
+        new = new_id() if new_session_id is None else new_session_id
+        validated(NewSession, {"session_id": new, "title": title})
+        fork.fork(self._context, session_id, new, at=at, title=title)
+        limits.copy(self._context, session_id, new)
+        logger.info("session forked", extra={"session_id": new, "forked_from": session_id})
+        return self.get(new)
+
+    def _locked_context(self, session_id: str) -> dict[str, Any]:
+        """The context of an open session, which nobody else changes until the transaction ends."""
+        row = self._context.execute(_LOCK_CONTEXT, place(self._context, session_id)).one_or_none()
+        if row is None:
+            raise SessionNotFound(session_id)
+        if row.status not in OPEN:
+            raise SessionClosed(session_id, row.status.value)
+        return dict(row.context)
+
+    def _set(self, session_id: str, values: Mapping[str, Any]) -> None:
+        now = self._context.now()
+        bound = {name: bindparam(f"new_{name}", value, type_=sessions.c[name].type) for name, value in values.items()}
+        if "context" in values:
+            bound["context"] = bindparam(
+                "new_context", encode_json(values["context"] or {}, "context"), type_=EncodedDocument()
+            )
+        statement = update(sessions).where(this_session())
+        bound["updated_at"] = bindparam("new_updated_at", now, type_=Timestamp())
+        if self._context.change(statement.values(bound), place(self._context, session_id)) == 0:
+            raise SessionNotFound(session_id)
+
+
+def _names(given: Iterable[str]) -> frozenset[str]:
+    try:
+        if not isinstance(given, str | bytes):
+            return frozenset(given)
+    except TypeError:
+        pass
+    raise InvalidInput("remove", "must be a list of keys")
+
+
+_DELETE = delete(sessions).where(this_session(), sessions.c.held_at.is_(None))
+_LOCK_CONTEXT = select(sessions.c.context, sessions.c.status).where(this_session()).with_for_update(key_share=True)

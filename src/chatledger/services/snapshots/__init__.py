@@ -1,0 +1,1 @@
+"""Snapshots: what a conversation was at a moment, kept and restored."""

@@ -1,0 +1,1 @@
+"""Statistics: usage, costs, latency, errors and activity over time."""

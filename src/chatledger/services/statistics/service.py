@@ -1,0 +1,282 @@
+"""What was said, by whom, for how much, how fast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, tzinfo
+from typing import Any, TypeVar, Unpack
+
+from chatledger.errors import InvalidInput
+from chatledger.schemas.fields import moment, whole
+from chatledger.schemas.statistics import (
+    Activity,
+    ContextUse,
+    Latency,
+    LatencyOf,
+    LatencyPeriod,
+    Usage,
+    UsageComparison,
+    UsageOf,
+    UsagePeriod,
+)
+from chatledger.services.base import Service
+from chatledger.services.statistics import percentiles, usage
+from chatledger.services.statistics.calendar import (
+    MOST,
+    Folding,
+    Kind,
+    Span,
+    hours_of_week,
+    moment_of,
+    quarter,
+    segments,
+    spans,
+    zone,
+)
+from chatledger.services.statistics.context_use import fullest
+from chatledger.services.statistics.filters import By, Chosen, Which, Whose, by_of
+from chatledger.services.statistics.percentiles import ranked
+from chatledger.services.statistics.usage import added, bounds
+
+_P = TypeVar("_P", UsagePeriod, LatencyPeriod)
+_TOO_MANY = f"makes more than {MOST:,} periods: ask for fewer, or longer ones"
+_ORDERS = ("cost", "messages", "total_tokens", "duration_ms", "errors")
+
+
+class Statistics(Service):
+    """Totals, averages, percentiles and rates, exact and alike on both databases.
+
+    Every method takes the same filters: `user_id`, `project_id`, `model_id` (a message's own, else its session's),
+    `session_id`, `role`, and the time of the messages from `since` to before `until`, which may cut any moment. Sums
+    over models, projects, users, roles or periods add up to `overview` with the same filters, but for `sessions`. A
+    ledger that is limited to a user counts that user's messages alone.
+
+    A message counts once. Forks, restored copies and imported branches hold copies of messages (`Message.copied_from`):
+    they are left out, and a session that holds nothing else is not counted; `include_copies=True` counts them as well.
+
+    Raises, each of them:
+        InvalidInput: a time without zone, an unknown time zone or word, or too many periods.
+        SessionNotFound: `session_id` names no session, or another user's.
+    """
+
+    __slots__ = ()
+
+    def overview(self, **which: Unpack[Which]) -> Usage:
+        """Everything that the filters let through, added up."""
+        (row,) = added(self._context, self._chosen(which))
+        return Usage(**usage.figures(row))
+
+    def by_model(self, **which: Unpack[Which]) -> list[UsageOf]:
+        """By model, the dearest first. A message's own model counts, else that of its session."""
+        return self._by(By.MODEL, which)
+
+    def by_project(self, **which: Unpack[Which]) -> list[UsageOf]:
+        """By project, the dearest first."""
+        return self._by(By.PROJECT, which)
+
+    def by_user(self, **which: Unpack[Which]) -> list[UsageOf]:
+        """By user, the dearest first."""
+        return self._by(By.USER, which)
+
+    def by_role(self, **which: Unpack[Which]) -> list[UsageOf]:
+        """By role, the dearest first."""
+        return self._by(By.ROLE, which)
+
+    def by_session(self, *, order: str = "messages", limit: int = 20, **which: Unpack[Which]) -> list[UsageOf]:
+        """The busiest sessions by one figure: `messages`, `total_tokens`, `cost`, `duration_ms` or `errors`."""
+        if order not in _ORDERS:
+            raise InvalidInput("order", f"is not one of {', '.join(map(repr, _ORDERS))}")
+        whole(limit, "limit", 1, MOST)
+        rows = added(self._context, self._chosen(which), by=By.SESSION)
+        best = sorted(rows, key=lambda row: (-int(getattr(row, order)), row.key))[:limit]
+        return [UsageOf(key=row.key, **usage.figures(row)) for row in best]
+
+    def by_hour(
+        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **which: Unpack[Which]
+    ) -> list[UsagePeriod]:
+        """By hour, as `by_day`. The hour that comes twice when clocks go back is two."""
+        return self._usage_by(Kind.HOUR, tz, split, which)
+
+    def by_day(
+        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **which: Unpack[Which]
+    ) -> list[UsagePeriod]:
+        """By day of a time zone, such as Europe/Lisbon; a day may have 23 or 25 hours.
+
+        From the day of `since` (else of the first message) to that of `until` (else of the last message), empty days
+        included; the first and the last hold only what the filters let through. `split` tells models, projects, users,
+        sessions or roles apart: each that there is has every day then. At most 100,000 periods.
+        """
+        return self._usage_by(Kind.DAY, tz, split, which)
+
+    def by_week(
+        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **which: Unpack[Which]
+    ) -> list[UsagePeriod]:
+        """By week, from Monday on, as `by_day`."""
+        return self._usage_by(Kind.WEEK, tz, split, which)
+
+    def by_month(
+        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **which: Unpack[Which]
+    ) -> list[UsagePeriod]:
+        """By month of the calendar, as `by_day`."""
+        return self._usage_by(Kind.MONTH, tz, split, which)
+
+    def activity(self, *, tz: str | tzinfo = "UTC", **which: Unpack[Which]) -> list[Activity]:
+        """By hour of the week on the clock of a time zone: 168 of them, from Monday's first."""
+        chosen, where = self._chosen(which), zone(tz)
+        span = self._span(chosen)
+        rows = {}
+        if span is not None and (written := self._written(span)) is not None:
+            known = segments(where, *written)
+            rows = {
+                int(row.number): row
+                for row in added(self._context, chosen, fold=lambda at, moments=None: hours_of_week(at, known, moments))
+            }
+        return [
+            Activity(weekday=hour // 24 + 1, hour=hour % 24, **usage.figures(rows[hour]))
+            if hour in rows
+            else Activity(weekday=hour // 24 + 1, hour=hour % 24, **usage.NOTHING)
+            for hour in range(168)
+        ]
+
+    def latency(self, **which: Unpack[Which]) -> Latency:
+        """How long messages took: average, and exact percentiles by nearest rank."""
+        rows = ranked(self._context, self._chosen(which))
+        return Latency(**(percentiles.figures(rows[0]) if rows else percentiles.NOTHING))
+
+    def latency_by(self, by: By | str, **which: Unpack[Which]) -> list[LatencyOf]:
+        """The same by `model`, `project`, `user`, `session` or `role`, the slowest first, of what has durations."""
+        rows = ranked(self._context, self._chosen(which), by=_required(by))
+        found = [LatencyOf(key=row.key, **percentiles.figures(row)) for row in rows]
+        return sorted(found, key=lambda one: (-(one.p50_ms or 0), one.key or ""))
+
+    def latency_by_day(
+        self,
+        *,
+        tz: str | tzinfo = "UTC",
+        split: By | str | None = None,
+        period: Kind | str = Kind.DAY,
+        **which: Unpack[Which],
+    ) -> list[LatencyPeriod]:
+        """The same by period: a `day`, or an `hour`, `week` or `month`. Periods, zone and `split` are as of `by_day`."""
+        try:
+            kind = Kind(period)
+        except ValueError:
+            raise InvalidInput("period", f"is not one of {', '.join(repr(str(word)) for word in Kind)}") from None
+
+        def read(chosen: Chosen, by: By | None, fold: Folding) -> dict[tuple[str | None, int], dict[str, Any]]:
+            rows = ranked(self._context, chosen, by=by, fold=fold)
+            return {(row.key if by else None, int(row.number)): percentiles.figures(row) for row in rows}
+
+        return list(self._periods(LatencyPeriod, kind, tz, split, which, read, percentiles.NOTHING))
+
+    def errors(self, *, by: By | str = By.MODEL, **which: Unpack[Which]) -> list[UsageOf]:
+        """By model (or what `by` says) where answers failed or were cut off, the highest rate of failures first."""
+        every = self._by(_required(by), which)
+        bad = [one for one in every if one.errors or one.interruptions]
+        return sorted(bad, key=lambda one: (-(one.error_rate or 0), -(one.interruption_rate or 0), one.key or ""))
+
+    def context_use(self, *, limit: int = 20, **which: Unpack[Which]) -> list[ContextUse]:
+        """The sessions whose newest request filled most of their model's context window, the fullest first.
+
+        Counted is input and output of the newest message that says its input, against the window of that message's model
+        (`models.context_window`); sessions of which either is not known are left out. Times are of that message.
+        """
+        return fullest(self._context, self._chosen(which), whole(limit, "limit", 1, MOST))
+
+    def compare(
+        self, *, since: datetime, until: datetime, previous_since: datetime | None = None, **which: Unpack[Whose]
+    ) -> UsageComparison:
+        """A period against another one of the same length: the one right before, or from `previous_since` on."""
+        since, until = moment(since, "since"), moment(until, "until")
+        current = self.overview(since=since, until=until, **which)
+        try:
+            before = since - (until - since) if previous_since is None else moment(previous_since, "previous_since")
+            end = before + (until - since)
+        except OverflowError:
+            raise InvalidInput("since", "has no period before it in the calendar") from None
+        previous = self.overview(since=before, until=end, **which)
+        return UsageComparison(since=since, until=until, previous_since=before, current=current, previous=previous)
+
+    def _chosen(self, which: Which) -> Chosen:
+        for name in which:
+            if name not in Chosen.__dataclass_fields__:
+                raise InvalidInput(name, "is not a filter")
+        return Chosen(**which).checked(self._context)
+
+    def _by(self, by: By, which: Which) -> list[UsageOf]:
+        rows = added(self._context, self._chosen(which), by=by)
+        found = [UsageOf(key=row.key, **usage.figures(row)) for row in rows]
+        return sorted(found, key=lambda one: (-one.cost, -one.messages, one.key or ""))
+
+    def _usage_by(self, kind: Kind, tz: str | tzinfo, split: By | str | None, which: Which) -> list[UsagePeriod]:
+        def read(chosen: Chosen, by: By | None, fold: Folding) -> dict[tuple[str | None, int], dict[str, Any]]:
+            rows = added(self._context, chosen, by=by, fold=fold)
+            return {(row.key if by else None, int(row.number)): usage.figures(row) for row in rows}
+
+        return list(self._periods(UsagePeriod, kind, tz, split, which, read, usage.NOTHING))
+
+    def _periods(
+        self,
+        record: type[_P],
+        kind: Kind,
+        tz: str | tzinfo,
+        split: By | str | None,
+        which: Which,
+        read: Callable[[Chosen, By | None, Folding], dict[tuple[str | None, int], dict[str, Any]]],
+        nothing: dict[str, Any],
+    ) -> Iterator[_P]:
+        """The periods in their order, with what was read of each, and of each key where there are several."""
+        chosen, where, by = self._chosen(which), zone(tz), by_of(split, "split")
+        span = self._span(chosen)
+        if span is None:
+            return
+        if kind is Kind.HOUR and (span[1] - span[0]) // 4 > MOST:
+            raise InvalidInput("since", _TOO_MANY)
+        found: dict[tuple[str | None, int], dict[str, Any]] = {}
+        if (written := self._written(span)) is not None:
+            # A clock that changes twice a year makes a long CASE of centuries: no longer than there are messages.
+            within = segments(where, *written)
+            found = read(chosen, by, Folding(kind, within))
+        keys = sorted({key for key, _ in found}, key=lambda key: (key is None, key or "")) if by else [None]
+        # Where nothing was asked for, from the first message that there is to the last.
+        numbered = {number for _, number in found}
+        shown: list[Span] = []
+        for period in spans(kind, where, *span):
+            if len(shown) * max(len(keys), 1) > MOST:
+                raise InvalidInput("since", _TOO_MANY)
+            if shown or chosen.since is not None or period.number in numbered:
+                shown.append(period)
+        while shown and chosen.until is None and shown[-1].number not in numbered:
+            shown.pop()
+        for period in shown:
+            for key in keys:
+                figures = found.get((key, period.number), nothing)
+                yield record(start=period.start, end=period.end, key=key, **figures)
+
+    def _span(self, chosen: Chosen) -> tuple[int, int] | None:
+        """The first and the last quarter that can be of interest."""
+        there = bounds(self._context) if chosen.since is None or chosen.until is None else None
+        if chosen.since is not None and chosen.until is not None:
+            # `until` itself is not wanted.
+            last = quarter(chosen.until) - (moment_of(quarter(chosen.until)) == chosen.until)
+            return (quarter(chosen.since), last) if chosen.since < chosen.until else None
+        if there is None:
+            return None
+        first = there[0] if chosen.since is None else quarter(chosen.since)
+        last = there[1] if chosen.until is None else quarter(chosen.until)
+        return (first, last) if first <= last else None
+
+    def _written(self, span: tuple[int, int]) -> tuple[int, int] | None:
+        """The part of a span from the first to the last quarter that anything was written in."""
+        there = bounds(self._context)
+        if there is None:
+            return None
+        first, last = max(span[0], there[0]), min(span[1], there[1])
+        return (first, last) if first <= last else None
+
+
+def _required(given: By | str) -> By:
+    by = by_of(given, "by")
+    if by is None:
+        raise InvalidInput("by", "must say what to tell apart")
+    return by

@@ -1,0 +1,298 @@
+"""Timeouts: limits for sessions, who is near or past them, and the sweep that acts on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from heapq import nsmallest
+from typing import Any
+
+from chatledger.callbacks import callback
+from chatledger.enums import LimitKind, Scope, Status, SweepAction
+from chatledger.errors import InvalidInput, SessionNotFound
+from chatledger.schemas import Due, PurgeReport, SweepReport, Timeout, TimeoutDefault, TimeoutReport
+from chatledger.schemas.fields import called, flags, identifier, moment, validated, whole
+from chatledger.schemas.session import KEEP, Keep
+from chatledger.schemas.timeout import TimeoutChanges
+from chatledger.services import audit
+from chatledger.services.base import Service
+from chatledger.services.retention import purge
+from chatledger.services.timeouts import limits
+from chatledger.services.timeouts.policy import COLUMNS, Deadline, Limits, assess, deadlines
+from chatledger.services.timeouts.sweep import Run, pages, seen_of, sweep
+from chatledger.services.timeouts.timeout_report import standing
+from chatledger.services.visibility import require_visible
+
+#: A duration as users give it: a timedelta or seconds, None for no limit, KEEP for what was.
+Given = timedelta | float | Keep | None
+
+
+class Timeouts(Service):
+    """How long sessions may lie idle and live. Off unless asked for; all times can be passed in as `now`."""
+
+    __slots__ = ()
+
+    def configure(
+        self,
+        session_id: str,
+        *,
+        idle_timeout: timedelta | float | Keep | None = KEEP,
+        archive_timeout: timedelta | float | Keep | None = KEEP,
+        hard_timeout: timedelta | float | Keep | None = KEEP,
+        warn_before: timedelta | float | Keep | None = KEEP,
+    ) -> Timeout:
+        """Give a session limits of its own, as timedeltas or seconds. None is no limit, whatever the defaults say.
+
+        Without activity for `idle_timeout` it is marked idle, for `archive_timeout` it is archived; `hard_timeout` after
+        its creation it is archived, whatever happens in it. It is warned `warn_before` a limit (five minutes), but not
+        before half of the limit. What is not given stays. Without any limit, a session that has none gets one hour
+        idle and 24 hours hard. Setting limits arms the warnings anew.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            InvalidInput: a limit that is not positive.
+        """
+        identifier(session_id, "session_id")
+        given = _given(idle_timeout, archive_timeout, hard_timeout, warn_before)
+        changes = _validated(given)
+        require_visible(self._context, session_id)
+        before = limits.own_limits(self._context, session_id)
+        after = limits.merged(before, given, changes)
+        limits.store(self._context, session_id, after)
+        audit.record_for(self._context, session_id, "timeouts.configured", details={"scope": "session", **after})
+        return self.get(session_id)
+
+    def configure_default(
+        self,
+        *,
+        user_id: str | None = None,
+        project_id: str | None = None,
+        idle_timeout: timedelta | float | Keep | None = KEEP,
+        archive_timeout: timedelta | float | Keep | None = KEEP,
+        hard_timeout: timedelta | float | Keep | None = KEEP,
+        warn_before: timedelta | float | Keep | None = KEEP,
+    ) -> TimeoutDefault:
+        """Give limits to the sessions of a user, of a project, or to all, as `configure` does to one.
+
+        They hold for the sessions that are there, too, at once: rehearse with `sweep(dry_run=True)`. Of each limit, the
+        session's own counts before its user's, its project's and the ledger's.
+
+        Raises:
+            InvalidInput: a user and a project together, an id that no session can have, a limit that is not positive, or
+                another user than the one that this ledger is limited to.
+        """
+        scope, scope_id = self._scope(user_id, project_id)
+        given = _given(idle_timeout, archive_timeout, hard_timeout, warn_before)
+        changes = _validated(given)
+        row = limits.default(self._context, scope, scope_id)
+        before = {column: None if row is None else getattr(row, column) for column in COLUMNS}
+        after = limits.merged(before, given, changes)
+        limits.store_default(self._context, scope, scope_id, after)
+        audit.record(self._context, "timeouts.configured", details={"scope": scope.value, **after})
+        return _default(limits.default(self._context, scope, scope_id))
+
+    def defaults(self) -> list[TimeoutDefault]:
+        """The defaults that are set."""
+        return [_default(row) for row in limits.all_defaults(self._context)]
+
+    def clear(self, session_id: str) -> Timeout:
+        """Take a session's own limits away: the defaults hold for it.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+        """
+        identifier(session_id, "session_id")
+        require_visible(self._context, session_id)
+        before = limits.own_limits(self._context, session_id)
+        limits.store(self._context, session_id, dict.fromkeys(COLUMNS))
+        if any(limit is not None for limit in before.values()):
+            audit.record_for(self._context, session_id, "timeouts.cleared", details={"scope": "session"})
+        return self.get(session_id)
+
+    def clear_default(self, *, user_id: str | None = None, project_id: str | None = None) -> bool:
+        """Take a default away; whether it was there.
+
+        Raises:
+            InvalidInput: as `configure_default`.
+        """
+        scope, scope_id = self._scope(user_id, project_id)
+        gone = limits.drop_default(self._context, scope, scope_id)
+        if gone:
+            audit.record(self._context, "timeouts.cleared", details={"scope": scope.value})
+        return gone
+
+    def get(self, session_id: str, *, now: datetime | None = None) -> Timeout:
+        """The limits that hold for a session, and when they are reached if nothing happens until then.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+        """
+        identifier(session_id, "session_id")
+        candidate = seen_of(self._context, session_id)
+        if candidate is None:
+            raise SessionNotFound(session_id)
+        seen, row = candidate
+        effective, sources = Limits.effective(row)
+        ahead: dict[LimitKind, Deadline] = {}
+        if not seen.held:
+            ahead = {deadline.kind: deadline for deadline in deadlines(seen, self._now(now))}
+        limited = any((effective.idle, effective.archive, effective.hard))
+        return Timeout(
+            session_id=session_id,
+            status=row.status,
+            idle_timeout=effective.idle,
+            archive_timeout=effective.archive,
+            hard_timeout=effective.hard,
+            warn_before=effective.warn_before if limited else None,
+            sources={name.replace("_limit", "_timeout"): source for name, source in sources.items()},
+            idle_at=_at(ahead, LimitKind.IDLE),
+            archive_at=_at(ahead, LimitKind.ARCHIVE),
+            expires_at=_at(ahead, LimitKind.HARD),
+            warned_at=row.warned_at,
+            held=seen.held,
+        )
+
+    def due(
+        self, now: datetime | None = None, *, within: timedelta | float | None = None, limit: int = 1000
+    ) -> list[Due]:
+        """The sessions with which a sweep would do something now, in the order in which it would.
+
+        `within` looks ahead: those too that are due so much later, if nothing happens until then.
+
+        Raises:
+            InvalidInput: a time without a zone, or a limit that is none.
+        """
+        whole(limit, "limit", least=1)
+        at = self._now(now)
+        until = at if within is None else _ahead(at, within)
+        # They are read in the order in which they might be due, which is not that in which they are.
+        return nsmallest(limit, self._due(at, until), key=lambda due: (due.at, due.session_id))
+
+    def _due(self, at: datetime, until: datetime) -> Iterator[Due]:
+        for page in pages(self._here, until):
+            for candidate in page:
+                # Now comes first: what is due already is due as it is, and not as it will be by then.
+                verdict = assess(candidate.seen, at)
+                if verdict.action is None:
+                    verdict = assess(candidate.seen, until)
+                if verdict.action is not None:
+                    yield candidate.due(verdict)
+
+    def warn(self, send: Callable[[Due], object] | None = None, *, now: datetime | None = None) -> list[Due]:
+        """Warn the sessions that are about to reach a limit, each once for each time that it comes near.
+
+        Given back are the first thousand.
+        Every warning is a record of the logger `chatledger`, and a call of `send` where that is given; when it raises,
+        the session counts as not warned. Within a unit of work `send` is called before the commit, with everything that
+        is locked held: `Ledger.sweep` calls it in between its transactions.
+
+        Raises:
+            InvalidInput: a time without a zone.
+        """
+        to = callback(send, "send")
+        report = sweep(self._here, self._here, self._now(now), actions=(SweepAction.WARN,), send=to)
+        return list(report.sessions)
+
+    def sweep(
+        self, *, dry_run: bool = False, now: datetime | None = None, send: Callable[[Due], object] | None = None
+    ) -> SweepReport:
+        """Warn, mark idle, and archive with a snapshot, whoever is due: all in this transaction.
+
+        `dry_run` says what would happen and changes nothing. `Ledger.sweep` does the same in one transaction for each
+        session, and is meant for a ledger that is in use.
+
+        Raises:
+            InvalidInput: a time without a zone.
+        """
+        flags(dry_run=dry_run)
+        return sweep(self._here, self._here, self._now(now), dry_run=dry_run, send=callback(send, "send"))
+
+    def report(self, now: datetime | None = None) -> TimeoutReport:
+        """How many sessions stand where. Reads them all, and is for people and dashboards, not for every request.
+
+        Raises:
+            InvalidInput: a time without a zone.
+        """
+        return standing(self._context, self._now(now))
+
+    def purge(
+        self,
+        *,
+        older_than: timedelta | datetime | float,
+        status: Status | str | Iterable[Status | str] = Status.ARCHIVED,
+        dry_run: bool = False,
+        now: datetime | None = None,
+        reason: str | None = None,
+    ) -> PurgeReport:
+        """Delete for good the sessions of a status that are older than so long (or than a time): all in this transaction.
+
+        The age of archived and expired sessions counts from when they became so, that of others from their last activity.
+        A number is seconds. Everything that hangs on a session goes with it; the audit log keeps that it was. Held ones
+        are passed over. `Ledger.purge` does the same in several short transactions.
+
+        Raises:
+            InvalidInput: an unknown status, or an age that is none.
+        """
+        flags(dry_run=dry_run)
+        wanted = purge.wanted(older_than, status, self._now(now), reason)
+        return purge.purge(self._here, self._here, wanted, dry_run=dry_run)
+
+    @property
+    def _here(self) -> Run:
+        """Everything in the one transaction that there is."""
+        return lambda act: act(self._context)
+
+    def _now(self, now: datetime | None) -> datetime:
+        return self._context.now() if now is None else moment(now, "now")
+
+    def _scope(self, user_id: str | None, project_id: str | None) -> tuple[Scope, str]:
+        owner = self._context.owner
+        if user_id is not None and project_id is not None:
+            raise InvalidInput("project_id", "cannot stand beside a user: defaults are for one of them")
+        if owner is not None:
+            if project_id is not None or user_id not in (None, owner):
+                raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+            return Scope.USER, owner
+        if user_id is not None:
+            return Scope.USER, called(user_id, "user_id")
+        if project_id is not None:
+            return Scope.PROJECT, called(project_id, "project_id")
+        return Scope.LEDGER, ""
+
+
+def _given(idle: Given, archive: Given, hard: Given, warn_before: Given) -> dict[str, Given]:
+    return {"idle_timeout": idle, "archive_timeout": archive, "hard_timeout": hard, "warn_before": warn_before}
+
+
+def _validated(given: dict[str, Given]) -> TimeoutChanges:
+    return validated(TimeoutChanges, {name: value for name, value in given.items() if value is not KEEP})
+
+
+def _ahead(now: datetime, within: timedelta | float) -> datetime:
+    try:
+        ahead = within if isinstance(within, timedelta) else timedelta(seconds=within)
+        if ahead >= timedelta(0) and not isinstance(within, bool):
+            return now + ahead
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InvalidInput("within", "must be a timedelta or a number of seconds, and not negative")
+
+
+def _at(ahead: dict[LimitKind, Deadline], kind: LimitKind) -> datetime | None:
+    return ahead[kind].at if kind in ahead else None
+
+
+def _default(row: Any) -> TimeoutDefault:
+    return TimeoutDefault(
+        scope=row.scope,
+        scope_id=row.scope_id or None,
+        idle_timeout=_duration(row.idle_limit),
+        archive_timeout=_duration(row.archive_limit),
+        hard_timeout=_duration(row.hard_limit),
+        warn_before=_duration(row.warn_before),
+        updated_at=row.updated_at,
+    )
+
+
+def _duration(seconds: int | None) -> timedelta | None:
+    return timedelta(seconds=seconds) if seconds else None

@@ -1,0 +1,65 @@
+"""Who may see a session. The condition stands in every statement, so that nothing is fetched first and checked after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, bindparam, exists, or_, select
+
+from chatledger.dialects.types import Identifier
+from chatledger.errors import SessionNotFound
+from chatledger.services.base import ServiceContext
+from chatledger.services.rows import messages, sessions
+
+SESSION_KEY = bindparam("session", type_=Identifier())
+_OWNER = bindparam("owner", type_=Identifier())
+
+
+def owned() -> ColumnElement[bool]:
+    """The session belongs to the owner of this work, or the work has none."""
+    return or_(_OWNER.is_(None), sessions.c.user_id == _OWNER)
+
+
+def this_session() -> ColumnElement[bool]:
+    """The session that the statement is about, where it may be seen."""
+    return (sessions.c.session_id == SESSION_KEY) & owned()
+
+
+def in_visible_session() -> ColumnElement[bool]:
+    """A message of the session that the statement is about, where it may be seen."""
+    return (messages.c.session_id == SESSION_KEY) & exists(select(1).where(this_session()))
+
+
+def place(context: ServiceContext, session_id: str) -> dict[str, Any]:
+    """What the conditions above bind."""
+    return {"session": session_id, "owner": context.owner}
+
+
+def lock_each(context: ServiceContext, statement: Select[Any], names: Iterable[str], **parameters: Any) -> list[Any]:
+    """Run a locking statement for each session by itself, in the order of their ids; the rows that came back.
+
+    The statement binds the session as `SESSION_KEY`. One statement with a list of ids would lock the sessions in whatever
+    order it meets them, and could not be sent to one shard.
+    """
+    found: list[Any] = []
+    for name in sorted(names):
+        found += context.execute(statement, {**parameters, "session": name}).all()
+    return found
+
+
+_VISIBLE: Select[Any] = select(sessions.c.status, sessions.c.last_sequence, sessions.c.message_count).where(
+    this_session()
+)
+
+
+def require_visible(context: ServiceContext, session_id: str) -> Any:
+    """Status, last number and count of a session.
+
+    Raises:
+        SessionNotFound: no such session, or it belongs to another user.
+    """
+    row = context.execute(_VISIBLE, place(context, session_id)).one_or_none()
+    if row is None:
+        raise SessionNotFound(session_id)
+    return row

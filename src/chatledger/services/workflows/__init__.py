@@ -1,0 +1,1 @@
+"""Workflows: definitions in versions, and their executions."""
