@@ -95,7 +95,7 @@ def open_chats(desk: Desk) -> tuple[str, str]:
     the desk sweeps by hand.
     """
     swept = threading.Event()
-    with desk.view.sweeper(interval=60, send=desk.warn, heard=lambda _: swept.set()):
+    with desk.view.sweeper(interval=60, send=desk.warn, on_report=lambda _: swept.set()):
         ids = []
         for title in ("Trip", "Complaint"):
             with desk.view.begin() as uow:

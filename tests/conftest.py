@@ -5,6 +5,9 @@
     url                         a migrated database, once on each backend
     ledger                      a `Ledger` on `url`
     book                        an `AsyncLedger` too, used as if it were sync: one test, two colours
+    clock, timed_book           a stopped clock, and a `book` that lives by it
+    raw                         plain SQL on the database of `book` or `ledger`
+    both                        a ledger on each database, to compare answers
 
 The PostgreSQL server starts when the first test asks for it.
 """
@@ -20,7 +23,9 @@ import pytest
 
 from chatledger import Ledger
 from tests.support import postgres, sqlite
+from tests.support.clock import StoppedClock
 from tests.support.colours import open_book
+from tests.support.raw import Raw
 from tests.support.shared import DATA_VARIABLE, shared_data_path
 
 # How long an example takes says more about the machine than about us; hangs have a timeout.
@@ -121,6 +126,28 @@ def colour(request: pytest.FixtureRequest) -> str:
 def book(colour: str, url: str) -> Iterator[Ledger]:
     with open_book(colour, url) as book:
         yield book
+
+
+@pytest.fixture
+def raw(url: str) -> Raw:
+    return Raw(url)
+
+
+@pytest.fixture
+def clock() -> StoppedClock:
+    return StoppedClock()
+
+
+@pytest.fixture
+def timed_book(colour: str, url: str, clock: StoppedClock) -> Iterator[Ledger]:
+    with open_book(colour, url, clock=clock) as book:
+        yield book
+
+
+@pytest.fixture
+def both(migrated_sqlite_url: str, migrated_postgres_url: str) -> Iterator[tuple[Ledger, Ledger]]:
+    with Ledger(migrated_sqlite_url) as sqlite, Ledger(migrated_postgres_url) as postgres:
+        yield sqlite, postgres
 
 
 @pytest.fixture

@@ -67,15 +67,16 @@ from chatledger.errors import (
     UnitOfWorkEnded,
     WorkflowNotFound,
 )
-from chatledger.ledger import Ledger
+from chatledger.ledger.ledger import Ledger
+from chatledger.ledger.sweeper import Sweeper
 from chatledger.settings import Preset, Settings
-from chatledger.sweeper import Sweeper
 from chatledger.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
-    from chatledger.async_ledger import AsyncLedger
-    from chatledger.batch_steps import GiveUp, Retry
-    from chatledger.safekeeping.copying import copy_ledger
+    from chatledger.aio.ledger import AsyncLedger
+    from chatledger.aio.unit_of_work import AsyncUnitOfWork
+    from chatledger.backup.copy import copy_ledger
+    from chatledger.execution.batches.outcomes import BatchResult, GiveUp, Retry
     from chatledger.schemas import (
         Activity,
         Agreement,
@@ -87,7 +88,6 @@ if TYPE_CHECKING:
         BatchItem,
         BatchJob,
         BatchProgress,
-        BatchResult,
         ComparisonGroup,
         ComparisonResult,
         ComparisonSession,
@@ -154,7 +154,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Activity", "AdoptionFailed", "Agreement", "Annotation", "AnnotationHit", "AnnotationNotFound",
-    "AnnotationSummary", "AsyncLedger", "AuditEntry", "BackupReport", "BatchExists", "BatchItem",
+    "AnnotationSummary", "AsyncLedger", "AsyncUnitOfWork", "AuditEntry", "BackupReport", "BatchExists", "BatchItem",
     "BatchItemNotFound", "BatchJob", "BatchNotFound", "BatchProgress", "BatchResult", "BatchStatus", "Busy",
     "ChatledgerError", "ComparisonExists", "ComparisonGroup", "ComparisonKind", "ComparisonNotFound",
     "ComparisonResult", "ComparisonSession", "ComparisonSummary", "Conflict", "ContextUse", "CopyReport",
@@ -176,7 +176,12 @@ __all__ = [
     "WorkflowVersion", "__version__", "copy_ledger",
 ]  # fmt: skip
 
-_LATER = {"async_ledger": ["AsyncLedger"], "batch_steps": ["GiveUp", "Retry"], "safekeeping.copying": ["copy_ledger"]}
+_LATER = {
+    "aio.ledger": ["AsyncLedger"],
+    "aio.unit_of_work": ["AsyncUnitOfWork"],
+    "backup.copy": ["copy_ledger"],
+    "execution.batches.outcomes": ["BatchResult", "GiveUp", "Retry"],
+}
 # asyncio takes as long to import as the rest of this package, and records are built when they are imported.
 __getattr__ = lazy_names(
     __name__,

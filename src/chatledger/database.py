@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from chatledger import migrate as migrations
 from chatledger.clock import Clock
 from chatledger.dialects import dialect_of, parse_url
-from chatledger.dialects.base import Dialect, Mode
+from chatledger.dialects.base import Mode
 from chatledger.errors import Busy, ChatledgerError, LedgerClosed
 from chatledger.observers import Observers
 from chatledger.settings import Settings
@@ -60,9 +60,7 @@ class Database:
 
     def transaction(self, mode: Mode) -> Transaction:
         """A connection in a transaction of a mode: committed at the end of the block, rolled back on any error."""
-        if self._closed:
-            raise LedgerClosed
-        return ObservedTransaction(self, mode) if self.observers else Transaction(self, mode)
+        return Transaction(self, mode)
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -93,20 +91,55 @@ class Database:
             self.engine.dispose()
 
 
-class Transaction:
-    """One transaction from its beginning to its end. A class, for a generator would cost each append as much again."""
+class BaseTransaction:
+    """One transaction from its beginning to its end, without a name for what it yields.
 
-    __slots__ = ("_connection", "_database", "_dialect", "_writing")
+    A class, for a generator would cost each append as much again.
+    """
+
+    __slots__ = ("_asked", "_began", "_connection", "_database", "_observers", "_writing")
 
     _connection: Connection
+    _asked: float
+    _began: float
 
     def __init__(self, database: Database, mode: Mode) -> None:
+        if database.is_closed:
+            raise LedgerClosed
         self._database = database
-        self._dialect: Dialect = database.dialect
         self._writing = mode != "read"
+        # Whoever is not observed does not pay for it.
+        self._observers = database.observers or None
 
-    def __enter__(self) -> Connection:
+    def begin(self) -> Connection:
+        """Wait for the turn and a connection, and begin."""
+        if self._observers is None:
+            return self._begin()
+        self._asked = perf_counter()
+        try:
+            connection = self._begin()
+        except BaseException as error:
+            self._began = perf_counter()
+            self._notify("busy" if isinstance(error, Busy) else "failed")
+            raise
+        self._began = perf_counter()
+        return connection
+
+    def end(self, error: BaseException | None) -> None:
+        """Commit, or roll back if there was an error, and give everything back."""
+        if self._observers is None:
+            self._end(error)
+            return
+        try:
+            self._end(error)
+        except BaseException as broken:
+            self._notify("busy" if isinstance(broken, Busy) else "failed")
+            raise
+        self._notify("committed" if error is None else "rolled back")
+
+    def _begin(self) -> Connection:
         database = self._database
+        dialect = database.dialect
         turn = seated = False
         since = monotonic()
         try:
@@ -123,21 +156,20 @@ class Transaction:
             if turn:
                 database.gate.connected()
             try:
-                self._dialect.begin(connection, "write" if self._writing else "read", database.settings.busy_timeout)
+                dialect.begin(connection, "write" if self._writing else "read", database.settings.busy_timeout)
             except BaseException:
                 self._give_back()
                 raise
             return connection
         except BaseException as error:
             self._leave(turn=turn, seated=seated)
-            if isinstance(error, ChatledgerError) or not self._dialect.recognises(error):
+            if isinstance(error, ChatledgerError) or not dialect.recognises(error):
                 raise
-            failure = self._dialect.translate(error)
+            failure = dialect.translate(error)
         raise failure
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _end(self, error: BaseException | None) -> None:
+        dialect = self._database.dialect
         failure: ChatledgerError | None = None
         try:
             # A reader has nothing to commit. What a caller's own statement raised stays as it is: it may be another
@@ -145,9 +177,9 @@ class Transaction:
             if error is None and self._writing:
                 self._connection.commit()
         except Exception as broken:
-            if not self._dialect.recognises(broken):
+            if not dialect.recognises(broken):
                 raise
-            failure = self._dialect.translate(broken)
+            failure = dialect.translate(broken)
         finally:
             self._give_back()
             self._leave(turn=self._writing, seated=self._database.places is not None)
@@ -168,7 +200,7 @@ class Transaction:
             if connection.in_transaction():
                 connection.rollback()
             if not connection.invalidated:
-                self._dialect.end(connection)
+                self._database.dialect.end(connection)
             connection.close()
         except BaseException as error:
             # The outcome is known: a connection that cannot be closed, or whose closing is interrupted, is thrown away.
@@ -177,37 +209,21 @@ class Transaction:
             if not isinstance(error, Exception):
                 raise
 
+    def _notify(self, outcome: str) -> None:
+        mode = "write" if self._writing else "read"
+        waited, seconds = self._began - self._asked, perf_counter() - self._began
+        self._database.observers.tell("transaction", mode, outcome, waited, seconds)
 
-class ObservedTransaction(Transaction):
-    """A transaction that the ledger's observers are told of. The others do not pay for it."""
 
-    __slots__ = ("_asked", "_began")
+class Transaction(BaseTransaction):
+    """A transaction that yields its connection."""
 
-    _asked: float
-    _began: float
+    __slots__ = ()
 
     def __enter__(self) -> Connection:
-        self._asked = perf_counter()
-        try:
-            connection = super().__enter__()
-        except BaseException as error:
-            self._began = perf_counter()
-            self._tell("busy" if isinstance(error, Busy) else "failed")
-            raise
-        self._began = perf_counter()
-        return connection
+        return self.begin()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            super().__exit__(kind, error, trace)
-        except BaseException as broken:
-            self._tell("busy" if isinstance(broken, Busy) else "failed")
-            raise
-        self._tell("committed" if error is None else "rolled back")
-
-    def _tell(self, outcome: str) -> None:
-        mode = "write" if self._writing else "read"
-        waited, seconds = self._began - self._asked, perf_counter() - self._began
-        self._database.observers.tell("transaction", mode, outcome, waited, seconds)
+        self.end(error)

@@ -11,7 +11,7 @@ import pytest
 from chatledger import AdoptionFailed, Ledger, Message
 from chatledger.adoption import adopt
 from chatledger.adoption.ai_router import AiRouter
-from chatledger.adoption.records import OldMessage, OldSession
+from chatledger.adoption.source_rows import OldMessage, OldSession
 from chatledger.services.messages.service import Messages
 from tests.adoption.old import AI_ROUTER, fill_ai_router, made
 from tests.support.raw import Raw

@@ -16,7 +16,7 @@ import pytest
 import chatledger
 from chatledger import Busy, Ledger
 from chatledger.adoption import adopt
-from chatledger.dialects import sqlite_foreign
+from chatledger.dialects import foreign_file
 from tests.adoption.old import AI_ROUTER, fill_ai_router, made, put, state_of
 
 
@@ -81,7 +81,7 @@ def test_the_private_copy_is_private_and_is_gone_afterwards(
     private = tmp_path / "private"
     private.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(private))
-    with sqlite_foreign.ForeignFile(path):
+    with foreign_file.ForeignFile(path):
         rights = {file.name: oct(file.stat().st_mode & 0o777) for file in private.rglob("*")}
     assert {"0o700", "0o600"} == set(rights.values())
     assert {"source.db", "source.db-wal"} <= rights.keys()
@@ -154,7 +154,7 @@ def test_a_folder_that_cannot_be_written(folder: Path) -> None:
 
 
 def test_a_file_that_another_program_has_open_and_locked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_foreign, "_WAIT", 0.05)
+    monkeypatch.setattr(foreign_file, "_WAIT", 0.05)
     path = folder / "old.db"
     with made(path, AI_ROUTER) as connection:
         fill_ai_router(connection)

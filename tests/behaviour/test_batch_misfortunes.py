@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from chatledger import AsyncLedger, BatchItem, GiveUp, InvalidInput, Ledger, Retry
-from chatledger.batch_course import Run, _Held
-from chatledger.batch_steps import Ended, How
+from chatledger.execution.batches.run import Run, _Held
+from chatledger.execution.batches.steps import Ended, How
 from tests.support.raw import Raw
 
 

@@ -22,8 +22,8 @@ from chatledger import (
     Retry,
     UnitOfWork,
 )
-from chatledger.batch_course import Run
-from chatledger.batch_steps import Ended, How, Transact, Wait
+from chatledger.execution.batches.run import Run
+from chatledger.execution.batches.steps import Ended, How, Transact, Wait
 from tests.support.raw import Raw
 
 
@@ -237,7 +237,7 @@ def test_a_run_refuses_what_it_cannot_do(ledger: Ledger) -> None:
 
 def test_a_turn_that_could_not_be_written_is_made_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database is away whenever it is asked for the third time."""
-    monkeypatch.setattr("chatledger.batch_course._LAST_LOOK", 0.02)
+    monkeypatch.setattr("chatledger.execution.batches.run._LAST_LOOK", 0.02)
     fill(ledger, 3)
     worked: list[BatchItem] = []
     how = How("job", "w", 2, timedelta(minutes=1), 1.0, lambda: False, None)

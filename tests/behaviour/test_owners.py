@@ -26,7 +26,7 @@ from chatledger import (
     UnitOfWork,
     WorkflowNotFound,
 )
-from tests.house.test_async_twins import methods, services
+from tests.architecture.test_async_twins import methods, services
 from tests.support.contents import contents
 from tests.support.raw import Raw
 

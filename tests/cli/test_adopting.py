@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chatledger.cli import adopting
+from chatledger.cli import adopt
 from tests.adoption.old import AI_ROUTER, fill_ai_router, made, put
 from tests.cli.conftest import Command
 
@@ -90,6 +90,6 @@ def test_a_terminal_sees_progress(source: Path, monkeypatch: pytest.MonkeyPatch)
     shown = Terminal()
     monkeypatch.setattr(sys, "stderr", shown)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr("chatledger.adoption.copying._PAUSE", 0.0)
-    adopting.adopt(source, db=":memory:")
+    monkeypatch.setattr("chatledger.adoption.session_copy._PAUSE", 0.0)
+    adopt.adopt(source, db=":memory:")
     assert "copying, 4 of 4 rows" in shown.getvalue()

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from chatledger.migrate import HEAD
-from tests.care.damage import DAMAGES, dump, fill, unguarded
 from tests.cli.conftest import Command
+from tests.integrity.damage import DAMAGES, dump, fill, unguarded
 from tests.support.raw import Raw
 
 

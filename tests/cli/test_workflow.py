@@ -16,9 +16,9 @@ import pytest
 import typer
 
 from chatledger import Ledger
+from chatledger.backup.progress import Progress
 from chatledger.cli import workflows
-from chatledger.cli.workflow_showing import StepsShown
-from chatledger.safekeeping.progress import Progress
+from chatledger.cli.workflow_progress import StepsShown
 from chatledger.schemas.execution import WorkflowStep
 from tests.cli.conftest import Command
 
@@ -174,7 +174,7 @@ def test_a_terminal_sees_how_far_it_is(run: Command, here: Path, url: str, monke
     shown = Terminal()
     monkeypatch.setattr(sys, "stderr", shown)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr("chatledger.cli.workflow_showing._PAUSE", 0.0)
+    monkeypatch.setattr("chatledger.cli.workflow_progress._PAUSE", 0.0)
     monkeypatch.setattr(workflows, "StepsShown", Kept)
     with Ledger(url) as ledger:
         begun = ledger.run(lambda uow: uow.workflows.start("flow"))

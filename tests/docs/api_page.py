@@ -145,6 +145,8 @@ def _lines() -> Iterator[str]:
     yield f"`Preset`: {', '.join(f'`{word.value}`' for word in chatledger.Preset)}.\n"
     yield "## UnitOfWork\n"
     yield from _class(chatledger.UnitOfWork, "UnitOfWork", skip={"complete", *SERVICES})
+    yield "## AsyncUnitOfWork\n"
+    yield from _class(chatledger.AsyncUnitOfWork, "AsyncUnitOfWork", skip=set(SERVICES))
     for attribute, service in SERVICES.items():
         yield f"## uow.{attribute}\n"
         yield from _class(service, f"uow.{attribute}", constructor=False)

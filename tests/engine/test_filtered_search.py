@@ -7,16 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from chatledger import Ledger
-from chatledger.dialects import sqlite_fulltext
+from chatledger.dialects.sqlite import full_text
 
 
 @pytest.fixture
 def busy(migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
     """Bounds small enough for a test: 10 messages are few, and 40 matches of the whole ledger are looked at."""
-    monkeypatch.setattr(sqlite_fulltext, "_FEW", 10)
-    smaller = sqlite_fulltext._OLDEST.replace(str(sqlite_fulltext._SCANNED), "40")
-    assert smaller != sqlite_fulltext._OLDEST
-    monkeypatch.setattr(sqlite_fulltext, "_OLDEST", smaller)
+    monkeypatch.setattr(full_text, "_FEW", 10)
+    smaller = full_text._OLDEST.replace(str(full_text._SCANNED), "40")
+    assert smaller != full_text._OLDEST
+    monkeypatch.setattr(full_text, "_OLDEST", smaller)
     with Ledger(migrated_sqlite_url) as ledger:
         for user, count in (("old", 30), ("new", 60)):
             with ledger.begin() as uow:
@@ -33,7 +33,7 @@ def test_old_messages_are_found_among_many_newer_ones_of_others(busy: Ledger) ->
 def test_a_search_that_was_cut_says_so_even_when_nothing_was_found(
     busy: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_fulltext, "_MANY", 10)
+    monkeypatch.setattr(full_text, "_MANY", 10)
     with busy.for_user("old").read() as uow:
         page = uow.search.messages("common", limit=100)
     assert ([], True) == (list(page), page.truncated)

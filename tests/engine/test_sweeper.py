@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from chatledger import AsyncLedger, Busy, InvalidInput, Ledger, Status, SweepReport
-from chatledger.sweeper import Sweeper
+from chatledger.ledger.sweeper import Sweeper
 from tests.faults.nursery import Nursery
 from tests.support.clock import StoppedClock
 
@@ -51,7 +51,7 @@ def test_it_sweeps_from_its_start_to_the_end_of_its_block(url: str) -> None:
     heard: list[SweepReport] = []
     with closing(Ledger(url, clock=clock)) as ledger:
         due_sessions(ledger, clock, 3)
-        with ledger.sweeper(timedelta(milliseconds=10), heard=heard.append) as sweeper:
+        with ledger.sweeper(timedelta(milliseconds=10), on_report=heard.append) as sweeper:
             assert until(lambda: sweeper.running and len(heard) > 2)
         assert not sweeper.running
         assert 3 == heard[0].archived
@@ -192,7 +192,7 @@ def test_stopping_does_not_wait_for_all_that_is_due(url: str) -> None:
         first = threading.Event()
         with closing(Ledger(url, clock=clock)) as other:
             ended: list[SweepReport] = []
-            sweeper = Sweeper(lambda: other.sweep(stopping=stops), 60, heard=ended.append, clock=clock)
+            sweeper = Sweeper(lambda: other.sweep(stopping=stops), 60, on_report=ended.append, clock=clock)
 
             def stops() -> bool:
                 first.set()
@@ -256,7 +256,7 @@ async def _awaited(url: str, clock: StoppedClock) -> None:
             await uow.sessions.create("s", hard_timeout=60)
         clock.advance(hours=1)
         heard: list[SweepReport] = []
-        sweeper = ledger.sweeper(0.01, heard=heard.append)
+        sweeper = ledger.sweeper(0.01, on_report=heard.append)
         once = await sweeper.once()
         assert once is not None
         assert 1 == once.archived
@@ -316,7 +316,7 @@ def test_an_error_that_is_not_ours_does_not_end_its_thread() -> None:
         heard.append(told)
         raise LookupError
 
-    sweeper = Sweeper(sweep, 0.01, heard=hear)
+    sweeper = Sweeper(sweep, 0.01, on_report=hear)
     with sweeper:
         assert until(lambda: len(heard) >= 2)
         assert sweeper.running

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chatledger import SweepReport
-from chatledger.sweeper import Sweeper
+from chatledger.ledger.sweeper import Sweeper
 
 REPORT = SweepReport(
     now=datetime(2026, 5, 1, tzinfo=UTC), dry_run=False, warned=0, idled=0, archived=0, failed=0, sessions=(),

@@ -11,7 +11,7 @@ import pytest
 
 from chatledger import Ledger
 from chatledger.exchange import import_file
-from chatledger.exchange.times import certain_time
+from chatledger.exchange.readers.times import certain_time
 from tests.exchange.files import messages_of
 
 #: What the formats say by words of their own: speakers, and that a text is text.

@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 import pytest
 
 from chatledger import InvalidInput, Ledger, SessionNotFound
-from chatledger.exchange import ExportFormat, ExportReport, export_sessions, html_style
+from chatledger.exchange import ExportFormat, ExportReport, export_sessions
+from chatledger.exchange.writers import html_style
 from tests.exchange.files import exported
 
 HOSTILE = '</pre></script><script>alert(1)</script><img src=x onerror="alert(2)">\'"&\x1b[31m\x07'

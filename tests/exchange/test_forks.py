@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chatledger import Busy, Ledger
-from chatledger.exchange import branching, import_file
+from chatledger.exchange import import_file
+from chatledger.exchange.readers import branching
 from chatledger.services.messages.service import Messages
 from tests.exchange.exports import chatgpt, claude, document, node, oasst, reply, said
 from tests.exchange.files import messages_of

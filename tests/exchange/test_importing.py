@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, Ledger, ReadOnly
-from chatledger.exchange import Format, Progress, import_file, importing
+from chatledger.exchange import Format, Progress, import_file, importer
 from tests.exchange.exports import chatgpt, claude, node, oasst, reply, said
 from tests.exchange.files import CHAT, SHAREGPT, messages_of, write
 
@@ -57,7 +57,7 @@ def test_a_ledger_that_fails_ends_the_import(ledger: Ledger, tmp_path: Path, mon
     def refuse(*_: object) -> None:
         raise ReadOnly("no")
 
-    monkeypatch.setattr(importing._Import, "_write", refuse)
+    monkeypatch.setattr(importer._Import, "_write", refuse)
     with pytest.raises(ReadOnly):
         import_file(ledger, write(tmp_path / "chats.jsonl", GOOD))
 
@@ -113,7 +113,7 @@ def test_a_user_imports_what_is_theirs(ledger: Ledger, tmp_path: Path, dry_run: 
 
 
 def test_progress_ends_at_the_end(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "_PAUSE", 0)
+    monkeypatch.setattr(importer, "_PAUSE", 0)
     path = write(tmp_path / "chats.jsonl", GOOD, "{broken", GOOD)
     told: list[Progress] = []
     import_file(ledger, path, progress=told.append)

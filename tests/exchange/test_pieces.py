@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatledger import InvalidInput
-from chatledger.exchange import elements
-from chatledger.exchange.pieces import PlainFile, Shape
+from chatledger.exchange.readers import json_array
+from chatledger.exchange.readers.json_file import PlainFile, Shape
 
 
 def read(path: Path) -> tuple[Shape, list[Any]]:
@@ -111,6 +111,6 @@ def test_any_array_is_cut_where_json_would(
     path = tmp_path_factory.getbasetemp() / "array.json"
     path.write_text("[" + ",".join(json.dumps(v, indent=indent, ensure_ascii=False) for v in values) + "]\n", "utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(elements, "_CHUNK", chunk)
+        patch.setattr(json_array, "_CHUNK", chunk)
         with path.open("rb") as file:
-            assert values == [json.loads(data) for _, _, data, _ in elements.Elements(file)]
+            assert values == [json.loads(data) for _, _, data, _ in json_array.Elements(file)]

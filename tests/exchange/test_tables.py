@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from chatledger import InvalidInput, Ledger, SessionNotFound
 from chatledger.exchange import ExportReport, TableFormat, TableOf, export_table, import_file
-from chatledger.exchange import parquet as writer
+from chatledger.exchange.writers import parquet as writer
 
 AT = datetime(2026, 5, 1, 10, 0, 0, 1, tzinfo=UTC)
 FORMULA = '=HYPERLINK("http://x","y")'

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatledger import InvalidInput
-from chatledger.exchange.trees import Branch, Tree
+from chatledger.exchange.readers.trees import Branch, Tree
 
 
 def tree(*parents: int | None, silent: tuple[int, ...] = (), rank: Any = None) -> Tree:

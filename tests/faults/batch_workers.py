@@ -13,7 +13,7 @@ from tests.faults.acknowledging import acknowledge
 
 
 def work_on(side: int, url: str, job_id: str, concurrency: int, lease: float, pause: float) -> dict[str, Any]:
-    """ServiceContext on a job until nothing is left; each result is a session of its own. A line for each item begun."""
+    """Work on a job until nothing is left; each result is a session of its own. A line for each item begun."""
 
     def worker(item: BatchItem) -> BatchResult:
         acknowledge(side, item.item_number, item.lease)

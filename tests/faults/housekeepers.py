@@ -125,7 +125,7 @@ def sweep_after_fork(side: int, url: str) -> dict[str, Any]:
         return bool(heard)
 
     with closing(Ledger(url)) as ledger:
-        sweeper = ledger.sweeper(0.02, heard=heard.append).start()
+        sweeper = ledger.sweeper(0.02, on_report=heard.append).start()
         sweeps()
         pid = os.fork()
         if pid == 0:

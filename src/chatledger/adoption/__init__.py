@@ -6,7 +6,7 @@
 The source stays as it is, byte for byte. Memory is bounded, however long it is.
 """
 
-from chatledger.adoption.adopting import adopt
+from chatledger.adoption.adopt import adopt
 from chatledger.adoption.layouts import Layout
 from chatledger.adoption.report import AdoptionProgress, AdoptionReport, SourceFinding, TableAccount
 

@@ -6,14 +6,14 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.asides import Aside, remaining
+from chatledger.adoption.json_values import is_clean, kept
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.notation import is_clean, kept
+from chatledger.adoption.ordering import oddities
 from chatledger.adoption.reader import Reader, name_of, with_times
-from chatledger.adoption.reading import Reading
-from chatledger.adoption.records import OldMessage, OldName, OldSession
-from chatledger.adoption.sequences import oddities
+from chatledger.adoption.row_reader import Reading
+from chatledger.adoption.side_tables import Aside, remaining
 from chatledger.adoption.source import Row, Source
+from chatledger.adoption.source_rows import OldMessage, OldName, OldSession
 from chatledger.enums import Status
 from chatledger.schemas.fields import MAX_IDENTIFIER
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.contents import count_in, name_in, text_of
+from chatledger.adoption.json_values import NotJson, kept, read_json
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.notation import NotJson, kept, read_json
+from chatledger.adoption.message_content import count_in, name_in, text_of
 from chatledger.adoption.reader import Reader, name_of
-from chatledger.adoption.records import OldMessage, OldSession
 from chatledger.adoption.source import Source
+from chatledger.adoption.source_rows import OldMessage, OldSession
 from chatledger.enums import Role
 
 _KEY = "t.session_id"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chatledger.adoption import llm_conversations, llm_threads
-from chatledger.adoption.asides import remaining
 from chatledger.adoption.layouts import Layout
 from chatledger.adoption.reader import Reader
-from chatledger.adoption.records import OldSession
+from chatledger.adoption.side_tables import remaining
 from chatledger.adoption.source import Source
+from chatledger.adoption.source_rows import OldSession
 
 #: Kept row by row: what several messages share, and what belongs to none.
 _SHARED = (

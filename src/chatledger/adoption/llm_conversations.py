@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.asides import Aside
-from chatledger.adoption.notation import cleaned, kept
+from chatledger.adoption.json_values import cleaned, kept
 from chatledger.adoption.reader import Reader, name_of, with_times
-from chatledger.adoption.reading import Reading
-from chatledger.adoption.records import OldMessage, OldSession
+from chatledger.adoption.row_reader import Reading
+from chatledger.adoption.side_tables import Aside
 from chatledger.adoption.source import Row, Source
+from chatledger.adoption.source_rows import OldMessage, OldSession
 from chatledger.enums import Role, Status
 from chatledger.schemas.fields import MAX_TEXT
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.asides import Aside, remaining
+from chatledger.adoption.json_values import kept
 from chatledger.adoption.layouts import Layout
 from chatledger.adoption.llm_sessions_registry import NAMES, is_name, model_name, project_name, registry
 from chatledger.adoption.llm_sessions_survey import survey
-from chatledger.adoption.notation import kept
 from chatledger.adoption.reader import Reader, name_of, with_times
-from chatledger.adoption.reading import Reading
-from chatledger.adoption.records import OldMessage, OldName, OldSession
+from chatledger.adoption.row_reader import Reading
+from chatledger.adoption.side_tables import Aside, remaining
 from chatledger.adoption.source import Row, Source
+from chatledger.adoption.source_rows import OldMessage, OldName, OldSession
 from chatledger.enums import Status
 
 _KEY = "t.session_id"

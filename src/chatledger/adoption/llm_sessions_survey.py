@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from chatledger.adoption.notation import kept
+from chatledger.adoption.json_values import kept
+from chatledger.adoption.ordering import oddities
 from chatledger.adoption.reader import Reader
-from chatledger.adoption.sequences import oddities
 
 _UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 #: Dollars that binary fractions lose while a thousand of them are added.

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from chatledger.adoption.asides import Aside
-from chatledger.adoption.contents import name_in
-from chatledger.adoption.notation import NotJson, cleaned, kept, read_json
+from chatledger.adoption.json_values import NotJson, cleaned, kept, read_json
+from chatledger.adoption.message_content import name_in
 from chatledger.adoption.reader import Reader, name_of, with_times
-from chatledger.adoption.reading import plain
-from chatledger.adoption.records import OldMessage, OldSession
+from chatledger.adoption.row_reader import plain
+from chatledger.adoption.side_tables import Aside
 from chatledger.adoption.source import Row, Source
+from chatledger.adoption.source_rows import OldMessage, OldSession
 from chatledger.enums import Status
 from chatledger.schemas.fields import MAX_TEXT
 

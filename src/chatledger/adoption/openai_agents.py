@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.asides import Aside, remaining
-from chatledger.adoption.contents import name_in, text_of
+from chatledger.adoption.json_values import kept
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.notation import kept
+from chatledger.adoption.message_content import name_in, text_of
 from chatledger.adoption.reader import Reader, name_of, with_times
-from chatledger.adoption.records import OldMessage, OldSession
+from chatledger.adoption.side_tables import Aside, remaining
 from chatledger.adoption.source import Row, Source, quoted
+from chatledger.adoption.source_rows import OldMessage, OldSession
 from chatledger.enums import Role, Status
 
 _KEY = "t.session_id"

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from chatledger.adoption.findings import Notes
+from chatledger.adoption.json_values import kept
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.moments import read_time
-from chatledger.adoption.notation import kept
-from chatledger.adoption.reading import Reading
-from chatledger.adoption.records import OldMessage, OldName, OldSession
+from chatledger.adoption.row_reader import Reading
 from chatledger.adoption.source import Row, Source
+from chatledger.adoption.source_rows import OldMessage, OldName, OldSession
+from chatledger.adoption.timestamps import read_time
 
 
 class Reader(ABC):

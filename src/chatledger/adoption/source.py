@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Literal
 
-from chatledger.adoption.moments import rank
-from chatledger.adoption.notation import NotJson, read_json
-from chatledger.dialects.sqlite_foreign import ForeignFile
+from chatledger.adoption.json_values import NotJson, read_json
+from chatledger.adoption.timestamps import rank
+from chatledger.dialects.foreign_file import ForeignFile
 from chatledger.errors import AdoptionFailed
 
 #: What became of a row: its content is in sessions and messages; it is kept beside them as metadata or payload; it was

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select, update
 
-from chatledger.adoption.forms import MARK, digest, origin
+from chatledger.adoption.json_values import is_clean
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.notation import is_clean
-from chatledger.adoption.records import OldSession
+from chatledger.adoption.source_rows import OldSession
+from chatledger.adoption.to_new_message import MARK, digest, origin
 from chatledger.enums import Status
 from chatledger.errors import AdoptionFailed
 from chatledger.models import Message as MessageRow

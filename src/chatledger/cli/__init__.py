@@ -14,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     What goes wrong is one line on standard error, never a traceback.
     """
     from chatledger.cli.application import app  # noqa: PLC0415 - `import chatledger.cli` costs nothing
-    from chatledger.cli.failures import process  # noqa: PLC0415
+    from chatledger.cli.errors import process  # noqa: PLC0415
 
     with process():
         raise SystemExit(

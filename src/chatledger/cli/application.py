@@ -10,12 +10,12 @@ import typer
 from typer.main import get_command
 
 from chatledger import __version__
-from chatledger.cli.failures import Commands
+from chatledger.cli.errors import Commands
 
 _TALK = "Conversations"
 _LIFE = "Lifecycle"
 _SAID = "Observations"
-_WORK = "ServiceContext"
+_WORK = "Work"
 _FILES = "Files"
 _TRIALS = "Experiments"
 _SYSTEM = "The database"
@@ -41,7 +41,7 @@ _ENTRIES = {
     "stats": _Entry("stats", "stats", _TALK),
     "fork": _Entry("sessions", "fork", _TALK),
     "delete": _Entry("sessions", "delete", _TALK),
-    "annotate": _Entry("annotating", "annotate", _SAID),
+    "annotate": _Entry("annotations", "annotate", _SAID),
     "pause": _Entry("lifecycle", "pause", _LIFE),
     "resume": _Entry("lifecycle", "resume", _LIFE),
     "archive": _Entry("lifecycle", "archive", _LIFE),
@@ -54,10 +54,10 @@ _ENTRIES = {
     "erase-user": _Entry("retention", "erase_user", _LIFE),
     "cleanup": _Entry("cleanup", "cleanup", _LIFE),
     "audit": _Entry("audit", "audit", _LIFE),
-    "import": _Entry("importing", "import_", _FILES),
-    "adopt": _Entry("adopting", "adopt", _FILES),
-    "export": _Entry("exporting", "export", _FILES),
-    "report": _Entry("reporting", "report", _FILES),
+    "import": _Entry("import_files", "import_", _FILES),
+    "adopt": _Entry("adopt", "adopt", _FILES),
+    "export": _Entry("export", "export", _FILES),
+    "report": _Entry("report", "report", _FILES),
     # The names that scripts around older chat stores call; not shown.
     "chat-init": _Entry("sessions", "create", None),
     "chat-history": _Entry("messages", "history", None),
@@ -67,11 +67,11 @@ _ENTRIES = {
     "metadata": _Entry("metadata", "app", _TALK),
     "project": _Entry("projects", "app", _SYSTEM),
     "model": _Entry("models", "app", _SYSTEM),
-    "annotation": _Entry("annotating", "app", _SAID),
+    "annotation": _Entry("annotations", "app", _SAID),
     "metric": _Entry("metrics", "app", _SAID),
     "snapshot": _Entry("snapshots", "app", _LIFE),
-    "timeouts": _Entry("sweeping", "app", _LIFE),
-    "compare": _Entry("comparing_live", "app", _TRIALS),
+    "timeouts": _Entry("sweep", "app", _LIFE),
+    "compare": _Entry("comparison_runs", "app", _TRIALS),
     "workflow": _Entry("workflows", "app", _WORK),
     "batch": _Entry("batch", "app", _TALK),
 }

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from chatledger.cli.documents import encoded, write_document
-from chatledger.cli.opening import opened_for
+from chatledger.cli.json_output import encoded, write_document
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import AsJson, Cursor, Database, Owner, Since, Until
-from chatledger.cli.screen import Column, Screen, when
+from chatledger.cli.output import Column, Screen, when
 from chatledger.schemas import AuditEntry
 
 

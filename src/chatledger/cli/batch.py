@@ -12,14 +12,14 @@ from typing import Annotated, Any
 import typer
 
 from chatledger.cli.batch_items import ItemFormat, add_from
+from chatledger.cli.batch_progress import show_jobs, show_progress
 from chatledger.cli.batch_run import run
-from chatledger.cli.batch_showing import show_jobs, show_progress
-from chatledger.cli.documents import encoded, write_document, write_line
-from chatledger.cli.durations import age, duration
-from chatledger.cli.exporting import writing
-from chatledger.cli.opening import opened_for
+from chatledger.cli.duration import age, duration
+from chatledger.cli.export import writing
+from chatledger.cli.json_output import encoded, write_document, write_line
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import AsJson, Cursor, Database, Overwrite, Owner, Yes
-from chatledger.cli.screen import Screen, counted
+from chatledger.cli.output import Screen, counted
 from chatledger.enums import ItemStatus
 from chatledger.errors import InvalidInput
 from chatledger.schemas import BatchItem, BatchJob
@@ -50,7 +50,7 @@ def create(
         timedelta, typer.Option(metavar="LENGTH", parser=age, help="Before the second attempt wait up to so long.")
     ] = "1s",  # type: ignore[assignment]  # parsed, as if it were typed
     max_running: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="ServiceContext on so many at once, over all workers.")
+        int | None, typer.Option(min=1, metavar="N", help="Work on so many at once, over all workers.")
     ] = None,
     time_limit: Annotated[
         timedelta | None, typer.Option(metavar="LENGTH", parser=duration, help="What one attempt may take.")

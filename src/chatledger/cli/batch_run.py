@@ -12,20 +12,20 @@ from typing import Annotated, Any
 
 import typer
 
-from chatledger.batch_steps import Retry
-from chatledger.cli.bars import bar
-from chatledger.cli.batch_showing import said, show_progress
-from chatledger.cli.documents import write_document
-from chatledger.cli.durations import duration
-from chatledger.cli.failures import FAILED, INTERRUPTED, report
-from chatledger.cli.opening import opened_for
+from chatledger.cli.batch_progress import said, show_progress
+from chatledger.cli.duration import duration
+from chatledger.cli.errors import FAILED, INTERRUPTED, report
+from chatledger.cli.json_output import write_document
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import AsJson, Database, Owner
+from chatledger.cli.output import Screen
+from chatledger.cli.progress_bar import bar
 from chatledger.cli.responder import Responder, ResponderFailed, responder_of
-from chatledger.cli.screen import Screen
-from chatledger.cli.sweeping import until_told
+from chatledger.cli.sweep import until_told
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput
-from chatledger.schemas import BatchItem, BatchJob, BatchProgress, BatchResult, Message, NewMessage
+from chatledger.execution.batches.outcomes import BatchResult, Retry
+from chatledger.schemas import BatchItem, BatchJob, BatchProgress, Message, NewMessage
 from chatledger.schemas.message import new_message
 from chatledger.unit_of_work import UnitOfWork
 

@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-from chatledger.cli import retention, sweeping
-from chatledger.cli.documents import write_document
-from chatledger.cli.durations import age
-from chatledger.cli.notifying import NotifyExec, notifier
-from chatledger.cli.opening import opened_for
+from chatledger.cli import retention, sweep
+from chatledger.cli.duration import age
+from chatledger.cli.json_output import write_document
+from chatledger.cli.notify import NotifyExec, notifier
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import Actor, AsJson, Database, Owner, Reason, Rehearse
+from chatledger.cli.output import Screen, counted
 from chatledger.cli.progress import Show, counting
-from chatledger.cli.screen import Screen, counted
 from chatledger.clock import utc_now
 from chatledger.enums import Status, SweepAction
-from chatledger.housekeeping import Housekeeping
+from chatledger.ledger.user_ledger import UserLedger
 from chatledger.schemas import PurgeReport, SweepReport
 
 #: Sessions that are expired in one transaction.
@@ -70,7 +70,7 @@ def cleanup(
     purged: PurgeReport | None = None
     with opened_for(db, user) as ledger, counting("cleaning up") as so_far:
         swept = ledger.sweep(
-            now=now, dry_run=dry_run, send=send, actor=actor, progress=lambda done: so_far(sweeping.summary(done))
+            now=now, dry_run=dry_run, send=send, actor=actor, progress=lambda done: so_far(sweep.summary(done))
         )
         if max_age_hours is not None:
             if dry_run:
@@ -86,11 +86,11 @@ def cleanup(
         write_document({"now": now, "dry_run": dry_run, "swept": swept, "expired": expired, "purged": purged})
     else:
         Screen().line(_summary(swept, expired, purged))
-    sweeping.tell_failures(swept)
+    sweep.tell_failures(swept)
 
 
 def _expire(
-    ledger: Housekeeping, hours: float, now: datetime, *, actor: str | None, reason: str | None, so_far: Show
+    ledger: UserLedger, hours: float, now: datetime, *, actor: str | None, reason: str | None, so_far: Show
 ) -> int:
     """Expire in batches, until there is nothing more to expire."""
     total = 0
@@ -102,7 +102,7 @@ def _expire(
     return total
 
 
-def _would_expire(ledger: Housekeeping, hours: float, now: datetime) -> int:
+def _would_expire(ledger: UserLedger, hours: float, now: datetime) -> int:
     """How many there would be left to expire after the sweep, which archives some of them before."""
     with ledger.read() as uow:
         overdue = uow.sessions.expire_older_than(hours, now=now, dry_run=True)
@@ -115,7 +115,7 @@ def _would_expire(ledger: Housekeeping, hours: float, now: datetime) -> int:
 
 
 def _summary(swept: SweepReport, expired: int | None, purged: PurgeReport | None) -> str:
-    parts = [sweeping.summary(swept)]
+    parts = [sweep.summary(swept)]
     if expired is not None:
         parts.append(f"{'would expire' if swept.dry_run else 'expired'} {counted(expired, 'session')}")
     if purged is not None:

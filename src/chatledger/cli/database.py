@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from chatledger import migrate as migrations
-from chatledger.cli import integrity, safekeeping, upkeep
-from chatledger.cli.documents import write_document
-from chatledger.cli.opening import file_of, opened, place_of, url_of
+from chatledger.cli import backup, integrity, maintenance
+from chatledger.cli.json_output import write_document
+from chatledger.cli.open_ledger import file_of, opened, place_of, url_of
 from chatledger.cli.options import AsJson, Database
-from chatledger.cli.screen import Screen, sized
+from chatledger.cli.output import Screen, sized
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.migrate import HEAD
 
@@ -94,11 +94,11 @@ def info(db: Database = None, as_json: AsJson = False) -> None:
 _OF_BYTES = {"bytes", "tables", "indexes", "file"}
 
 
-app.command()(safekeeping.backup)
-app.command()(safekeeping.restore)
-app.command()(safekeeping.copy)
-app.command()(upkeep.maintain)
-app.command()(upkeep.health)
+app.command()(backup.backup)
+app.command()(backup.restore)
+app.command()(backup.copy)
+app.command()(maintenance.maintain)
+app.command()(maintenance.health)
 
 
 def _show_facts(screen: Screen, facts: Mapping[str, Any]) -> None:

@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
-from chatledger.cli import exporting, messages, search, sessions
+from chatledger.cli import export, messages, search, sessions
 from chatledger.cli.demo_conversations import CONVERSATIONS, FORK, MARK, TRIP, Conversation
-from chatledger.cli.failures import fail
-from chatledger.cli.opening import opened
-from chatledger.cli.screen import Screen, counted
+from chatledger.cli.errors import fail
+from chatledger.cli.open_ledger import opened
+from chatledger.cli.output import Screen, counted
 from chatledger.exchange.formats import ExportFormat
-from chatledger.ledger import Ledger
+from chatledger.ledger.ledger import Ledger
 from chatledger.unit_of_work import UnitOfWork
 
 
@@ -115,7 +115,7 @@ def _export(screen: Screen, ledger: Ledger, path: Path) -> None:
 
     _step(screen, "5. Export")
     for format_, target in _targets(path).items():
-        with exporting.writing(target, force=True) as out:
+        with export.writing(target, force=True) as out:
             done = export_sessions(ledger, out, format=format_, project_id="demo")
         screen.line(f"{target}: {counted(done.sessions, 'session')}, {counted(done.messages, 'message')}")
 

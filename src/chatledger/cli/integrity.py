@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from chatledger.cli.documents import write_document
-from chatledger.cli.failures import FAILED, fail
-from chatledger.cli.opening import opened
+from chatledger.cli.errors import FAILED, fail
+from chatledger.cli.json_output import write_document
+from chatledger.cli.open_ledger import opened
 from chatledger.cli.options import AsJson, Database, Yes
-from chatledger.cli.screen import Screen, counted
+from chatledger.cli.output import Screen, counted
 from chatledger.enums import Orphans, Severity
 from chatledger.schemas import IntegrityReport, RepairReport
 

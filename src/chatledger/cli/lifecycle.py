@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from chatledger.cli.documents import write_document
-from chatledger.cli.opening import opened_for
+from chatledger.cli.json_output import write_document
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import Actor, AsJson, Database, Owner, Reason, SessionId
-from chatledger.cli.screen import Screen
+from chatledger.cli.output import Screen
 from chatledger.schemas import Session
 from chatledger.unit_of_work import UnitOfWork
 

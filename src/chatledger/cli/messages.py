@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from chatledger.cli.documents import encoded, write_document, write_line
-from chatledger.cli.opening import opened_for
+from chatledger.cli.json_output import encoded, write_document, write_line
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import AsJson, Database, Metadata, Owner, SessionId, json_value, pairs
-from chatledger.cli.screen import Screen, counted, money, when
+from chatledger.cli.output import Screen, counted, money, when
 from chatledger.cli.sessions import status_of
 from chatledger.enums import Outcome, Role
 from chatledger.errors import InvalidInput

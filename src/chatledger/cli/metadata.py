@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from chatledger.cli.documents import encoded, write_document
-from chatledger.cli.opening import opened_for
+from chatledger.cli.json_output import encoded, write_document
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import AsJson, Database, Owner, SessionId, json_or_text
-from chatledger.cli.screen import Screen
+from chatledger.cli.output import Screen
 from chatledger.errors import MetadataNotFound
 
 app = typer.Typer(no_args_is_help=True, help="Values under keys, on a session.")

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
-from chatledger.cli.documents import write_document
-from chatledger.cli.durations import age
-from chatledger.cli.failures import fail
-from chatledger.cli.opening import opened_for
+from chatledger.cli.duration import age
+from chatledger.cli.errors import fail
+from chatledger.cli.json_output import write_document
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import (
     AsJson,
     Cursor,
@@ -30,7 +30,7 @@ from chatledger.cli.options import (
     moment,
     pairs,
 )
-from chatledger.cli.screen import Column, Screen, counted, when
+from chatledger.cli.output import Column, Screen, counted, when
 from chatledger.errors import InvalidInput
 
 #: A field of one of many, as `record_many` names it.

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from chatledger.cli.documents import amount, write_document
-from chatledger.cli.failures import FAILED, report
-from chatledger.cli.opening import opened, opened_for
+from chatledger.cli.errors import FAILED, report
+from chatledger.cli.json_output import amount, write_document
+from chatledger.cli.open_ledger import opened, opened_for
 from chatledger.cli.options import (
     Actor,
     AsJson,
@@ -27,9 +27,9 @@ from chatledger.cli.options import (
     moment,
     pairs,
 )
+from chatledger.cli.output import Column, Screen, counted, when
 from chatledger.cli.progress import counting
 from chatledger.cli.projects import Archived, Limit, dated
-from chatledger.cli.screen import Column, Screen, counted, when
 from chatledger.schemas import Model, Price, PriceListReport, RepriceReport
 
 app = typer.Typer(no_args_is_help=True, help="Language models and their prices.")
@@ -209,7 +209,7 @@ def import_prices(
     Columns are model_id, input, output, cached_input, reasoning (dollars per million tokens), effective_from, provider
     and context_window. Rows that are wrong are named; the others are taken. The same list twice changes nothing.
     """
-    from chatledger.exchange.price_lists import read_prices  # noqa: PLC0415 - the readers are needed here only
+    from chatledger.exchange.readers.price_lists import read_prices  # noqa: PLC0415 - the readers are needed here only
 
     rows = read_prices(file)
     with opened(db) as ledger:

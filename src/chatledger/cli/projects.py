@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from chatledger.cli.documents import write_document
-from chatledger.cli.opening import opened_for
+from chatledger.cli.json_output import write_document
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import AsJson, Cursor, Database, Metadata, Owner, pairs
-from chatledger.cli.screen import Column, Screen, when
+from chatledger.cli.output import Column, Screen, when
 from chatledger.schemas import Project
 
 app = typer.Typer(no_args_is_help=True, help="Names under which sessions are gathered.")

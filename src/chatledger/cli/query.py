@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from chatledger.cli.documents import write_document
-from chatledger.cli.failures import FAILED, INTERRUPTED, report
+from chatledger.cli.errors import FAILED, INTERRUPTED, report
+from chatledger.cli.json_output import write_document
 from chatledger.cli.messages import standard_input
-from chatledger.cli.opening import opened_for
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import AsJson, Database
+from chatledger.cli.output import Screen
 from chatledger.cli.responder import Responder, ResponderFailed, Show, responder_of
-from chatledger.cli.screen import Screen
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Message, NewMessage, Session

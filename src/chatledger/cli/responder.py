@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from chatledger.cli.documents import encoded
+from chatledger.cli.json_output import encoded
 from chatledger.cli.messages import without_break
 from chatledger.cli.options import words
 from chatledger.enums import Role

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from chatledger.cli.documents import write_document
-from chatledger.cli.durations import age
-from chatledger.cli.failures import FAILED, fail, report
-from chatledger.cli.opening import opened, opened_for
+from chatledger.cli.duration import age
+from chatledger.cli.errors import FAILED, fail, report
+from chatledger.cli.json_output import write_document
+from chatledger.cli.open_ledger import opened, opened_for
 from chatledger.cli.options import Actor, AsJson, Database, Owner, Reason, Rehearse, Yes
+from chatledger.cli.output import Screen, counted, money
 from chatledger.cli.progress import counting
-from chatledger.cli.screen import Screen, counted, money
 from chatledger.enums import Status
 from chatledger.schemas import ErasureReceipt, PurgeReport
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from chatledger.cli.documents import write_document
-from chatledger.cli.opening import opened_for
+from chatledger.cli.json_output import write_document
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import AsJson, Cursor, Database, IncludeCopies, Owner, Project, Since, Until
-from chatledger.cli.screen import Part, Screen, counted, when
+from chatledger.cli.output import Part, Screen, counted, when
 from chatledger.enums import Role
 from chatledger.schemas import Page, SearchHit, SessionHit
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from chatledger.cli.documents import write_document
-from chatledger.cli.durations import NewArchiveAfter, NewHard, NewIdle
-from chatledger.cli.failures import fail
-from chatledger.cli.opening import opened_for
+from chatledger.cli.duration import NewArchiveAfter, NewHard, NewIdle
+from chatledger.cli.errors import fail
+from chatledger.cli.json_output import write_document
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import (
     Actor,
     AsJson,
@@ -27,7 +27,7 @@ from chatledger.cli.options import (
     Yes,
     pairs,
 )
-from chatledger.cli.screen import Column, Screen, money, when
+from chatledger.cli.output import Column, Screen, money, when
 from chatledger.enums import Status
 from chatledger.schemas import Session
 

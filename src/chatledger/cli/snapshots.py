@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 from rich.cells import cell_len, set_cell_size
 
-from chatledger.cli.documents import encoded, write_document, write_line
-from chatledger.cli.failures import fail
+from chatledger.cli.errors import fail
+from chatledger.cli.escaping import one_line
+from chatledger.cli.json_output import encoded, write_document, write_line
 from chatledger.cli.messages import show_messages
-from chatledger.cli.neutral import one_line
-from chatledger.cli.opening import opened_for
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import Actor, AsJson, Database, Owner, Reason, SessionId, Yes
-from chatledger.cli.screen import Column, Screen, counted, sized, when
+from chatledger.cli.output import Column, Screen, counted, sized, when
 from chatledger.enums import SnapshotKind
 from chatledger.schemas import Message, Session, Snapshot, SnapshotDiff
 from chatledger.unit_of_work import UnitOfWork

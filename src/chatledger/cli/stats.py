@@ -13,11 +13,11 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 
-from chatledger.cli.documents import write_document
-from chatledger.cli.neutral import one_line
-from chatledger.cli.opening import opened_for
+from chatledger.cli.escaping import one_line
+from chatledger.cli.json_output import write_document
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import AsJson, Database, IncludeCopies, ModelFilter, Owner, Project, Since, Until
-from chatledger.cli.screen import Column, Screen, counted, money
+from chatledger.cli.output import Column, Screen, counted, money
 from chatledger.schemas import Activity, ContextUse, Latency, Usage, UsageComparison, UsageOf, UsagePeriod
 from chatledger.services.statistics.service import Statistics
 from chatledger.unit_of_work import UnitOfWork

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from chatledger.cli.documents import write_document
-from chatledger.cli.durations import NONE, ArchiveAfter, Hard, Idle, WarnBefore, age, spelled
-from chatledger.cli.opening import opened_for
+from chatledger.cli.duration import NONE, ArchiveAfter, Hard, Idle, WarnBefore, age, spelled
+from chatledger.cli.json_output import write_document
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import Actor, AsJson, Database, Owner
-from chatledger.cli.screen import Column, Screen, when
+from chatledger.cli.output import Column, Screen, when
 from chatledger.errors import NotFound
 from chatledger.schemas import Due, Timeout, TimeoutDefault, TimeoutReport
 from chatledger.schemas.session import KEEP, Keep

@@ -8,21 +8,21 @@ from typing import Annotated
 
 import typer
 
-from chatledger.cli.bars import bar
-from chatledger.cli.documents import encoded, write_document
-from chatledger.cli.failures import FAILED, INTERRUPTED, report
-from chatledger.cli.opening import opened_for
+from chatledger.cli.errors import FAILED, INTERRUPTED, report
+from chatledger.cli.json_output import encoded, write_document
+from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.options import AsJson, Database, Owner, json_value
+from chatledger.cli.output import Column, Screen, when
+from chatledger.cli.progress_bar import bar
 from chatledger.cli.responder import responder_of
-from chatledger.cli.screen import Column, Screen, when
-from chatledger.cli.sweeping import until_told
-from chatledger.cli.workflow_showing import StepsShown
+from chatledger.cli.sweep import until_told
+from chatledger.cli.workflow_progress import StepsShown
 from chatledger.enums import ExecutionState
 from chatledger.errors import InvalidInput, NotFound
+from chatledger.execution.workflows.actions import Responder
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.transactions import Transactions
 from chatledger.workflows import Runner, drawn, mermaid, read_definition
-from chatledger.workflows.actions import Responder
 
 app = typer.Typer(no_args_is_help=True, help="Steps that hang on one another: defined, executed, resumed.")
 

@@ -50,11 +50,11 @@ def dialect_of(name: str) -> Dialect:
         InvalidInput: no such database is supported.
     """
     if name == "sqlite":
-        from chatledger.dialects.sqlite import SQLite  # noqa: PLC0415 - only the database in use is loaded
+        from chatledger.dialects.sqlite.dialect import SQLite  # noqa: PLC0415 - only the database in use is loaded
 
         return SQLite()
     if name in ("postgresql", "postgres"):
-        from chatledger.dialects.postgresql import PostgreSQL  # noqa: PLC0415
+        from chatledger.dialects.postgresql.dialect import PostgreSQL  # noqa: PLC0415
 
         return PostgreSQL()
     raise InvalidInput("url", f"{name} is not supported: use sqlite:///… or postgresql://…")

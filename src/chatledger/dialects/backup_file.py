@@ -24,8 +24,8 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
 from chatledger.dialects.base import original
-from chatledger.dialects.sqlite_connection import manual_transactions
-from chatledger.dialects.sqlite_file import inspect_file, is_open_here
+from chatledger.dialects.sqlite.connection import manual_transactions
+from chatledger.dialects.sqlite.file import inspect_file, is_open_in_this_task
 from chatledger.errors import Busy, ChatledgerError, Conflict, CorruptDatabase, OutOfSpace, ReadOnly, Unavailable
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "flush",
     "has_log",
     "inspect_file",
-    "is_open_here",
+    "is_open_in_this_task",
     "make_single",
     "part_of",
     "put",
@@ -95,7 +95,7 @@ def fetch(source: Path, target: Path, told: Callable[[int, int], object]) -> str
                 f"{name!r} is a ledger in use, or was left by a crash: {beside.name!r} holds what was committed last;"
                 f" make a backup of it with `chatledger db backup --db {name}`"
             )
-    if is_open_here(source):
+    if is_open_in_this_task(source):
         raise Busy(f"{name!r} is open in this program: make a backup of it, and restore that")
     found = sha256()
     try:
@@ -217,7 +217,7 @@ def _locked(path: Path) -> Iterator[None]:
     """Hold SQLite's own locks of a file that SQLite cannot read."""
     import fcntl  # noqa: PLC0415 - POSIX alone has it, and the rest of this file serves elsewhere too
 
-    if is_open_here(path):
+    if is_open_in_this_task(path):
         raise Busy(_IN_USE.format(name=str(path)))
     descriptor = os.open(path, os.O_RDWR)
     try:

@@ -14,10 +14,10 @@ from sqlalchemy import exc as sa
 from sqlalchemy.engine import URL
 
 from chatledger import errors
-from chatledger.dialects.custody import Custody
-from chatledger.dialects.fulltext import FullText
-from chatledger.dialects.gate import NoQueue, Places
+from chatledger.dialects.full_text import FullText
 from chatledger.dialects.integrity import Integrity
+from chatledger.dialects.maintenance import Custody
+from chatledger.dialects.writer_queue import NoQueue, Places
 from chatledger.settings import Settings
 
 #: How a transaction of ours begins. `migrate` is a writer that may change tables.

@@ -14,7 +14,7 @@ import weakref
 
 from sqlalchemy import Engine, Pool
 
-from chatledger.dialects.gate import close_gates, open_gates
+from chatledger.dialects.writer_queue import close_gates, open_gates
 
 _files: weakref.WeakSet[Engine] = weakref.WeakSet()
 _servers: weakref.WeakSet[Engine] = weakref.WeakSet()

@@ -7,14 +7,14 @@
 Both hold a bounded number of messages, however many there are.
 """
 
-from chatledger.exchange.exporting import export_sessions
+from chatledger.exchange.exporter import export_sessions
 from chatledger.exchange.formats import ExportFormat, Format, TableFormat, TableOf
-from chatledger.exchange.importing import OnConflict, import_file
-from chatledger.exchange.openai import from_openai, to_openai
-from chatledger.exchange.price_lists import read_prices
+from chatledger.exchange.importer import OnConflict, import_file
+from chatledger.exchange.readers.openai import from_openai, to_openai
+from chatledger.exchange.readers.price_lists import read_prices
+from chatledger.exchange.readers.sharegpt import from_sharegpt, to_sharegpt
 from chatledger.exchange.report import ExportReport, Failure, ImportReport, Progress
-from chatledger.exchange.sharegpt import from_sharegpt, to_sharegpt
-from chatledger.exchange.tables import export_table
+from chatledger.exchange.writers.tables import export_table
 
 __all__ = [
     "ExportFormat",

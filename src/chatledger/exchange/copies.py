@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from chatledger.errors import InvalidInput
-from chatledger.exchange.conversation import Turn
+from chatledger.exchange.readers.conversation import Turn
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.message import CopiedMessage
 from chatledger.schemas.stored import to_row

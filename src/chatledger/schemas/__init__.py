@@ -9,7 +9,16 @@ from chatledger._lazy import lazy_names
 
 if TYPE_CHECKING:
     from chatledger.schemas.audit import AuditEntry
-    from chatledger.schemas.batch import BatchItem, BatchJob, BatchProgress, BatchResult, NewBatch, NewBatchItem
+    from chatledger.schemas.backup import (
+        BackupReport,
+        CopyReport,
+        Health,
+        MaintenanceReport,
+        Problem,
+        RestoreReport,
+        UpkeepStep,
+    )
+    from chatledger.schemas.batch import BatchItem, BatchJob, BatchProgress, NewBatch, NewBatchItem
     from chatledger.schemas.comparison import ComparisonGroup, ComparisonResult, ComparisonSession, NewComparisonResult
     from chatledger.schemas.comparison_summary import (
         Agreement,
@@ -37,15 +46,6 @@ if TYPE_CHECKING:
     from chatledger.schemas.page import Page
     from chatledger.schemas.registry import Model, Price, PriceListReport, PriceProblem, Project, RepriceReport
     from chatledger.schemas.retention import ErasureReceipt, PurgeReport
-    from chatledger.schemas.safekeeping import (
-        BackupReport,
-        CopyReport,
-        Health,
-        MaintenanceReport,
-        Problem,
-        RestoreReport,
-        UpkeepStep,
-    )
     from chatledger.schemas.search import SearchHit, SessionHit
     from chatledger.schemas.session import NewSession, Session
     from chatledger.schemas.snapshot import Snapshot, SnapshotDiff
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 #: The modules, and what each of them has.
 _HOMES = {
     "audit": ("AuditEntry",),
-    "batch": ("BatchItem", "BatchJob", "BatchProgress", "BatchResult", "NewBatch", "NewBatchItem"),
+    "batch": ("BatchItem", "BatchJob", "BatchProgress", "NewBatch", "NewBatchItem"),
     "comparison": ("ComparisonGroup", "ComparisonResult", "ComparisonSession", "NewComparisonResult"),
     "comparison_summary": (
         "Agreement",
@@ -93,7 +93,7 @@ _HOMES = {
     "page": ("Page",),
     "registry": ("Model", "Price", "PriceListReport", "PriceProblem", "Project", "RepriceReport"),
     "retention": ("ErasureReceipt", "PurgeReport"),
-    "safekeeping": (
+    "backup": (
         "BackupReport",
         "CopyReport",
         "Health",
@@ -130,7 +130,6 @@ __all__ = [
     "BatchItem",
     "BatchJob",
     "BatchProgress",
-    "BatchResult",
     "ComparisonGroup",
     "ComparisonResult",
     "ComparisonSession",

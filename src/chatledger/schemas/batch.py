@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from chatledger.enums import BatchStatus, ItemStatus
 from chatledger.schemas.fields import Duration, Identifier, Input, Name, Record, Text, no_flag
-
-if TYPE_CHECKING:
-    from chatledger.unit_of_work import UnitOfWork
 
 #: Bounds of a priority; the negation of each fits as well.
 MOST_URGENT = 1_000_000_000
@@ -127,15 +122,3 @@ class BatchProgress(Record):
     def finished(self) -> bool:
         """Whether nothing is left to do. A cancelled job is finished when no item is being worked on."""
         return self.running == 0 if self.status is BatchStatus.CANCELLED else self.left == 0
-
-
-@dataclass(frozen=True)
-class BatchResult:
-    """What a worker may return in place of a bare JSON value, to record more than that.
-
-    `record` is called with the unit of work in which the item is completed: what it writes is committed with the result,
-    once, or not at all. It may be called again when the database was busy. It returns the id of a session, or None.
-    """
-
-    value: Any = None
-    record: Callable[[UnitOfWork], str | None] | None = None

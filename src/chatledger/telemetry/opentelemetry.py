@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from chatledger.errors import MissingExtra
-from chatledger.ledger import Ledger
+from chatledger.ledger.ledger import Ledger
 from chatledger.observers import Observer
 from chatledger.schemas.fields import flags
 from chatledger.telemetry import BOUNDS

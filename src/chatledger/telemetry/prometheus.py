@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from chatledger.errors import Conflict, MissingExtra
-from chatledger.ledger import Ledger
+from chatledger.ledger.ledger import Ledger
 from chatledger.observers import Observer
 from chatledger.schemas.fields import flags
 from chatledger.telemetry import BOUNDS

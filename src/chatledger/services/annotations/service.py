@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from sqlalchemy import delete, func, select, update
 
 from chatledger.dialects.encoding import encode_json
-from chatledger.dialects.fulltext import parse
+from chatledger.dialects.full_text import parse
 from chatledger.errors import AnnotationNotFound, InvalidInput
 from chatledger.schemas import Annotation, AnnotationHit, AnnotationSummary, LabelSummary, NewAnnotation, Page
 from chatledger.schemas.fields import identifier, validated

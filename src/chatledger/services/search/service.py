@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select, text
 
-from chatledger.dialects.fulltext import CANDIDATES, LIVE, Query, Scope, parse
+from chatledger.dialects.full_text import CANDIDATES, LIVE, Query, Scope, parse
 from chatledger.dialects.types import Timestamp
 from chatledger.enums import Role
 from chatledger.errors import CorruptDatabase, InvalidInput

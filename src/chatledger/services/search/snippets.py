@@ -12,7 +12,7 @@ import unicodedata
 from functools import cache, lru_cache
 from typing import Any
 
-from chatledger.dialects.fulltext import Query, Term, split_words
+from chatledger.dialects.full_text import Query, Term, split_words
 from chatledger.dialects.segmentation import UNSPACED, UNSPACED_MARKS
 
 #: Characters of text in a snippet, about.

@@ -20,10 +20,10 @@ from sqlalchemy import ColumnElement, func, null, select, type_coerce
 from chatledger.dialects.constructs import json_list, minute_of, quarter_of
 from chatledger.dialects.types import Identifier
 from chatledger.services.base import ServiceContext
-from chatledger.services.integrity.usage import usage
 from chatledger.services.rows import messages, sessions
 from chatledger.services.statistics.calendar import Folding, quarter
 from chatledger.services.statistics.filters import By, Chosen, times_of
+from chatledger.services.statistics.measures import usage
 
 
 class Ranks(NamedTuple):

@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, literal, null, s
 from chatledger.dialects.constructs import quarter_of
 from chatledger.dialects.types import Identifier, Whole, dollars
 from chatledger.services.base import ServiceContext
-from chatledger.services.integrity.usage import MEASURES, measures_of_message, usage
 from chatledger.services.rows import messages
 from chatledger.services.statistics.calendar import moment_of, quarter
 from chatledger.services.statistics.filters import By, Chosen, at, key_of
+from chatledger.services.statistics.measures import MEASURES, measures_of_message, usage
 
 
 class Fold(Protocol):

@@ -1,0 +1,67 @@
+"""From a thread to a task: a function runs in a thread, and the task that wants its result awaits it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+# What came of a call: its value, or the error that it raised. (A future refuses to hold a StopIteration.)
+Answer = asyncio.Future[tuple[R, BaseException | None]]
+
+
+def call_in_thread(function: Callable[[], R], name: str = "chatledger") -> Answer[R]:
+    """Call a function in a new thread. The future is answered with what came of it, whatever that is."""
+    answer: Answer[R] = asyncio.get_running_loop().create_future()
+    threading.Thread(target=lambda: answering(answer, function), name=name, daemon=True).start()
+    return answer
+
+
+async def result_of(answer: Answer[R], cancelled: Callable[[], object] | None = None) -> R:
+    """What came of a call, waited for even when cancelled meanwhile, which `cancelled` is called for."""
+    outcome, error = await uncancelled(answer, cancelled)
+    if error is not None:
+        raise error
+    return outcome
+
+
+async def uncancelled(
+    answer: Answer[R], cancelled: Callable[[], object] | None = None
+) -> tuple[R, BaseException | None]:
+    """Wait for an answer even when cancelled meanwhile; the cancellation is raised once it is there."""
+    cancellation: asyncio.CancelledError | None = None
+    while not answer.done():
+        try:
+            await asyncio.shield(answer)
+        except asyncio.CancelledError as error:
+            cancellation = error
+            if cancelled is not None:
+                cancelled()
+    if cancellation is not None:
+        raise cancellation
+    return answer.result()
+
+
+def tell(answer: Answer[Any], outcome: Any, error: BaseException | None) -> None:
+    """Answer a future from a thread, on whichever loop it belongs to, if anybody still waits."""
+
+    def settle() -> None:
+        if not answer.done():
+            answer.set_result((outcome, error))
+
+    with suppress(RuntimeError):  # the loop is closed: nobody waits
+        answer.get_loop().call_soon_threadsafe(settle)
+
+
+def answering(answer: Answer[R], function: Callable[[], R]) -> None:
+    """In a thread: call a function and tell what came of it."""
+    try:
+        outcome = function()
+    except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+        tell(answer, None, error)
+    else:
+        tell(answer, outcome, None)

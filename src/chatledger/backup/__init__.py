@@ -1,0 +1,1 @@
+"""Backup, restore, copy, maintenance and health of a whole ledger."""

@@ -1,0 +1,162 @@
+"""How a ledger is, told at once and without raising."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from chatledger import migrate as migrations
+from chatledger.backup.counts import oldest_check
+from chatledger.database import Database
+from chatledger.dialects.base import State
+from chatledger.dialects.maintenance import Vitals
+from chatledger.errors import ChatledgerError, LedgerClosed, SchemaError
+from chatledger.schemas import Health, Problem
+from chatledger.settings import MIB
+
+#: When each figure is a problem: `Ledger.health` says what they are.
+TIMEOUT = 2.0
+POOL_SHARE = 0.9
+WAL_BYTES = 256 * MIB
+DISK_FREE_BYTES = 256 * MIB
+SWEEP_LAG = 3600.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Beyond which a figure is a problem."""
+
+    timeout: float
+    pool_share: float
+    wal_bytes: int
+    disk_free_bytes: int
+    sweep_lag: float
+
+
+@dataclass
+class _Seen:
+    """What the database answered, as far as it did."""
+
+    state: State | None = None
+    vitals: Vitals = field(default_factory=Vitals)
+    sweep_lag: float = 0.0
+    failure: str | None = None
+
+
+#: Questions that have not been answered yet: a ledger whose database hangs has one, not one for each time it is asked.
+_asking: weakref.WeakKeyDictionary[Database, threading.Thread] = weakref.WeakKeyDictionary()
+
+
+def look(database: Database, pool: dict[str, int], limits: Limits) -> Health:
+    """`Ledger.health`."""
+    began = time.perf_counter()
+    seen, answered = _Seen(), False
+    # A pool of one (a ledger in memory, a command's) is often in use: it is waited for.
+    full = pool.get("max", 0) > 1 and pool["in_use"] >= pool["max"]
+    if database.is_closed:
+        problems = [Problem(kind="closed", message="the ledger is closed: open a new one")]
+    elif full:
+        problems = []  # the question would need a connection, too
+    else:
+        answered = _ask(database, seen, limits.timeout)
+        problems = list(_problems(seen, limits, answered=answered))
+    if pool.get("max", 0) > 1 and pool["in_use"] >= limits.pool_share * pool["max"]:
+        told = f"{pool['in_use']} of {pool['max']} connections are in use: close units of work sooner"
+        problems.append(Problem(kind="pool", message=told))
+    reachable = answered and seen.failure is None
+    return Health(
+        reachable=reachable,
+        writable=reachable and seen.vitals.unwritable is None,
+        revision=None if seen.state is None else seen.state.revision,
+        head=migrations.HEAD,
+        pool=pool,
+        wal_bytes=seen.vitals.wal_bytes,
+        disk_free_bytes=seen.vitals.disk_free_bytes,
+        sweep_lag=seen.sweep_lag,
+        problems=tuple(problems),
+        notes=tuple(seen.vitals.notes),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def unopened(error: ChatledgerError) -> Health:
+    """How a ledger is that could not be opened."""
+    kind = (
+        "closed" if isinstance(error, LedgerClosed) else "schema" if isinstance(error, SchemaError) else "unreachable"
+    )
+    return Health(
+        reachable=False,
+        writable=False,
+        revision=getattr(error, "current", None),
+        head=migrations.HEAD,
+        pool={},
+        wal_bytes=None,
+        disk_free_bytes=None,
+        sweep_lag=0.0,
+        problems=(Problem(kind=kind, message=str(error)),),
+        notes=(),
+        seconds=0.0,
+    )
+
+
+def _ask(database: Database, seen: _Seen, timeout: float) -> bool:
+    """Have the database asked in a thread, which may hang as long as it likes; whether the answer came in time."""
+    before = _asking.get(database)
+    if before is not None and before.is_alive():
+        before.join(timeout)
+        if before.is_alive():
+            return False
+    thread = threading.Thread(target=_answer, args=(database, seen), name="chatledger health", daemon=True)
+    _asking[database] = thread
+    thread.start()
+    thread.join(timeout)
+    return not thread.is_alive()
+
+
+def _answer(database: Database, seen: _Seen) -> None:
+    try:
+        with database.translated(), database.engine.connect() as connection:
+            seen.vitals = database.dialect.custody.vitals(connection, database.url)
+            seen.state = database.dialect.state(connection)
+            if seen.state.revision == migrations.HEAD:
+                oldest = oldest_check(connection)
+                if oldest is not None:
+                    seen.sweep_lag = max(0.0, (database.clock() - oldest).total_seconds())
+            connection.rollback()
+    except ChatledgerError as error:
+        seen.failure = str(error)
+    except Exception as error:  # noqa: BLE001 - it never raises; the text of a foreign error may hold anything
+        seen.failure = f"the question failed ({type(error).__name__})"
+
+
+def _problems(seen: _Seen, limits: Limits, *, answered: bool) -> Iterator[Problem]:
+    if not answered:
+        yield Problem(kind="unreachable", message=f"no answer within {limits.timeout:g} s")
+        return
+    if seen.failure is not None:
+        yield Problem(kind="unreachable", message=seen.failure)
+        return
+    vitals = seen.vitals
+    if seen.state is not None:
+        yield from _of_schema(seen.state)
+    if vitals.unwritable is not None:
+        yield Problem(kind="unwritable", message=vitals.unwritable)
+    wal, free, lag = vitals.wal_bytes, vitals.disk_free_bytes, seen.sweep_lag
+    if wal is not None and wal > limits.wal_bytes:
+        told = f"the log has {wal} bytes: somebody reads an old state, or run `chatledger db maintain`"
+        yield Problem(kind="wal", message=told)
+    if free is not None and free < limits.disk_free_bytes:
+        yield Problem(kind="disk", message=f"{free} bytes are free on the disk: make room")
+    if lag > limits.sweep_lag:
+        told = f"a session has been due for {lag:.0f} s: run a sweep, or see why none runs"
+        yield Problem(kind="sweep", message=told)
+
+
+def _of_schema(state: State) -> Iterator[Problem]:
+    try:
+        migrations.require_head(state)
+    except SchemaError as error:
+        yield Problem(kind="schema", message=str(error))

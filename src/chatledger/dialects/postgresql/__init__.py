@@ -1,0 +1,1 @@
+"""PostgreSQL: many writers at once, row locks, several hosts."""

@@ -1,0 +1,1 @@
+"""Readers of conversation files and price lists: one module for each format."""

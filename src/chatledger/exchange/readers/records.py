@@ -1,0 +1,124 @@
+"""Records that hold a list of messages, or the list itself, as conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from chatledger.errors import InvalidInput
+from chatledger.exchange.formats import Format
+from chatledger.exchange.message_format import Notation
+from chatledger.exchange.readers import openai, sharegpt
+from chatledger.exchange.readers.conversation import Conversation, Turn, Unreadable
+from chatledger.exchange.readers.json_file import Piece
+from chatledger.exchange.report import Failure
+from chatledger.schemas import NewMessage
+
+#: Names under which an empty list is a conversation, too.
+_LISTS = ("messages", "conversations", "conversation", "history", "traj", "trajectory", "dialog", "dialogue", "turns")
+_IDS = ("session_id", "conversation_id")
+#: Metadata of a conversation whose record holds several: which of the lists it is.
+LIST_NAME = "messages_field"
+
+_Reader = Callable[[Any, str], NewMessage]
+_FORMATS: dict[Format, tuple[Notation, _Reader]] = {
+    Format.OPENAI: (openai.NOTATION, openai.from_openai),
+    Format.SHAREGPT: (sharegpt.NOTATION, sharegpt.from_sharegpt),
+}
+
+
+def holds(chosen: Format, value: Any) -> bool:
+    """Whether a record is a message of a format, a list of them, or has such a list."""
+    notation, _ = _FORMATS[chosen]
+    return notation.is_turn(value) or bool(_lists(notation, value))
+
+
+def conversations(chosen: Format, pieces: Iterable[Piece]) -> Iterator[Conversation | Failure]:
+    """The conversations of a file in a format.
+
+    When the first record is a message, the records are one conversation, however long. Else each record is one, or as
+    many as it has lists of messages. The record's other fields become metadata of its sessions; `title`, `model`, a
+    time, `system` (ShareGPT) and `session_id` or `conversation_id` also fill the session's own fields.
+    """
+    notation, read = _FORMATS[chosen]
+    pieces = iter(pieces)
+    first = next(pieces, None)
+    if first is None:
+        return
+    pieces = chain((first,), pieces)
+    if _is_turn(notation, first):
+        yield Conversation(record=1, line=first.line, messages=_transcript(read, pieces))
+        return
+    for piece in pieces:
+        try:
+            yield from _record(chosen, piece, piece.value())
+        except InvalidInput as error:
+            yield Failure(record=piece.number, line=piece.line, reason=str(error))
+
+
+def _record(chosen: Format, piece: Piece, record: Any) -> list[Conversation]:
+    notation, read = _FORMATS[chosen]
+    lists = _lists(notation, record)
+    if not lists:
+        raise InvalidInput("record", f"has no list of messages with {notation.speaker!r} and {notation.text!r}")
+    if isinstance(record, list):
+        record = {}
+    metadata = {name: value for name, value in record.items() if name not in lists}
+    fields = openai.model_and_time(record)
+    if isinstance(record.get("title"), str):
+        fields["title"] = record["title"]
+    if chosen is Format.SHAREGPT and metadata.get("system") and isinstance(metadata["system"], str):
+        fields["system_prompt"] = metadata.pop("system")
+    if len(lists) == 1:
+        fields["session_id"] = next((record[name] for name in _IDS if _is_id(record.get(name))), None)
+        return [_conversation(piece, read, *only, fields, metadata) for only in lists.items()]
+    # Which of several lists it was cannot be told from the messages.
+    return [_conversation(piece, read, *one, fields, {**metadata, LIST_NAME: one[0]}) for one in lists.items()]
+
+
+def _conversation(
+    piece: Piece, read: _Reader, name: str, items: list[Any], fields: dict[str, Any], metadata: dict[str, Any]
+) -> Conversation:
+    messages = _turns(piece, read, name, items)
+    return Conversation(piece.number, piece.line, messages, {**fields, "metadata": metadata})
+
+
+def _turns(piece: Piece, read: _Reader, name: str, items: list[Any]) -> Iterator[Turn]:
+    for index, item in enumerate(items):
+        try:
+            message = read(item, f"{name}[{index}]")
+        except InvalidInput as error:
+            raise Unreadable(piece.number, piece.line, error) from None
+        yield Turn(None, message)
+
+
+def _transcript(read: _Reader, pieces: Iterable[Piece]) -> Iterator[Turn]:
+    for piece in pieces:
+        try:
+            message = read(piece.value(), "message")
+        except InvalidInput as error:
+            raise Unreadable(piece.number, piece.line, error) from None
+        yield Turn(piece.line, message)
+
+
+def _is_turn(notation: Notation, piece: Piece) -> bool:
+    try:
+        return notation.is_turn(piece.value()) and not _lists(notation, piece.value())
+    except InvalidInput:
+        return False
+
+
+def _lists(notation: Notation, value: Any) -> dict[str, list[Any]]:
+    """The lists of messages in a record, by name. A list of other things that only begins like one is none."""
+    if isinstance(value, list):
+        return {"messages": value} if value and notation.is_turn(value[0]) else {}
+    if not isinstance(value, dict):
+        return {}
+    filled = {k: v for k, v in value.items() if isinstance(v, list) and v and notation.is_turn(v[0])}
+    empty = {name: value[name] for name in _LISTS if value.get(name) == []}
+    return filled or dict(list(empty.items())[:1])
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)

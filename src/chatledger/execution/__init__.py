@@ -1,0 +1,1 @@
+"""Running the items of batches and the steps of workflows."""

@@ -1,0 +1,1 @@
+"""Running a batch: what comes next, and threads that do it."""

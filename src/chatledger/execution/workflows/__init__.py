@@ -1,0 +1,1 @@
+"""Running workflows: definitions, plans, and runners that execute the steps."""

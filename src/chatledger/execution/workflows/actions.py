@@ -1,0 +1,168 @@
+"""What a step does: a function, a command, or a question to a responder."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from chatledger.clock import utc_now
+from chatledger.enums import Role
+from chatledger.errors import InvalidInput
+from chatledger.execution.workflows.context import StepCancelled, StepContext
+from chatledger.schemas import Message, NewMessage
+from chatledger.schemas.message import new_message
+from chatledger.schemas.workflow import StepDefinition
+
+#: Answers a conversation.
+Responder = Callable[[list[Message]], Any]
+#: Waits for a coroutine.
+Await = Callable[[Coroutine[Any, Any, Any], StepContext], Any]
+
+#: Seconds between two looks at whether a command is still wanted.
+_LOOK = 0.1
+
+
+class StepFailed(Exception):
+    """A command or responder gave nothing that can be used. The text says why."""
+
+
+def awaited(coroutine: Coroutine[Any, Any, Any], _context: StepContext) -> Any:
+    """What a coroutine gives, in an event loop of its own."""
+    return asyncio.run(coroutine)
+
+
+class Actions:
+    """What the steps of an execution do."""
+
+    def __init__(
+        self, functions: Mapping[str, Callable[..., Any]], responder: Responder | None, wait: Await = awaited
+    ) -> None:
+        self._functions = dict(functions)
+        self._responder = responder
+        self._wait = wait
+
+    def require(self, name: str, step: StepDefinition) -> None:
+        """Refuse a step that could not be done, before anything is begun.
+
+        Raises:
+            InvalidInput: its function is not known, or there is no responder.
+        """
+        if step.uses is not None:
+            self._function(step.uses, f"steps.{name}.uses")
+        if step.prompt is not None and self._responder is None:
+            raise InvalidInput(f"steps.{name}.prompt", "needs a responder")
+
+    def do(self, step: StepDefinition, told: Any, context: StepContext) -> Any:
+        """Do one attempt; what it gives."""
+        if step.uses is not None:
+            return self._settled(self._function(step.uses, "uses")(context), context)
+        if step.exec is not None:
+            return _execute(told, context)
+        return self._ask(told, context)
+
+    def _function(self, name: str, field: str) -> Callable[..., Any]:
+        if name in self._functions:
+            return self._functions[name]
+        module, _, path = name.partition(":")
+        if not module or not path:
+            raise InvalidInput(field, f"no function {name!r} is registered, and it is not module:function")
+        here = str(Path.cwd())
+        if here not in sys.path:
+            sys.path.insert(0, here)
+        try:
+            found: Any = importlib.import_module(module)
+            for part in path.split("."):
+                found = getattr(found, part)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's module: it may raise anything
+            found, why = None, type(error).__name__
+        else:
+            why = type(found).__name__
+        if not callable(found):
+            raise InvalidInput(field, f"{name!r} is not a function that can be imported ({why})")
+        self._functions[name] = found
+        return self._functions[name]
+
+    def _settled(self, result: Any, context: StepContext) -> Any:
+        return self._wait(result, context) if inspect.iscoroutine(result) else result
+
+    def _ask(self, question: str, context: StepContext) -> Any:
+        assert self._responder is not None
+        asked = Message(session_id=context.session_id, sequence_number=1, role=Role.USER, content=question,
+                        metadata={}, created_at=utc_now())  # fmt: skip
+        answer = _message_of(self._settled(self._responder([asked]), context))
+        context.append(Role.USER, question)
+        fields = answer.model_dump(exclude_unset=True, exclude={"role", "content"})
+        context.append(answer.role, answer.content, **fields)
+        return {"text": answer.content, "session_id": context.session_id}
+
+
+def _message_of(result: Any) -> NewMessage:
+    if isinstance(result, NewMessage):
+        return result
+    if isinstance(result, str) and result:
+        return new_message({"role": Role.ASSISTANT, "content": result})
+    if isinstance(result, Mapping):
+        return new_message({"role": Role.ASSISTANT, **result})
+    raise StepFailed("the responder gave no text, dict or NewMessage")
+
+
+def _execute(program: list[str], context: StepContext) -> Any:
+    """Run a command, without a shell. What it prints is its output: JSON where it is that, else text."""
+    given = {"input": context.input, "item": context.item, "index": context.index, "key": context.key}
+    # Files and not pipes, so that looking at whether it is still wanted cannot block it.
+    with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as said:
+        told.write(json.dumps(given).encode())
+        told.seek(0)
+        try:
+            # A group of its own: Ctrl-C is for the runner, which then says what becomes of it, and of its children.
+            process = subprocess.Popen(program, stdin=told, stdout=said, start_new_session=True)
+        except OSError as error:
+            raise StepFailed(f"{program[0]!r} cannot be run: {error.strerror}") from None
+        try:
+            while True:
+                try:
+                    code = process.wait(_LOOK)
+                    break
+                except subprocess.TimeoutExpired:
+                    if context.cancelled:
+                        raise StepCancelled from None
+        finally:
+            if process.poll() is None:
+                _kill(process)
+                process.wait()
+        said.seek(0)
+        printed = said.read()
+    if code:
+        raise StepFailed(f"{program[0]!r} exited with {code}")
+    try:
+        text = printed.decode("utf-8")
+    except UnicodeDecodeError:
+        raise StepFailed(f"{program[0]!r} printed something that is not UTF-8") from None
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return text.removesuffix("\n")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+
+
+def _no_constant(word: str) -> Any:
+    """NaN and infinities are no JSON, though Python reads them."""
+    raise ValueError(word)

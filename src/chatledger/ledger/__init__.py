@@ -1,0 +1,1 @@
+"""The ledger that users open, and what one user sees of it."""

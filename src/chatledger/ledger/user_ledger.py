@@ -1,0 +1,349 @@
+"""What a ledger does for one user, or for all: transactions, batches, and what takes many short transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy.orm import Session as OrmSession
+
+from chatledger.callbacks import callback
+from chatledger.clock import Clock
+from chatledger.database import Database
+from chatledger.enums import Status
+from chatledger.errors import Busy, ChatledgerError, Unavailable
+from chatledger.ledger.committed import Committed
+from chatledger.ledger.sweeper import Sweeper
+from chatledger.schemas.fields import acting, flags, moment
+from chatledger.services.base import ServiceContext, logger
+from chatledger.transactions import Outcome, UnitOfWorkTransaction
+from chatledger.transactions import run as run_transaction
+from chatledger.unit_of_work import UnitOfWork
+
+if TYPE_CHECKING:
+    from chatledger.schemas import (
+        BatchItem,
+        BatchProgress,
+        Due,
+        ErasureReceipt,
+        PurgeReport,
+        RepriceReport,
+        SweepReport,
+    )
+    from chatledger.services.timeouts.sweep import Run
+
+R = TypeVar("R")
+
+# Who a sweep is in the audit log, where nobody else is named.
+SWEEPER = "sweeper"
+# How long the items of a run over a batch are its own, unless it says anew that it is there (three times as often).
+BATCH_LEASE = timedelta(minutes=1)
+
+
+class UserLedger:
+    """A ledger as one user sees it: other users' sessions do not exist there. `Ledger.for_user` makes these.
+
+    A `Ledger` has the same methods, for the sessions of all users.
+    """
+
+    def __init__(self, database: Database, user_id: str | None) -> None:
+        self._database = database
+        self._user_id = user_id
+
+    @property
+    def user_id(self) -> str | None:
+        """The user that this view is limited to, or None for the whole ledger."""
+        return self._user_id
+
+    @property
+    def clock(self) -> Clock:
+        """What tells this ledger the time."""
+        return self._database.clock
+
+    def begin(self, *, actor: str | None = None) -> AbstractContextManager[UnitOfWork]:
+        """One read-write transaction. Commits at the end of the block; any error rolls back all of it and is raised on.
+
+        `actor` is who does it, for the audit log.
+
+        Raises:
+            Busy: others held the lock, or every connection, for longer than the settings allow.
+            Unavailable: the database cannot be reached or written.
+        """
+        return UnitOfWorkTransaction(self._database, "write", self._user_id, acting(actor))
+
+    def read(self) -> AbstractContextManager[UnitOfWork]:
+        """One read-only snapshot: every read in the block sees the same moment; the database refuses a write.
+
+        Raises:
+            Busy, Unavailable: as `begin`.
+        """
+        return UnitOfWorkTransaction(self._database, "read", self._user_id)
+
+    def orm(self) -> OrmSession:
+        """A SQLAlchemy session over `chatledger.models`, whose transactions begin as those of `begin` do.
+
+            with ledger.orm() as session:
+                session.add(models.Session(messages=[models.Message(role="user", content="Hello")]))
+                session.commit()
+
+        A transaction begins with the first statement, waits its turn among the writers, and ends with `commit`,
+        `rollback` or the end of the block, which rolls back. Objects stay usable after a commit. A ledger that is
+        limited to a user reads and writes the rows of that user only; statements over tables, and SQL in text, are not
+        limited. Errors of the database are SQLAlchemy's own; what chatledger refuses is a `ChatledgerError`.
+
+        Raises:
+            Busy, Unavailable: as `begin`, at the first statement.
+        """
+        from chatledger.models.writing.context import WriterContext  # noqa: PLC0415 - services need none of it
+        from chatledger.orm_session import LedgerSession  # noqa: PLC0415
+
+        database = self._database
+        return LedgerSession(lambda: database.transaction("write"), WriterContext(self._user_id, database.clock))
+
+    def run(self, work: Callable[[UnitOfWork], Outcome], *, actor: str | None = None) -> Outcome:
+        """`begin`, call `work`, commit; again when the database was busy or the connection broke before the commit.
+
+        Gives up after about twice `busy_timeout`. `work` may be called several times and must not do what cannot be done
+        twice outside of the transaction. When the connection breaks during the commit itself, nobody knows whether it
+        happened: that is raised and not tried again. Appends with `key=` can be repeated safely.
+
+        Raises:
+            InvalidInput: `work` is a coroutine or generator function, or returned something of the kind: calling it ran
+                nothing. Nothing is committed.
+        """
+        return run_transaction(self._database, lambda: self.begin(actor=actor), work)
+
+    def run_batch(
+        self,
+        job_id: str,
+        worker: Callable[[BatchItem], Any],
+        *,
+        concurrency: int = 4,
+        lease: timedelta | float = BATCH_LEASE,
+        name: str | None = None,
+        grace: float = 10.0,
+        progress: Callable[[BatchProgress], object] | None = None,
+        stopping: Callable[[], bool] | None = None,
+    ) -> BatchProgress:
+        """Work on a job until nothing is left to do, with so many items at once, each in a thread.
+
+        `worker` is given a claimed item, outside of any transaction, and returns its result: any JSON, or a
+        `BatchResult`, which also records something in the transaction that completes the item. An exception is a failed
+        attempt; `Retry` chooses when the next one is, `GiveUp` that there is none. Any number of runs may work on one
+        job, in threads, processes and machines. It waits while the job is paused, while other runs work on what may come
+        back, and for a minute when the database is away.
+
+        Leases are renewed meanwhile. A thread cannot be stopped: an attempt that takes longer than the job's time limit
+        has failed, and what its thread brings later is not recorded.
+
+        `stopping` is asked about once a second; then, as after Ctrl-C in the main thread, nothing more is begun, items
+        at work have `grace` seconds, and the rest is given back. Ctrl-C is raised on in the end; a second one raises at
+        once. `progress` is told about once a second.
+
+        Raises:
+            BatchNotFound: no such job, or it belongs to another user.
+            Busy, Unavailable: the database was away for a minute. Items at work come back when their lease ends.
+            InvalidInput: an argument that is none, or an async worker (that is for `AsyncLedger`).
+        """
+        from chatledger.execution.batches.threads import run_in_threads  # noqa: PLC0415 - few programs run batches
+
+        return run_in_threads(
+            self, worker, stopping, job_id=job_id, concurrency=concurrency, lease=lease, name=name, grace=grace,
+            progress=progress,
+        )  # fmt: skip
+
+    def sweep(
+        self,
+        *,
+        now: datetime | None = None,
+        dry_run: bool = False,
+        send: Callable[[Due], object] | None = None,
+        actor: str | None = SWEEPER,
+        progress: Callable[[SweepReport], object] | None = None,
+        stopping: Callable[[], bool] | None = None,
+    ) -> SweepReport:
+        """Warn, mark idle, and archive with a snapshot, whoever is due: each session in a transaction of its own.
+
+        Any number of sweeps may run at once, in threads, processes and machines: each session is dealt with once. One
+        that is killed leaves every session as it was or wholly dealt with, and the next goes on. Sessions that somebody
+        writes to at the moment are left to the next sweep. `dry_run` says what would happen and changes nothing.
+
+        A warning is sent (`send`, called with the session) after it was written down that it is: twice never, and not at
+        all when the process is killed in between. When `send` raises, the next sweep tries again. `progress` is told
+        after each page of up to 500 sessions; `stopping` is asked before each session whether to end early.
+
+        Raises:
+            Busy, Unavailable: as `run`. What was done until then stays.
+            InvalidInput: a time without a zone.
+        """
+        flags(dry_run=dry_run)
+        from chatledger.services.timeouts import sweep as sweeps  # noqa: PLC0415 - when first asked for, like the next two
+
+        at = self._database.clock() if now is None else moment(now, "now")
+        how: dict[str, Any] = {
+            "dry_run": dry_run, "send": callback(send, "send"), "progress": callback(progress, "progress"),
+            "stopping": callback(stopping, "stopping"),
+        }  # fmt: skip
+        report = sweeps.sweep(self._reading, self._writing(actor), at, **how)
+        self._database.observers.tell("swept", report)
+        return report
+
+    def sweeper(
+        self,
+        interval: timedelta | float = 60.0,
+        *,
+        send: Callable[[Due], object] | None = None,
+        on_report: Callable[[SweepReport], object] | None = None,
+        actor: str | None = SWEEPER,
+    ) -> Sweeper:
+        """A `Sweeper` that sweeps every so many seconds, once it is started. `on_report` is called with each report.
+
+        Raises:
+            InvalidInput: an interval that is none.
+        """
+        acting(actor)
+        send = callback(send, "send")
+        made: list[Sweeper] = []
+
+        def sweep() -> SweepReport:
+            return self.sweep(send=send, actor=actor, stopping=made[0].stopping)
+
+        made.append(Sweeper(sweep, interval, on_report=on_report, clock=self._database.clock))
+        return made[0]
+
+    def purge(
+        self,
+        *,
+        older_than: timedelta | datetime | float,
+        status: Status | str | Iterable[Status | str] = Status.ARCHIVED,
+        dry_run: bool = False,
+        now: datetime | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+        progress: Callable[[PurgeReport], object] | None = None,
+    ) -> PurgeReport:
+        """`uow.timeouts.purge`, in transactions of up to 100 sessions or 5,000 messages (or one session that has more).
+
+        A killed purge leaves whole sessions; the next goes on. `progress` is told after each transaction.
+
+        Raises:
+            Busy, Unavailable: as `run`. What was deleted until then stays deleted.
+            InvalidInput: an unknown status, or an age that is none.
+        """
+        flags(dry_run=dry_run)
+        from chatledger.services.retention import purge  # noqa: PLC0415
+
+        at = self._database.clock() if now is None else moment(now, "now")
+        wanted = purge.wanted(older_than, status, at, reason)
+        run = self._writing(actor)
+        done = Committed(None if dry_run else lambda report: _deleted(report.sessions, report.messages), progress)
+        with done:
+            return purge.purge(
+                self._reading, run, wanted, dry_run=dry_run, progress=done, conclude=lambda act: _conclude(run, act)
+            )
+
+    def reprice(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        model_id: str | None = None,
+        project_id: str | None = None,
+        session_id: str | None = None,
+        overwrite_given: bool = False,
+        dry_run: bool = False,
+        actor: str | None = None,
+        reason: str | None = None,
+        progress: Callable[[RepriceReport], object] | None = None,
+    ) -> RepriceReport:
+        """`uow.models.reprice`, in transactions of up to 1,000 messages, each with its row in the audit log.
+
+        One that was killed is run again. `progress` is told after each transaction.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+            Busy, Unavailable: as `run`. What was priced until then stays.
+            InvalidInput: a filter that is none.
+        """
+        flags(overwrite_given=overwrite_given, dry_run=dry_run)
+        from chatledger.services.registry import repricing  # noqa: PLC0415
+
+        wanted = repricing.wanted(since, until, model_id, project_id, session_id, overwrite_given, reason)
+        run = self._writing(actor)
+        done = Committed(None if dry_run else lambda report: f"{report.changed} messages were repriced", progress)
+        with done:
+            return repricing.reprice(self._reading, run, wanted, dry_run=dry_run, progress=done)
+
+    def erase_user(
+        self,
+        user_id: str,
+        *,
+        keep_totals: bool = False,
+        include_held: bool = False,
+        dry_run: bool = False,
+        scrub: bool = True,
+        actor: str | None = None,
+        reason: str | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> ErasureReceipt:
+        """`uow.sessions.erase_user`, in several transactions, and then nothing is left of it in the file.
+
+        `scrub` rewrites a SQLite file, its full-text index and its log, for which writers wait and as much space is
+        needed again; on PostgreSQL it is a VACUUM, after which the server's pages, its write-ahead log and its backups
+        may still hold the bytes for a while. The receipt says whether it could be done: `scrubbed` is False where the
+        disk was full, the file in use or the role may not. Run the same again then.
+        `progress` is told the sessions and messages so far. A killed erasure is run again.
+
+        Raises:
+            SessionHeld: a session of the user is held, and that was not asked for. Nothing is changed.
+            Busy, Unavailable: as `run`. What was erased until then stays erased.
+            InvalidInput: another user than the one that this ledger is limited to.
+        """
+        flags(keep_totals=keep_totals, include_held=include_held, dry_run=dry_run, scrub=scrub)
+        from chatledger.services.retention import erasure  # noqa: PLC0415
+
+        wanted = erasure.wanted(self._user_id, user_id, keep_totals, include_held, reason)
+        run = self._writing(actor)
+        done = Committed(None if dry_run else _deleted, progress)
+        with done:
+            receipt = erasure.erase(run, wanted, dry_run=dry_run, progress=done)
+        if dry_run or not scrub:
+            return receipt
+        return receipt.model_copy(update={"scrubbed": self._scrubbed()})
+
+    def _scrubbed(self) -> bool:
+        """Whether the files could be rewritten. The user is erased by now, and whatever hinders it costs no receipt."""
+        try:
+            return self._database.scrub()
+        except ChatledgerError as error:
+            logger.warning("not scrubbed: erase the user again", extra={"reason": str(error)})
+            return False
+
+    def _reading(self, act: Callable[[ServiceContext], R]) -> R:
+        with self.read() as uow:
+            return act(uow._context)
+
+    def _writing(self, actor: str | None) -> Run:
+        acting(actor)  # refused before anything is done, and where there is nothing to do
+
+        def run(act: Callable[[ServiceContext], R]) -> R:
+            return self.run(lambda uow: act(uow._context), actor=actor)
+
+        return run
+
+
+def _deleted(sessions: int, messages: int) -> str:
+    return f"{sessions} sessions with {messages} messages were deleted"
+
+
+def _conclude(run: Run, act: Callable[[ServiceContext], object]) -> None:
+    """Write the entry of the audit log about a purge that is committed, or say that it is missing.
+
+    Each deletion has left an entry of its own, and raising would say that nothing was deleted.
+    """
+    try:
+        run(act)
+    except (Busy, Unavailable) as error:
+        logger.warning("purged, but not summed up in the audit log", extra={"reason": str(error)})

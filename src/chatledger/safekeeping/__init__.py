@@ -1,1 +1,0 @@
-"""Backup, restoration, copies, upkeep and health of a whole ledger."""
