@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format schema bench bench-quick soak clean
+.PHONY: help demo test lint format docs schema bench bench-quick soak clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -27,6 +27,9 @@ format: .venv/dev.stamp ## let ruff write what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: .venv/dev.stamp ## the documentation as a site, in site/
+	$(BIN)/mkdocs build --strict
+
 schema: .venv/dev.stamp ## write schema/*.sql, the schema at head on both databases
 	$(BIN)/python -m tests.migrations.schema_files
 
@@ -41,7 +44,7 @@ soak: .venv/dev.stamp ## kills, crowds and random operations, for minutes
 	$(BIN)/python -m pytest -m soak --timeout=3600
 
 clean: ## remove .venv and everything generated
-	rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist htmlcov site .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is younger than pyproject.toml when what it names is installed.

@@ -32,6 +32,7 @@ from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 
 OnConflict = Literal["error", "skip", "new"]
+"""What becomes of a conversation whose id exists already: a failure, left out, or imported under a new id."""
 
 #: Seconds between two calls of `progress`, at least.
 _PAUSE = 0.05
