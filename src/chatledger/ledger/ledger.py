@@ -237,7 +237,8 @@ class Ledger(UserLedger):
             CorruptDatabase: the backup is cut off, or a byte of it has changed.
             NotALedger, SchemaAhead: the backup is empty, encrypted, something else or newer than this release; or what
                 would be overwritten is no ledger.
-            InvalidInput, Unavailable, OutOfSpace, ReadOnly
+            InvalidInput: a path or URL that is not valid.
+            Unavailable, OutOfSpace, ReadOnly: the new ledger cannot be written.
         """
         flags(overwrite=overwrite)
         from chatledger.backup import restore  # noqa: PLC0415
@@ -272,7 +273,8 @@ class Ledger(UserLedger):
 
         Raises:
             Busy: somebody held the lock for longer than `busy_timeout`.
-            SchemaError, OutOfSpace, Unavailable
+            SchemaError: the database is not a ledger of this release.
+            OutOfSpace, Unavailable: the files cannot be written.
         """
         flags(analyze=analyze, checkpoint=checkpoint, full_text=full_text)
         from chatledger.backup import maintenance  # noqa: PLC0415

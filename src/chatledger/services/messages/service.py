@@ -278,7 +278,8 @@ class Messages(Service):
         but not forks, exports and backups.
 
         Raises:
-            SessionNotFound, MessageNotFound
+            SessionNotFound: no such session, or it belongs to another user.
+            MessageNotFound: the session has no message of that number.
             InvalidInput: the replacement cannot be stored.
             CorruptDatabase: a snapshot of the session is damaged.
         """
