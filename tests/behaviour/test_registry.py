@@ -20,6 +20,7 @@ from chatledger import (
     ProjectNotFound,
     UnitOfWork,
 )
+from tests.support.clock import StoppedClock
 from tests.support.raw import Raw
 from tests.support.statements import counted_statements
 
@@ -102,7 +103,7 @@ def test_prices_have_a_history(book: Ledger) -> None:
         assert [(T0, Decimal(1), Decimal(2)), (T0 + timedelta(days=1), Decimal("0.2"), None)] == [
             (price.effective_from, price.input, price.output) for price in found
         ]
-        assert {} == found[1].others
+        assert {"audio": Decimal("1.5")} == found[1].others
         assert found[0] == uow.models.price_at("m", T0 + timedelta(hours=23))
         assert found[1] == uow.models.price_at("m", T0 + timedelta(hours=24))
         with pytest.raises(PriceNotFound):
@@ -228,3 +229,30 @@ def test_a_model_that_is_known_costs_an_append_no_statement(book: Ledger) -> Non
         counts.append(len(seen))
     # Registered, seen committed, and then known.
     assert [2, 3, 1] == counts
+
+
+def test_a_price_that_is_set_for_one_kind_keeps_the_others(book: Ledger) -> None:
+    with book.begin() as uow:
+        uow.models.price("m", input=1, output=2, cached_input="0.1", effective_from=T0)
+        kept = uow.models.price("m", input=3, effective_from=T0 + timedelta(days=1))
+        assert (Decimal(3), Decimal(2), Decimal("0.1")) == (kept.input, kept.output, kept.cached_input)
+        removed = uow.models.price("m", output=None, effective_from=T0 + timedelta(days=2))
+        assert (Decimal(3), None) == (removed.input, removed.output)
+
+
+def test_a_newer_list_without_dates_does_not_change_the_past(timed_book: Ledger, clock: StoppedClock) -> None:
+    """The first one holds for all time, a changed one from now on."""
+    with timed_book.begin() as uow:
+        uow.models.import_prices([{"model_id": "m", "input": "3", "output": "3"}])
+        uow.sessions.create("s", model_id="m")
+        uow.messages.append("s", "user", "January", input_tokens=1_000_000)
+    clock.advance(days=60)
+    with timed_book.begin() as uow:
+        report = uow.models.import_prices([{"model_id": "m", "input": "1", "output": "3"}])
+        assert (1, 0) == (report.prices, report.unchanged)
+        again = uow.models.import_prices([{"model_id": "m", "input": "1", "output": "3"}])
+        assert (0, 1) == (again.prices, again.unchanged)
+        assert [Decimal(3), Decimal(1)] == [price.input for price in uow.models.prices("m")]
+        uow.messages.append("s", "user", "March", input_tokens=1_000_000)
+        uow.models.reprice()
+        assert [Decimal(3), Decimal(1)] == [message.cost for message in uow.messages.history("s")]

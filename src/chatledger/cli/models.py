@@ -137,8 +137,12 @@ def price(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set what a model costs from a moment on. Messages that were written before keep their cost until `reprice`."""
-    fields = {"input": input_, "output": output, "cached_input": cached_input, "reasoning": reasoning}
+    """Set what a model costs from a moment on. Kinds of tokens that are not given keep their price.
+
+    Messages that were written before keep their cost until `reprice`.
+    """
+    kinds = {"input": input_, "output": output, "cached_input": cached_input, "reasoning": reasoning}
+    fields = {kind: amount for kind, amount in kinds.items() if amount is not None}
     with opened_for(db, user) as ledger:
         done = ledger.run(lambda uow: uow.models.price(model_id, **fields, effective_from=from_))
     if as_json:

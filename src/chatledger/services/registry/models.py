@@ -133,16 +133,17 @@ class Models(Service):
         self,
         model_id: str,
         *,
-        input: Amount = None,
-        output: Amount = None,
-        cached_input: Amount = None,
-        reasoning: Amount = None,
-        others: Mapping[str, Decimal | int | str] | None = None,
+        input: Amount | Keep = KEEP,
+        output: Amount | Keep = KEEP,
+        cached_input: Amount | Keep = KEEP,
+        reasoning: Amount | Keep = KEEP,
+        others: Mapping[str, Decimal | int | str] | Keep | None = KEEP,
         effective_from: datetime | date | str | None = None,
     ) -> Price:
-        """Set what a model costs from a moment on, in dollars per million tokens; the model is made where it is new.
+        """Set what a model costs from a moment on, in dollars per million tokens. A new model is registered.
 
-        Without `effective_from` it holds from now on; a bare date means its midnight in UTC. A price of the same moment
+        A kind of token whose price is not given keeps the price that it has at that moment; None removes it. Without
+        `effective_from` the price holds from now on; a bare date means its midnight in UTC. A price of the same moment
         is replaced. Messages that were written before keep their cost until `reprice`. At most 4,000 dollars, and nine
         decimals.
 
@@ -151,16 +152,17 @@ class Models(Service):
         """
         entries.require_whole(self._context, "model_id")
         called(model_id, "model_id")
-        fields = {
+        kinds = {
             "input": input, "output": output, "cached_input": cached_input, "reasoning": reasoning, "others": others,
-            "effective_from": effective_from,
         }  # fmt: skip
-        price = validated(NewPrice, fields)
-        if not price.others and all(
-            value is None for value in (price.input, price.output, price.cached_input, price.reasoning)
-        ):
+        given = entries.given(kinds)
+        price = validated(NewPrice, {**given, "effective_from": effective_from})
+        if not given:
             raise InvalidInput("input", "is missing: give at least one price")
         at = price.effective_from or self._context.now()
+        price = stored_prices.completed(self._context, model_id, at, price, given)
+        if stored_prices.is_empty(price):
+            raise InvalidInput("input", "is missing: give at least one price")
         entries.add(self._context, models, model_id, {})
         stored_prices.store(self._context, model_id, at, price)
         return self._price(model_id, at)
@@ -205,8 +207,11 @@ class Models(Service):
     def import_prices(self, rows: Iterable[Any], *, dry_run: bool = False) -> PriceListReport:
         """Take a price list: what `chatledger.exchange.read_prices` reads of a file, or dicts with the same names.
 
-        A row names `model_id` and prices as `price` takes them, and may give `provider` and `context_window`. Rows that
-        are wrong are told in the report, and the others taken. The same list twice changes nothing.
+        A row names `model_id` and prices as `price` takes them, and may give `provider` and `context_window`. A row is
+        the whole price: a kind of token that it does not name has none. A row without `effective_from` holds for all
+        time if the model has no price yet, and from now on if it differs from the price in force, so that a newer list
+        does not change what was counted before. Rows that are wrong are named in the report, and the others are taken.
+        The same list twice changes nothing.
 
         Raises:
             InvalidInput: a ledger that is limited to a user.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Table, insert, select, update
@@ -18,8 +18,8 @@ from chatledger.services.registry import entries
 from chatledger.services.registry.pricing import prices
 
 _OF_MODEL = ("provider", "context_window")
-#: A list says this where it gives no date: the price has always held.
-_ALWAYS = "1970-01-01"
+# From when the first price of a model holds, if a list gives no date.
+_ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def as_price(row: Any) -> Price:
@@ -27,10 +27,54 @@ def as_price(row: Any) -> Price:
     return Price.model_validate({**row._mapping, "others": row.others or {}})
 
 
+def is_empty(price: NewPrice) -> bool:
+    """Whether there is no price in it."""
+    return not price.others and all(getattr(price, kind) is None for kind in KINDS)
+
+
+def completed(
+    context: ServiceContext, model_id: str, at: datetime, price: NewPrice, given: Mapping[str, Any]
+) -> NewPrice:
+    """A price with the kinds that were not given taken from the price in force at that moment."""
+    before = in_force(context, model_id, at)
+    if before is None:
+        return price
+    kept = {name: getattr(before, name) for name in (*KINDS, "others") if name not in given}
+    return price.model_copy(update=kept)
+
+
+def in_force(context: ServiceContext, model_id: str, at: datetime) -> Any:
+    """The row of the newest price that holds at a moment, or None."""
+    of_model = (prices.c.model_id == model_id) & (prices.c.effective_from <= at)
+    newest = select(prices).where(of_model).order_by(prices.c.effective_from.desc()).limit(1)
+    return context.execute(newest).one_or_none()
+
+
+def store_undated(context: ServiceContext, model_id: str, price: NewPrice) -> bool:
+    """Write the price of a list without dates. Return whether it differs from the price in force.
+
+    A first price holds for all time; a changed one from now on, because what was counted before was right then.
+    """
+    now = context.now()
+    before = in_force(context, model_id, now)
+    if before is None:
+        later = select(prices.c.model_id).where(prices.c.model_id == model_id).limit(1)
+        return store(context, model_id, now if context.execute(later).first() else _ALWAYS, price)
+    values = _values(price)
+    if all(getattr(before, name) == value for name, value in values.items()):
+        return False
+    return store(context, model_id, now, price)
+
+
+def _values(price: NewPrice) -> dict[str, Any]:
+    """The columns of a price. Money of other kinds is kept as text, exact."""
+    others = {name: str(amount) for name, amount in sorted(price.others.items())} if price.others else None
+    return {**{kind: getattr(price, kind) for kind in KINDS}, "others": others}
+
+
 def store(context: ServiceContext, model_id: str, at: datetime, price: NewPrice) -> bool:
-    """Write a price; whether anything is other than before. Money of other kinds is kept as text, exact."""
-    values: dict[str, Any] = {kind: getattr(price, kind) for kind in KINDS}
-    values["others"] = {name: str(amount) for name, amount in sorted(price.others.items())} if price.others else None
+    """Write a price. Return whether anything is different from before."""
+    values = _values(price)
     here = (prices.c.model_id == model_id) & (prices.c.effective_from == at)
     before = context.execute(select(prices).where(here)).one_or_none()
     if before is None:
@@ -62,8 +106,8 @@ def take(context: ServiceContext, rows: Iterable[Any], models: Table, *, dry_run
                 new.add(model_id)
             elif fields:
                 entries.change(context, models, model_id, fields)
-            assert price.effective_from is not None
-            if store(context, model_id, price.effective_from, price):
+            at = price.effective_from
+            if store_undated(context, model_id, price) if at is None else store(context, model_id, at, price):
                 changed += 1
             else:
                 fresh += 1
@@ -83,7 +127,7 @@ def _parts(row: Any) -> tuple[str, dict[str, Any], NewPrice]:
     given = {name: value for name, value in row.items() if name != "place" and value is not None}
     model_id = called(given.pop("model_id", ""), "model_id")
     fields = {name: given.pop(name) for name in _OF_MODEL if name in given}
-    price = validated(NewPrice, {"effective_from": _ALWAYS, **given})
-    if not price.others and all(getattr(price, kind) is None for kind in KINDS):
+    price = validated(NewPrice, given)
+    if is_empty(price):
         raise InvalidInput("input", "is missing: give at least one price")
     return model_id, validated(ModelFields, fields).model_dump(include=set(fields)), price
