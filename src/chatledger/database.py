@@ -212,7 +212,7 @@ class BaseTransaction:
     def _notify(self, outcome: str) -> None:
         mode = "write" if self._writing else "read"
         waited, seconds = self._began - self._asked, perf_counter() - self._began
-        self._database.observers.tell("transaction", mode, outcome, waited, seconds)
+        self._database.observers.notify("transaction", mode, outcome, waited, seconds)
 
 
 class Transaction(BaseTransaction):

@@ -65,7 +65,7 @@ class Observers:
 
         return remove
 
-    def tell(self, what: str, *facts: Any) -> None:
+    def notify(self, what: str, *facts: Any) -> None:
         """Call a method of each."""
         for observer in self._all:
             if what == "statement" and not observer.statements:
@@ -91,4 +91,4 @@ class Observers:
         began = connection.info.pop("chatledger_began", None)
         if began is not None:
             verb = statement.lstrip()[:9].split(None, 1)[0].upper() if statement.strip() else ""
-            self.tell("statement", verb if verb in VERBS else "OTHER", perf_counter() - began)
+            self.notify("statement", verb if verb in VERBS else "OTHER", perf_counter() - began)

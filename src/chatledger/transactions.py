@@ -71,7 +71,7 @@ class UnitOfWorkTransaction(BaseTransaction):
                 raise
         self.end(error)
         if error is None and self._observers is not None and (count := self._uow._context.appended):
-            self._observers.tell("appended", count)
+            self._observers.notify("appended", count)
 
 
 def run(

@@ -30,7 +30,7 @@ _GONE = (
 
 class GoogleAdk(Reader):
     layout = Layout.GOOGLE_ADK
-    said = "a Google ADK session store"
+    text = "a Google ADK session store"
 
     @classmethod
     def knows(cls, source: Source) -> bool:

@@ -42,7 +42,7 @@ class Passage:
     ) -> None:
         self._uow, self._source, self._layout, self._notes = uow, source, layout, notes
         self._writing, self._total, self._progress = writing, total, progress
-        self._told = 0.0
+        self._reported_at = 0.0
         self._rows = 0
         self.sessions = self.messages = self.already_there = 0
 
@@ -60,7 +60,7 @@ class Passage:
             self._begin(session, place)
         else:
             self._resume(session, place)
-        self._tell()
+        self._report_progress()
 
     def _begin(self, session: OldSession, place: Place) -> None:
         fields = session_fields(session, self._notes)
@@ -123,7 +123,7 @@ class Passage:
             if len(new) == _MESSAGES or characters >= _CHARACTERS:
                 yield old, new
                 old, new, characters = [], [], 0
-                self._tell()
+                self._report_progress()
         if new:
             yield old, new
 
@@ -143,16 +143,16 @@ class Passage:
             self._source.settle(row, kept)
         self._rows += len(session.copied) + len(session.kept)
 
-    def _tell(self, *, last: bool = False) -> None:
+    def _report_progress(self, *, last: bool = False) -> None:
         if self._progress is None:
             return
         now = time.monotonic()
-        if last or now - self._told >= _PAUSE:
-            self._told = now
+        if last or now - self._reported_at >= _PAUSE:
+            self._reported_at = now
             done = self._total if last else min(self._rows, self._total)
             step = "copying" if self._writing else "reading"
             self._progress(AdoptionProgress(step=step, rows_done=done, rows_total=self._total))
 
     def finish(self) -> None:
         """Say that it is over."""
-        self._tell(last=True)
+        self._report_progress(last=True)

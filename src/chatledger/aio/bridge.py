@@ -46,7 +46,7 @@ async def uncancelled(
     return answer.result()
 
 
-def tell(answer: Answer[Any], outcome: Any, error: BaseException | None) -> None:
+def set_answer(answer: Answer[Any], outcome: Any, error: BaseException | None) -> None:
     """Answer a future from a thread, on whichever loop it belongs to, if anybody still waits."""
 
     def settle() -> None:
@@ -62,6 +62,6 @@ def answering(answer: Answer[R], function: Callable[[], R]) -> None:
     try:
         outcome = function()
     except BaseException as error:  # noqa: BLE001 - raised where it is awaited
-        tell(answer, None, error)
+        set_answer(answer, None, error)
     else:
-        tell(answer, outcome, None)
+        set_answer(answer, outcome, None)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, TypeVar
 
-from chatledger.aio.bridge import Answer, tell, uncancelled
+from chatledger.aio.bridge import Answer, set_answer, uncancelled
 from chatledger.aio.threads import Workers
 from chatledger.aio.unit_of_work import AsyncUnitOfWork
 from chatledger.errors import PoolExhausted, UnitOfWorkEnded
@@ -100,21 +100,21 @@ class TransactionThread:
         try:
             with self._opening() as uow:
                 opened = True
-                tell(self._opened, uow, None)
+                set_answer(self._opened, uow, None)
                 while isinstance(call := self._calls.get(), tuple):
                     answer, function, args, kwargs = call
                     self._busy = True
                     try:
                         outcome = function(*args, **kwargs)
                     except BaseException as error:  # noqa: BLE001 - raised where the call was awaited
-                        tell(answer, None, error)
+                        set_answer(answer, None, error)
                     else:
-                        tell(answer, outcome, None)
+                        set_answer(answer, outcome, None)
                     finally:
                         self._busy = False
                 if call is not None:
                     raise call  # rolls back
         except BaseException as error:  # noqa: BLE001 - raised where the block was entered or left
-            tell(self._closed if opened else self._opened, None, error)
+            set_answer(self._closed if opened else self._opened, None, error)
         else:
-            tell(self._closed, None, None)
+            set_answer(self._closed, None, None)

@@ -26,7 +26,9 @@ from chatledger.settings import Settings
 _PATTERN = re.compile(r"chatledger-\d{8}T\d{6}\.\d{6}Z-r\w+\.db")
 
 
-def back_up(database: Database, path: str | Path, *, keep: int | None, overwrite: bool, tell: Progress) -> BackupReport:
+def back_up(
+    database: Database, path: str | Path, *, keep: int | None, overwrite: bool, on_progress: Progress
+) -> BackupReport:
     """`Ledger.backup`."""
     began = time.perf_counter()
     given = told_path(path)
@@ -48,11 +50,11 @@ def back_up(database: Database, path: str | Path, *, keep: int | None, overwrite
             rows = count_all(connection, state.tables)
             ledger = manifests.name_of(database.dialect.custody.lasting_place(connection))
             if not database.dialect.custody.copy_pages(
-                connection, new, lambda done, of: tell("copying pages", done, of)
+                connection, new, lambda done, of: on_progress("copying pages", done, of)
             ):
                 migrations.require_head(state)
-                _write_out(database, connection, new, tell)
-        tell("verifying", 0, None)
+                _write_out(database, connection, new, on_progress)
+        on_progress("verifying", 0, None)
         examine(new, str(new), quick=True, rows=rows)
         backup_file.flush(new)
         target = folder / _name(created, revision) if is_folder else given
@@ -67,7 +69,7 @@ def back_up(database: Database, path: str | Path, *, keep: int | None, overwrite
             source=database.dialect.title,
             ledger=ledger,
         )
-        tell("naming", 0, None)
+        on_progress("naming", 0, None)
         if overwrite:
             # An old manifest beside a new file would call it damaged; no manifest only makes its reader look closer.
             manifests.beside(target).unlink(missing_ok=True)
@@ -113,14 +115,14 @@ def _require_free(database: Database, path: Path, *, overwrite: bool) -> None:
         raise Conflict(f"{str(manifest)!r} is not the manifest of a backup and is not overwritten: move it away first")
 
 
-def _write_out(database: Database, source: Connection, new: Path, tell: Progress) -> None:
+def _write_out(database: Database, source: Connection, new: Path, on_progress: Progress) -> None:
     """Write every row of a database without pages of its own into a ledger in a file."""
     new.unlink()  # an empty file is none of ours; the ledger makes its own, for its owner only
     target = Database(new, None, Settings.preset("cli"), database.clock)
     try:
         target.open("empty")
         with target.transaction("write") as connection, target.translated():
-            copy_rows(source, database.dialect, connection, target.dialect, tell)
+            copy_rows(source, database.dialect, connection, target.dialect, on_progress)
         target.dialect.custody.settle(target.engine, target.settings.busy_timeout)
     finally:
         target.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from chatledger import migrate as migrations
-from chatledger.backup.progress import Progress, reporting
+from chatledger.backup.progress import Progress, or_silent
 from chatledger.backup.row_copy import TABLES, copy_rows, first_rows
 from chatledger.clock import utc_now
 from chatledger.database import Database
@@ -37,9 +37,9 @@ def copy_ledger(source: str | Path | URL, target: str | Path | URL, *, progress:
         CorruptDatabase: a value of the source cannot be read, or came out otherwise than it went in.
         Busy, Unavailable: as `Ledger.begin`.
     """
-    tell = reporting(progress)
+    on_progress = or_silent(progress)
     with existing(source) as database:
-        return copy_to(database, target, tell)
+        return copy_to(database, target, on_progress)
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def existing(url: str | Path | URL) -> Iterator[Database]:
         database.close()
 
 
-def copy_to(database: Database, target: str | Path | URL, tell: Progress) -> CopyReport:
+def copy_to(database: Database, target: str | Path | URL, on_progress: Progress) -> CopyReport:
     """`copy_ledger` from a ledger that is open."""
     began = time.perf_counter()
     with database.transaction("read") as connection, database.translated():
@@ -72,7 +72,7 @@ def copy_to(database: Database, target: str | Path | URL, tell: Progress) -> Cop
                 raise InvalidInput("target", "is the same database as the source")
             other.dialect.custody.occupy(connection, TABLES)
             require_no_rows(first_rows(connection), "give an empty database")
-            rows = copy_rows(source, database.dialect, connection, other.dialect, tell)
+            rows = copy_rows(source, database.dialect, connection, other.dialect, on_progress)
         with other.translated():
             other.dialect.custody.settle(other.engine, other.settings.busy_timeout)
     finally:

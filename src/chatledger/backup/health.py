@@ -64,8 +64,8 @@ def look(database: Database, pool: dict[str, int], limits: Limits) -> Health:
         answered = _ask(database, seen, limits.timeout)
         problems = list(_problems(seen, limits, answered=answered))
     if pool.get("max", 0) > 1 and pool["in_use"] >= limits.pool_share * pool["max"]:
-        told = f"{pool['in_use']} of {pool['max']} connections are in use: close units of work sooner"
-        problems.append(Problem(kind="pool", message=told))
+        message = f"{pool['in_use']} of {pool['max']} connections are in use: close units of work sooner"
+        problems.append(Problem(kind="pool", message=message))
     reachable = answered and seen.failure is None
     return Health(
         reachable=reachable,
@@ -146,13 +146,13 @@ def _problems(seen: _Seen, limits: Limits, *, answered: bool) -> Iterator[Proble
         yield Problem(kind="unwritable", message=vitals.unwritable)
     wal, free, lag = vitals.wal_bytes, vitals.disk_free_bytes, seen.sweep_lag
     if wal is not None and wal > limits.wal_bytes:
-        told = f"the log has {wal} bytes: somebody reads an old state, or run `chatledger db maintain`"
-        yield Problem(kind="wal", message=told)
+        message = f"the log has {wal} bytes: somebody reads an old state, or run `chatledger db maintain`"
+        yield Problem(kind="wal", message=message)
     if free is not None and free < limits.disk_free_bytes:
         yield Problem(kind="disk", message=f"{free} bytes are free on the disk: make room")
     if lag > limits.sweep_lag:
-        told = f"a session has been due for {lag:.0f} s: run a sweep, or see why none runs"
-        yield Problem(kind="sweep", message=told)
+        message = f"a session has been due for {lag:.0f} s: run a sweep, or see why none runs"
+        yield Problem(kind="sweep", message=message)
 
 
 def _of_schema(state: State) -> Iterator[Problem]:

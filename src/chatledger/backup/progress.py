@@ -14,7 +14,7 @@ def silent(what: str, done: int, total: int | None) -> None:
     """For those who do not want to know."""
 
 
-def reporting(progress: Progress | None) -> Progress:
+def or_silent(progress: Progress | None) -> Progress:
     """The function to call with the progress.
 
     Raises:

@@ -57,7 +57,9 @@ class _Restoration:
     aside: Path | None = None
 
 
-def restore(path: str | Path, url: str | Path | URL, *, overwrite: bool, tell: Progress, clock: Clock) -> RestoreReport:
+def restore(
+    path: str | Path, url: str | Path | URL, *, overwrite: bool, on_progress: Progress, clock: Clock
+) -> RestoreReport:
     """`Ledger.restore`."""
     began = time.perf_counter()
     backup = file_path(path)
@@ -71,21 +73,21 @@ def restore(path: str | Path, url: str | Path | URL, *, overwrite: bool, tell: P
         _require_replaceable(backup, file, overwrite=overwrite)
     done = _Restoration()
     with backup_file.temporary(file.parent if file else Path(tempfile.gettempdir()), "chatledger-restore") as new:
-        _fetch(backup, new, done, tell)
-        tell("verifying", 0, None)
+        _fetch(backup, new, done, on_progress)
+        on_progress("verifying", 0, None)
         quick = done.manifest is not None
         done.revision = examine(new, str(backup), quick=quick, rows=done.manifest.rows if done.manifest else None)
-        tell("upgrading", 0, None)
+        on_progress("upgrading", 0, None)
         copy = Database(new, None, Settings.preset("cli"), clock)
         try:
             copy.open("always")
             if not quick:
                 _require_own_schema(copy, backup)
-                _require_unchanged(copy, backup, tell)
+                _require_unchanged(copy, backup, on_progress)
             if file is not None:
-                _into_file(copy, new, file, done, tell)
+                _into_file(copy, new, file, done, on_progress)
             else:
-                _into_server(copy, parsed, done, overwrite, tell)
+                _into_server(copy, parsed, done, overwrite, on_progress)
         finally:
             copy.close()
     return RestoreReport(
@@ -118,7 +120,7 @@ def _require_replaceable(backup: Path, file: Path, *, overwrite: bool) -> None:
         raise Conflict(f"{str(file)!r} exists already: restore to another place, or overwrite it")
 
 
-def _fetch(backup: Path, new: Path, done: _Restoration, tell: Progress) -> None:
+def _fetch(backup: Path, new: Path, done: _Restoration, on_progress: Progress) -> None:
     """Copy the backup, and see that it is what was written."""
     try:
         size = backup.stat().st_size
@@ -128,7 +130,7 @@ def _fetch(backup: Path, new: Path, done: _Restoration, tell: Progress) -> None:
         raise InvalidInput("path", "is not a file: name a backup, not its folder")
     backup_file.inspect_file(backup, size, _OTHER)
     done.manifest = manifests.read(backup)
-    done.sha256 = backup_file.fetch(backup, new, lambda part, of: tell("copying", part, of))
+    done.sha256 = backup_file.fetch(backup, new, lambda part, of: on_progress("copying", part, of))
     if done.manifest is not None and done.manifest.sha256 != done.sha256:
         raise CorruptDatabase(
             f"{str(backup)!r} is not what was written: its checksum is another than in its manifest; {_OTHER}"
@@ -146,9 +148,9 @@ def _require_own_schema(copy: Database, backup: Path) -> None:
         )
 
 
-def _require_unchanged(copy: Database, backup: Path, tell: Progress) -> None:
+def _require_unchanged(copy: Database, backup: Path, on_progress: Progress) -> None:
     with copy.transaction("read") as connection, copy.translated():
-        changed = first_changed(connection, copy.dialect, tell)
+        changed = first_changed(connection, copy.dialect, on_progress)
     if changed is not None:
         raise CorruptDatabase(
             f"{str(backup)!r} is damaged (message {changed[1]} of session {changed[0]!r} is not what was stored):"
@@ -168,7 +170,7 @@ def _finish(copy: Database, replaced: list[dict[str, Any]], done: _Restoration) 
         done.rows = count_all(connection, {table.name for table in TABLES})
 
 
-def _into_file(copy: Database, new: Path, file: Path, done: _Restoration, tell: Progress) -> None:
+def _into_file(copy: Database, new: Path, file: Path, done: _Restoration, on_progress: Progress) -> None:
     mark = f"{copy.clock().astimezone(UTC):%Y%m%dT%H%M%S.%f}Z"
 
     def ready(replaced: list[dict[str, Any]]) -> None:
@@ -182,14 +184,14 @@ def _into_file(copy: Database, new: Path, file: Path, done: _Restoration, tell: 
         ready([])
         if backup_file.has_log(file):  # of a ledger that was deleted: it would be played into the new one
             backup_file.put_log_aside(file, file.with_name(f"{file.name}.left-{mark}"))
-        tell("replacing", 0, None)
+        on_progress("replacing", 0, None)
         backup_file.put(new, file, overwrite=False)
-        tell("replaced", 0, None)
+        on_progress("replaced", 0, None)
         return
     sound = _is_sound(file)
-    tell("waiting for the old ledger", 0, None)
+    on_progress("waiting for the old ledger", 0, None)
     with copy.translated(), backup_file.alone(file, _WAIT) as old:
-        tell("replacing", 0, None)
+        on_progress("replacing", 0, None)
         replaced = None
         if old is not None:
             _require_ledger(dialect_of_files().state(old), file)
@@ -199,10 +201,10 @@ def _into_file(copy: Database, new: Path, file: Path, done: _Restoration, tell: 
         _take_after(new, file)
         if old is None or replaced is None or not sound:
             done.aside = backup_file.put_aside(file, mark)
-        tell("renaming", 0, None)
+        on_progress("renaming", 0, None)
         new.replace(file)
         backup_file.flush(file.parent)
-    tell("replaced", 0, None)
+    on_progress("replaced", 0, None)
 
 
 def _is_sound(file: Path) -> bool:
@@ -251,7 +253,7 @@ def _take_after(new: Path, old: Path) -> None:
         shutil.chown(new, found.st_uid, found.st_gid)
 
 
-def _into_server(copy: Database, url: URL, done: _Restoration, overwrite: bool, tell: Progress) -> None:
+def _into_server(copy: Database, url: URL, done: _Restoration, overwrite: bool, on_progress: Progress) -> None:
     target = Database(url, None, Settings.preset("cli"), copy.clock)
     try:
         with target.transaction("read") as connection, target.translated():
@@ -269,8 +271,8 @@ def _into_server(copy: Database, url: URL, done: _Restoration, overwrite: bool, 
             done.known = True if taken else None
             _finish(copy, replaced, done)
             with copy.transaction("read") as source:
-                copy_rows(source, copy.dialect, connection, target.dialect, tell, clear=bool(taken))
-            tell("replacing", 0, None)
+                copy_rows(source, copy.dialect, connection, target.dialect, on_progress, clear=bool(taken))
+            on_progress("replacing", 0, None)
     finally:
         target.close()
-    tell("replaced", 0, None)
+    on_progress("replaced", 0, None)

@@ -27,7 +27,7 @@ from chatledger.services.rows import messages, sessions
 TABLES: tuple[Table, ...] = tuple(Base.metadata.sorted_tables)
 
 #: Told what is being done, how much of it is done, and of how much (None: not known).
-Tell = Callable[[str, int, int | None], object]
+OnProgress = Callable[[str, int, int | None], object]
 
 #: Rows that are held in memory at a time.
 _BUFFER = 200
@@ -93,7 +93,7 @@ def copy_rows(
     source_dialect: Dialect,
     target: Connection,
     target_dialect: Dialect,
-    tell: Tell,
+    on_progress: OnProgress,
     *,
     clear: bool = False,
 ) -> dict[str, int]:
@@ -115,7 +115,7 @@ def copy_rows(
             total = _expected(source) if table is messages else None
             rows = rows_of(source, source_dialect, table, given[table.name])
             try:
-                custody.load(target, table, names, _told(rows, table.name, total, tell))
+                custody.load(target, table, names, _reported(rows, table.name, total, on_progress))
                 continue
             except Exception as error:
                 if isinstance(error, ChatledgerError) or not target_dialect.recognises(error):
@@ -130,7 +130,7 @@ def copy_rows(
             custody.number_from(target, table, column, last)
     for table in TABLES:
         taken = Tally()
-        for _ in _told(rows_of(target, target_dialect, table, taken), "comparing", None, tell):
+        for _ in _reported(rows_of(target, target_dialect, table, taken), "comparing", None, on_progress):
             pass
         if taken != given[table.name]:
             raise CorruptDatabase(
@@ -144,15 +144,15 @@ def _expected(source: Connection) -> int:
     return int(source.execute(select(func.sum(sessions.c.message_count))).scalar() or 0)
 
 
-def _told(rows: Iterator[list[Any]], what: str, total: int | None, tell: Tell) -> Iterator[list[Any]]:
+def _reported(rows: Iterator[list[Any]], what: str, total: int | None, on_progress: OnProgress) -> Iterator[list[Any]]:
     done = 0
-    tell(what, 0, total)
+    on_progress(what, 0, total)
     for row in rows:
         yield row
         done += 1
         if done % _PACE == 0:
-            tell(what, done, total)
-    tell(what, done, total)
+            on_progress(what, done, total)
+    on_progress(what, done, total)
 
 
 _NUMBERED = [(table, column.name) for table in TABLES for column in table.columns if column.identity is not None]

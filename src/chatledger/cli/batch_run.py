@@ -21,7 +21,7 @@ from chatledger.cli.options import AsJson, Database, Owner
 from chatledger.cli.output import Screen
 from chatledger.cli.progress_bar import bar
 from chatledger.cli.responder import Responder, ResponderFailed, responder_of
-from chatledger.cli.sweep import until_told
+from chatledger.cli.sweep import until_stopped
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.execution.batches.outcomes import BatchResult, Retry
@@ -69,7 +69,7 @@ def run(
     Items that failed for good make the exit code 1.
     """
     responder = responder_of(function, command, timeout)
-    told: list[bool] = []
+    stop_requests: list[bool] = []
     stream = sys.stdout
     with opened_for(db, user) as ledger:
         with ledger.read() as uow:
@@ -78,14 +78,14 @@ def run(
         def worker(item: BatchItem) -> BatchResult:
             return _answered(job, item, responder, model, record=record)
 
-        with until_told(lambda: told.append(True)) as signals, bar() as tell:
+        with until_stopped(lambda: stop_requests.append(True)) as signals, bar() as on_progress:
             done = ledger.run_batch(
                 job_id,
                 worker,
                 concurrency=concurrency,
                 lease=lease,
-                stopping=lambda: bool(told),
-                progress=None if tell is None else _telling(tell),
+                stopping=lambda: bool(stop_requests),
+                progress=None if on_progress is None else _reporting(on_progress),
             )
         sys.stdout = stream  # responders in threads may have left it elsewhere
     if as_json:
@@ -99,8 +99,8 @@ def run(
         raise typer.Exit(FAILED)
 
 
-def _telling(tell: Callable[[str, int, int | None], object]) -> Callable[[BatchProgress], object]:
-    return lambda now: tell(said(now), now.done + now.failed, now.total)
+def _reporting(on_progress: Callable[[str, int, int | None], object]) -> Callable[[BatchProgress], object]:
+    return lambda now: on_progress(said(now), now.done + now.failed, now.total)
 
 
 def _answered(job: BatchJob, item: BatchItem, responder: Responder, model: str | None, *, record: bool) -> BatchResult:

@@ -86,7 +86,7 @@ def cleanup(
         write_document({"now": now, "dry_run": dry_run, "swept": swept, "expired": expired, "purged": purged})
     else:
         Screen().line(_summary(swept, expired, purged))
-    sweep.tell_failures(swept)
+    sweep.show_failures(swept)
 
 
 def _expire(

@@ -65,8 +65,8 @@ def spelled(length: timedelta) -> str:
     return "".join(parts) or "0s"
 
 
-def _option(name: str, parser: Callable[[str | timedelta], timedelta], told: str) -> Any:
-    return typer.Option(name, metavar="LENGTH", parser=parser, help=told, rich_help_panel="Limits")
+def _option(name: str, parser: Callable[[str | timedelta], timedelta], help: str) -> Any:
+    return typer.Option(name, metavar="LENGTH", parser=parser, help=help, rich_help_panel="Limits")
 
 
 _IDLE = "Without activity for so long (90s, 5m, 1h30m, 2d) it is marked idle."

@@ -85,10 +85,10 @@ def _bar() -> Iterator[Callable[[Progress], None] | None]:
         task = bar.add_task("reading", total=None)
 
         def show(progress: Progress) -> None:
-            said = f"{counted(progress.conversations, 'conversation')}, {counted(progress.messages, 'message')}"
+            words = f"{counted(progress.conversations, 'conversation')}, {counted(progress.messages, 'message')}"
             if progress.failures:
-                said += f", {progress.failures:,} failed"
-            bar.update(task, total=progress.bytes_total, completed=progress.bytes_read, description=said)
+                words += f", {progress.failures:,} failed"
+            bar.update(task, total=progress.bytes_total, completed=progress.bytes_read, description=words)
 
         yield show
 
@@ -97,8 +97,8 @@ def _summary(done: ImportReport) -> str:
     sessions = counted(done.conversations, "conversation")
     if done.forks:
         sessions += f" and {counted(done.forks, 'fork')}"
-    told = f"{sessions} with {counted(done.messages, 'message')}"
-    text = f"{'would import' if done.dry_run else 'imported'} {told} ({done.format.value})"
+    summary = f"{sessions} with {counted(done.messages, 'message')}"
+    text = f"{'would import' if done.dry_run else 'imported'} {summary} ({done.format.value})"
     if done.skipped:
         text += f", {done.skipped:,} skipped"
     if done.failed:

@@ -23,7 +23,7 @@ def bar() -> Iterator[Progress | None]:
     with Bar(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task("", total=None)
 
-        def tell(what: str, done: int, total: int | None) -> None:
+        def on_progress(what: str, done: int, total: int | None) -> None:
             shown.update(task, description=what, completed=done, total=total or None)
 
-        yield tell
+        yield on_progress

@@ -54,7 +54,7 @@ def sweep(
         if unnamed:
             screen.line((f"and {unnamed:,} more", "dim"))
         screen.line(summary(done))
-    tell_failures(done)
+    show_failures(done)
 
 
 @app.command()
@@ -86,7 +86,7 @@ def watch(
     send = notifier(notify_exec)
     screen = Screen()
 
-    def heard(done: SweepReport) -> None:
+    def on_report(done: SweepReport) -> None:
         if done.sessions:
             if as_json:
                 write_line(done)
@@ -96,14 +96,14 @@ def watch(
 
     with opened(db) as whole:
         ledger = whole if user is None else whole.for_user(user)
-        sweeper = ledger.sweeper(every, send=send, on_report=heard, actor=actor)
+        sweeper = ledger.sweeper(every, send=send, on_report=on_report, actor=actor)
         if prometheus_port is not None:
             serve_figures(whole, prometheus_port)
         if screen.is_terminal:
             Screen.errors().line((f"sweeping every {spelled(every)}, until Ctrl-C", "dim"))
-        with _warnings_told(), until_told(sweeper.stop) as told:
+        with _warnings_shown(), until_stopped(sweeper.stop) as stop_requests:
             sweeper.run()
-    if signal.SIGINT in told:
+    if signal.SIGINT in stop_requests:
         raise typer.Exit(INTERRUPTED)
 
 
@@ -122,7 +122,7 @@ def summary(done: SweepReport) -> str:
     return ("would " if done.dry_run else "") + ", ".join(parts)
 
 
-def tell_failures(done: SweepReport) -> None:
+def show_failures(done: SweepReport) -> None:
     """The sessions that could not be dealt with, on standard error; then the command ends with 1."""
     for failure in done.failures[:_LISTED]:
         report(f"session {failure.session_id!r}: {failure.reason}")
@@ -142,7 +142,7 @@ class _Told(logging.Handler):
 
 
 @contextmanager
-def _warnings_told() -> Iterator[None]:
+def _warnings_shown() -> Iterator[None]:
     handler = _Told(logging.WARNING)
     logger = logging.getLogger("chatledger")
     logger.addHandler(handler)
@@ -153,31 +153,31 @@ def _warnings_told() -> Iterator[None]:
 
 
 @contextmanager
-def until_told(stop: Callable[[], Any]) -> Iterator[list[int]]:
+def until_stopped(stop: Callable[[], Any]) -> Iterator[list[int]]:
     """Call `stop` at SIGTERM or SIGINT; a second Ctrl-C does what it always does. Gives those that came.
 
     SIGTERM often comes twice, once for the process and once for its group.
     """
-    told: list[int] = []
+    stop_requests: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def restore() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    def tell(number: int, _: object) -> None:
-        told.append(number)
+    def on_progress(number: int, _: object) -> None:
+        stop_requests.append(number)
         if number == signal.SIGINT:
             signal.signal(number, before[signal.SIGINT])
         stop()
 
     for number in before:
-        signal.signal(number, tell)
+        signal.signal(number, on_progress)
     try:
-        yield told
+        yield stop_requests
     finally:
         restore()
-        if signal.SIGTERM in told:  # the process is about to end by itself
+        if signal.SIGTERM in stop_requests:  # the process is about to end by itself
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 

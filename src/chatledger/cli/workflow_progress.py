@@ -20,8 +20,8 @@ _PAUSE = 0.1
 class StepsShown:
     """Told of steps that begin or end, it tells a bar how many have ended of those that are known so far."""
 
-    def __init__(self, tell: Progress, steps: Iterable[WorkflowStep]) -> None:
-        self._tell = tell
+    def __init__(self, on_progress: Progress, steps: Iterable[WorkflowStep]) -> None:
+        self._on_progress = on_progress
         self._known: dict[tuple[str, int], StepState] = {}
         self._next = 0.0
         for step in steps:
@@ -31,7 +31,7 @@ class StepsShown:
         self._note(step)
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _PAUSE
-            self._tell(self._said(), sum(state in _ENDED for state in self._known.values()), len(self._known))
+            self._on_progress(self._message(), sum(state in _ENDED for state in self._known.values()), len(self._known))
 
     def _note(self, step: WorkflowStep) -> None:
         if step.items is None:
@@ -42,7 +42,7 @@ class StepsShown:
         for place in range(step.items):
             self._known.setdefault((step.step, place), StepState.PENDING)
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         running = [place for place, state in self._known.items() if state is StepState.RUNNING]
         names = [name if item == WHOLE else f"{name} {item}" for name, item in running[:_NAMED]]
         more = len(running) - len(names)

@@ -15,7 +15,7 @@ from chatledger.cli.options import AsJson, Database, Owner, json_value
 from chatledger.cli.output import Column, Screen, when
 from chatledger.cli.progress_bar import bar
 from chatledger.cli.responder import responder_of
-from chatledger.cli.sweep import until_told
+from chatledger.cli.sweep import until_stopped
 from chatledger.cli.workflow_progress import StepsShown
 from chatledger.enums import ExecutionState
 from chatledger.errors import InvalidInput, NotFound
@@ -206,10 +206,10 @@ def _execute(
     stop: list[bool] = []
     with ledger.read() as uow:
         steps = uow.workflows.steps(execution_id)
-    with until_told(lambda: stop.append(True)) as signals, bar() as tell:
+    with until_stopped(lambda: stop.append(True)) as signals, bar() as on_progress:
         runner = Runner(
             ledger, responder=responder, max_parallel=parallel, lease=lease, stopping=lambda: bool(stop),
-            progress=None if tell is None else StepsShown(tell, steps),
+            progress=None if on_progress is None else StepsShown(on_progress, steps),
         )  # fmt: skip
         try:
             ended = runner.resume(execution_id, take_over=take_over)

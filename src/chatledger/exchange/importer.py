@@ -106,7 +106,7 @@ class _Import:
     ) -> None:
         self._ledger, self._file, self._format = ledger, file, found
         self._fixed, self._on_conflict, self._dry_run = fixed, on_conflict, dry_run
-        self._progress, self._told = progress, 0.0
+        self._progress, self._reported_at = progress, 0.0
         self._conversations = self._forks = self._messages = self._skipped = self._failed = 0
         self._pending = 0  # messages of the conversation that is being read
         self._failures: list[Failure] = []
@@ -119,10 +119,10 @@ class _Import:
         else:
             self._take(found)
         self._pending = 0
-        self._tell()
+        self._report_progress()
 
     def report(self) -> ImportReport:
-        self._tell(last=True)
+        self._report_progress(last=True)
         return ImportReport(
             format=self._format,
             conversations=self._conversations,
@@ -197,7 +197,7 @@ class _Import:
     def _batches(self, messages: Iterable[Turn]) -> Iterator[list[Turn]]:
         for batch in in_batches(messages):
             self._pending += len(batch)
-            self._tell()
+            self._report_progress()
             yield batch
 
     def _fail(self, failure: Failure) -> None:
@@ -205,12 +205,12 @@ class _Import:
         if len(self._failures) < NAMED:
             self._failures.append(failure)
 
-    def _tell(self, *, last: bool = False) -> None:
+    def _report_progress(self, *, last: bool = False) -> None:
         if self._progress is None:
             return
         now = time.monotonic()
-        if last or now - self._told >= _PAUSE:
-            self._told = now
+        if last or now - self._reported_at >= _PAUSE:
+            self._reported_at = now
             self._progress(
                 Progress(
                     bytes_read=min(self._file.position, self._file.size),

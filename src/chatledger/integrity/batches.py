@@ -22,7 +22,7 @@ class Wrong(NamedTuple):
     rows: int
 
     @property
-    def said(self) -> str:
+    def message(self) -> str:
         what = "has no job" if self.missing else f"job counts fewer than {self.last_item} items"
         return f"{self.job_id!r}: {what} ({self.rows} items)"
 

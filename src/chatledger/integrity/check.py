@@ -64,11 +64,11 @@ def look(context: ServiceContext, findings: Findings, *, full: bool, progress: P
         look_at_file(context, findings, full=full)
     with findings.probing(context, "orphans"):
         for orphan in orphans.orphaned(context):
-            said = f"{orphan.table}: {orphan.rows} of missing session {orphan.session_id!r}"
-            findings.add("orphans", said, count=orphan.rows)
+            message = f"{orphan.table}: {orphan.rows} of missing session {orphan.session_id!r}"
+            findings.add("orphans", message, count=orphan.rows)
     with findings.probing(context, "batches"):
         for job in batches.wrong(context):
-            findings.add("batches", job.said)
+            findings.add("batches", job.message)
     with findings.probing(context, "comparisons"):
         for table, group_id, number in comparisons.groupless(context):
             findings.add("groupless", f"{table}: {number} of missing comparison {group_id!r}", count=number)
@@ -79,7 +79,7 @@ def look(context: ServiceContext, findings: Findings, *, full: bool, progress: P
             findings.add("executions", f"execution {execution_id!r} has no steps")
     with findings.probing(context, "counters"):
         for wrong in counters.wrong(context):
-            findings.add("sequence" if wrong.behind else "counters", f"{wrong.session_id!r}: {wrong.said}")
+            findings.add("sequence" if wrong.behind else "counters", f"{wrong.session_id!r}: {wrong.message}")
     with findings.probing(context, "usage"):
         for session_id in usage.wrong(context):
             findings.add("usage", repr(session_id))

@@ -22,7 +22,7 @@ class Wrong(NamedTuple):
     #: The counters that are wrong.
     counters: tuple[str, ...]
     #: What is wrong, in numbers.
-    said: str
+    message: str
     #: The last number is below one that was handed out.
     behind: bool
 
@@ -42,8 +42,8 @@ def wrong(context: ServiceContext) -> Iterator[Wrong]:
         if counters:
             yield Wrong(row.session_id, tuple(counters), "; ".join(counters.values()), behind=False)
         if row.behind:
-            said = f"last_sequence is {row.last_sequence}, and there is a message {row.highest}"
-            yield Wrong(row.session_id, (), said, behind=True)
+            message = f"last_sequence is {row.last_sequence}, and there is a message {row.highest}"
+            yield Wrong(row.session_id, (), message, behind=True)
 
 
 def below_one(context: ServiceContext) -> Iterator[tuple[str, int]]:

@@ -142,27 +142,27 @@ class Repair:
         rows = sum(orphan.rows for orphan in found)
         if self._orphans is Orphans.DROP:
             orphans.drop(self._context, found)
-            said = [f"{orphan.table}: {orphan.rows} of {orphan.session_id!r}" for orphan in found]
-            self._note("orphans", "deleted", said, rows)
+            message = [f"{orphan.table}: {orphan.rows} of {orphan.session_id!r}" for orphan in found]
+            self._note("orphans", "deleted", message, rows)
             return
-        said = []
+        message = []
         for session_id, group in groupby(found, key=lambda orphan: orphan.session_id):
-            said.append(f"{session_id!r} into {orphans.recover(self._context, session_id, list(group))!r}")
-        self._note("orphans", "moved into sessions of their own", said, rows)
+            message.append(f"{session_id!r} into {orphans.recover(self._context, session_id, list(group))!r}")
+        self._note("orphans", "moved into sessions of their own", message, rows)
 
     def _mend_batches(self) -> None:
         found = list(batches.wrong(self._context))
         for job in found:
             batches.mend(self._context, job)
-        self._note("batches", "jobs made anew or counted", [job.said for job in found])
+        self._note("batches", "jobs made anew or counted", [job.message for job in found])
 
     def _mend_numbers(self) -> None:
         found = list(counters.below_one(self._context))
-        said = []
+        message = []
         for session_id, group in groupby(found, key=lambda place: place[0]):
             numbers = [number for _, number in group]
-            said.append(f"{session_id!r} into {orphans.move_below_one(self._context, session_id, numbers)!r}")
-        self._note("sequence", "messages without a number moved into sessions of their own", said, len(found))
+            message.append(f"{session_id!r} into {orphans.move_below_one(self._context, session_id, numbers)!r}")
+        self._note("sequence", "messages without a number moved into sessions of their own", message, len(found))
 
     def _mend_values(self) -> None:
         wanted = {"json", "words", "times", "full_text", *(("digest",) if self._accept_changed else ())}

@@ -40,7 +40,7 @@ _OBJECTS = {
     ("chatledger_workflow_executions", "definition"),
     ("chatledger_workflows", "definition"),
 }
-_TOLD_EVERY = 1000
+_REPORT_EVERY = 1000
 _LENGTH = len("2026-05-01 12:00:00.000000")
 
 
@@ -63,7 +63,7 @@ class Defect:
 
 
 def scan(
-    context: ServiceContext, tables: tuple[Table, ...] = TABLES, told: Callable[[str, int], object] | None = None
+    context: ServiceContext, tables: tuple[Table, ...] = TABLES, on_rows: Callable[[str, int], object] | None = None
 ) -> Iterator[Defect | Unreadable]:
     """Read every row of some tables; what is wrong with them."""
     for table in tables:
@@ -74,10 +74,10 @@ def scan(
                 continue
             yield from look(row)
             number += 1
-            if told is not None and number % _TOLD_EVERY == 0:
-                told(table.name, number)
-        if told is not None and number % _TOLD_EVERY:
-            told(table.name, number)
+            if on_rows is not None and number % _REPORT_EVERY == 0:
+                on_rows(table.name, number)
+        if on_rows is not None and number % _REPORT_EVERY:
+            on_rows(table.name, number)
 
 
 def is_json(stored: Any, *, as_object: bool) -> bool:

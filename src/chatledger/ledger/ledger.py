@@ -14,7 +14,7 @@ from sqlalchemy.pool import QueuePool
 from chatledger import migrate as migrations
 from chatledger.backup import health
 from chatledger.backup.counts import count_rows
-from chatledger.backup.progress import Progress, reporting
+from chatledger.backup.progress import Progress, or_silent
 from chatledger.clock import Clock, utc_now
 from chatledger.database import Database
 from chatledger.enums import Orphans
@@ -216,7 +216,7 @@ class Ledger(UserLedger):
         flags(overwrite=overwrite)
         from chatledger.backup import backup  # noqa: PLC0415 - most programs do without, like the others below
 
-        return backup.back_up(self._database, path, keep=keep, overwrite=overwrite, tell=reporting(progress))
+        return backup.back_up(self._database, path, keep=keep, overwrite=overwrite, on_progress=or_silent(progress))
 
     @staticmethod
     def restore(
@@ -243,7 +243,7 @@ class Ledger(UserLedger):
         flags(overwrite=overwrite)
         from chatledger.backup import restore  # noqa: PLC0415
 
-        return restore.restore(path, url, overwrite=overwrite, tell=reporting(progress), clock=utc_now)
+        return restore.restore(path, url, overwrite=overwrite, on_progress=or_silent(progress), clock=utc_now)
 
     def copy_to(self, target: str | Path | URL, *, progress: Progress | None = None) -> CopyReport:
         """`copy_ledger` of this ledger, as it is at this moment, into an empty database.
@@ -253,7 +253,7 @@ class Ledger(UserLedger):
         """
         from chatledger.backup import copy  # noqa: PLC0415
 
-        return copy.copy_to(self._database, target, reporting(progress))
+        return copy.copy_to(self._database, target, or_silent(progress))
 
     def maintain(
         self,

@@ -187,7 +187,7 @@ class UserLedger:
             "stopping": callback(stopping, "stopping"),
         }  # fmt: skip
         report = sweeps.sweep(self._reading, self._writing(actor), at, **how)
-        self._database.observers.tell("swept", report)
+        self._database.observers.notify("swept", report)
         return report
 
     def sweeper(

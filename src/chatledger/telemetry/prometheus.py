@@ -76,9 +76,9 @@ class _Metrics:
         from prometheus_client import Counter, Histogram  # noqa: PLC0415 - an extra
 
         self.ledgers: dict[str, Ledger] = {}
-        told: dict[str, Any] = {"registry": registry}
-        timed: dict[str, Any] = {**told, "buckets": BOUNDS}
-        self.appended = Counter("chatledger_messages_appended", "Messages appended and committed", ["ledger"], **told)
+        labels: dict[str, Any] = {"registry": registry}
+        timed: dict[str, Any] = {**labels, "buckets": BOUNDS}
+        self.appended = Counter("chatledger_messages_appended", "Messages appended and committed", ["ledger"], **labels)
         self.transactions = Histogram(
             "chatledger_transaction_seconds", "Transactions", ["ledger", "mode", "outcome"], **timed
         )
@@ -86,8 +86,8 @@ class _Metrics:
             "chatledger_transaction_wait_seconds", "Waits for a transaction", ["ledger", "mode"], **timed
         )
         self.statements = Histogram("chatledger_statement_seconds", "Statements", ["ledger", "verb"], **timed)
-        self.sweeps = Counter("chatledger_sweeps", "Sweeps that came to their end", ["ledger"], **told)
-        self.swept = Counter("chatledger_swept_sessions", "Sessions that were swept", ["ledger", "action"], **told)
+        self.sweeps = Counter("chatledger_sweeps", "Sweeps that came to their end", ["ledger"], **labels)
+        self.swept = Counter("chatledger_swept_sessions", "Sessions that were swept", ["ledger", "action"], **labels)
         registry.register(self)
 
     def collect(self) -> Iterable[Metric]:

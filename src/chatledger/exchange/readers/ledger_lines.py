@@ -53,7 +53,7 @@ def conversations(pieces: Iterable[Piece]) -> Iterator[Conversation | Failure]:
     """
     lines = _Lines(pieces)
     known = False
-    told: Any = None  # the session whose messages, when they come without it, need no more words
+    current_session: Any = None  # the session whose messages, when they come without it, need no more words
     while line := lines.take():
         try:
             value = line.value()
@@ -66,12 +66,12 @@ def conversations(pieces: Iterable[Piece]) -> Iterator[Conversation | Failure]:
             elif not known:
                 raise _Refused("file", "does not begin with the header of an export")
             elif kind == "session":
-                told = value.get("session_id")
+                current_session = value.get("session_id")
                 yield _session(line, value, _messages(lines, line, value))
             elif kind != "message":
                 raise InvalidInput("type", "is not header, session or message")
-            elif value.get("session_id", told) != told:
-                told = value["session_id"]
+            elif value.get("session_id", current_session) != current_session:
+                current_session = value["session_id"]
                 raise InvalidInput("record", "is a message without the line of its session, as may be those behind it")
         except _Refused:
             raise

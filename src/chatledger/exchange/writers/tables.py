@@ -85,12 +85,12 @@ class _Counted:
         for session in chosen:
             self._sessions += 1
             if whole:
-                self._tell(self._sessions)
+                self._report_progress(self._sessions)
                 yield [column.value(session, None) for column in columns]
                 continue
             for message in uow.messages.iterate(session.session_id):
                 self._messages += 1
-                self._tell(self._messages)
+                self._report_progress(self._messages)
                 yield [column.value(session, message) for column in columns]
 
     def finished(self) -> ExportReport:
@@ -99,6 +99,6 @@ class _Counted:
             self._progress(report)
         return report
 
-    def _tell(self, rows: int) -> None:
+    def _report_progress(self, rows: int) -> None:
         if self._progress is not None and rows % _STEP == 0:
             self._progress(ExportReport(sessions=self._sessions, messages=self._messages))
