@@ -19,9 +19,10 @@ VERBS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "BEGIN", "COM
 
 
 class Observer:
-    """Told of a ledger at work, in the thread that does it: be quick. Override what you want to hear.
+    """Notified of what a ledger does, in the thread that does it, so be quick. Override the methods you need.
 
-    Nothing that is told holds text or ids of anybody. What an observer raises is logged and goes no further.
+    Only `swept` is given ids and titles of sessions, in its report. An exception of an observer is logged and goes no
+    further.
     """
 
     #: Whether `statement` is to be called. On SQLite hot statements then take the longer way, through SQLAlchemy.

@@ -1,10 +1,10 @@
-"""A ledger's figures for OpenTelemetry and Prometheus. Off until it is asked for; each is an extra.
+"""Metrics of a ledger for OpenTelemetry and Prometheus. Off unless you ask for them; each is an extra.
 
     from chatledger.telemetry import prometheus
     stop = prometheus.instrument(ledger)
 
-Told are: messages appended, transactions (how they ended, how long they waited and lasted), statements by their verb, the
-connections of the pool, what sweeps did. Never told are texts, ids, or the text of statements.
+They report messages appended, transactions (how they ended, how long they waited and took), statements by their verb,
+the connections of the pool, and what sweeps did. They never report texts, ids, or the text of statements.
 """
 
 from __future__ import annotations
