@@ -11,7 +11,7 @@ from tests.docs.running import Reader
 
 #: Pages about PostgreSQL: their ledger is on the server.
 ON_POSTGRESQL = {"docs/postgresql.md"}
-#: Its SQL is run by test_queries_page.py, on both databases.
+#: Its queries and calls are run by test_queries_page.py, on both databases.
 QUERIES = "docs/queries.md"
 #: Pages that hold for both databases: followed once on each.
 ON_BOTH = {

@@ -1,9 +1,10 @@
-"""Every ready query runs on both databases as it stands, and finds something; every column of a view is explained."""
+"""Every query of the page runs on both databases as it stands and finds something, and so does the call beside it."""
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import inspect
@@ -11,47 +12,54 @@ from sqlalchemy import inspect
 from chatledger import Ledger
 from chatledger.models.usage import VIEWS
 from tests.docs.pages import ROOT, Block, blocks
+from tests.docs.queries_data import fill
 from tests.support.raw import Raw
 
 PAGE = ROOT / "docs" / "queries.md"
-QUERIES = [block for block in blocks(PAGE) if block.language == "sql"]
+BLOCKS = blocks(PAGE)
+QUERIES = [block for block in BLOCKS if block.language == "sql"]
+#: The lines of Python. The first block only opens the ledger that they use.
+CALLS = [block for block in BLOCKS if block.language == "python"][1:]
 
 
 @pytest.fixture
-def filled(url: str) -> Raw:
-    with closing(Ledger(url)) as ledger, ledger.begin() as uow:
-        for number in range(4):
-            session = uow.sessions.create(
-                user_id=f"u{number % 2}", project_id="p", model_id=f"m{number % 2}"
-            ).session_id
-            for turn in range(6):
-                uow.messages.append(
-                    session, "assistant" if turn % 2 else "user", "words", input_tokens=turn, output_tokens=2,
-                    cached_tokens=0, duration_ms=turn * 7 + 1, cost="0.01" if turn < 5 else None,
-                    outcome=(None, "complete", "error", "interrupted")[turn % 4],
-                    created_at=datetime(2026, 5, 1, tzinfo=UTC) + timedelta(hours=7 * turn),
-                )  # fmt: skip
+def filled(url: str) -> Iterator[Ledger]:
+    fill(url)
+    with Ledger(url) as ledger:
+        yield ledger
+
+
+def test_there_are_more_than_a_hundred_queries_and_eight_for_each_subject() -> None:
+    assert len(QUERIES) > 100
+    assert len({" ".join(block.text.split()) for block in QUERIES}) == len(QUERIES)
+    sections = PAGE.read_text("utf-8").split("\n## ")[3:]
+    assert [] == [section.partition("\n")[0] for section in sections if section.count("\n```sql\n") < 8]
+
+
+def test_every_query_and_every_call_finds_something(filled: Ledger, url: str) -> None:
+    """From top to bottom: what a call creates is found by the query below it."""
     raw = Raw(url)
-    raw("UPDATE chatledger_models SET context_window = 100")
-    return raw
+    page = [block for block in BLOCKS if block in QUERIES or block in CALLS]
+    assert [] == [str(block) for block in page if not _found(filled, raw, block)]
 
 
-def test_there_are_thirty_queries_at_least() -> None:
-    assert len(QUERIES) >= 30
-    assert len({block.text for block in QUERIES}) == len(QUERIES)
+def test_every_call_is_one_line() -> None:
+    assert [] == [str(block) for block in CALLS if "\n" in block.text]
 
 
-def test_every_query_finds_something(filled: Raw) -> None:
-    assert [] == [str(block) for block in QUERIES if not _found(filled, block)]
-
-
-def test_every_column_of_a_view_is_explained(filled: Raw) -> None:
+def test_every_column_of_a_view_is_explained(url: str) -> None:
     page = PAGE.read_text("utf-8")
-    inspector = inspect(filled.engine)
+    inspector = inspect(Raw(url).engine)
     assert set(inspector.get_view_names()) >= VIEWS
     columns = {column["name"] for view in VIEWS for column in inspector.get_columns(view)}
     assert [] == sorted(name for name in columns | VIEWS if f"`{name}`" not in page)
 
 
-def _found(raw: Raw, block: Block) -> int:
-    return len(raw(block.text.replace(":", "\\:")))
+def _found(ledger: Ledger, raw: Raw, block: Block) -> bool:
+    if block.language == "sql":
+        return len(raw(block.text.replace(":", "\\:"))) > 0
+    names: dict[str, Any] = {"ledger": ledger, "UTC": UTC, "datetime": datetime, "timedelta": timedelta}
+    if block.text.startswith("ledger."):
+        return bool(eval(block.text, names))
+    with ledger.begin() as uow:
+        return bool(eval(block.text, names | {"uow": uow}))
