@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import selectinload
 
-from chatledger import AsyncLedger, InvalidInput, Ledger, UnitOfWork
+from chatledger import AsyncLedger, AsyncUnitOfWork, InvalidInput, Ledger, UnitOfWork
 from chatledger.models import Message, Session
 from tests.orm.conftest import stored
 
@@ -137,3 +137,68 @@ def test_an_async_ledger_runs_work_with_a_session(url: str) -> None:
         assert 21 == len(stored(ledger, "s"))
         with ledger.read() as uow:
             assert "ada" == uow.sessions.get("hers").user_id
+
+
+async def _join(url: str, *, fail: bool = False) -> tuple[list[str], list[str]]:
+    """What a unit of work reads back within the transaction of an application, and what it finds."""
+    engine = create_async_engine(url)
+    try:
+        async with AsyncSession(engine) as session, session.begin():
+            session.add(Session(session_id="other", title="Beside"))
+            uow = AsyncUnitOfWork(session, user_id="ada", actor="nina")
+            await uow.sessions.create("s")
+            await uow.messages.append("s", "user", "Where is the otter?")
+            await uow.messages.append_many("s", [{"role": "assistant", "content": f"At {n}"} for n in range(600)])
+            read = [message.content async for message in uow.messages.iterate("s")]
+            found = [hit.session_id for hit in await uow.search.messages("otter")]
+            assert ["s"] == [one.session_id for one in await uow.run(lambda sync: sync.sessions.list())]
+            if fail:
+                raise ZeroDivisionError
+        return read, found
+    finally:
+        await engine.dispose()
+
+
+def test_a_unit_of_work_joins_the_transaction_of_a_session(async_url: str, plain: Ledger) -> None:
+    read, found = asyncio.run(_join(async_url))
+    assert (601, "Where is the otter?", ["s"]) == (len(read), read[0], found)
+    with plain.read() as uow:
+        assert {"other", "s"} == {one.session_id for one in uow.sessions.list()}
+        assert ("ada", 601) == (uow.sessions.get("s").user_id, uow.sessions.get("s").message_count)
+    assert plain.check()
+
+
+def test_what_a_unit_of_work_wrote_goes_with_the_application_s_transaction(async_url: str, plain: Ledger) -> None:
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(_join(async_url, fail=True))
+    with plain.read() as uow:
+        assert () == uow.sessions.list().items
+
+
+async def _on_a_connection(url: str) -> None:
+    engine = create_async_engine(url)
+    try:
+        async with engine.begin() as connection:
+            await AsyncUnitOfWork(connection).sessions.create("s")
+    finally:
+        await engine.dispose()
+
+
+def test_a_unit_of_work_joins_the_transaction_of_a_connection(async_url: str, plain: Ledger) -> None:
+    asyncio.run(_on_a_connection(async_url))
+    with plain.read() as uow:
+        assert "s" == uow.sessions.get("s").session_id
+
+
+@pytest.mark.parametrize("wrong", [None, "sqlite://", object()])
+def test_what_is_not_an_asynchronous_session_is_refused(wrong: object) -> None:
+    with pytest.raises(InvalidInput, match="AsyncSession"):
+        AsyncUnitOfWork(wrong)  # type: ignore[arg-type]
+
+
+def test_an_asynchronous_engine_is_refused_with_what_to_do(async_url: str) -> None:
+    engine = create_async_engine(async_url)
+    with pytest.raises(InvalidInput, match=r"AsyncUnitOfWork\(session\)"):
+        Ledger(engine=engine)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match=r"AsyncUnitOfWork\(session\)"):
+        Ledger(engine=engine.sync_engine)
