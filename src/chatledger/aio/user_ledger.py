@@ -104,8 +104,8 @@ class AsyncUserLedger:
         from chatledger.aio.batches import run_batch  # noqa: PLC0415 - few programs run batches
 
         return await run_batch(
-            self, job_id, worker, concurrency=concurrency, lease=lease, name=name, grace=grace, progress=progress,
-            stopping=stopping,
+            self, worker, stopping, job_id=job_id, concurrency=concurrency, lease=lease, name=name, grace=grace,
+            progress=progress,
         )  # fmt: skip
 
     sweep = interruptible_method(UserLedger.sweep, by="stopping")

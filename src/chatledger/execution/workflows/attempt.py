@@ -13,7 +13,7 @@ from chatledger.execution.workflows.context import StepContext
 from chatledger.execution.workflows.retry import written
 from chatledger.schemas.execution import WorkflowStep
 from chatledger.schemas.workflow import StepDefinition
-from chatledger.services.batches import arguments
+from chatledger.services.error_text import error_class, error_message
 from chatledger.services.workflows import statements as workflow_statements
 from chatledger.services.workflows.statements import Hold
 from chatledger.transactions import Transactions
@@ -69,7 +69,7 @@ def note_failure(
 
 def said(error: BaseException) -> str:
     """An error as it is kept: the ledger's own without its class, another with it."""
-    text = arguments.said(error)
+    text = error_message(error)
     if isinstance(error, ChatledgerError):
         return text[:_ERROR]
-    return (arguments.class_of(error) + (f": {text}" if text else ""))[:_ERROR]
+    return (error_class(error) + (f": {text}" if text else ""))[:_ERROR]

@@ -7,7 +7,6 @@ lie apart; clocks that are further apart make an item be done twice, and recorde
 
 from __future__ import annotations
 
-import random
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +17,7 @@ from chatledger.enums import BatchStatus, ItemStatus
 from chatledger.errors import BatchItemNotFound, LeaseLost
 from chatledger.schemas import BatchItem
 from chatledger.schemas.fields import identifier
+from chatledger.services.backoff import backoff_delay
 from chatledger.services.base import ServiceContext
 from chatledger.services.batches.statements import (
     COMING_BACK,
@@ -36,8 +36,6 @@ from chatledger.services.visibility import require_visible
 EXPIRED = "LeaseExpired"
 #: Items that one claim puts back into the queue at most; the next one goes on.
 _RETURNED = 200
-#: Doubling further changes nothing: the limit is reached, or the wait is none.
-_DOUBLINGS = 40
 
 
 def claim(context: ServiceContext, job_id: str, worker: str, limit: int, lease: timedelta) -> list[BatchItem]:
@@ -91,24 +89,22 @@ def fail(
     """Record a failed attempt; where that leaves the item."""
     job = job_row(context, item.job_id)
     now = context.now()
-    bound: dict[str, Any] = {"kind": kind, "said": error}
+    bound: dict[str, Any] = {"kind": kind, "message": error}
     if not retry or item.attempts >= job.max_attempts:
         _write(context, item, _PARK, {**bound, "now": now})
         return ItemStatus.FAILED
-    wait = _wait(job, item.attempts) if delay is None else delay
-    _write(context, item, _DELAY, {**bound, "due": now + wait})
+    if delay is None:
+        # Between no time and the whole delay: items that failed together are not tried again together.
+        delay = timedelta(
+            milliseconds=backoff_delay(job.backoff_ms, item.attempts - 1, job.backoff_limit_ms, jitter=1.0)
+        )
+    _write(context, item, _DELAY, {**bound, "due": now + delay})
     return ItemStatus.DELAYED
 
 
 def release(context: ServiceContext, item: BatchItem) -> None:
     """Put an item back as if it had not been begun."""
     _write(context, item, _RELEASE, {})
-
-
-def _wait(job: Any, attempts: int) -> timedelta:
-    """Exponential, with full jitter: those who failed together do not come back together."""
-    longest = min(job.backoff_limit_ms, job.backoff_ms * 2 ** min(attempts - 1, _DOUBLINGS))
-    return timedelta(milliseconds=random.uniform(0, longest))
 
 
 def _write(context: ServiceContext, item: BatchItem, statement: Update, values: dict[str, Any]) -> None:
@@ -123,7 +119,7 @@ def _place(item: BatchItem) -> dict[str, Any]:
 
 
 def _item_row(context: ServiceContext, job_id: str, item_number: int) -> Any:
-    row = context.execute(_STANDING, {"job": job_id, "item": item_number}).one_or_none()
+    row = context.execute(_STATUS, {"job": job_id, "item": item_number}).one_or_none()
     if row is None:
         raise BatchItemNotFound(job_id, item_number)
     return row
@@ -135,7 +131,7 @@ def _word(status: ItemStatus) -> ColumnElement[Any]:
 
 _NOW = bindparam("now", type_=Timestamp())
 _END = bindparam("end", type_=Timestamp())
-_STANDING = select(items.c.status, items.c.lease).where(items.c.job_id == JOB_KEY, items.c.item_number == ITEM_KEY)
+_STATUS = select(items.c.status, items.c.lease).where(items.c.job_id == JOB_KEY, items.c.item_number == ITEM_KEY)
 
 # A common table expression that locks is run once; a subquery might be run again for each row that it is compared with.
 _COMING = (
@@ -207,7 +203,7 @@ _ATTACH = (
 )
 _FAILURE = {
     "error_kind": bindparam("kind", type_=Identifier()),
-    "error": bindparam("said", type_=items.c.error.type),
+    "error": bindparam("message", type_=items.c.error.type),
 }
 _PARK = update(items).where(_MINE).values(status=_word(ItemStatus.FAILED), finished_at=_NOW, due_at=null(), **_FAILURE)
 _DELAY = (
