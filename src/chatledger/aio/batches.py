@@ -54,20 +54,18 @@ class _Driver:
 
     async def drive(self, run: Run) -> BatchProgress:
         steps = run.steps()
-        answer: Any = None
-        failure: Exception | None = None
         try:
+            step = next(steps)
             while True:
-                try:
-                    step = steps.send(answer) if failure is None else steps.throw(failure)
-                except StopIteration as end:
-                    done: BatchProgress = end.value
-                    return done
-                answer = failure = None
                 try:
                     answer = await self._do(step)
                 except Exception as error:  # noqa: BLE001 - the run decides whether to go on
-                    failure = error
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as end:
+            progress: BatchProgress = end.value
+            return progress
         except BaseException:
             await self._cancel(list(self._tasks))
             if run.held:

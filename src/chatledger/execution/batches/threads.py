@@ -49,20 +49,18 @@ class _Driver:
 
     def drive(self, run: Run) -> BatchProgress:
         steps = run.steps()
-        answer: Any = None
-        failure: Exception | None = None
         try:
+            step = next(steps)
             while True:
-                try:
-                    step = steps.send(answer) if failure is None else steps.throw(failure)
-                except StopIteration as end:
-                    done: BatchProgress = end.value
-                    return done
-                answer = failure = None
                 try:
                     answer = self._do(step)
                 except Exception as error:  # noqa: BLE001 - the run decides whether to go on
-                    failure = error
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as end:
+            progress: BatchProgress = end.value
+            return progress
         except BaseException:
             if run.held:
                 with suppress(Exception):  # their leases end in any case
