@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from chatledger import AsyncLedger, BatchItem, GiveUp, InvalidInput, Ledger, Retry
+from chatledger.execution.batches.options import RunOptions
 from chatledger.execution.batches.run import Run, _Held
-from chatledger.execution.batches.steps import Ended, How
+from chatledger.execution.batches.steps import FinishedItem
+from chatledger.execution.leases import LeaseRenewal
 from tests.support.raw import Raw
 
 
@@ -123,9 +125,9 @@ def test_a_late_thread_does_not_end_the_next_attempt_at_its_item(ledger: Ledger)
             claims.append(item)
             if len(claims) == 1:
                 uow.batches.fail(item, "took too long", delay=0)
-    run = Run(How("job", "w", 2, timedelta(minutes=1), 1.0, lambda: False, None))
-    run.held[1] = _Held(claims[1], time.monotonic(), time.monotonic() + 60)
-    run._ended = [Ended(claims[0], "late")]
+    run = Run(RunOptions("job", "w", 2, timedelta(minutes=1), 1.0, lambda: False, None))
+    run.held[1] = _Held(claims[1], time.monotonic(), LeaseRenewal(timedelta(minutes=1)))
+    run._finished = [FinishedItem(claims[0], "late")]
     ledger.run(run.give_back)
     with ledger.read() as uow:
         item = uow.batches.item("job", "0")

@@ -22,8 +22,9 @@ from chatledger import (
     Retry,
     UnitOfWork,
 )
+from chatledger.execution.batches.options import RunOptions
 from chatledger.execution.batches.run import Run
-from chatledger.execution.batches.steps import Ended, How, Transact, Wait
+from chatledger.execution.batches.steps import FinishedItem, Transact, Wait
 from tests.support.raw import Raw
 
 
@@ -237,31 +238,31 @@ def test_a_run_refuses_what_it_cannot_do(ledger: Ledger) -> None:
 
 def test_a_turn_that_could_not_be_written_is_made_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database is away whenever it is asked for the third time."""
-    monkeypatch.setattr("chatledger.execution.batches.run._LAST_LOOK", 0.02)
+    monkeypatch.setattr("chatledger.execution.batches.run._MAX_POLL", 0.02)
     fill(ledger, 3)
     worked: list[BatchItem] = []
-    how = How("job", "w", 2, timedelta(minutes=1), 1.0, lambda: False, None)
-    course = Run(how).course()
-    step = next(course)
+    options = RunOptions("job", "w", 2, timedelta(minutes=1), 1.0, lambda: False, None)
+    steps = Run(options).steps()
+    step = next(steps)
     refused = 0
-    ended: list[Ended] = []
+    finished: list[FinishedItem] = []
     try:
         while True:
             if isinstance(step, Transact):
                 if refused % 3 == 0:
                     refused += 1
-                    step = course.throw(Busy("away"))
+                    step = steps.throw(Busy("away"))
                     continue
                 refused += 1
-                step = course.send(ledger.run(step.act))
+                step = steps.send(ledger.run(step.work))
             elif isinstance(step, Wait):
-                time.sleep(min(step.seconds, 0.01) if ended else step.seconds)
-                ended, answer = [], ended
-                step = course.send(answer)
+                time.sleep(min(step.seconds, 0.01) if finished else step.seconds)
+                finished, answer = [], finished
+                step = steps.send(answer)
             else:
                 worked.append(step.item)
-                ended.append(Ended(step.item, step.item.payload))
-                step = next(course)
+                finished.append(FinishedItem(step.item, step.item.payload))
+                step = next(steps)
     except StopIteration as end:
         last = end.value
     assert 3 == last.done

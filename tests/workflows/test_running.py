@@ -137,7 +137,7 @@ def test_an_execution_belongs_to_one_runner_until_its_lease_ends(ledger: Ledger)
     with ledger.begin() as uow:
         uow.workflows.define(flow.definition)
         name = uow.workflows.start("held").execution_id
-    old, _ = ledger.run(lambda uow: workflow_statements.take(uow._context, name, "dead", timedelta(seconds=60)))
+    old, _ = ledger.run(lambda uow: workflow_statements.acquire(uow._context, name, "dead", timedelta(seconds=60)))
     with pytest.raises(ExecutionBusy):
         Runner(ledger, flow).resume(name)
     assert "succeeded" == Runner(ledger, flow).resume(name, take_over=True).state

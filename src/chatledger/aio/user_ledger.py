@@ -95,17 +95,17 @@ class AsyncUserLedger:
         progress: Callable[[BatchProgress], object] | None = None,
         stopping: Callable[[], bool] | None = None,
     ) -> BatchProgress:
-        """As `Ledger.run_batch`, with a task for each item; a worker that is not async runs in threads.
+        """See `Ledger.run_batch`. Each item has a task; a worker that is not async runs in threads.
 
         A task that takes longer than the job's time limit, or whose lease was lost, is cancelled. When the run itself is
-        cancelled (as by Ctrl-C), so are its tasks, and their items are given back. `record` of a `BatchResult` is
-        synchronous.
+        cancelled (by Ctrl-C for example), its tasks are cancelled and their items given back. The `record` function of a
+        `BatchResult` is synchronous.
         """
         from chatledger.aio.batches import run_batch  # noqa: PLC0415 - few programs run batches
 
         return await run_batch(
-            self, job_id, worker, concurrency=concurrency, lease=lease, name=name, grace=grace, progress=progress,
-            stopping=stopping,
+            self, worker, stopping, job_id=job_id, concurrency=concurrency, lease=lease, name=name, grace=grace,
+            progress=progress,
         )  # fmt: skip
 
     sweep = interruptible_method(UserLedger.sweep, by="stopping")

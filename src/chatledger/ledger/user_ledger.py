@@ -127,25 +127,25 @@ class UserLedger:
         progress: Callable[[BatchProgress], object] | None = None,
         stopping: Callable[[], bool] | None = None,
     ) -> BatchProgress:
-        """Work on a job until nothing is left to do, with so many items at once, each in a thread.
+        """Work on a job until nothing is left to do. Up to `concurrency` items run at once, each in a thread.
 
-        `worker` is given a claimed item, outside of any transaction, and returns its result: any JSON, or a
-        `BatchResult`, which also records something in the transaction that completes the item. An exception is a failed
-        attempt; `Retry` chooses when the next one is, `GiveUp` that there is none. Any number of runs may work on one
-        job, in threads, processes and machines. It waits while the job is paused, while other runs work on what may come
-        back, and for a minute when the database is away.
+        `worker` is called with a claimed item, outside of any transaction, and returns its result: any JSON value, or a
+        `BatchResult`, which also writes something in the transaction that completes the item. An exception is a failed
+        attempt; `Retry` chooses when the next attempt is, and `GiveUp` makes the failure final. Any number of runs may
+        work on one job, in threads, processes and machines. A run waits while the job is paused, while other runs work
+        on items that may return to the queue, and for a minute when the database is away.
 
-        Leases are renewed meanwhile. A thread cannot be stopped: an attempt that takes longer than the job's time limit
-        has failed, and what its thread brings later is not recorded.
+        Leases are renewed while items run. A thread cannot be stopped: an attempt that takes longer than the job's time
+        limit has failed, and what its thread returns later is not recorded.
 
-        `stopping` is asked about once a second; then, as after Ctrl-C in the main thread, nothing more is begun, items
-        at work have `grace` seconds, and the rest is given back. Ctrl-C is raised on in the end; a second one raises at
-        once. `progress` is told about once a second.
+        `stopping` is called about once a second. When it returns True, and at Ctrl-C in the main thread, no more items
+        are started, running items have `grace` seconds to end, and the others are given back. KeyboardInterrupt is then
+        raised in the end; a second Ctrl-C raises at once. `progress` is called about once a second.
 
         Raises:
             BatchNotFound: no such job, or it belongs to another user.
-            Busy, Unavailable: the database was away for a minute. Items at work come back when their lease ends.
-            InvalidInput: an argument that is none, or an async worker (that is for `AsyncLedger`).
+            Busy, Unavailable: the database was away for a minute. Running items return when their lease ends.
+            InvalidInput: an argument is not valid, or the worker is async (use `AsyncLedger` for that).
         """
         from chatledger.execution.batches.threads import run_in_threads  # noqa: PLC0415 - few programs run batches
 

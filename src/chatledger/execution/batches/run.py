@@ -1,7 +1,7 @@
-"""The course of a run over a batch, without threads or an event loop: what to do next, told to whoever does it.
+"""One run over a batch, without threads or an event loop: it decides what to do next, and a driver does it.
 
-Each turn is one transaction: what has ended is recorded, leases are renewed, items are taken. So a quick worker costs one
-commit a turn and not two an item, and a turn that could not be committed is made again as it was.
+Each round is one transaction: finished items are recorded, leases are renewed, and items are claimed. So a quick worker
+costs one commit a round and not two an item, and a round that could not be committed is repeated as it was.
 """
 
 from __future__ import annotations
@@ -12,264 +12,321 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from chatledger.callbacks import plain
 from chatledger.enums import BatchStatus
-from chatledger.errors import Busy, LedgerClosed, Unavailable
-from chatledger.execution.batches.settling import settle, unless_lost
-from chatledger.execution.batches.steps import Begin, Course, Drop, Ended, How, Step, Transact, Wait
+from chatledger.errors import Busy, LeaseLost, NotFound, Unavailable, UnitOfWorkEnded
+from chatledger.execution.batches.options import RunOptions
+from chatledger.execution.batches.outcomes import BatchResult, GiveUp, Retry
+from chatledger.execution.batches.steps import AbandonItem, FinishedItem, StartItem, Step, Steps, Transact, Wait
+from chatledger.execution.leases import LeaseRenewal
+from chatledger.execution.retry import Outage
 from chatledger.schemas import BatchItem, BatchProgress
+from chatledger.services.batches import claims
 from chatledger.services.batches import progress as batch_progress
+from chatledger.services.error_text import error_class, error_message
 from chatledger.unit_of_work import UnitOfWork
 
-#: What an attempt failed with that took longer than the job allows.
+#: The kind of error of an attempt that took longer than the job allows.
 TIME_LIMIT = "TimeLimit"
-#: Seconds between two looks at an empty queue: at first, and at most.
-_FIRST_LOOK, _LAST_LOOK = 0.05, 1.0
-#: Seconds between two reports of the progress, and how much of the time counting may take.
-_REPORT, _SHARE = 1.0, 20
-#: How long a database may be away before the run gives up, in seconds.
-_PATIENCE = 60.0
+#: Seconds between two polls of an empty queue: at first, and at most.
+_MIN_POLL, _MAX_POLL = 0.05, 1.0
+#: The most seconds to wait for workers while results are still to be recorded, or the run is ending.
+_SHORT_WAIT = 0.2
+#: Seconds between two reports of the progress; counting may take one part in so many of the time.
+_REPORT_INTERVAL, _REPORT_SHARE = 1.0, 20
 
 
 @dataclass
 class _Held:
+    """An item that this run has claimed and whose worker is running."""
+
     item: BatchItem
-    began: float
-    beat: float
+    started: float
+    renewal: LeaseRenewal
 
 
 @dataclass(frozen=True)
-class _Turn:
-    taken: Sequence[BatchItem]
+class _RoundResult:
+    claimed: Sequence[BatchItem]
     lost: Sequence[int]
 
 
 @dataclass(frozen=True)
-class _Outlook:
+class _Queue:
+    """The job and its queue as a poll has found them."""
+
     status: BatchStatus
     now: datetime
     waiting: bool
-    coming: datetime | None
+    next_due: datetime | None
     time_limit: timedelta | None
 
     @property
     def claimable(self) -> bool:
-        due = self.coming is not None and self.coming <= self.now
+        due = self.next_due is not None and self.next_due <= self.now
         return self.status is BatchStatus.OPEN and (self.waiting or due)
 
     @property
     def over(self) -> bool:
-        return self.status is BatchStatus.CANCELLED or not (self.waiting or self.coming)
+        return self.status is BatchStatus.CANCELLED or not (self.waiting or self.next_due)
 
-    def pause(self, longest: float) -> float:
-        if self.coming is None or self.status is not BatchStatus.OPEN:
+    def delay(self, longest: float) -> float:
+        """The seconds until the next poll."""
+        if self.next_due is None or self.status is not BatchStatus.OPEN:
             return longest
-        return min(longest, max((self.coming - self.now).total_seconds(), 0.001))
+        return min(longest, max((self.next_due - self.now).total_seconds(), 0.001))
 
 
 @dataclass
 class Run:
-    """One run: its course, and what it holds."""
+    """One run: the items that it holds, and the generator of its steps."""
 
-    how: How
+    options: RunOptions
     held: dict[int, _Held] = field(default_factory=dict)
-    _ended: list[Ended] = field(default_factory=list)
+    _finished: list[FinishedItem] = field(default_factory=list)
+    _outage: Outage = field(default_factory=Outage)
     _time_limit: float | None = None
-    _look_at: float = 0.0
-    _pause: float = _FIRST_LOOK
+    _poll_at: float = 0.0
+    _poll_interval: float = _MIN_POLL
     _report_at: float = 0.0
-    _trouble_since: float | None = None
     _over: bool = False
     _capped: bool = False
 
-    def course(self) -> Course:
-        """Until nothing is left to do, or it is told to stop."""
-        while not self._over and not self.how.stopping():
+    def steps(self) -> Steps:
+        """Yield what to do next, until nothing is left to do or the run is to stop. Return the progress."""
+        while not self._over and not self.options.stopping():
             now = time.monotonic()
-            free = self.how.concurrency - len(self.held)
-            if free > 0 and now >= self._look_at and (yield from self._look()):
-                yield from self._turn(free)
-            elif self._ended or self._due(now):
-                yield from self._turn(0)
+            free = self.options.concurrency - len(self.held)
+            if free > 0 and now >= self._poll_at and (yield from self._poll()):
+                yield from self._round(free)
+            elif self._finished or self._is_due(now):
+                yield from self._round(0)
             yield from self._report()
             if not self._over:
-                self._ended += yield Wait(self._seconds())
-        deadline = time.monotonic() + self.how.grace
-        while (self.held or self._ended) and time.monotonic() < deadline:
-            if self._ended or self._due(time.monotonic()):
-                yield from self._turn(0)
-            if self.held or self._ended:
-                self._ended += yield Wait(min(self._seconds(), 0.2))
+                self._finished += yield Wait(self._wait_time())
+        deadline = time.monotonic() + self.options.grace
+        while (self.held or self._finished) and time.monotonic() < deadline:
+            if self._finished or self._is_due(time.monotonic()):
+                yield from self._round(0)
+            if self.held or self._finished:
+                self._finished += yield Wait(min(self._wait_time(), _SHORT_WAIT))
         if self.held:
-            yield from self._insisting(Transact(self.give_back_all))
+            yield from self._transact_at_last(Transact(self.give_back))
             for held in self.held.values():
-                yield Drop(held.item)
+                yield AbandonItem(held.item)
             self.held.clear()
-        last: BatchProgress = yield from self._insisting(
-            Transact(lambda uow: uow.batches.progress(self.how.job_id), reading=True)
-        )
-        if self.how.progress is not None:
-            self.how.progress(last)
+        last: BatchProgress = yield from self._transact_at_last(Transact(self._progress, read_only=True))
+        if self.options.on_progress is not None:
+            self.options.on_progress(last)
         return last
 
-    def give_back_all(self, uow: UnitOfWork) -> bool:
-        """`give_back`; True, for that it was done."""
-        self.give_back(uow)
+    def give_back(self, uow: UnitOfWork) -> bool:
+        """Record what has finished, and put everything else back into the queue. Returns True."""
+        finished = self._finished_numbers(self._finished)
+        for one in self._finished:
+            _record(uow, one)
+        for number, held in self.held.items():
+            if number not in finished:
+                _unless_lost(lambda held=held: uow.batches.release(held.item))  # type: ignore[misc]
         return True
 
-    def give_back(self, uow: UnitOfWork) -> None:
-        """Record what has ended, and put back what was not finished."""
-        ended = self._through(self._ended)
-        for one in self._ended:
-            settle(uow, one)
-        for number, held in self.held.items():
-            if number not in ended:
-                unless_lost(lambda held=held: uow.batches.release(held.item))  # type: ignore[misc]
-
-    def _look(self) -> Generator[Step, Any, bool]:
-        """Whether there may be something to take. Asked for nothing after a turn that took all that it could."""
-        if self._pause == 0.0:
+    def _poll(self) -> Generator[Step, Any, bool]:
+        """Return whether there may be something to claim. After a round that claimed all it could, there is no query."""
+        if self._poll_interval == 0.0:
             return True
-        look = yield from self._trying(Transact(self._outlook, reading=True))
-        if look is None:
+        queue = yield from self._transact(Transact(self._queue, read_only=True))
+        if queue is None:
             return False
-        self._time_limit = None if look.time_limit is None else look.time_limit.total_seconds()
-        if look.claimable:
+        self._time_limit = None if queue.time_limit is None else queue.time_limit.total_seconds()
+        if queue.claimable:
             return True
-        if look.over and not self.held and not self._ended:
+        if queue.over and not self.held and not self._finished:
             self._over = True
             return False
-        self._put_off(look.pause(self._pause))
+        self._postpone_poll(queue.delay(self._poll_interval))
         return False
 
-    def _turn(self, free: int) -> Generator[Step, Any, None]:
+    def _round(self, free: int) -> Generator[Step, Any, None]:
         now = time.monotonic()
-        ended, self._ended = self._ended, []
-        gone = self._through(ended)
+        finished, self._finished = self._finished, []
+        gone = self._finished_numbers(finished)
         open_ = [held for number, held in self.held.items() if number not in gone]
         late = [held.item for held in open_ if self._is_late(held, now)]
-        beats = [held.item for held in open_ if held.beat <= now and held.item not in late]
+        renewed = [held.item for held in open_ if held.renewal.is_due(now) and held.item not in late]
         free += len(gone) + len(late) if free else 0
-        act = self._act(ended, late, beats, free)
-        done = yield from self._trying(Transact(act))
-        if done is None:  # it is made again, with what has ended since
-            self._ended = ended + self._ended
+        result = yield from self._transact(Transact(self._round_work(finished, late, renewed, free)))
+        if result is None:  # it is repeated, with what has finished by then
+            self._finished = finished + self._finished
             return
         for number in gone:
             self.held.pop(number, None)
-        for number in [item.item_number for item in late] + list(done.lost):
+        for number in [item.item_number for item in late] + list(result.lost):
             held = self.held.pop(number, None)
             if held is not None:
-                yield Drop(held.item)
-        later = time.monotonic() + self.how.lease.total_seconds() / 3
-        for item in beats:
+                yield AbandonItem(held.item)
+        for item in renewed:
             if item.item_number in self.held:
-                self.held[item.item_number].beat = later
-        for item in done.taken:
-            self.held[item.item_number] = _Held(item, time.monotonic(), later)
-            yield Begin(item)
-        if free and len(done.taken) == free:
-            self._pause, self._look_at = 0.0, 0.0
-        elif free and (done.taken or self._pause == 0.0):
-            self._pause = _FIRST_LOOK
-            self._put_off(0.0)
-        elif free:  # something waits and could not be had: as many as are allowed are at work, or others were quicker
+                self.held[item.item_number].renewal.renewed()
+        for item in result.claimed:
+            self.held[item.item_number] = _Held(item, time.monotonic(), LeaseRenewal(self.options.lease))
+            yield StartItem(item)
+        if free and len(result.claimed) == free:
+            self._poll_interval, self._poll_at = 0.0, 0.0
+        elif free and (result.claimed or self._poll_interval == 0.0):
+            self._poll_interval = _MIN_POLL
+            self._postpone_poll(0.0)
+        elif free:  # items wait, but as many as are allowed are running, or other runs were quicker
             self._capped = True
-            self._put_off(self._pause)
+            self._postpone_poll(self._poll_interval)
         elif gone and self._capped:
-            self._capped, self._look_at = False, 0.0
+            self._capped, self._poll_at = False, 0.0
 
-    def _through(self, ended: Sequence[Ended]) -> set[int]:
-        """Those of the held items that have ended. A late thread's may be held anew, under another lease."""
-        found = set()
-        for one in ended:
+    def _finished_numbers(self, finished: Sequence[FinishedItem]) -> set[int]:
+        """The held items that have finished. One of an abandoned attempt may be held again, under another lease."""
+        numbers = set()
+        for one in finished:
             held = self.held.get(one.item.item_number)
             if held is not None and held.item.lease == one.item.lease:
-                found.add(one.item.item_number)
-        return found
+                numbers.add(one.item.item_number)
+        return numbers
 
-    def _act(
-        self, ended: Sequence[Ended], late: Sequence[BatchItem], beats: Sequence[BatchItem], free: int
-    ) -> Callable[[UnitOfWork], _Turn]:
-        how = self.how
+    def _round_work(
+        self, finished: Sequence[FinishedItem], late: Sequence[BatchItem], renewed: Sequence[BatchItem], free: int
+    ) -> Callable[[UnitOfWork], _RoundResult]:
+        options = self.options
 
-        def act(uow: UnitOfWork) -> _Turn:
-            for one in ended:
-                settle(uow, one)
+        def work(uow: UnitOfWork) -> _RoundResult:
+            for one in finished:
+                _record(uow, one)
             for item in late:
                 text = f"took longer than {self._time_limit:g} seconds"
-                unless_lost(lambda item=item, text=text: uow.batches.fail(item, text, kind=TIME_LIMIT))  # type: ignore[misc]
+                _unless_lost(lambda item=item, text=text: uow.batches.fail(item, text, kind=TIME_LIMIT))  # type: ignore[misc]
             lost = [
                 item.item_number
-                for item in beats
-                if not unless_lost(lambda item=item: uow.batches.heartbeat(item, lease=how.lease))  # type: ignore[misc]
+                for item in renewed
+                if not _unless_lost(lambda item=item: uow.batches.heartbeat(item, lease=options.lease))  # type: ignore[misc]
             ]
-            taken: Sequence[BatchItem] = ()
+            claimed: Sequence[BatchItem] = ()
             if free:
-                taken = uow.batches.claim(how.job_id, worker=how.worker, limit=min(free, 1000), lease=how.lease)
-            return _Turn(taken, lost)
+                limit = min(free, 1000)
+                claimed = uow.batches.claim(options.job_id, worker=options.worker, limit=limit, lease=options.lease)
+            return _RoundResult(claimed, lost)
 
-        return act
+        return work
 
-    def _outlook(self, uow: UnitOfWork) -> _Outlook:
-        job = uow.batches.get(self.how.job_id)
+    def _queue(self, uow: UnitOfWork) -> _Queue:
+        job = uow.batches.get(self.options.job_id)
         context = uow._context
-        return _Outlook(
+        return _Queue(
             job.status,
             context.now(),
             batch_progress.any_waiting(context, job.job_id),
-            batch_progress.coming(context, job.job_id),
+            batch_progress.next_due(context, job.job_id),
             job.time_limit,
         )
 
+    def _progress(self, uow: UnitOfWork) -> BatchProgress:
+        return uow.batches.progress(self.options.job_id)
+
     def _report(self) -> Generator[Step, Any, None]:
         began = time.monotonic()
-        if self.how.progress is None or began < self._report_at:
+        if self.options.on_progress is None or began < self._report_at:
             return
-        found = yield from self._trying(Transact(lambda uow: uow.batches.progress(self.how.job_id), reading=True))
-        if found is not None:
-            self.how.progress(found)
+        progress = yield from self._transact(Transact(self._progress, read_only=True))
+        if progress is not None:
+            self.options.on_progress(progress)
         now = time.monotonic()
-        self._report_at = now + max(_REPORT, _SHARE * (now - began))
+        self._report_at = now + max(_REPORT_INTERVAL, _REPORT_SHARE * (now - began))
 
-    def _trying(self, step: Transact) -> Generator[Step, Any, Any]:
-        """What the transaction returned; None where the database is away, for which a run has patience."""
+    def _transact(self, step: Transact) -> Generator[Step, Any, Any]:
+        """Return what the transaction returned, or None if the database is away and the run waits for it."""
         try:
             result = yield step
         except (Busy, Unavailable) as error:
-            now = time.monotonic()
-            self._trouble_since = self._trouble_since or now
-            if isinstance(error, LedgerClosed) or now - self._trouble_since > _PATIENCE:
+            if not self._outage.should_wait(error):
                 raise
-            self._pause = _LAST_LOOK
-            self._put_off(_LAST_LOOK)
+            self._poll_interval = _MAX_POLL
+            self._postpone_poll(_MAX_POLL)
             return None
-        self._trouble_since = None
+        self._outage.end()
         return result
 
-    def _insisting(self, step: Transact) -> Generator[Step, Any, Any]:
-        """What the transaction returned, in the end."""
-        while (result := (yield from self._trying(step))) is None:
-            self._ended += yield Wait(0.2)
+    def _transact_at_last(self, step: Transact) -> Generator[Step, Any, Any]:
+        """Return what the transaction returned, repeating it while the database is away."""
+        while (result := (yield from self._transact(step))) is None:
+            self._finished += yield Wait(_SHORT_WAIT)
         return result
 
-    def _put_off(self, seconds: float) -> None:
-        self._look_at = time.monotonic() + seconds
-        self._pause = min(max(self._pause, _FIRST_LOOK) * 2, _LAST_LOOK)
+    def _postpone_poll(self, seconds: float) -> None:
+        self._poll_at = time.monotonic() + seconds
+        self._poll_interval = min(max(self._poll_interval, _MIN_POLL) * 2, _MAX_POLL)
 
-    def _due(self, now: float) -> bool:
-        return any(held.beat <= now or self._is_late(held, now) for held in self.held.values())
+    def _is_due(self, now: float) -> bool:
+        return any(held.renewal.is_due(now) or self._is_late(held, now) for held in self.held.values())
 
     def _is_late(self, held: _Held, now: float) -> bool:
-        return self._time_limit is not None and now - held.began >= self._time_limit
+        return self._time_limit is not None and now - held.started >= self._time_limit
 
-    def _seconds(self) -> float:
-        """Until something is to be done, whatever the workers do."""
+    def _wait_time(self) -> float:
+        """The seconds until there is something to do, whatever the workers do."""
         now = time.monotonic()
-        moments = [held.beat for held in self.held.values()]
+        times = [held.renewal.due_at for held in self.held.values()]
         if self._time_limit is not None:
-            moments += [held.began + self._time_limit for held in self.held.values()]
-        if len(self.held) < self.how.concurrency:
-            moments.append(self._look_at)
-        if self._trouble_since is not None:
-            moments = [self._look_at]
-        return min(max(min(moments, default=now + _LAST_LOOK) - now, 0.0), 0.2 if self._ended else _LAST_LOOK)
+            times += [held.started + self._time_limit for held in self.held.values()]
+        if len(self.held) < self.options.concurrency:
+            times.append(self._poll_at)
+        if self._outage.ongoing:
+            times = [self._poll_at]
+        return min(max(min(times, default=now + _MAX_POLL) - now, 0.0), _SHORT_WAIT if self._finished else _MAX_POLL)
+
+
+def _record(uow: UnitOfWork, finished: FinishedItem) -> None:
+    """Record the result of an item, with what the worker writes together with it, or its failure."""
+    item, error = finished.item, finished.error
+    try:
+        if error is None:
+            error = _complete(uow, item, finished.value)
+        if error is not None:
+            failure = error
+            _unless_lost(lambda: _fail(uow, item, failure))
+    except UnitOfWorkEnded:
+        # The connection broke, which a worker's `record` may have hidden. The round is repeated on another one.
+        raise Unavailable("the connection was lost") from None
+
+
+def _complete(uow: UnitOfWork, item: BatchItem, value: Any) -> BaseException | None:
+    """Record the result of an item. Return the error if the result or the worker's `record` is invalid."""
+    result = value if isinstance(value, BatchResult) else BatchResult(value)
+    try:
+        with uow.savepoint():
+            if uow.batches.complete(item, result.value) and result.record is not None:
+                session_id = plain(result.record(uow), "record")
+                if session_id is not None:
+                    claims.attach(uow._context, item, session_id)
+    except (LeaseLost, NotFound) as lost:
+        return None if isinstance(lost, LeaseLost) or result.record is None else lost
+    except (UnitOfWorkEnded, Busy, Unavailable):
+        raise
+    except Exception as failure:  # noqa: BLE001 - whatever the worker's `record` raises is the failure of this item
+        return failure
+    return None
+
+
+def _fail(uow: UnitOfWork, item: BatchItem, error: BaseException) -> object:
+    choice = error if isinstance(error, Retry | GiveUp) else None
+    cause = error if choice is None else error.__cause__ or error
+    delay = error.delay if isinstance(error, Retry) else None
+    # Nothing here may raise, whatever the exception is made of: it would end the run with all of its items.
+    return uow.batches.fail(
+        item, error_message(error) or error_message(cause), kind=(choice and choice.kind) or error_class(cause),
+        retry=not isinstance(error, GiveUp), delay=delay,
+    )  # fmt: skip
+
+
+def _unless_lost(act: Callable[[], object]) -> bool:
+    """Do something with an item. Return False if it belongs to another worker by now, or was deleted."""
+    try:
+        act()
+    except (LeaseLost, NotFound):
+        return False
+    return True

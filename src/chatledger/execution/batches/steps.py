@@ -1,66 +1,51 @@
-"""What a run over a batch asks of whoever does it, and what it is sent back."""
+"""What a run over a batch asks of its driver, which calls workers in threads or tasks, and what the driver sends back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
+from chatledger.execution.retry import read_once
+from chatledger.execution.workers import Finished
 from chatledger.schemas import BatchItem, BatchProgress
+from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 
-
-@dataclass(frozen=True)
-class Ended:
-    """An item that a worker is through with."""
-
-    item: BatchItem
-    value: Any = None
-    error: BaseException | None = None
+FinishedItem = Finished[BatchItem]
 
 
 @dataclass(frozen=True)
 class Transact:
-    """Do this in one transaction, and send back what it returned."""
+    """Call `work` in one transaction, and send back what it returned."""
 
-    act: Callable[[UnitOfWork], Any]
-    reading: bool = False
+    work: Callable[[UnitOfWork], Any]
+    read_only: bool = False
+
+    def run(self, ledger: Transactions) -> Any:
+        return read_once(ledger, self.work) if self.read_only else ledger.run(self.work)
 
 
 @dataclass(frozen=True)
-class Begin:
-    """Let a worker begin with an item."""
+class StartItem:
+    """Call the worker with an item."""
 
     item: BatchItem
 
 
 @dataclass(frozen=True)
-class Drop:
-    """Let a worker stop: what it brings is not wanted any more."""
+class AbandonItem:
+    """Stop the worker of an item if possible, and ignore what it returns."""
 
     item: BatchItem
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Wait for so many seconds at most; send back what has ended."""
+    """Wait until an item has finished, at most so many seconds. Send back a list of `FinishedItem`."""
 
     seconds: float
 
 
-Step = Transact | Begin | Drop | Wait
-Course = Generator[Step, Any, BatchProgress]
-
-
-@dataclass(frozen=True)
-class How:
-    """What a run was asked for."""
-
-    job_id: str
-    worker: str
-    concurrency: int
-    lease: timedelta
-    grace: float
-    stopping: Callable[[], bool]
-    progress: Callable[[BatchProgress], object] | None
+Step = Transact | StartItem | AbandonItem | Wait
+Steps = Generator[Step, Any, BatchProgress]

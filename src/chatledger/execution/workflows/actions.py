@@ -1,4 +1,4 @@
-"""What a step does: a function, a command, or a question to a responder."""
+"""The action of a step: a function, a command, or a prompt for a responder."""
 
 from __future__ import annotations
 
@@ -24,52 +24,52 @@ from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.message import new_message
 from chatledger.schemas.workflow import StepDefinition
 
-#: Answers a conversation.
+#: Returns the answer to a conversation.
 Responder = Callable[[list[Message]], Any]
-#: Waits for a coroutine.
+#: Returns the result of a coroutine, for as long as the step is wanted.
 Await = Callable[[Coroutine[Any, Any, Any], StepContext], Any]
 
 #: Seconds between two looks at whether a command is still wanted.
-_LOOK = 0.1
+_POLL = 0.1
 
 
 class StepFailed(Exception):
-    """A command or responder gave nothing that can be used. The text says why."""
+    """A command or responder returned nothing usable. The message says why."""
 
 
-def awaited(coroutine: Coroutine[Any, Any, Any], _context: StepContext) -> Any:
-    """What a coroutine gives, in an event loop of its own."""
+def run_coroutine(coroutine: Coroutine[Any, Any, Any], _context: StepContext) -> Any:
+    """Return the result of a coroutine that is run in an event loop of its own."""
     return asyncio.run(coroutine)
 
 
 class Actions:
-    """What the steps of an execution do."""
+    """The actions of the steps of an execution."""
 
     def __init__(
-        self, functions: Mapping[str, Callable[..., Any]], responder: Responder | None, wait: Await = awaited
+        self, functions: Mapping[str, Callable[..., Any]], responder: Responder | None, wait: Await = run_coroutine
     ) -> None:
         self._functions = dict(functions)
         self._responder = responder
         self._wait = wait
 
     def require(self, name: str, step: StepDefinition) -> None:
-        """Refuse a step that could not be done, before anything is begun.
+        """Refuse a step that cannot be executed, before anything is started.
 
         Raises:
-            InvalidInput: its function is not known, or there is no responder.
+            InvalidInput: its function is unknown, or there is no responder.
         """
         if step.uses is not None:
             self._function(step.uses, f"steps.{name}.uses")
         if step.prompt is not None and self._responder is None:
             raise InvalidInput(f"steps.{name}.prompt", "needs a responder")
 
-    def do(self, step: StepDefinition, told: Any, context: StepContext) -> Any:
-        """Do one attempt; what it gives."""
+    def perform(self, step: StepDefinition, argument: Any, context: StepContext) -> Any:
+        """Make one attempt. `argument` is the command or the prompt. Return the output."""
         if step.uses is not None:
-            return self._settled(self._function(step.uses, "uses")(context), context)
+            return self._result(self._function(step.uses, "uses")(context), context)
         if step.exec is not None:
-            return _execute(told, context)
-        return self._ask(told, context)
+            return _execute(argument, context)
+        return self._ask(argument, context)
 
     def _function(self, name: str, field: str) -> Callable[..., Any]:
         if name in self._functions:
@@ -93,15 +93,15 @@ class Actions:
         self._functions[name] = found
         return self._functions[name]
 
-    def _settled(self, result: Any, context: StepContext) -> Any:
+    def _result(self, result: Any, context: StepContext) -> Any:
         return self._wait(result, context) if inspect.iscoroutine(result) else result
 
-    def _ask(self, question: str, context: StepContext) -> Any:
+    def _ask(self, prompt: str, context: StepContext) -> Any:
         assert self._responder is not None
-        asked = Message(session_id=context.session_id, sequence_number=1, role=Role.USER, content=question,
-                        metadata={}, created_at=utc_now())  # fmt: skip
-        answer = _message_of(self._settled(self._responder([asked]), context))
-        context.append(Role.USER, question)
+        conversation = [Message(session_id=context.session_id, sequence_number=1, role=Role.USER, content=prompt,
+                                metadata={}, created_at=utc_now())]  # fmt: skip
+        answer = _message_of(self._result(self._responder(conversation), context))
+        context.append(Role.USER, prompt)
         fields = answer.model_dump(exclude_unset=True, exclude={"role", "content"})
         context.append(answer.role, answer.content, **fields)
         return {"text": answer.content, "session_id": context.session_id}
@@ -118,21 +118,21 @@ def _message_of(result: Any) -> NewMessage:
 
 
 def _execute(program: list[str], context: StepContext) -> Any:
-    """Run a command, without a shell. What it prints is its output: JSON where it is that, else text."""
-    given = {"input": context.input, "item": context.item, "index": context.index, "key": context.key}
-    # Files and not pipes, so that looking at whether it is still wanted cannot block it.
-    with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as said:
-        told.write(json.dumps(given).encode())
-        told.seek(0)
+    """Run a command without a shell. What it prints is its output: as JSON if it is JSON, else as text."""
+    fields = {"input": context.input, "item": context.item, "index": context.index, "key": context.key}
+    # Files and not pipes, so that a command that prints much is not blocked while nobody reads.
+    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout:
+        stdin.write(json.dumps(fields).encode())
+        stdin.seek(0)
         try:
-            # A group of its own: Ctrl-C is for the runner, which then says what becomes of it, and of its children.
-            process = subprocess.Popen(program, stdin=told, stdout=said, start_new_session=True)
+            # A process group of its own: Ctrl-C is for the runner, which then kills the command with its children.
+            process = subprocess.Popen(program, stdin=stdin, stdout=stdout, start_new_session=True)
         except OSError as error:
             raise StepFailed(f"{program[0]!r} cannot be run: {error.strerror}") from None
         try:
             while True:
                 try:
-                    code = process.wait(_LOOK)
+                    code = process.wait(_POLL)
                     break
                 except subprocess.TimeoutExpired:
                     if context.cancelled:
@@ -141,8 +141,8 @@ def _execute(program: list[str], context: StepContext) -> Any:
             if process.poll() is None:
                 _kill(process)
                 process.wait()
-        said.seek(0)
-        printed = said.read()
+        stdout.seek(0)
+        printed = stdout.read()
     if code:
         raise StepFailed(f"{program[0]!r} exited with {code}")
     try:
@@ -164,5 +164,5 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _no_constant(word: str) -> Any:
-    """NaN and infinities are no JSON, though Python reads them."""
+    """NaN and infinities are not JSON, although Python reads them."""
     raise ValueError(word)

@@ -11,7 +11,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Workflow:
-    """A definition in the making, with its functions.
+    """A definition that is being built, with its functions.
 
     flow = Workflow("triage", inputs={"text": {}})
     flow.step("classify", classify, with_={"text": "${input.text}"})
@@ -28,25 +28,25 @@ class Workflow:
 
     def step(self, name: str, function: Callable[..., Any] | None = None, **fields: Any) -> Workflow:
         """Add a step, with the fields of a definition; `with` is written `with_`. Steps may be added in any order."""
-        told = {key.rstrip("_"): value for key, value in fields.items()}
+        step = {key.rstrip("_"): value for key, value in fields.items()}
         if function is not None:
             self.functions[name] = function
-            told["uses"] = name
-        self._document["steps"][name] = told
+            step["uses"] = name
+        self._document["steps"][name] = step
         return self
 
     def does(self, name: str, **fields: Any) -> Callable[[Function], Function]:
         """`step` as a decorator."""
 
-        def added(function: Function) -> Function:
+        def decorator(function: Function) -> Function:
             self.step(name, function, **fields)
             return function
 
-        return added
+        return decorator
 
     @property
     def definition(self) -> WorkflowDefinition:
-        """The definition, checked.
+        """The validated definition.
 
         Raises:
             InvalidInput: as `uow.workflows.define`.

@@ -1,11 +1,10 @@
-"""One runner at one execution: begins what is ready, hears how it ends, and keeps its lease alive."""
+"""One runner executing one execution: it starts the steps that are ready, sees how they end, and renews its lease."""
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,113 +12,140 @@ from typing import Any
 from chatledger.dialects.encoding import encode_json
 from chatledger.enums import ExecutionState, StepState
 from chatledger.errors import InvalidInput
+from chatledger.execution.leases import LeaseRenewal
+from chatledger.execution.retry import read, write
+from chatledger.execution.stopping import StopRequest
+from chatledger.execution.workers import WorkerThreads
 from chatledger.execution.workflows.actions import Actions
-from chatledger.execution.workflows.attempt import GivenUp, keep, note_failure, said
+from chatledger.execution.workflows.attempt import AttemptAbandoned, error_text, record_failure, record_success
 from chatledger.execution.workflows.context import StepCancelled, StepContext
-from chatledger.execution.workflows.plan import Place, Plan
-from chatledger.execution.workflows.retry import read, written
+from chatledger.execution.workflows.plan import Plan, StepKey
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.services.workflows import statements as workflow_statements
-from chatledger.services.workflows.statements import WHOLE, Hold
+from chatledger.services.workflows.statements import WHOLE, ExecutionLease
 from chatledger.transactions import Transactions
+from chatledger.unit_of_work import UnitOfWork
 
-#: Told of every step that begins or ends.
-Progress = Callable[[WorkflowStep], object]
+#: Called with every step that starts or ends.
+OnProgress = Callable[[WorkflowStep], object]
 
-#: Seconds between two looks at the clock, and at whether to go on.
-_LOOK = 0.25
-#: Seconds between two looks at whether the execution was cancelled.
-_ASK = 2.0
+#: The most seconds to wait for steps before looking at the clock and asking whether to stop.
+_POLL = 0.25
+#: Seconds between two looks at whether the execution was cancelled. The lease is renewed with each.
+_CANCELLATION_POLL = 2.0
 
 
-@dataclass
+@dataclass(eq=False)
 class _Attempt:
-    context: StepContext
+    """An attempt at a step that is running in a thread."""
+
     row: WorkflowStep
-    ends: float | None
+    argument: Any
+    context: StepContext
+    deadline: float | None
+
+    @property
+    def key(self) -> StepKey:
+        return self.row.step, self.row.item
 
 
-class Drive:
-    """The execution of one execution."""
+class Executor:
+    """Executes one execution."""
 
     def __init__(
         self,
         ledger: Transactions,
-        hold: Hold,
+        lease: ExecutionLease,
         plan: Plan,
         execution: WorkflowExecution,
         actions: Actions,
         *,
         max_parallel: int,
         grace: float,
-        progress: Progress | None,
+        on_progress: OnProgress | None,
         stopping: Callable[[], bool],
     ) -> None:
         self._ledger = ledger
-        self._hold = hold
+        self._lease = lease
         self._plan = plan
         self._execution = execution
         self._actions = actions
         self._max_parallel = max_parallel
         self._grace = grace
-        self._progress = progress
-        self._stopping = stopping
-        self._heard: queue.SimpleQueue[tuple[Place, int, BaseException | None]] = queue.SimpleQueue()
-        self._running: dict[Place, _Attempt] = {}
+        self._on_progress = on_progress
+        self._threads: WorkerThreads[_Attempt] = WorkerThreads()
+        self._stop = StopRequest(stopping, self._threads.wake)
+        self._renewal = LeaseRenewal(lease.duration, _CANCELLATION_POLL)
+        self._running: dict[StepKey, _Attempt] = {}
         self._cancelling = False
-        self._interrupted = False
-        self._renewed = time.monotonic()
+        self._concluded = False
 
-    def go(self) -> None:
-        """Execute until nothing is left to do, or until it is to stop.
+    def run(self) -> None:
+        """Execute until nothing is left to do, or until the runner is to stop.
 
         Raises:
             ExecutionBusy: another runner has taken the execution over.
+            KeyboardInterrupt: Ctrl-C was pressed. The execution can be resumed.
         """
         try:
-            while not self._stopping() and not self._cancelling:
-                self._advance()
-                waiting = self._begin_ready()
-                if not self._running and not waiting:
-                    break
-                self._hear(_LOOK)
-                self._look_at_clock()
-            self._leave()
+            with self._stop.interruptible():
+                try:
+                    self._execute()
+                except KeyboardInterrupt:  # raised by a signal handler of the program's own
+                    self._stop.interrupted = True
+                self._leave()
         except BaseException as error:
-            self._interrupted = isinstance(error, KeyboardInterrupt)
-            for attempt in self._running.values():
-                attempt.context.give_up()
+            self._cancel_running()
+            if isinstance(error, KeyboardInterrupt) and not self._concluded:  # a second one: there is no grace
+                with suppress(Exception):  # the lease ends in any case
+                    self._ledger.run(self._conclusion(stopped=True))
             raise
 
-    def interrupted(self) -> None:
-        """After an interrupt: give running steps time, and leave the execution so that it can be gone on with."""
-        self._leave(stopped=True)
+    def _execute(self) -> None:
+        while not self._stop() and not self._cancelling:
+            self._advance()
+            waiting = self._start_ready()
+            if not self._running and not waiting:
+                return
+            self._collect(_POLL)
+            self._check_clock()
 
-    def _leave(self, *, stopped: bool = False) -> None:
-        stopped = stopped or self._stopping()
+    def _leave(self) -> None:
+        """Give running steps time to end if the runner stops, and record the state of the execution."""
+        stopped = self._stop()
         if stopped or self._cancelling:
+            self._cancel_running()
+            deadline = time.monotonic() + self._grace
+            while self._running and time.monotonic() < deadline:
+                self._collect(_POLL)
+                self._check_clock()
             for attempt in self._running.values():
-                attempt.context.give_up()
-            until = time.monotonic() + self._grace
-            while self._running and time.monotonic() < until:
-                self._hear(_LOOK)
-                self._look_at_clock()
+                self._threads.abandon(attempt)
             self._running.clear()
             self._advance()
-        left = [row for row in self._plan.rows.values() if row.item == WHOLE and row.state not in _DONE]
+        write(self._ledger, self._conclusion(stopped=stopped))
+        self._concluded = True
+
+    def _conclusion(self, *, stopped: bool) -> Callable[[UnitOfWork], None]:
+        """Return the work of a transaction that records the state in which the runner leaves the execution."""
+        left = any(row.item == WHOLE and row.state not in _DONE for row in self._plan.rows.values())
         state, error = ExecutionState.SUCCEEDED, None
         if self._cancelling:
             state = ExecutionState.CANCELLED
-        elif stopped and set(self._plan.ready):
+        elif stopped and self._plan.ready:
             state = ExecutionState.PENDING
         elif left:
-            state, error = ExecutionState.FAILED, workflow_statements.described(dict.fromkeys(self._plan.failed))
-        written(self._ledger, lambda uow: workflow_statements.conclude(uow._context, self._hold, state, error))
+            state, error = ExecutionState.FAILED, workflow_statements.failure_summary(self._plan.failed)
+        return lambda uow: workflow_statements.conclude(uow._context, self._lease, state, error)
 
-    # What is ready.
+    def _cancel_running(self) -> None:
+        for attempt in list(self._running.values()):
+            attempt.context.give_up()
+
+    # Steps that are ready.
 
     def _advance(self) -> None:
-        """Settle steps that need nothing to be done: skipped ones, ends of lists, and those that were done before."""
+        """Settle the steps that need no action: skipped ones, lists whose items have ended, and those done before."""
         changed = True
         while changed and not self._cancelling:
             changed = any(self._settle(name) for name in list(self._plan.ready))
@@ -127,21 +153,21 @@ class Drive:
     def _settle(self, name: str) -> bool:
         plan, row = self._plan, self._plan.step(name)
         if row.state in _DONE:
-            plan.ended(name)
+            plan.mark_done(name)
             return True
         if row.state is StepState.FAILED:
-            plan.gave_up(name)
+            plan.mark_failed(name)
             return False
         try:
             if row.state is StepState.PENDING and row.not_before is None:
-                if plan.skips(name):
+                if plan.is_skipped(name):
                     self._finish(row, StepState.SKIPPED)
                     return True
-                if plan.about(name).for_each is not None:
-                    self._expand(row, len(plan.listed(name)))
+                if plan.definition_of(name).for_each is not None:
+                    self._expand(row, len(plan.values(name)))
                     return True
         except InvalidInput as error:
-            self._finish(row, StepState.FAILED, error=said(error))
+            self._finish(row, StepState.FAILED, error=error_text(error))
             return True
         if row.state is StepState.RUNNING and row.items is not None:
             states = {item.state for item in plan.items(name)}
@@ -149,37 +175,38 @@ class Drive:
                 self._finish(row, StepState.SUCCEEDED)
                 return True
             if not states & {StepState.PENDING, StepState.RUNNING}:
-                bad = [str(item.item) for item in plan.items(name) if item.state is not StepState.SUCCEEDED]
-                self._finish(row, StepState.FAILED, error=f"{len(bad)} of {len(plan.items(name))} items failed")
+                failed = sum(item.state is not StepState.SUCCEEDED for item in plan.items(name))
+                self._finish(row, StepState.FAILED, error=f"{failed} of {len(plan.items(name))} items failed")
                 return True
         return False
 
-    def _begin_ready(self) -> bool:
-        """Begin what may begin; whether something waits for its time."""
-        begun: list[tuple[WorkflowStep, Any, Any]] = []
+    def _start_ready(self) -> bool:
+        """Start the steps that may start. Return whether another one waits for its time or for a thread."""
+        starting: list[tuple[WorkflowStep, Any, Any]] = []
         waiting = False
         now = self._now()
         for row in self._candidates():
             if row.not_before is not None and row.not_before > now:
                 waiting = True
                 continue
-            if len(self._running) + len(begun) >= self._max_parallel:
+            if len(self._running) + len(starting) >= self._max_parallel:
                 waiting = True
                 break
             try:
-                given, told = self._plan.given(row)
+                step_input, argument = self._plan.resolve(row)
             except InvalidInput as error:
-                self._finish(row, StepState.FAILED, error=said(error))
+                self._finish(row, StepState.FAILED, error=error_text(error))
                 waiting = True
                 continue
-            begun.append((row, given, told))
-        if begun:
-            moves = [(row, given) for row, given, _ in begun]
-            standing = written(self._ledger, lambda uow: workflow_statements.begin(uow._context, self._hold, moves))
-            self._heard_of(standing.cancelling)
+            starting.append((row, step_input, argument))
+        if starting:
+            inputs = [(row, step_input) for row, step_input, _ in starting]
+            self._note_cancellation(
+                write(self._ledger, lambda uow: workflow_statements.start_steps(uow._context, self._lease, inputs))
+            )
             if not self._cancelling:
-                for row, given, told in begun:
-                    self._launch(row, given, told, now)
+                for row, step_input, argument in starting:
+                    self._start(row, step_input, argument, now)
         return waiting
 
     def _candidates(self) -> list[WorkflowStep]:
@@ -190,109 +217,96 @@ class Drive:
                 found += [row] if row.state is StepState.PENDING else []
                 continue
             items = self._plan.items(name)
-            most = self._plan.about(name).max_parallel
-            busy = sum(item.state is StepState.RUNNING for item in items)
+            limit = self._plan.definition_of(name).max_parallel
+            running = sum(item.state is StepState.RUNNING for item in items)
             pending = [item for item in items if item.state is StepState.PENDING]
-            found += pending if most is None else pending[: max(0, most - busy)]
+            found += pending if limit is None else pending[: max(0, limit - running)]
         return found
 
-    def _launch(self, row: WorkflowStep, given: Any, told: Any, now: datetime) -> None:
+    def _start(self, row: WorkflowStep, step_input: Any, argument: Any, now: datetime) -> None:
         row = row.model_copy(
-            update={"state": StepState.RUNNING, "attempt": row.attempt + 1, "input": given, "started_at": now}
+            update={"state": StepState.RUNNING, "attempt": row.attempt + 1, "input": step_input, "started_at": now}
         )
-        context = StepContext(self._execution, row, self._plan.item_of(row))
-        limit = self._plan.about(row.step).timeout
-        self._running[row.step, row.item] = _Attempt(context, row, None if limit is None else time.monotonic() + limit)
+        context = StepContext(self._execution, row, self._plan.value_of(row))
+        limit = self._plan.definition_of(row.step).timeout
+        attempt = _Attempt(row, argument, context, None if limit is None else time.monotonic() + limit)
+        self._running[attempt.key] = attempt
         self._note(row)
-        # Not a pool: its threads would be waited for at exit, and a step that is out of time cannot be ended.
-        name = f"{row.step}-{row.item}"
-        threading.Thread(target=self._attempt, args=(row, told, context), name=name, daemon=True).start()
+        self._threads.start(self._perform, attempt, f"{row.step}-{row.item}")
 
-    # What a step's thread does.
+    # In the thread of a step.
 
-    def _attempt(self, row: WorkflowStep, told: Any, context: StepContext) -> None:
-        place = (row.step, row.item)
-        lost: BaseException | None = None
+    def _perform(self, attempt: _Attempt) -> None:
+        """Make the attempt and record how it ends. Raises if another runner has taken the execution over."""
+        row, context = attempt.row, attempt.context
         try:
-            try:
-                output = self._actions.do(self._plan.about(row.step), told, context)
-                encode_json(output, "output")
-                keep(self._ledger, self._hold, row, context, output)
-            except GivenUp:
-                pass
-            except BaseException as error:  # noqa: BLE001 - it is the user's code: whatever it raises is the step's error
-                # Where the execution is somebody else's by now, noting it raises.
-                self._failed(row, error, given_up=context.cancelled)
-        except BaseException as error:  # noqa: BLE001 - told to the runner's own thread, which raises it
-            lost = error
-        self._heard.put((place, row.attempt, lost))
+            output = self._actions.perform(self._plan.definition_of(row.step), attempt.argument, context)
+            encode_json(output, "output")
+            record_success(self._ledger, self._lease, row, context, output)
+        except AttemptAbandoned:
+            pass
+        except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the error of the step
+            self._fail(row, error, cancelled=context.cancelled)
 
-    def _failed(self, row: WorkflowStep, error: BaseException, *, given_up: bool) -> None:
-        leaving = self._cancelling or self._interrupted or self._stopping()
-        if given_up and (leaving or isinstance(error, StepCancelled)):
-            return  # what becomes of it is the runner's to say
-        note_failure(self._ledger, self._hold, self._plan.about(row.step), row, error, self._now())
+    def _fail(self, row: WorkflowStep, error: BaseException, *, cancelled: bool) -> None:
+        if cancelled and (self._cancelling or self._stop() or isinstance(error, StepCancelled)):
+            return  # the executor's own thread decides what becomes of it
+        record_failure(self._ledger, self._lease, self._plan.definition_of(row.step), row, error, self._now())
 
-    # What the runner's thread hears.
+    # In the thread of the executor.
 
-    def _hear(self, seconds: float) -> None:
-        try:
-            place, attempt, lost = self._heard.get(timeout=seconds)
-        except queue.Empty:
-            return
-        while True:
-            if lost is not None:
-                raise lost
-            current = self._running.get(place)
-            if current is not None and current.row.attempt == attempt:
-                del self._running[place]
-                self._refresh(place)
-            try:
-                place, attempt, lost = self._heard.get_nowait()
-            except queue.Empty:
-                return
+    def _collect(self, seconds: float) -> None:
+        """Wait until an attempt has ended, and read how."""
+        for finished in self._threads.wait(seconds):
+            if finished.error is not None:
+                raise finished.error
+            self._forget(finished.item)
 
-    def _look_at_clock(self) -> None:
+    def _forget(self, attempt: _Attempt) -> None:
+        self._threads.abandon(attempt)
+        del self._running[attempt.key]
+        self._refresh(attempt.key)
+
+    def _check_clock(self) -> None:
         now = time.monotonic()
-        for place, attempt in list(self._running.items()):
-            if attempt.ends is not None and now >= attempt.ends:
-                late = TimeoutError(f"took longer than {self._plan.about(place[0]).timeout:g} seconds")
-                self._failed(attempt.row, late, given_up=False)
+        for attempt in list(self._running.values()):
+            if attempt.deadline is not None and now >= attempt.deadline:
+                limit = self._plan.definition_of(attempt.row.step).timeout
+                self._fail(attempt.row, TimeoutError(f"took longer than {limit:g} seconds"), cancelled=False)
                 attempt.context.give_up()
-                del self._running[place]
-                self._refresh(place)
-        if now - self._renewed >= min(_ASK, self._hold.lease.total_seconds() / 3):
-            self._renewed = now
-            standing = written(self._ledger, lambda uow: workflow_statements.renew(uow._context, self._hold))
-            self._heard_of(standing.cancelling)
+                self._forget(attempt)
+        if self._renewal.is_due(now):
+            self._note_cancellation(
+                write(self._ledger, lambda uow: workflow_statements.renew(uow._context, self._lease))
+            )
+            self._renewal.renewed()
 
-    def _heard_of(self, cancelling: bool) -> None:
-        self._cancelling = self._cancelling or cancelling
-
-    # Moves.
+    def _note_cancellation(self, requested: bool) -> None:
+        self._cancelling = self._cancelling or requested
 
     def _finish(self, row: WorkflowStep, state: StepState, **values: Any) -> None:
-        written(self._ledger, lambda uow: workflow_statements.finish(uow._context, self._hold, row, state, **values))
+        write(self._ledger, lambda uow: workflow_statements.finish(uow._context, self._lease, row, state, **values))
         self._refresh((row.step, row.item))
 
     def _expand(self, row: WorkflowStep, number: int) -> None:
-        standing = written(self._ledger, lambda uow: workflow_statements.expand(uow._context, self._hold, row, number))
-        self._heard_of(standing.cancelling)
+        self._note_cancellation(
+            write(self._ledger, lambda uow: workflow_statements.expand(uow._context, self._lease, row, number))
+        )
         for one in read(
             self._ledger, lambda uow: workflow_statements.steps_of(uow._context, row.execution_id, row.step)
         ):
             self._plan.rows[one.step, one.item] = one
         self._note(self._plan.step(row.step))
 
-    def _refresh(self, place: Place) -> None:
-        row = read(self._ledger, lambda uow: workflow_statements.step_at(uow._context, self._hold.execution_id, *place))
-        self._plan.rows[place] = row
-        self._note(row)
+    def _refresh(self, key: StepKey) -> None:
+        self._note(
+            read(self._ledger, lambda uow: workflow_statements.step_at(uow._context, self._lease.execution_id, *key))
+        )
 
     def _note(self, row: WorkflowStep) -> None:
         self._plan.rows[row.step, row.item] = row
-        if self._progress is not None:
-            self._progress(row)
+        if self._on_progress is not None:
+            self._on_progress(row)
 
     def _now(self) -> datetime:
         return self._ledger.clock()

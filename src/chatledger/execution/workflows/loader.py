@@ -9,20 +9,20 @@ from typing import Any
 from chatledger.errors import InvalidInput, MissingExtra
 from chatledger.schemas.workflow import WorkflowDefinition, definition_of
 
-#: Bytes of a definition. A larger file is a mistake.
-_LARGEST = 5_000_000
+#: The most bytes of a definition. A larger file is a mistake.
+_MAX_SIZE = 5_000_000
 
 
 def read_definition(path: str | Path) -> WorkflowDefinition:
-    """The definition in a file; one that ends in `.yaml` or `.yml` is YAML.
+    """Return the definition in a file: YAML if its name ends in `.yaml` or `.yml`, else JSON.
 
     Raises:
-        InvalidInput: it is no definition; names what is wrong.
-        MissingExtra: YAML without the extra `yaml`.
+        InvalidInput: it is not a valid definition; the error names what is wrong.
+        MissingExtra: it is YAML, and the extra `yaml` is not installed.
         OSError: the file cannot be read.
     """
     file = Path(path)
-    if file.stat().st_size > _LARGEST:
+    if file.stat().st_size > _MAX_SIZE:
         raise InvalidInput("file", "is too large for a definition")
     try:
         text = file.read_text("utf-8")

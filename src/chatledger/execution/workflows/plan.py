@@ -1,4 +1,4 @@
-"""What is to be done next, from the definition and what has been done. Reads nothing and writes nothing."""
+"""Which steps are ready, from the definition and the states of the steps. Reads and writes nothing."""
 
 from __future__ import annotations
 
@@ -14,105 +14,106 @@ from chatledger.schemas.references import resolved
 from chatledger.schemas.workflow import MAX_ITEMS, Condition, StepDefinition
 from chatledger.services.workflows.statements import WHOLE
 
-#: A step and the place in its list.
-Place = tuple[str, int]
+#: The name of a step, and the index of an item in its list.
+StepKey = tuple[str, int]
 
 
 class Plan:
-    """The steps of an execution as they stand."""
+    """The steps of an execution with their states."""
 
     def __init__(self, execution: WorkflowExecution, steps: Iterable[WorkflowStep]) -> None:
         self.definition = execution.definition
-        self.rows: dict[Place, WorkflowStep] = {(step.step, step.item): step for step in steps}
-        self.lists: dict[str, list[Any]] = {}
+        self.rows: dict[StepKey, WorkflowStep] = {(step.step, step.item): step for step in steps}
         self.failed: set[str] = set()
+        self._values: dict[str, list[Any]] = {}
         self._input = execution.input
         self._graph = self.definition.graph()
         self._sorter = TopologicalSorter(self._graph)
         self._sorter.prepare()
-        #: Steps whose turn has come and that have not ended.
         self.ready: list[str] = []
+        """Steps of which all that they need is done, and that have not ended."""
         self._outputs: dict[str, Any] = {}
-        self._take()
+        self._add_ready()
 
     def step(self, name: str) -> WorkflowStep:
         return self.rows[name, WHOLE]
 
-    def about(self, name: str) -> StepDefinition:
+    def definition_of(self, name: str) -> StepDefinition:
         return self.definition.steps[name]
 
     def items(self, name: str) -> list[WorkflowStep]:
-        """The items of a step's list."""
-        return [self.rows[name, place] for place in range(self.step(name).items or 0)]
+        """Return the rows of the items of a step's list."""
+        return [self.rows[name, index] for index in range(self.step(name).items or 0)]
 
-    def ended(self, name: str) -> None:
-        """A step has succeeded or was skipped: what waits for it may have its turn."""
+    def mark_done(self, name: str) -> None:
+        """Note that a step has succeeded or was skipped. Steps that need it may become ready."""
         self.ready.remove(name)
         self._sorter.done(name)
-        self._take()
+        self._add_ready()
 
-    def gave_up(self, name: str) -> None:
-        """A step has failed for good: what waits for it never has its turn."""
+    def mark_failed(self, name: str) -> None:
+        """Note that a step has failed for good. Steps that need it never become ready."""
         self.ready.remove(name)
         self.failed.add(name)
 
-    def skips(self, name: str) -> bool:
-        """Whether a step is not to be done.
+    def is_skipped(self, name: str) -> bool:
+        """Return whether a step is skipped, because of its condition or because of a step that it needs.
 
         Raises:
-            InvalidInput: its condition cannot be looked up.
+            InvalidInput: a reference in its condition cannot be resolved.
         """
-        about = self.about(name)
-        before = [self.step(needed).state for needed in self._graph[name]]
-        if not about.accept_skipped and StepState.SKIPPED in before:
+        definition = self.definition_of(name)
+        needed = [self.step(one).state for one in self._graph[name]]
+        if not definition.accept_skipped and StepState.SKIPPED in needed:
             return True
-        return about.when is not None and not self._holds(about.when, f"steps.{name}.when")
+        return definition.when is not None and not self._holds(definition.when, f"steps.{name}.when")
 
-    def listed(self, name: str) -> list[Any]:
-        """The list that a step goes over.
+    def values(self, name: str) -> list[Any]:
+        """Return the list of a step's `for_each`.
 
         Raises:
-            InvalidInput: it cannot be looked up, is no list, or is too long.
+            InvalidInput: it cannot be resolved, is not a list, or is too long.
         """
-        if name not in self.lists:
+        if name not in self._values:
             field = f"steps.{name}.for_each"
-            found = resolved(self.about(name).for_each, self._scope(), field)
+            found = resolved(self.definition_of(name).for_each, self._scope(), field)
             if not isinstance(found, list):
                 raise InvalidInput(field, "is not a list")
             if len(found) > MAX_ITEMS:
                 raise InvalidInput(field, f"has more than {MAX_ITEMS} items")
-            self.lists[name] = found
-        return self.lists[name]
+            self._values[name] = found
+        return self._values[name]
 
-    def given(self, row: WorkflowStep) -> tuple[dict[str, Any], Any]:
-        """The input of a step, and its command or question.
+    def resolve(self, row: WorkflowStep) -> tuple[dict[str, Any], Any]:
+        """Return the input of a step, and its command or prompt, with their references resolved.
 
         Raises:
-            InvalidInput: a reference leads nowhere.
+            InvalidInput: a reference cannot be resolved.
         """
-        about, scope = self.about(row.step), self._scope()
+        definition, scope = self.definition_of(row.step), self._scope()
         if row.item != WHOLE:
-            scope |= {"item": self.listed(row.step)[row.item], "index": row.item}
+            scope |= {"item": self.value_of(row), "index": row.item}
         field = f"steps.{row.step}"
-        told = resolved(about.exec if about.exec is not None else about.prompt, scope, field)
-        if isinstance(told, list):
-            told = [part if isinstance(part, str) else encode_json(part, field) for part in told]
-        elif told is not None and not isinstance(told, str):
+        argument = resolved(definition.exec if definition.exec is not None else definition.prompt, scope, field)
+        if isinstance(argument, list):
+            argument = [part if isinstance(part, str) else encode_json(part, field) for part in argument]
+        elif argument is not None and not isinstance(argument, str):
             raise InvalidInput(f"{field}.prompt", "is not text")
-        return resolved(about.with_, scope, f"{field}.with"), told
+        return resolved(definition.with_, scope, f"{field}.with"), argument
 
-    def item_of(self, row: WorkflowStep) -> Any:
-        return None if row.item == WHOLE else self.listed(row.step)[row.item]
+    def value_of(self, row: WorkflowStep) -> Any:
+        """Return the value of an item of a list, or None for a step without one."""
+        return None if row.item == WHOLE else self.values(row.step)[row.item]
 
-    def _take(self) -> None:
+    def _add_ready(self) -> None:
         self.ready += self._sorter.get_ready()
 
     def _scope(self) -> dict[str, Any]:
         for name in self.definition.steps:
             row = self.step(name)
             if name not in self._outputs and row.state in (StepState.SUCCEEDED, StepState.SKIPPED):
-                listed = row.items is not None and row.state is StepState.SUCCEEDED
-                self._outputs[name] = [one.output for one in self.items(name)] if listed else row.output
+                is_list = row.items is not None and row.state is StepState.SUCCEEDED
+                self._outputs[name] = [one.output for one in self.items(name)] if is_list else row.output
         return {"input": self._input, **{name: {"output": output} for name, output in self._outputs.items()}}
 
     def _holds(self, condition: Condition, field: str) -> bool:
@@ -131,7 +132,7 @@ class Plan:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are the same: in JSON, unlike Python, true is not 1."""
+    """Return whether two JSON values are equal: in JSON, unlike Python, true is not 1."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, list) and isinstance(other, list):

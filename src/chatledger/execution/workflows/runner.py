@@ -1,18 +1,17 @@
-"""Runners: they take an execution up under a lease and execute it, steps that are ready in parallel."""
+"""Runners: they acquire an execution under a lease and execute it, steps that are ready in parallel."""
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from chatledger.callbacks import callback, required_callback
 from chatledger.errors import InvalidInput
-from chatledger.execution.workflows.actions import Actions, Await, Responder, awaited
+from chatledger.execution.workers import process_name
+from chatledger.execution.workflows.actions import Actions, Await, Responder, run_coroutine
 from chatledger.execution.workflows.builder import Workflow
-from chatledger.execution.workflows.executor import Drive, Progress
+from chatledger.execution.workflows.executor import Executor, OnProgress
 from chatledger.execution.workflows.plan import Plan
 from chatledger.schemas.execution import WorkflowExecution
 from chatledger.schemas.fields import flags, whole
@@ -29,12 +28,14 @@ class Runner:
         runner = Runner(ledger, flow)
         execution = runner.run(flow, {"text": "…"})
 
-    `functions` are what `uses` names: a mapping, or a `Workflow` built in Python; others are imported as
-    `module:function`. `responder` answers prompts. `lease` is after how many seconds another runner may take up what a
-    dead one left; it is moved on while the runner lives. `grace` is how many seconds running steps are given when the
-    runner stops. `progress` is told of every step that begins or ends, in the runner's thread.
+    `functions` are the functions that `uses` names: a mapping, or a `Workflow` built in Python; others are imported as
+    `module:function`. `responder` answers prompts. `lease` is the number of seconds after which another runner may take
+    over the execution of one that died; it is renewed while the runner lives. `grace` is the number of seconds that
+    running steps are given when the runner stops: when `stopping` returns True, and at Ctrl-C in the main thread, which
+    is raised in the end; a second one raises at once. `progress` is called in the runner's thread with every step that
+    starts or ends.
 
-    Any number of runners may be at work, in threads, processes and machines; an execution belongs to one at a time.
+    Any number of runners may run, in threads, processes and machines; an execution belongs to one at a time.
     """
 
     def __init__(
@@ -46,9 +47,9 @@ class Runner:
         max_parallel: int = 8,
         lease: float = 60.0,
         grace: float = 10.0,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
         stopping: Callable[[], bool] = lambda: False,
-        wait: Await = awaited,
+        wait: Await = run_coroutine,
     ) -> None:
         _seconds(lease, "lease")
         if grace != 0:
@@ -59,7 +60,7 @@ class Runner:
         self._max_parallel = whole(max_parallel, "max_parallel", least=1, most=1000)
         self._lease = timedelta(seconds=lease)
         self._grace = grace
-        self._progress = callback(progress, "progress")
+        self._on_progress = callback(progress, "progress")
         self._stopping = required_callback(stopping, "stopping")
         self._wait = wait
 
@@ -72,7 +73,9 @@ class Runner:
         user_id: str | None = None,
         execution_id: str | None = None,
     ) -> WorkflowExecution:
-        """Begin an execution of a workflow, by name or as it is (it is defined then), and execute it; how it stands then.
+        """Start an execution of a workflow, given by name or as a definition (which is stored), and execute it.
+
+        Return the execution as it is then.
 
         Raises:
             WorkflowNotFound, InvalidInput, Conflict: as `uow.workflows.start`.
@@ -84,49 +87,45 @@ class Runner:
 
         def start(uow: Any) -> WorkflowExecution:
             name = definition if isinstance(definition, str) else uow.workflows.define(definition, user_id=user_id).name
-            begun: WorkflowExecution = uow.workflows.start(
+            execution: WorkflowExecution = uow.workflows.start(
                 name, input, version=version, user_id=user_id, execution_id=execution_id
             )
-            self._require(begun)
-            return begun
+            self._require(execution)
+            return execution
 
         return self.resume(self._ledger.run(start).execution_id)
 
     def resume(self, execution_id: str, *, take_over: bool = False) -> WorkflowExecution:
-        """Go on with an execution: what has succeeded is not done again. One that has ended is given back as it is.
+        """Resume an execution: steps that have succeeded are not repeated. One that has ended is returned as it is.
 
-        `take_over` does not wait for another runner's lease: for those who know that it is dead. What a living one still
-        finishes is refused then.
+        `take_over=True` ignores the lease of another runner. Use it if you know that the runner is dead: if it is not,
+        what it still finishes is refused.
 
         Raises:
-            ExecutionNotFound: no such one, or it belongs to another user.
+            ExecutionNotFound: no such execution, or it belongs to another user.
             ExecutionBusy: another runner holds it, or has taken it over.
-            InvalidInput: a step's function is not known.
+            InvalidInput: a step's function is unknown.
         """
         flags(take_over=take_over)
         with self._ledger.read() as uow:
             self._require(uow.workflows.execution(execution_id))
-        runner = f"{socket.gethostname()}:{os.getpid()}"[:255]
-        hold, execution = self._ledger.run(
-            lambda uow: workflow_statements.take(uow._context, execution_id, runner, self._lease, take_over=take_over)
+        runner, duration = process_name(), self._lease
+        lease, execution = self._ledger.run(
+            lambda uow: workflow_statements.acquire(uow._context, execution_id, runner, duration, take_over=take_over)
         )
-        if hold is not None:
-            self._drive(hold, execution)
+        if lease is not None:
+            self._execute(lease, execution)
         with self._ledger.read() as uow:
             return uow.workflows.execution(execution_id)
 
-    def _drive(self, hold: workflow_statements.Hold, execution: WorkflowExecution) -> None:
+    def _execute(self, lease: workflow_statements.ExecutionLease, execution: WorkflowExecution) -> None:
         with self._ledger.read() as uow:
             plan = Plan(execution, uow.workflows.steps(execution.execution_id))
-        drive = Drive(
-            self._ledger, hold, plan, execution, self._actions(), max_parallel=self._max_parallel, grace=self._grace,
-            progress=self._progress, stopping=self._stopping,
+        executor = Executor(
+            self._ledger, lease, plan, execution, self._actions(), max_parallel=self._max_parallel, grace=self._grace,
+            on_progress=self._on_progress, stopping=self._stopping,
         )  # fmt: skip
-        try:
-            drive.go()
-        except KeyboardInterrupt:
-            drive.interrupted()
-            raise
+        executor.run()
 
     def _require(self, execution: WorkflowExecution) -> None:
         if execution.state in workflow_statements.ENDED:

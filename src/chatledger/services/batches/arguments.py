@@ -8,10 +8,7 @@ from typing import Any, TypeVar
 
 from chatledger.errors import InvalidInput
 from chatledger.schemas import BatchItem
-from chatledger.schemas.fields import MAX_IDENTIFIER
 
-#: Characters of an error that are kept.
-MAX_ERROR = 2000
 _LONGEST_LEASE = timedelta(days=30)
 
 Words = TypeVar("Words", bound=StrEnum)
@@ -38,10 +35,10 @@ def leased(given: timedelta | float) -> timedelta:
 
 
 def duration(given: Any, field: str, least: timedelta, most: timedelta) -> timedelta:
-    """A length of time within bounds.
+    """Return a length of time, given as a timedelta or in seconds.
 
     Raises:
-        InvalidInput: it is none.
+        InvalidInput: it is not a length of time, or out of bounds.
     """
     try:
         length = given if isinstance(given, timedelta) else timedelta(seconds=given)
@@ -49,21 +46,9 @@ def duration(given: Any, field: str, least: timedelta, most: timedelta) -> timed
             return length
     except (TypeError, ValueError, OverflowError):
         pass
-    raise InvalidInput(field, f"must be a timedelta or a number of seconds, and at most {most.days} days")
-
-
-def said(error: BaseException | str) -> str:
-    """The text of an error, cut, without what databases cannot keep. The text may be anything, and must stop nobody."""
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - an exception's own __str__ may raise
-        text = ""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")[:MAX_ERROR]
-
-
-def class_of(error: BaseException) -> str:
-    """The name of an error's class, as errors are counted by it."""
-    return type(error).__name__[:MAX_IDENTIFIER] or "Exception"
+    raise InvalidInput(
+        field, f"must be a timedelta or a number of seconds, from {least.total_seconds():g} to {most.days} days"
+    )
 
 
 def word_of(words: type[Words], given: Any) -> Words:

@@ -1,13 +1,12 @@
-"""Claims: who has an item, until when, and what becomes of it.
+"""Claiming items under a lease, renewing the lease, and recording results and failures.
 
-A lease is a number that rises with every claim, and every write names the one that it was made under: a worker that comes
-back late finds another number and writes nothing. Times are the callers', so a lease should be longer than their clocks
-lie apart; clocks that are further apart make an item be done twice, and recorded once all the same.
+An item's `lease` is a fencing token: a number that rises with every claim. Every write names the number that it was
+claimed with, so a worker whose lease was lost changes nothing. Times come from the workers' clocks, so a lease should be
+longer than the difference between their clocks. If it is not, an item may be worked on twice, but is recorded once.
 """
 
 from __future__ import annotations
 
-import random
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +17,7 @@ from chatledger.enums import BatchStatus, ItemStatus
 from chatledger.errors import BatchItemNotFound, LeaseLost
 from chatledger.schemas import BatchItem
 from chatledger.schemas.fields import identifier
+from chatledger.services.backoff import backoff_delay
 from chatledger.services.base import ServiceContext
 from chatledger.services.batches.statements import (
     COMING_BACK,
@@ -32,46 +32,44 @@ from chatledger.services.batches.statements import (
 )
 from chatledger.services.visibility import require_visible
 
-#: What an item failed with whose worker was not heard of again.
+#: The kind of error of an item whose worker did not renew its lease in its last attempt.
 EXPIRED = "LeaseExpired"
-#: Items that one claim puts back into the queue at most; the next one goes on.
-_RETURNED = 200
-#: Doubling further changes nothing: the limit is reached, or the wait is none.
-_DOUBLINGS = 40
+#: The most items that one claim puts back into the queue. The next claim continues.
+_MAX_REQUEUED = 200
 
 
 def claim(context: ServiceContext, job_id: str, worker: str, limit: int, lease: timedelta) -> list[BatchItem]:
-    """Take up to so many items, the most urgent first."""
+    """Claim up to `limit` items, the most urgent first."""
     job = job_row(context, job_id)
     if job.status is not BatchStatus.OPEN:
         return []
     if job.max_running is not None:
-        # Whoever counts must be alone with it. Jobs without this limit are not locked by anybody who works.
+        # The lock makes counting and claiming one step. Jobs without this limit are not locked by claims.
         job = job_row(context, job_id, lock=True)
     now = context.now()
     bound = {"job": job_id, "now": now}
-    context.execute(_RETURN, {**bound, "most": job.max_attempts, "count": _RETURNED})
+    context.execute(_REQUEUE, {**bound, "most": job.max_attempts, "count": _MAX_REQUEUED})
     if job.max_running is not None:
         limit = min(limit, job.max_running - context.execute(_RUNNING, bound).scalar_one())
         if limit < 1:
             return []
-    rows = context.execute(_CLAIM, {**bound, "count": limit, "who": worker, "end": now + lease}).all()
-    # The order of RETURNING is none.
+    rows = context.execute(_CLAIM, {**bound, "count": limit, "worker": worker, "end": now + lease}).all()
+    # RETURNING has no order.
     return sorted(to_items(rows), key=lambda item: (-item.priority, item.item_number))
 
 
 def extend(context: ServiceContext, item: BatchItem, lease: timedelta) -> datetime:
-    """Let a lease last until so long from now."""
+    """Renew a lease. Return when it ends."""
     end = context.now() + lease
     _write(context, item, _EXTEND, {"end": end})
     return end
 
 
 def complete(context: ServiceContext, item: BatchItem, result: str | None, session_id: str | None) -> bool:
-    """Record the result of an item; whether it was not recorded already under the same lease."""
+    """Record the result of an item. Return False if it was recorded already under the same lease."""
     job_row(context, item.job_id)
     values = {"now": context.now(), "outcome": result, "session": session_id}
-    if context.change(_COMPLETE, {**_place(item), **values}):
+    if context.change(_COMPLETE, {**_key(item), **values}):
         return True
     row = _item_row(context, item.job_id, item.item_number)
     if row.status != ItemStatus.DONE or row.lease != item.lease:
@@ -80,7 +78,7 @@ def complete(context: ServiceContext, item: BatchItem, result: str | None, sessi
 
 
 def attach(context: ServiceContext, item: BatchItem, session_id: str) -> None:
-    """Name the session that holds the result of an item that was completed just now."""
+    """Record which session holds the result of an item that was completed just now."""
     require_visible(context, identifier(session_id, "session_id"))
     context.change(_ATTACH, {"job": item.job_id, "item": item.item_number, "session": session_id})
 
@@ -88,42 +86,40 @@ def attach(context: ServiceContext, item: BatchItem, session_id: str) -> None:
 def fail(
     context: ServiceContext, item: BatchItem, kind: str, error: str | None, *, retry: bool, delay: timedelta | None
 ) -> ItemStatus:
-    """Record a failed attempt; where that leaves the item."""
+    """Record a failed attempt. Return the status of the item: delayed, or failed for good."""
     job = job_row(context, item.job_id)
     now = context.now()
-    bound: dict[str, Any] = {"kind": kind, "said": error}
+    bound: dict[str, Any] = {"kind": kind, "message": error}
     if not retry or item.attempts >= job.max_attempts:
         _write(context, item, _PARK, {**bound, "now": now})
         return ItemStatus.FAILED
-    wait = _wait(job, item.attempts) if delay is None else delay
-    _write(context, item, _DELAY, {**bound, "due": now + wait})
+    if delay is None:
+        # Full jitter: items that failed together are not tried again together.
+        delay = timedelta(
+            milliseconds=backoff_delay(job.backoff_ms, item.attempts - 1, job.backoff_limit_ms, jitter=1.0)
+        )
+    _write(context, item, _DELAY, {**bound, "due": now + delay})
     return ItemStatus.DELAYED
 
 
 def release(context: ServiceContext, item: BatchItem) -> None:
-    """Put an item back as if it had not been begun."""
+    """Put an item back into the queue. The attempt does not count."""
     _write(context, item, _RELEASE, {})
-
-
-def _wait(job: Any, attempts: int) -> timedelta:
-    """Exponential, with full jitter: those who failed together do not come back together."""
-    longest = min(job.backoff_limit_ms, job.backoff_ms * 2 ** min(attempts - 1, _DOUBLINGS))
-    return timedelta(milliseconds=random.uniform(0, longest))
 
 
 def _write(context: ServiceContext, item: BatchItem, statement: Update, values: dict[str, Any]) -> None:
     job_row(context, item.job_id)
-    if not context.change(statement, {**_place(item), **values}):
+    if not context.change(statement, {**_key(item), **values}):
         _item_row(context, item.job_id, item.item_number)
         raise LeaseLost(item.job_id, item.item_number)
 
 
-def _place(item: BatchItem) -> dict[str, Any]:
+def _key(item: BatchItem) -> dict[str, Any]:
     return {"job": item.job_id, "item": item.item_number, "token": item.lease}
 
 
 def _item_row(context: ServiceContext, job_id: str, item_number: int) -> Any:
-    row = context.execute(_STANDING, {"job": job_id, "item": item_number}).one_or_none()
+    row = context.execute(_STATUS, {"job": job_id, "item": item_number}).one_or_none()
     if row is None:
         raise BatchItemNotFound(job_id, item_number)
     return row
@@ -135,26 +131,26 @@ def _word(status: ItemStatus) -> ColumnElement[Any]:
 
 _NOW = bindparam("now", type_=Timestamp())
 _END = bindparam("end", type_=Timestamp())
-_STANDING = select(items.c.status, items.c.lease).where(items.c.job_id == JOB_KEY, items.c.item_number == ITEM_KEY)
+_STATUS = select(items.c.status, items.c.lease).where(items.c.job_id == JOB_KEY, items.c.item_number == ITEM_KEY)
 
 # A common table expression that locks is run once; a subquery might be run again for each row that it is compared with.
-_COMING = (
+_DUE = (
     select(items.c.item_number)
     .where(items.c.job_id == JOB_KEY, is_status(*COMING_BACK), items.c.due_at <= _NOW)
     .limit(bindparam("count", type_=Whole))
     .with_for_update(skip_locked=True)
-    .cte("coming")
+    .cte("due")
 )
 _EXHAUSTED = and_(is_status(ItemStatus.RUNNING), items.c.attempts >= bindparam("most", type_=Whole))
-_LOST = is_status(ItemStatus.RUNNING)
-_RETURN = (
+_EXPIRED = is_status(ItemStatus.RUNNING)
+_REQUEUE = (
     update(items)
-    .where(items.c.job_id == JOB_KEY, items.c.item_number.in_(select(_COMING.c.item_number)))
+    .where(items.c.job_id == JOB_KEY, items.c.item_number.in_(select(_DUE.c.item_number)))
     .values(
         status=case((_EXHAUSTED, _word(ItemStatus.FAILED)), else_=_word(ItemStatus.WAITING)),
         finished_at=case((_EXHAUSTED, _NOW), else_=null()),
-        error_kind=case((_LOST, literal_column(f"'{EXPIRED}'", Identifier())), else_=items.c.error_kind),
-        error=case((_LOST, null()), else_=items.c.error),
+        error_kind=case((_EXPIRED, literal_column(f"'{EXPIRED}'", Identifier())), else_=items.c.error_kind),
+        error=case((_EXPIRED, null()), else_=items.c.error),
         due_at=null(),
     )
 )
@@ -174,7 +170,7 @@ _CLAIM = (
         status=_word(ItemStatus.RUNNING),
         lease=items.c.lease + 1,
         attempts=items.c.attempts + 1,
-        worker=bindparam("who", type_=items.c.worker.type),
+        worker=bindparam("worker", type_=items.c.worker.type),
         claimed_at=_NOW,
         due_at=_END,
     )
@@ -207,7 +203,7 @@ _ATTACH = (
 )
 _FAILURE = {
     "error_kind": bindparam("kind", type_=Identifier()),
-    "error": bindparam("said", type_=items.c.error.type),
+    "error": bindparam("message", type_=items.c.error.type),
 }
 _PARK = update(items).where(_MINE).values(status=_word(ItemStatus.FAILED), finished_at=_NOW, due_at=null(), **_FAILURE)
 _DELAY = (

@@ -41,13 +41,13 @@ def progress(context: ServiceContext, job_id: str) -> BatchProgress:
     )
 
 
-def coming(context: ServiceContext, job_id: str) -> datetime | None:
-    """When the next item comes back by itself: a lease that ends, or an attempt that is due."""
-    return _earliest(context.execute(_COMING, {"job": job_id}).scalars().all())
+def next_due(context: ServiceContext, job_id: str) -> datetime | None:
+    """Return when the next lease ends or the next attempt is due."""
+    return _earliest(context.execute(_NEXT_DUE, {"job": job_id}).scalars().all())
 
 
 def any_waiting(context: ServiceContext, job_id: str) -> bool:
-    """Whether an item can be claimed, as far as limits allow."""
+    """Return whether an item is waiting, without regard to limits."""
     return context.execute(_ANY, {"job": job_id}).scalar() is not None
 
 
@@ -84,7 +84,7 @@ _RECENT = select(func.count().label("number"), func.min(items.c.finished_at).lab
     is_status(ItemStatus.DONE),
     items.c.finished_at > bindparam("since", type_=Timestamp()),
 )
-_COMING = union_all(
+_NEXT_DUE = union_all(
     *(select(func.min(items.c.due_at)).where(items.c.job_id == JOB_KEY, listed_as(status)) for status in COMING_BACK)
 )
 _ANY = select(items.c.item_number).where(items.c.job_id == JOB_KEY, is_status(ItemStatus.WAITING)).limit(1)

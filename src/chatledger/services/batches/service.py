@@ -17,8 +17,9 @@ from chatledger.services.base import Service
 from chatledger.services.batches import claims, creation
 from chatledger.services.batches import listing as batch_listing
 from chatledger.services.batches import progress as batch_progress
-from chatledger.services.batches.arguments import claimed, class_of, duration, leased, said, word_of
+from chatledger.services.batches.arguments import claimed, duration, leased, word_of
 from chatledger.services.batches.statements import ITEM, JOB_KEY, is_status, items, job_row, jobs, to_items, to_job
+from chatledger.services.error_text import error_class, error_message
 from chatledger.services.pagination import limited
 from chatledger.services.visibility import require_visible
 
@@ -172,9 +173,9 @@ class Batches(Service):
             InvalidInput: a delay that is none.
         """
         flags(retry=retry)
-        named = kind or (class_of(error) if isinstance(error, BaseException) else "Failed")
+        named = called(kind or (error_class(error) if isinstance(error, BaseException) else "Failed"), "kind")
         wait = None if delay is None else duration(delay, "delay", timedelta(0), timedelta(days=365))
-        return claims.fail(self._context, claimed(item), called(named, "kind"), said(error), retry=retry, delay=wait)
+        return claims.fail(self._context, claimed(item), named, error_message(error), retry=retry, delay=wait)
 
     def release(self, item: BatchItem) -> None:
         """Give a claimed item back, as if it had not been begun.

@@ -1,10 +1,10 @@
-"""What a runner does with an execution, a statement or two for each move. Every move asks first whether the runner still
-holds the execution: its fence is the newest. What a runner writes that was given up for dead is refused so.
+"""What a runner writes about an execution. Every function first renews the runner's lease, which fails if the execution
+has a newer fence: so a runner that was given up for dead cannot write any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -21,25 +21,19 @@ from chatledger.services.base import ServiceContext
 executions = table_of(ExecutionRow)
 steps = table_of(StepRow)
 
-#: The item of a step's own row.
+#: The item number of a step's own row.
 WHOLE = -1
 
-#: Nothing is left to do.
+#: States in which nothing is left to do.
 ENDED = (ExecutionState.SUCCEEDED, ExecutionState.FAILED, ExecutionState.CANCELLED)
 
 
-class Hold(NamedTuple):
-    """A runner's hold on an execution."""
+class ExecutionLease(NamedTuple):
+    """A runner's lease of an execution. The fence rises with each one."""
 
     execution_id: str
     fence: int
-    lease: timedelta
-
-
-class Standing(NamedTuple):
-    """What a runner learns with each move."""
-
-    cancelling: bool
+    duration: timedelta
 
 
 def find(context: ServiceContext, execution_id: str, *, lock: bool = False) -> WorkflowExecution:
@@ -77,17 +71,17 @@ def to_step(row: Any) -> WorkflowStep:
 
 
 def is_held(execution: WorkflowExecution, now: datetime) -> bool:
-    """Whether a runner that may be alive holds it."""
+    """Return whether a runner that may be alive holds the execution."""
     return execution.lease_until is not None and execution.lease_until > now
 
 
-def take(
-    context: ServiceContext, execution_id: str, runner: str, lease: timedelta, *, take_over: bool = False
-) -> tuple[Hold | None, WorkflowExecution]:
-    """Take an execution up, unless it has ended. What an earlier runner left running is to be done again.
+def acquire(
+    context: ServiceContext, execution_id: str, runner: str, duration: timedelta, *, take_over: bool = False
+) -> tuple[ExecutionLease | None, WorkflowExecution]:
+    """Acquire the lease of an execution, unless it has ended. Steps that an earlier runner left running are reset.
 
     Raises:
-        ExecutionNotFound: no such one, or it belongs to another user.
+        ExecutionNotFound: no such execution, or it belongs to another user.
         ExecutionBusy: another runner holds it.
     """
     execution = find(context, execution_id, lock=True)
@@ -97,24 +91,23 @@ def take(
     if is_held(execution, now) and not take_over:
         raise ExecutionBusy(execution_id, execution.lease_until)
     values = {
-        "state": ExecutionState.RUNNING, "runner": runner, "fence": execution.fence + 1, "lease_until": now + lease,
+        "state": ExecutionState.RUNNING, "runner": runner, "fence": execution.fence + 1, "lease_until": now + duration,
         "started_at": execution.started_at or now,
     }  # fmt: skip
     context.execute(update(executions).where(executions.c.execution_id == execution_id).values(values))
-    hold = Hold(execution_id, execution.fence + 1, lease)
-    give_back(context, hold)
-    return hold, find(context, execution_id)
+    reset_running(context, execution_id)
+    return ExecutionLease(execution_id, execution.fence + 1, duration), find(context, execution_id)
 
 
-def give_back(context: ServiceContext, hold: Hold) -> None:
-    """What was begun and not ended is pending again."""
-    for step in steps_of(context, hold.execution_id):
+def reset_running(context: ServiceContext, execution_id: str) -> None:
+    """Make the steps that were started and have not ended pending again."""
+    for step in steps_of(context, execution_id):
         if step.state is StepState.RUNNING and (step.items is None or step.item != WHOLE):
             reset(context, step, "interrupted")
 
 
 def reset(context: ServiceContext, step: WorkflowStep, state: str | None = None, **more: Any) -> None:
-    """Make a step pending again. The attempt goes into its history; without a state somebody wants it anew."""
+    """Make a step pending again, and add the attempt to its history. Without a `state` it is a retry by hand."""
     history = list(step.history)
     if step.attempt and step.started_at is not None:
         attempt = attempt_of(step, state or step.state.value, step.finished_at or context.now(), step.error)
@@ -127,7 +120,7 @@ def reset(context: ServiceContext, step: WorkflowStep, state: str | None = None,
 
 
 def attempt_of(step: WorkflowStep, state: str, ended: datetime, error: str | None) -> dict[str, Any]:
-    """What the history keeps of an attempt."""
+    """Return an attempt as the history keeps it."""
     return {
         "attempt": step.attempt,
         "state": state,
@@ -138,37 +131,39 @@ def attempt_of(step: WorkflowStep, state: str, ended: datetime, error: str | Non
     }
 
 
-def renew(context: ServiceContext, hold: Hold) -> Standing:
-    """Move the lease on.
+def renew(context: ServiceContext, lease: ExecutionLease) -> bool:
+    """Renew the lease. Return whether somebody has asked to cancel the execution.
 
     Raises:
         ExecutionBusy: another runner has taken the execution over.
     """
-    mine = (executions.c.execution_id == hold.execution_id) & (executions.c.fence == hold.fence)
+    mine = (executions.c.execution_id == lease.execution_id) & (executions.c.fence == lease.fence)
     running = executions.c.state == ExecutionState.RUNNING
-    if context.change(update(executions).where(mine, running).values(lease_until=context.now() + hold.lease)) != 1:
-        raise ExecutionBusy(hold.execution_id)
-    asked = select(executions.c.cancel_requested_at).where(executions.c.execution_id == hold.execution_id)
-    return Standing(cancelling=context.execute(asked).scalar_one() is not None)
+    if context.change(update(executions).where(mine, running).values(lease_until=context.now() + lease.duration)) != 1:
+        raise ExecutionBusy(lease.execution_id)
+    requested = select(executions.c.cancel_requested_at).where(executions.c.execution_id == lease.execution_id)
+    return context.execute(requested).scalar_one() is not None
 
 
-def begin(context: ServiceContext, hold: Hold, begun: Iterable[tuple[WorkflowStep, Any]]) -> Standing:
-    """Note that some steps begin, with their inputs."""
-    standing = renew(context, hold)
-    if standing.cancelling:
-        return standing
-    for step, given in begun:
+def start_steps(context: ServiceContext, lease: ExecutionLease, inputs: Iterable[tuple[WorkflowStep, Any]]) -> bool:
+    """Record that steps start, with their inputs, unless the execution is to be cancelled. Return whether it is."""
+    if renew(context, lease):
+        return True
+    for step, step_input in inputs:
         values = {
-            "state": StepState.RUNNING, "attempt": step.attempt + 1, "input": given, "error": None,
+            "state": StepState.RUNNING, "attempt": step.attempt + 1, "input": step_input, "error": None,
             "not_before": None, "started_at": context.now(), "finished_at": None,
         }  # fmt: skip
         context.execute(update(steps).where(_this(step.execution_id, step.step, step.item)).values(values))
-    return standing
+    return False
 
 
-def expand(context: ServiceContext, hold: Hold, step: WorkflowStep, number: int) -> Standing:
-    """Give a step as many items as its list has. Those that it has from an earlier time keep their history."""
-    standing = renew(context, hold)
+def expand(context: ServiceContext, lease: ExecutionLease, step: WorkflowStep, number: int) -> bool:
+    """Give a step as many items as its list has. Items from an earlier attempt keep their history.
+
+    Return whether the execution is to be cancelled.
+    """
+    cancelling = renew(context, lease)
     this = _this(step.execution_id, step.step, step.item)
     values = {"state": StepState.RUNNING, "items": number, "attempt": step.attempt + 1, "started_at": context.now()}
     context.execute(update(steps).where(this).values(values))
@@ -178,64 +173,67 @@ def expand(context: ServiceContext, hold: Hold, step: WorkflowStep, number: int)
     rows = [pending(step.execution_id, step.step, item) for item in range(number) if item not in there]
     if rows:
         context.execute(insert(steps), rows)
-    return standing
+    return cancelling
 
 
 def pending(execution_id: str, step: str, item: int) -> dict[str, Any]:
-    """A row of a step that is yet to be done."""
+    """Return the row of a step that has not started."""
     return {"execution_id": execution_id, "step": step, "item": item, "state": StepState.PENDING, "attempt": 0}
 
 
-def finish(context: ServiceContext, hold: Hold, step: WorkflowStep, state: StepState, **values: Any) -> bool:
-    """Note how a step ended; False where this attempt was given up before, and then nothing may be kept of it.
+def finish(context: ServiceContext, lease: ExecutionLease, step: WorkflowStep, state: StepState, **values: Any) -> bool:
+    """Record how a step ended. Return False if the attempt was abandoned before: then nothing of it may be kept.
 
     Raises:
         ExecutionBusy: another runner has taken the execution over.
     """
-    renew(context, hold)
+    renew(context, lease)
     this = _this(step.execution_id, step.step, step.item) & (steps.c.attempt == step.attempt)
     if step.state is StepState.RUNNING:
         this &= steps.c.state == StepState.RUNNING
     now = context.now()
     changed = context.change(update(steps).where(this).values({"finished_at": now, "state": state, **values}))
-    if state is StepState.SKIPPED and step.item == WHOLE:  # it may have items of an earlier time
+    if state is StepState.SKIPPED and step.item == WHOLE:  # it may have items from an earlier attempt
         items = (steps.c.execution_id == step.execution_id) & (steps.c.step == step.step) & (steps.c.item >= 0)
         context.execute(update(steps).where(items).values(state=state, finished_at=now))
     return changed == 1
 
 
-def try_again(context: ServiceContext, hold: Hold, step: WorkflowStep, error: str, at: datetime) -> bool:
-    """Note a failed attempt that will be repeated, not before a time; False where it was given up before."""
-    renew(context, hold)
+def schedule_retry(
+    context: ServiceContext, lease: ExecutionLease, step: WorkflowStep, error: str, at: datetime
+) -> bool:
+    """Record a failed attempt, to be repeated at `at` or later. Return False if the attempt was abandoned before."""
+    renew(context, lease)
     this = _this(step.execution_id, step.step, step.item) & (steps.c.attempt == step.attempt)
-    still = context.execute(select(steps.c.state).where(this)).scalar_one_or_none()
-    if still is not StepState.RUNNING:
+    current = context.execute(select(steps.c.state).where(this)).scalar_one_or_none()
+    if current is not StepState.RUNNING:
         return False
     reset(context, step.model_copy(update={"error": error}), "failed", not_before=at)
     return True
 
 
-def conclude(context: ServiceContext, hold: Hold, state: ExecutionState, error: str | None) -> None:
-    """Note how the execution stands when its runner leaves it."""
-    renew(context, hold)
-    give_back(context, hold)
+def conclude(context: ServiceContext, lease: ExecutionLease, state: ExecutionState, error: str | None) -> None:
+    """Record the state in which a runner leaves the execution, and end its lease."""
+    renew(context, lease)
+    reset_running(context, lease.execution_id)
     values: dict[str, Any] = {"state": state, "error": error, "lease_until": None}
     if state in ENDED:
         values["finished_at"] = context.now()
     if state is ExecutionState.CANCELLED:
-        cancel_steps(context, hold.execution_id)
-    context.execute(update(executions).where(executions.c.execution_id == hold.execution_id).values(values))
+        cancel_steps(context, lease.execution_id)
+    context.execute(update(executions).where(executions.c.execution_id == lease.execution_id).values(values))
 
 
 def cancel_steps(context: ServiceContext, execution_id: str) -> None:
-    """What is left to do is cancelled."""
+    """Cancel the steps that have not ended."""
     left = (steps.c.execution_id == execution_id) & steps.c.state.in_([StepState.PENDING, StepState.RUNNING])
     context.execute(update(steps).where(left).values(state=StepState.CANCELLED, finished_at=context.now()))
 
 
-def described(failed: Mapping[str, str | None]) -> str | None:
-    """The steps that failed, in one sentence."""
-    return f"failed: {', '.join(sorted(failed))}" if failed else None
+def failure_summary(failed: Iterable[str]) -> str | None:
+    """Return a sentence that names the failed steps."""
+    names = sorted(failed)
+    return f"failed: {', '.join(names)}" if names else None
 
 
 def _this(execution_id: str, step: str, item: int) -> Any:
