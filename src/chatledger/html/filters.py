@@ -50,7 +50,7 @@ def percent(fraction: float | None, digits: int = 1) -> str:
 
 def change(fraction: float) -> str:
     """Format a relative change, such as +12% or -3%."""
-    return f"{fraction:+.0%}"
+    return f"{fraction:+,.0%}"
 
 
 def number(value: float | None) -> str:
