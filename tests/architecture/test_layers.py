@@ -15,7 +15,7 @@ LAYERS = (
     "cli",
     "telemetry report",
     "exchange adoption",
-    "pages",
+    "html",
     "chatledger workflows",
     "aio",
     "ledger",

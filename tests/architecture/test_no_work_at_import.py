@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-_LATER = {"alembic", "mako", "matplotlib", "numpy", "psycopg", "rich", "scipy", "typer"}
+_LATER = {"alembic", "jinja2", "mako", "matplotlib", "numpy", "psycopg", "rich", "scipy", "typer"}
 
 _PROBE = """
 import sys

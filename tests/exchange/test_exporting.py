@@ -11,7 +11,7 @@ import pytest
 
 from chatledger import InvalidInput, Ledger, SessionNotFound
 from chatledger.exchange import ExportFormat, ExportReport, export_sessions
-from chatledger.exchange.writers import html_style
+from chatledger.html.environment import CONTENT_SECURITY_POLICY
 from tests.exchange.files import exported
 
 HOSTILE = '</pre></script><script>alert(1)</script><img src=x onerror="alert(2)">\'"&\x1b[31m\x07'
@@ -108,7 +108,7 @@ def test_an_html_export_holds_no_tag_that_is_not_ours(ledger: Ledger) -> None:
     page.feed(text)
     assert page.tags.isdisjoint({"script", "img", "iframe", "link", "base", "form"})
     assert {name for name in page.names if name.startswith("on") or name in ("src", "style")} == set()
-    assert html_style.POLICY == page.policy
+    assert CONTENT_SECURITY_POLICY == page.policy
     assert page.policy.startswith("default-src 'none'; style-src 'sha256-")
     assert page.text.count("alert(1)") >= 15
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text)

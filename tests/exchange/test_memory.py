@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chatledger import Ledger
+from chatledger import Ledger, NewMessage, Role
 from chatledger.exchange import export_sessions, import_file
 from tests.exchange.exports import chatgpt, node
 from tests.support import sqlite
@@ -37,6 +37,21 @@ def test_memory_is_flat(sqlite_template: Path, tmp_path: Path, shape: str) -> No
         try:
             assert _COUNT == import_file(ledger, path).messages
             assert _COUNT == export_sessions(ledger, out, format="jsonl").messages
+            assert _MOST > tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize("form", ["html", "json", "markdown"])
+def test_an_export_is_written_as_it_is_read(sqlite_template: Path, tmp_path: Path, form: str) -> None:
+    with Ledger(sqlite.copy(sqlite_template, tmp_path / "chat.db")) as ledger, (tmp_path / "out").open("w") as out:
+        with ledger.begin() as uow:
+            uow.sessions.create("s")
+            for _ in range(_COUNT // 1000):
+                uow.messages.append_many("s", [NewMessage(role=Role.USER, content=_TEXT)] * 1000)
+        tracemalloc.start()
+        try:
+            assert _COUNT == export_sessions(ledger, out, format=form).messages
             assert _MOST > tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

@@ -1,4 +1,4 @@
-"""An installed wheel carries its revisions and migrates its own databases."""
+"""An installed wheel carries its revisions and templates, migrates its own databases and writes pages."""
 
 from __future__ import annotations
 
@@ -15,17 +15,23 @@ from chatledger.migrate import HEAD, REVISIONS
 _CHECKOUT = Path(__file__).parents[2]
 
 _USE = """
+import io
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import chatledger
 from chatledger import Ledger
+from chatledger.exchange import export_sessions
 assert Path(chatledger.__file__).is_relative_to(sys.argv[1]), chatledger.__file__
 with Ledger(sys.argv[2]) as ledger:
     ledger.run(lambda uow: uow.sessions.create("s"))
     ledger.downgrade("0001")
     ledger.upgrade()
     assert ledger.check()
+    page = io.StringIO()
+    export_sessions(ledger, page, format="html")
+    assert "Untitled conversation</h1>" in page.getvalue()
+    assert ":root {" in page.getvalue()
     print(ledger.current())
 """
 
@@ -55,7 +61,18 @@ def test_the_wheel_holds_every_revision(wheel: Path) -> None:
     assert not [name for name in held if "__pycache__" in name or name.startswith(("tests", "alembic/"))]
 
 
-def test_an_installed_wheel_migrates_a_database(wheel: Path, empty_url: str, tmp_path: Path) -> None:
+def test_the_wheel_holds_every_template_and_the_stylesheet(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if name.startswith("chatledger/html/")}
+    source = _CHECKOUT / "src" / "chatledger"
+    expected = {source / "html" / "style.css", *(source / "html" / "templates").glob("*.html.jinja")}
+    assert len(expected) >= 5
+    assert {f"chatledger/{path.relative_to(source).as_posix()}" for path in expected} == {
+        name for name in held if not name.endswith(".py")
+    }
+
+
+def test_an_installed_wheel_migrates_a_database_and_writes_a_page(wheel: Path, empty_url: str, tmp_path: Path) -> None:
     installed = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)

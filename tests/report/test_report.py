@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import shutil
@@ -15,7 +16,8 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, Ledger, MissingExtra
-from chatledger.pages import figures, style
+from chatledger.html import plots
+from chatledger.html.environment import CONTENT_SECURITY_POLICY, STYLESHEET
 from chatledger.report import write_report
 from tests.support import sqlite
 
@@ -96,7 +98,7 @@ def test_texts_are_texts_and_there_is_nothing_to_run_or_fetch(ledger: Ledger) ->
     assert read.text.count("alert(1)") >= 8
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202e]", text)
     assert "http" not in re.sub(r"http-equiv|http://www\.w3\.org/\d+/(svg|xlink)", "", text)
-    assert style.POLICY in text.replace("&#x27;", "'")
+    assert CONTENT_SECURITY_POLICY in html.unescape(text)
 
 
 def test_colours_are_those_of_the_page(ledger: Ledger) -> None:
@@ -141,7 +143,8 @@ def test_the_extra_is_named_where_it_is_missing(ledger: Ledger, monkeypatch: pyt
 def test_the_same_page_twice(ledger: Ledger) -> None:
     fill(ledger)
     assert page(ledger) == page(ledger)
-    assert figures.series(0) == figures.series(style.SERIES)
+    assert plots.series_color(0) == plots.series_color(plots.SERIES)
+    assert plots.SERIES == len(set(re.findall(r"\.s\d+ {", STYLESHEET)))
 
 
 @pytest.mark.skipif(_BROWSER is None, reason="no browser to look with")
@@ -162,7 +165,7 @@ def test_a_browser_shows_it_at_any_width(
         "scripts: document.scripts.length})</script>"
     )
     (tmp_path / "page.html").write_text(
-        text.replace("default-src &#x27;none&#x27;", "script-src &#x27;unsafe-inline&#x27;").replace(
+        text.replace("default-src &#39;none&#39;", "script-src &#39;unsafe-inline&#39;").replace(
             "</body>", f"{probe}</body>"
         ),
         encoding="utf-8",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from itertools import chain, islice
 from typing import TextIO
 
 from chatledger.callbacks import callback
@@ -13,22 +12,25 @@ from chatledger.errors import InvalidInput
 from chatledger.exchange.formats import ExportFormat
 from chatledger.exchange.report import ExportReport
 from chatledger.exchange.selection import Choice
-from chatledger.exchange.writers.html import Html
-from chatledger.exchange.writers.json import JsonDocument, JsonLines
-from chatledger.exchange.writers.markdown import Markdown
-from chatledger.exchange.writers.writer import Layout
-from chatledger.schemas import Session
+from chatledger.exchange.writers.conversations import Conversations
+from chatledger.exchange.writers.json import write_json, write_json_lines
+from chatledger.exchange.writers.markdown import write_markdown
 from chatledger.transactions import Transactions
-from chatledger.unit_of_work import UnitOfWork
 
-_LAYOUTS: dict[ExportFormat, Callable[[TextIO], Layout]] = {
-    ExportFormat.JSON: JsonDocument,
-    ExportFormat.JSONL: JsonLines,
-    ExportFormat.MARKDOWN: Markdown,
-    ExportFormat.HTML: Html,
+
+def _write_html(out: TextIO, conversations: Conversations) -> None:
+    # Other formats do not wait for Jinja2 to be imported.
+    from chatledger.exchange.writers.html import write_html  # noqa: PLC0415
+
+    write_html(out, conversations)
+
+
+_WRITERS: dict[ExportFormat, Callable[[TextIO, Conversations], None]] = {
+    ExportFormat.JSON: write_json,
+    ExportFormat.JSONL: write_json_lines,
+    ExportFormat.MARKDOWN: write_markdown,
+    ExportFormat.HTML: _write_html,
 }
-#: Messages between two calls of `progress`.
-_STEP = 1000
 
 
 def export_sessions(
@@ -56,31 +58,14 @@ def export_sessions(
     """
     progress = callback(progress, "progress")
     try:
-        layout = _LAYOUTS[ExportFormat(format)](out)
+        write = _WRITERS[ExportFormat(format)]
     except ValueError:
         raise InvalidInput("format", f"is not one of {', '.join(ExportFormat)}") from None
     choice = Choice(session_ids, user_id, project_id, status, since, until)
     with ledger.read() as uow:
-        return _write(uow, layout, choice.sessions(uow), progress)
-
-
-def _write(
-    uow: UnitOfWork, layout: Layout, chosen: Iterator[Session], progress: Callable[[ExportReport], None] | None
-) -> ExportReport:
-    ahead = list(islice(chosen, 2))
-    layout.begin(ahead[0] if len(ahead) == 1 else None)
-    sessions = messages = 0
-    for session in chain(ahead, chosen):
-        layout.open(session)
-        for message in uow.messages.iterate(session.session_id):
-            layout.message(message)
-            messages += 1
-            if progress is not None and messages % _STEP == 0:
-                progress(ExportReport(sessions=sessions, messages=messages))
-        layout.close()
-        sessions += 1
-    report = ExportReport(sessions=sessions, messages=messages)
-    layout.end(report)
+        conversations = Conversations(uow, choice.sessions(uow), progress)
+        write(out, conversations)
+    report = conversations.report()
     if progress is not None:
         progress(report)
     return report

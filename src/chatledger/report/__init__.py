@@ -7,6 +7,6 @@
 Plots are made by matplotlib: `pip install 'chatledger[report]'`.
 """
 
-from chatledger.report.writing import write_report
+from chatledger.report.page import write_report
 
 __all__ = ["write_report"]

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from chatledger.pages import figures
-from chatledger.pages.elements import Markup
-from chatledger.pages.numbers import short
-from chatledger.report.gathering import Report
+from chatledger.html.filters import compact
+from chatledger.html.plots import Plot, draw_plot, series_color
+from chatledger.report.data import ReportData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,42 +18,40 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def layers(name: str, description: str, starts: Sequence[datetime], values: Sequence[Sequence[float]]) -> Markup:
-    """Bars on one another, one for each period, one layer for each series."""
+def stacked_bars(name: str, description: str, starts: Sequence[datetime], values: Sequence[Sequence[float]]) -> Plot:
+    """Draw stacked bars: one for each period, with a layer for each series."""
 
     def draw(axes: Axes, narrow: bool) -> None:
-        places = range(len(starts))
+        positions = range(len(starts))
         below = [0.0] * len(starts)
         for number, layer in enumerate(values):
-            axes.bar(places, layer, bottom=below, width=0.86, color=figures.series(number), linewidth=0)
+            axes.bar(positions, layer, bottom=below, width=0.86, color=series_color(number), linewidth=0)
             below = [low + value for low, value in zip(below, layer, strict=True)]
-        _periods(axes, starts, narrow)
+        _label_axes(axes, starts, narrow)
         axes.set_ylim(0, max(below, default=0) * 1.05 or 1)
 
-    return figures.figure(name, description, draw)
+    return draw_plot(name, description, draw)
 
 
-def percentiles(report: Report) -> Markup:
-    """Half, nine tenths and ninety-nine hundredths of the answers took no longer than this."""
+def latency(report: ReportData) -> Plot:
+    """Draw the median, the 90th and the 99th percentile of the durations, a line for each."""
 
     def draw(axes: Axes, narrow: bool) -> None:
         starts = [one.start for one in report.latencies]
         for number, field in enumerate(("p50_ms", "p90_ms", "p99_ms")):
-            # A period without an answer is no zero: the line passes it by.
-            values = ((place, getattr(one, field)) for place, one in enumerate(report.latencies))
-            found = [(place, value / 1000) for place, value in values if value is not None]
-            axes.plot(
-                *zip(*found, strict=True), color=figures.series(number), linewidth=1.8, marker="o", markersize=3.5
-            )
-        _periods(axes, starts, narrow)
+            # A period without an answer has no point: it is not zero.
+            values = ((position, getattr(one, field)) for position, one in enumerate(report.latencies))
+            found = [(position, value / 1000) for position, value in values if value is not None]
+            axes.plot(*zip(*found, strict=True), color=series_color(number), linewidth=1.8, marker="o", markersize=3.5)
+        _label_axes(axes, starts, narrow)
         axes.set_ylim(bottom=0)
         axes.set_ylabel("seconds")
 
-    return figures.figure("latency", "Latency percentiles over time, in seconds", draw)
+    return draw_plot("latency", "Latency percentiles over time, in seconds", draw)
 
 
-def hours(report: Report) -> Markup:
-    """A square for each hour of the week, the darker the more messages."""
+def activity(report: ReportData) -> Plot:
+    """Draw a square for each hour of the week: the more messages, the darker."""
     most = max((one.messages for one in report.activity), default=0) or 1
 
     def draw(axes: Axes, narrow: bool) -> None:
@@ -69,25 +66,25 @@ def hours(report: Report) -> Markup:
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
 
-    return figures.figure("activity", "Messages by hour and weekday", draw, height=2.6)
+    return draw_plot("activity", "Messages by hour and weekday", draw, height=2.6)
 
 
 def _square(hour: int, day: int, strength: float) -> Rectangle:
     from matplotlib.patches import Rectangle  # noqa: PLC0415 - an extra
 
-    return Rectangle((hour - 0.46, day - 0.46), 0.92, 0.92, facecolor=figures.series(0), alpha=strength, linewidth=0)
+    return Rectangle((hour - 0.46, day - 0.46), 0.92, 0.92, facecolor=series_color(0), alpha=strength, linewidth=0)
 
 
-def _periods(axes: Axes, starts: Sequence[datetime], narrow: bool) -> None:
-    """A few dates below, and short numbers at the side."""
+def _label_axes(axes: Axes, starts: Sequence[datetime], narrow: bool) -> None:
+    """Label the axes: a few dates below, and short numbers at the side."""
     step = max(1, -(-len(starts) // (4 if narrow else 10)))
     shown = range(0, len(starts), step)
     years = len({start.year for start in starts}) > 1
-    axes.set_xticks(list(shown), [_date(starts[place], years) for place in shown])
+    axes.set_xticks(list(shown), [_date(starts[position], years) for position in shown])
     axes.set_xlim(-0.7, max(len(starts), 1) - 0.3)
-    axes.yaxis.set_major_formatter(lambda value, _: short(value))
+    axes.yaxis.set_major_formatter(lambda value, _: compact(value))
 
 
 def _date(at: datetime, year: bool) -> str:
-    # In English wherever it is made, as is all of the page; %b would follow the process's locale.
+    # The page is in English; %b would follow the locale of the process.
     return f"{at.day} {_MONTHS[at.month - 1]}" + (f" {at.year}" if year else "")

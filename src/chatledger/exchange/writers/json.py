@@ -11,63 +11,36 @@ from decimal import Decimal
 from typing import Any, TextIO
 
 from chatledger.exchange.readers.ledger_lines import NAME, VERSION
-from chatledger.exchange.report import ExportReport
+from chatledger.exchange.writers.conversations import Conversations
 from chatledger.schemas import Message, Session
 
 _SESSION = tuple(Session.model_fields)
 _MESSAGE = tuple(Message.model_fields)
 
 
-class JsonLines:
-    """A header line, then for each session its line and the lines of its messages."""
+def write_json_lines(out: TextIO, conversations: Conversations) -> None:
+    """Write a header line, then for each session its line and the lines of its messages."""
 
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
+    def line(value: dict[str, Any]) -> None:
+        out.write(to_json(value) + "\n")
 
-    def begin(self, only: Session | None) -> None:  # noqa: ARG002 - the title is for readers
-        self._line({"type": "header", "format": NAME, "version": VERSION, "exported_at": datetime.now(UTC)})
-
-    def open(self, session: Session) -> None:
-        self._line({"type": "session", **session_fields(session)})
-
-    def message(self, message: Message) -> None:
-        self._line({"type": "message", **message_fields(message)})
-
-    def close(self) -> None:
-        pass
-
-    def end(self, report: ExportReport) -> None:
-        pass
-
-    def _line(self, value: dict[str, Any]) -> None:
-        self._out.write(to_json(value) + "\n")
+    line({"type": "header", "format": NAME, "version": VERSION, "exported_at": datetime.now(UTC)})
+    for session, messages in conversations:
+        line({"type": "session", **session_fields(session)})
+        for message in messages:
+            line({"type": "message", **message_fields(message)})
 
 
-class JsonDocument:
-    """An array of sessions, each with its `messages`."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._sessions = self._messages = 0
-
-    def begin(self, only: Session | None) -> None:  # noqa: ARG002
-        self._out.write("[")
-
-    def open(self, session: Session) -> None:
+def write_json(out: TextIO, conversations: Conversations) -> None:
+    """Write an array of sessions, each with its `messages`."""
+    out.write("[")
+    for session_number, (session, messages) in enumerate(conversations):
         head = to_json(session_fields(session)).removesuffix("}")
-        self._out.write(f'{"," if self._sessions else ""}\n{head},"messages":[')
-        self._sessions += 1
-        self._messages = 0
-
-    def message(self, message: Message) -> None:
-        self._out.write(f"{',' if self._messages else ''}\n  {to_json(message_fields(message))}")
-        self._messages += 1
-
-    def close(self) -> None:
-        self._out.write("]}")
-
-    def end(self, report: ExportReport) -> None:
-        self._out.write("\n]\n" if report.sessions else "]\n")
+        out.write(f'{"," if session_number else ""}\n{head},"messages":[')
+        for message_number, message in enumerate(messages):
+            out.write(f"{',' if message_number else ''}\n  {to_json(message_fields(message))}")
+        out.write("]}")
+    out.write("\n]\n" if conversations.sessions else "]\n")
 
 
 def session_fields(session: Session) -> dict[str, Any]:

@@ -7,10 +7,11 @@ and its Markdown is kept. Names and titles are escaped. Everything else is fence
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, TextIO
 
-from chatledger.exchange.report import ExportReport
-from chatledger.exchange.writers.presentation import facts, figures, moment, pretty, shown
+from chatledger.exchange.writers.conversations import Conversations
+from chatledger.exchange.writers.presentation import facts, pretty_json, take_apart, timestamp, usage_labels
 from chatledger.schemas import Message, Session
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
@@ -18,56 +19,45 @@ _LINE = re.compile(r"\r\n|\r|\n")
 _RUN = re.compile(r"`+")
 
 
-class Markdown:
-    """A heading for each session and, below it, for each message."""
+def write_markdown(out: TextIO, conversations: Conversations) -> None:
+    """Write a heading for each session and, below it, one for each message."""
+    for number, (session, messages) in enumerate(conversations):
+        out.write("---\n\n" if number else "")
+        out.write("".join(_session(session)))
+        for message in messages:
+            out.write("".join(_message(message)))
 
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._sessions = 0
 
-    def begin(self, only: Session | None) -> None:
-        pass
+def _session(session: Session) -> Iterator[str]:
+    yield f"# {inline(session.title or 'Untitled conversation')}\n\n"
+    yield "".join(f"- {name}: {code(value)}\n" for name, value in facts(session)) + "\n"
+    if session.system_prompt:
+        yield f"## system prompt\n\n{quote(session.system_prompt)}\n\n"
+    yield from _value("context", session.context or None)
+    yield from _value("metadata", session.metadata or None)
 
-    def open(self, session: Session) -> None:
-        self._write("---\n\n" if self._sessions else "")
-        self._sessions += 1
-        self._write(f"# {inline(session.title or 'Untitled conversation')}\n\n")
-        self._write("".join(f"- {name}: {code(value)}\n" for name, value in facts(session)) + "\n")
-        if session.system_prompt:
-            self._write(f"## system prompt\n\n{quote(session.system_prompt)}\n\n")
-        for name, value in (("context", session.context), ("metadata", session.metadata)):
-            if value:
-                self._write(f"{name}:\n\n{fenced(pretty(value), 'json')}\n\n")
 
-    def message(self, message: Message) -> None:
-        said = [str(message.sequence_number), message.role.value]
-        said += [inline(message.name)] if message.name else []
-        self._write(f"## {' · '.join([*said, moment(message.created_at)])}\n\n")
-        part = shown(message)
-        if part.text:
-            self._write(f"{quote(part.text)}\n\n")
-        if message.tool_call_id:
-            self._write(f"answers {code(message.tool_call_id)}\n\n")
-        for call in part.calls:
-            by_id = f" ({code(call.call_id)})" if call.call_id else ""
-            self._write(f"calls {code(call.name)}{by_id}\n\n{fenced(call.arguments, 'json')}\n\n")
-        self._value("payload", part.payload)
-        self._value("metadata", message.metadata or None)
-        if numbers := figures(message):
-            self._write(f"{inline(' · '.join(numbers))}\n\n")
+def _message(message: Message) -> Iterator[str]:
+    heading = [str(message.sequence_number), message.role.value]
+    heading += [inline(message.name)] if message.name else []
+    yield f"## {' · '.join([*heading, timestamp(message.created_at)])}\n\n"
+    parts = take_apart(message)
+    if parts.text:
+        yield f"{quote(parts.text)}\n\n"
+    if message.tool_call_id:
+        yield f"answers {code(message.tool_call_id)}\n\n"
+    for call in parts.calls:
+        call_id = f" ({code(call.call_id)})" if call.call_id else ""
+        yield f"calls {code(call.name)}{call_id}\n\n{fenced(call.arguments, 'json')}\n\n"
+    yield from _value("payload", parts.payload)
+    yield from _value("metadata", message.metadata or None)
+    if usage := usage_labels(message):
+        yield f"{inline(' · '.join(usage))}\n\n"
 
-    def close(self) -> None:
-        pass
 
-    def end(self, report: ExportReport) -> None:
-        pass
-
-    def _value(self, name: str, value: Any) -> None:
-        if value is not None:
-            self._write(f"{name}:\n\n{fenced(pretty(value), 'json')}\n\n")
-
-    def _write(self, text: str) -> None:
-        self._out.write(text)
+def _value(name: str, value: Any) -> Iterator[str]:
+    if value is not None:
+        yield f"{name}:\n\n{fenced(pretty_json(value), 'json')}\n\n"
 
 
 def quote(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What people are shown of a message, whatever the form: text in parts, tool calls, figures, the rest as JSON."""
+"""What exports for reading show of a session and of a message, in Markdown and HTML alike."""
 
 from __future__ import annotations
 
@@ -26,39 +26,39 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A message taken apart."""
+class MessageParts:
+    """The text of a message, its tool calls, and the rest of its payload."""
 
     text: str
     calls: tuple[Call, ...]
-    #: What of the payload the rest does not show, or None.
     payload: Any
+    """What text and calls do not show of the payload, or None."""
 
 
-def shown(message: Message) -> Shown:
-    """A message taken apart. Nothing of its content or payload is left out."""
+def take_apart(message: Message) -> MessageParts:
+    """Take a message apart. Nothing of its content or payload is left out."""
     payload = message.payload
     if not isinstance(payload, dict):
-        return Shown(message.content, (), payload)
+        return MessageParts(message.content, (), payload)
     rest = dict(payload)
     if rest.get("content", "") is None:
         del rest["content"]  # the text, which is empty, says it
     calls = [_call(item) for item in rest["tool_calls"]] if isinstance(rest.get("tool_calls"), list) else []
     if calls and None not in calls:
         del rest["tool_calls"]
-        return Shown(message.content, tuple(call for call in calls if call), rest or None)
+        return MessageParts(message.content, tuple(call for call in calls if call), rest or None)
     single = _called(rest.get("function_call"), None)
     if single is None:
-        return Shown(message.content, (), rest or None)
+        return MessageParts(message.content, (), rest or None)
     # ShareGPT's calls are the text itself.
     text = "" if _parsed(message.content) == rest.pop("function_call") else message.content
     if rest.get("from") == "function_call":
         del rest["from"]
-    return Shown(text, (single,), rest or None)
+    return MessageParts(text, (single,), rest or None)
 
 
-def parts(text: str) -> Iterator[tuple[bool, str]]:
-    """A text in its order as prose and fenced code: whether it is code, and the lines without the fence."""
+def fenced_parts(text: str) -> Iterator[tuple[bool, str]]:
+    """Split Markdown at its code fences: yield whether a part is code, and its lines without the fence."""
     lines: list[str] = []
     fence: str | None = None
     for line in text.split("\n"):
@@ -75,22 +75,22 @@ def parts(text: str) -> Iterator[tuple[bool, str]]:
         yield fence is not None, "\n".join(lines)
 
 
-def is_data(message: Message) -> bool:
-    """Whether the text is what a program answered, in JSON."""
+def is_json_answer(message: Message) -> bool:
+    """Whether the message is the answer of a tool, in JSON."""
     text = message.content.strip()
     return message.role is Role.TOOL and text[:1] + text[-1:] in ("{}", "[]")
 
 
-def pretty(value: Any) -> str:
+def pretty_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def moment(time: datetime) -> str:
+def timestamp(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def figures(message: Message) -> list[str]:
-    """What a message cost, in words."""
+def usage_labels(message: Message) -> list[str]:
+    """Label the model, tokens, duration and cost of a message."""
     counts = (
         (message.input_tokens, "tokens in"),
         (message.output_tokens, "tokens out"),
@@ -99,30 +99,30 @@ def figures(message: Message) -> list[str]:
         (message.tokens_used, "tokens"),
         (message.duration_ms, "ms"),
     )
-    said = [message.model_id] if message.model_id else []
-    said += [f"{count:,} {unit}" for count, unit in counts if count is not None]
-    return said + ([dollars(message.cost)] if message.cost is not None else [])
+    labels = [message.model_id] if message.model_id else []
+    labels += [f"{count:,} {unit}" for count, unit in counts if count is not None]
+    return labels + ([exact_dollars(message.cost)] if message.cost is not None else [])
 
 
 def facts(session: Session) -> list[tuple[str, str]]:
-    """What a session says of itself, beside its title, context and metadata."""
-    said = [
+    """Return names and values of a session, without its title, context and metadata."""
+    values = [
         ("session", session.session_id),
         ("user", session.user_id),
         ("project", session.project_id),
         ("model", session.model_id),
         ("status", session.status.value),
-        ("created", moment(session.created_at)),
-        ("last activity", moment(session.last_activity)),
+        ("created", timestamp(session.created_at)),
+        ("last activity", timestamp(session.last_activity)),
         ("messages", f"{session.message_count:,}"),
         ("tokens", f"{session.total_tokens:,}" if session.total_tokens else None),
-        ("cost", dollars(session.total_cost) if session.total_cost else None),
+        ("cost", exact_dollars(session.total_cost) if session.total_cost else None),
         ("forked from", f"{session.forked_from}, message {session.forked_at}" if session.forked_from else None),
     ]
-    return [(name, value) for name, value in said if value]
+    return [(name, value) for name, value in values if value]
 
 
-def dollars(amount: Any) -> str:
+def exact_dollars(amount: Any) -> str:
     text = format(amount, "f")
     whole, _, cents = text.partition(".")
     return f"${whole}.{cents.rstrip('0').ljust(2, '0')}"
@@ -141,13 +141,13 @@ def _called(function: Any, call_id: Any) -> Call | None:
     name, arguments = function.get("name"), function.get("arguments")
     if not isinstance(name, str) or not isinstance(call_id, str | None):
         return None
-    return Call(name, _indented(arguments) if isinstance(arguments, str) else pretty(arguments), call_id)
+    return Call(name, _indented(arguments) if isinstance(arguments, str) else pretty_json(arguments), call_id)
 
 
 def _indented(text: str) -> str:
     """JSON with line ends; what is none, or says what cannot be written as text (a lone surrogate), as it is."""
     try:
-        readable = pretty(json.loads(text))
+        readable = pretty_json(json.loads(text))
         readable.encode()
     except (ValueError, RecursionError):
         return text

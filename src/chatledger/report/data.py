@@ -1,4 +1,4 @@
-"""What a report tells, read in one snapshot."""
+"""The data of a report, read in one snapshot."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from chatledger.unit_of_work import UnitOfWork
 
 _P = TypeVar("_P", UsagePeriod, LatencyPeriod)
 
-#: Rows of a table of the busiest, and of the fullest.
-TOP = 15
-#: Series of a plot that have a name; what is left is "others".
-NAMED = 7
-#: From so many days on a plot has weeks, and from so many months.
+# Rows in the tables of the busiest sessions and of the fullest context windows.
+_TOP = 15
+# Series of a plot with a name of their own. The rest are "others".
+_NAMED = 7
+# Periods of up to 120 days are shown by day, up to 800 days by week, longer ones by month.
 _DAYS, _WEEKS = 120, 800
 
 
@@ -44,13 +44,13 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Report:
-    """Everything on the page."""
+class ReportData:
+    """Everything that the page shows."""
 
     which: Which
     zone: str
-    #: day, week or month.
     period: str
+    """day, week or month."""
     starts: list[datetime]
     overview: Usage
     copies: int
@@ -66,13 +66,18 @@ class Report:
     busiest: list[tuple[UsageOf, Session | None]]
     fullest: list[ContextUse]
 
+    @property
+    def unpriced_models(self) -> list[str]:
+        """Models for which no price is known."""
+        return [usage.key for usage, _ in self.models if usage.key is not None and not usage.cost_known]
 
-def gather(uow: UnitOfWork, which: Which, tz: str | tzinfo, period: str | None) -> Report:
-    """Read it all.
+
+def read_report_data(uow: UnitOfWork, which: Which, tz: str | tzinfo, period: str | None) -> ReportData:
+    """Read the data of a report.
 
     Raises:
-        InvalidInput: an unknown period or zone, or a filter that is none.
-        SessionNotFound: a session that is not there.
+        InvalidInput: an unknown period or time zone, or an invalid filter.
+        SessionNotFound: the session does not exist.
     """
     statistics = uow.statistics
     reading: dict[str, Callable[..., list[UsagePeriod]]] = {
@@ -86,14 +91,14 @@ def gather(uow: UnitOfWork, which: Which, tz: str | tzinfo, period: str | None) 
     periods = reading[chosen](tz=tz, split="model", **which)
     starts = sorted({one.start for one in periods})
     slow = {one.key: one for one in statistics.latency_by("model", **which)}
-    busiest = statistics.by_session(order="cost", limit=TOP, **which)
+    busiest = statistics.by_session(order="cost", limit=_TOP, **which)
     if not any(one.cost for one in busiest):
-        busiest = statistics.by_session(order="total_tokens", limit=TOP, **which)
+        busiest = statistics.by_session(order="total_tokens", limit=_TOP, **which)
     since, until = which.get("since"), which.get("until")
     overview = statistics.overview(**which)
     everything = statistics.overview(**cast("Which", {**which, "include_copies": True}))
     whose = {name: value for name, value in which.items() if name not in ("since", "until")}
-    return Report(
+    return ReportData(
         which=which,
         zone=str(tz),
         period=chosen,
@@ -111,19 +116,19 @@ def gather(uow: UnitOfWork, which: Which, tz: str | tzinfo, period: str | None) 
         projects=statistics.by_project(**which),
         users=statistics.by_user(**which),
         busiest=[(one, None if one.key is None else uow.sessions.find(one.key)) for one in busiest],
-        fullest=statistics.context_use(limit=TOP, **which),
+        fullest=statistics.context_use(limit=_TOP, **which),
     )
 
 
 def _fitting(months: Iterable[UsagePeriod]) -> str:
-    """Days while they can be told apart."""
+    """Return the shortest period that leaves room for all bars."""
     every = list(months)
     length = every[-1].end - every[0].start if every else timedelta()
     return "day" if length <= timedelta(days=_DAYS) else "week" if length <= timedelta(days=_WEEKS) else "month"
 
 
 def _series(periods: list[UsagePeriod], starts: list[datetime]) -> list[Series]:
-    """The dearest models (or those of most tokens, where nothing has a cost) by name, and the others together."""
+    """Return the models with the highest cost (or most tokens, if nothing has a cost), and all others as one series."""
     by_key: dict[str | None, dict[datetime, UsagePeriod]] = {}
     for one in periods:
         by_key.setdefault(one.key, {})[one.start] = one
@@ -136,12 +141,12 @@ def _series(periods: list[UsagePeriod], starts: list[datetime]) -> list[Series]:
         for key, found in by_key.items()
     ]
     every.sort(key=lambda one: (-sum(one.costs), -sum(one.tokens), one.name))
-    if len(every) <= NAMED + 1:
+    if len(every) <= _NAMED + 1:
         return every
-    rest = every[NAMED:]
+    rest = every[_NAMED:]
     others = Series(
         name=f"{len(rest)} others",
         costs=[sum(values, Decimal(0)) for values in zip(*(one.costs for one in rest), strict=True)],
         tokens=[sum(values) for values in zip(*(one.tokens for one in rest), strict=True)],
     )
-    return [*every[:NAMED], others]
+    return [*every[:_NAMED], others]

@@ -1,0 +1,64 @@
+"""The Jinja2 environment that renders every page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from chatledger.html.filters import FILTERS
+
+# read_text() turns CRLF into LF, as browsers do before they compare the hash.
+STYLESHEET = files("chatledger.html").joinpath("style.css").read_text("utf-8")
+
+_HASH = base64.b64encode(hashlib.sha256(STYLESHEET.encode()).digest()).decode()
+
+CONTENT_SECURITY_POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
+"""Allows this stylesheet and nothing else: no scripts, images or forms, nothing from the network."""
+
+# Control characters, which HTML does not allow, and the two that override the direction of the text after them.
+# Other marks of direction stay: Arabic and Hebrew need them, and they end with their element.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202d\u202e]")
+_REPLACEMENTS = (
+    {code: 0x2400 + code for code in range(32) if code not in (9, 10, 13)}  # ␀ to ␟
+    | {127: 0x2421}  # ␡
+    | dict.fromkeys((*range(128, 160), 0x202D, 0x202E), 0xFFFD)
+)
+
+
+def template(name: str) -> Template:
+    """Return a template of this package, such as `report.html.jinja`."""
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("chatledger.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.filters |= FILTERS
+    environment.globals |= {
+        "content_security_policy": CONTENT_SECURITY_POLICY,
+        "stylesheet": Markup(STYLESHEET),
+    }
+    return environment
+
+
+def _printable(value: Any) -> Any:
+    """Replace characters that a page cannot show. Jinja2 calls this for every value that a template outputs."""
+    if isinstance(value, str) and _UNPRINTABLE.search(value):
+        return value.translate(_REPLACEMENTS)  # of Markup, it stays Markup
+    return value
