@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
 from chatledger.errors import InvalidInput
+from chatledger.validation import invalid_input
 
 ENVIRONMENT_URL = "CHATLEDGER_URL"
 DEFAULT_URL = "chatledger.db"
@@ -70,10 +71,8 @@ class Settings(BaseModel):
                 super().__init__(**values)
                 return
             except ValidationError as error:
-                first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-            raise InvalidInput(
-                ".".join(map(str, first["loc"])) or "settings", first["msg"][:1].lower() + first["msg"][1:]
-            )
+                wrong = invalid_input(error, "settings")
+            raise wrong
 
     @classmethod
     def preset(cls, name: Preset | str, **changes: Any) -> Settings:

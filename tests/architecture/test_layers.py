@@ -35,6 +35,7 @@ LAYERS = (
     "schemas",
     "dialects",
     "callbacks ids settings clock",
+    "validation",
     "errors",
     "_lazy enums",
 )

@@ -71,7 +71,7 @@ def test_numbers_are_recorded_and_put_into_periods(trip: Command) -> None:
 def test_a_wrong_line_is_named(trip: Command) -> None:
     for blank, line, told in (
         ("", "[1]", "line 2 is not a JSON object: what stands before it is recorded"),
-        ("\n", '{"name": "q"}', "line 3: value: field required (recorded 0 numbers, of the lines before)"),
+        ("\n", '{"name": "q"}', "line 3: value: is missing (recorded 0 numbers, of the lines before)"),
     ):
         result = trip("metric", "record", given=f'{{"name": "q", "value": 3}}\n{blank}{line}\n')
         assert (1, f"chatledger: {told}\n") == (result.exit_code, result.stderr)

@@ -11,8 +11,8 @@ from chatledger.dialects.encoding import encode_json
 from chatledger.errors import InvalidInput, SessionExists
 from chatledger.exchange.readers.conversation import Fork
 from chatledger.schemas import NewMessage, NewSession
-from chatledger.schemas.fields import refuse
 from chatledger.transactions import Transactions
+from chatledger.validation import invalid_input
 
 
 def try_session(ledger: Transactions, fields: dict[str, Any], *, conflicts: bool) -> None:
@@ -25,7 +25,7 @@ def try_session(ledger: Transactions, fields: dict[str, Any], *, conflicts: bool
     try:
         new = NewSession(**fields)
     except ValidationError as error:
-        raise refuse(error) from None
+        raise invalid_input(error) from None
     owner = ledger.user_id
     if owner is not None and new.user_id not in (None, owner):
         raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")

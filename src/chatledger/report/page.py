@@ -8,7 +8,7 @@ from typing import TextIO, Unpack
 
 from chatledger.html.environment import template
 from chatledger.html.plots import Plot
-from chatledger.report import plots
+from chatledger.report import charts
 from chatledger.report.data import ReportData, read_report_data
 from chatledger.services.statistics.filters import Which
 from chatledger.transactions import Transactions
@@ -52,14 +52,14 @@ def write_report(
 def _plots(report: ReportData) -> Iterator[tuple[str, Plot]]:
     if report.overview.cost:
         costs = [[float(cost) for cost in series.costs] for series in report.series]
-        yield "cost", plots.stacked_bars("cost", "Dollars over time, by model", report.starts, costs)
+        yield "cost", charts.stacked_bars("cost", "Dollars over time, by model", report.starts, costs)
     if report.overview.total_tokens:
         tokens = [[float(count) for count in series.tokens] for series in report.series]
-        yield "tokens", plots.stacked_bars("tokens", "Tokens over time, by model", report.starts, tokens)
+        yield "tokens", charts.stacked_bars("tokens", "Tokens over time, by model", report.starts, tokens)
     if report.latency.messages:
-        yield "latency", plots.latency(report)
+        yield "latency", charts.latency(report)
     if report.overview.messages:
-        yield "activity", plots.activity(report)
+        yield "activity", charts.activity(report)
 
 
 def _is_name(filter_: str) -> bool:

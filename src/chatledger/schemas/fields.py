@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from chatledger.dialects.encoding import check_text
 from chatledger.errors import InvalidInput
+from chatledger.validation import invalid_input
 
 #: Characters of an id, a key or a name. Longer ones do not fit into an index of PostgreSQL.
 MAX_IDENTIFIER = 255
@@ -114,24 +115,8 @@ def validated(model: type[Model], fields: Any) -> Model:
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        wrong = refuse(error)
+        wrong = invalid_input(error)
     raise wrong  # outside of the handler: Pydantic's error holds the values
-
-
-def refuse(error: ValidationError) -> InvalidInput:
-    """Our error for Pydantic's: the field and the reason, never the value."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(part) for part in first["loc"]) or "input"
-    reason = _REASONS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
-    return InvalidInput(place, reason[:1].lower() + reason[1:])
-
-
-_REASONS = {
-    "string_unicode": "holds a lone surrogate, which is not valid Unicode",
-    "string_type": "must be text; structured content belongs in `payload`",
-    "string_too_short": "must not be empty",
-    "extra_forbidden": "is not a known name",
-}
 
 
 def identifier(value: Any, field: str) -> str:

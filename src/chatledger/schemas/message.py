@@ -19,9 +19,9 @@ from chatledger.schemas.fields import (
     Name,
     Record,
     Text,
-    refuse,
     validated,
 )
+from chatledger.validation import invalid_input
 
 Shape = TypeVar("Shape")
 
@@ -155,7 +155,7 @@ class Message(Record):
         try:
             return TypeAdapter(shape).validate_python(value)
         except ValidationError as error:
-            wrong = refuse(error)
+            wrong = invalid_input(error)
         raise InvalidInput(f"{place}.{wrong.field}", wrong.reason)
 
 
