@@ -27,8 +27,8 @@ def maintain(
         migrations.require_head(database.dialect.state(connection))
     before = _bytes(database)
     wanted = Wanted(analyze, None if vacuum == "auto" else bool(vacuum), checkpoint, full_text)
-    # Writers of this process wait at the gate meanwhile, in their order, and not at the file's lock.
-    with database.gate, database.translated():
+    # Writers of this process wait in their queue meanwhile, in order, and not at the lock of the file.
+    with database.writer_queue, database.translated():
         done = database.dialect.custody.upkeep(database.engine, TABLES, wanted, database.settings.busy_timeout)
     return MaintenanceReport(
         steps=tuple(UpkeepStep(name=step.name, done=step.done, why=step.why) for step in done),

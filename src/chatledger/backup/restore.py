@@ -63,9 +63,7 @@ def restore(path: str | Path, url: str | Path | URL, *, overwrite: bool, tell: P
     backup = file_path(path)
     parsed = parse_url(url)
     dialect = dialect_of(parsed.get_backend_name())
-    file = dialect.file(parsed)
-    if file is None and dialect.direct:
-        raise InvalidInput("url", "names a ledger in memory: restore into a file or a server")
+    file = dialect.restore_target(parsed)
     if file is not None:
         file = file.absolute().resolve()
         _require_replaceable(backup, file, overwrite=overwrite)

@@ -23,7 +23,6 @@ from chatledger.dialects.postgresql.maintenance import PostgreSQLCustody
 from chatledger.dialects.postgresql.search_path import own_schema, scratch_schema
 from chatledger.dialects.postgresql.vacuum import scrub
 from chatledger.dialects.types import wire
-from chatledger.dialects.writer_queue import Places
 from chatledger.settings import Settings
 
 MINIMUM = 130000
@@ -126,9 +125,6 @@ class PostgreSQL(Dialect):
             # An application's engine in AUTOCOMMIT: a unit of work is a transaction all the same.
             connection.execution_options(isolation_level="READ COMMITTED")
         connection.begin()
-
-    def places(self, settings: Settings) -> Places:
-        return Places(settings.pool_size + settings.max_overflow)
 
     def interrupt(self, connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection

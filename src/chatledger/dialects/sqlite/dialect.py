@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine, QueuePool, Table, create_engine, event, text, update
+from sqlalchemy import Connection, Engine, QueuePool, Table, create_engine, delete, event, text, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
@@ -23,6 +23,7 @@ from chatledger.dialects.sqlite.connection import (
     Configure,
     LedgerConnection,
     begin_as_guest,
+    has_listeners,
     manual_transactions,
     restore,
 )
@@ -32,7 +33,7 @@ from chatledger.dialects.sqlite.integrity import SQLiteIntegrity
 from chatledger.dialects.sqlite.maintenance import SQLiteCustody
 from chatledger.dialects.sqlite.vacuum import scrub
 from chatledger.dialects.types import wire
-from chatledger.dialects.writer_queue import Places, Turn, gate_of
+from chatledger.dialects.writer_queue import WriterQueue, writer_lock
 from chatledger.settings import Settings
 
 #: Older libraries lack STRICT tables or RETURNING.
@@ -70,7 +71,6 @@ class SQLite(Dialect):
     name: ClassVar[str] = "sqlite"
     title: ClassVar[str] = "SQLite"
     driver: ClassVar[str] = "sqlite3"
-    direct: ClassVar[bool] = True
     near: ClassVar[bool] = True
     undeclared: ClassVar[frozenset[str]] = frozenset(
         {
@@ -137,17 +137,20 @@ class SQLite(Dialect):
     def file(self, url: URL) -> Path | None:
         return database_path(url.database)
 
+    def restore_target(self, url: URL) -> Path:
+        path = self.file(url)
+        if path is None:
+            raise errors.InvalidInput("url", "names a ledger in memory: restore into a file or a server")
+        return path
+
     def prepare(self, url: URL) -> None:
         path = self.file(url)
         if path is not None:
             prepare_file(path)
 
-    def gate(self, url: URL, wait: float) -> Turn:
+    def writer_queue(self, url: URL, wait: float) -> WriterQueue:
         path = self.file(url)
-        return Turn(gate_of(None if path is None else str(path.resolve())), wait)
-
-    def places(self, settings: Settings) -> Places:
-        return Places(settings.pool_size + settings.max_overflow)
+        return WriterQueue(writer_lock(None if path is None else str(path.resolve())), wait)
 
     def state(self, connection: Connection) -> State:
         tables = set(scalars(connection, "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"))
@@ -197,10 +200,13 @@ class SQLite(Dialect):
             yield empty
         engine.dispose()
 
-    def cascades(self, connection: Connection) -> bool:
+    def delete_dependents(self, connection: Connection, tables: Iterable[Table], session_ids: Sequence[str]) -> None:
         driver: Any = connection.connection.dbapi_connection
-        # An application's own connection enforces foreign keys only where it has been told to.
-        return isinstance(driver, LedgerConnection) or bool(driver.execute("PRAGMA foreign_keys").fetchone()[0])
+        # An application's own connection enforces foreign keys only if it has been told to.
+        if isinstance(driver, LedgerConnection) or driver.execute("PRAGMA foreign_keys").fetchone()[0]:
+            return
+        for table in tables:
+            connection.execute(delete(table).where(table.c.session_id.in_(list(session_ids))))
 
     def scrub(self, engine: Engine, wait: float) -> bool:
         pooled = engine.raw_connection()
@@ -208,6 +214,17 @@ class SQLite(Dialect):
             return scrub(pooled.driver_connection, time.monotonic() + wait)
         finally:
             pooled.close()
+
+    def fetch_all(self, connection: Connection, sql: str, parameters: Any) -> Sequence[Sequence[Any]]:
+        # The driver alone would begin nothing: a transaction that is not open yet is SQLAlchemy's to open.
+        if not connection.in_transaction() or has_listeners(connection):
+            return super().fetch_all(connection, sql, parameters)
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(sql, parameters)
+            return cursor.fetchall()
+        finally:
+            cursor.close()
 
     def insert(self, table: Table) -> Insert:
         return insert(table)
