@@ -75,10 +75,10 @@ class Database:
             return
         raise failure
 
-    def scrub(self) -> bool:
-        """Rewrite the database so that deleted text is gone; whether that was possible."""
+    def remove_deleted_content(self) -> bool:
+        """Rewrite the database so that deleted text is gone. Return whether that was possible."""
         with self.writer_queue, self.translated():
-            return self.dialect.scrub(self.engine, self.settings.busy_timeout)
+            return self.dialect.maintenance.remove_deleted_content(self.engine, self.settings.busy_timeout)
 
     @property
     def is_closed(self) -> bool:

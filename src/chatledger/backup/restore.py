@@ -259,7 +259,7 @@ def _into_server(copy: Database, url: URL, done: _Restoration, overwrite: bool, 
         with target.translated():
             migrations.upgrade(target.engine, dialect=target.dialect)
         with target.transaction("write") as connection, target.translated():
-            target.dialect.custody.occupy(connection, TABLES)
+            target.dialect.maintenance.lock_tables(connection, TABLES)
             taken = first_rows(connection)
             if not overwrite:
                 require_no_rows(taken, "restore to an empty database, or overwrite it")

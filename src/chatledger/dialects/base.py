@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 from chatledger import errors
 from chatledger.dialects.full_text import FullText
 from chatledger.dialects.integrity import Integrity
-from chatledger.dialects.maintenance import Custody
+from chatledger.dialects.maintenance import Maintenance
 from chatledger.dialects.writer_queue import ConnectionSlots, NoQueue
 from chatledger.settings import Settings
 
@@ -60,7 +60,7 @@ class Dialect(ABC):
     near: ClassVar[bool] = False
     full_text: FullText
     integrity: Integrity
-    custody: Custody
+    maintenance: Maintenance
 
     @abstractmethod
     def create_engine(self, url: URL, settings: Settings) -> Engine:
@@ -138,14 +138,6 @@ class Dialect(ABC):
     def delete_dependents(self, connection: Connection, tables: Iterable[Table], session_ids: Sequence[str]) -> None:
         """Delete the rows of sessions in these tables, unless foreign keys do so when the sessions are deleted."""
         return
-
-    @abstractmethod
-    def scrub(self, engine: Engine, wait: float) -> bool:
-        """Rewrite what is stored so that deleted text is gone, as far as the database can; whether it is done.
-
-        Outside of any transaction. False: somebody was reading an older state for longer than `wait` seconds,
-        or the role may not.
-        """
 
     def fetch_all(self, connection: Connection, sql: str, parameters: Any) -> Sequence[Sequence[Any]]:
         """Run SQL in the driver's own notation and return its rows as the driver gives them, as fast as the database can.

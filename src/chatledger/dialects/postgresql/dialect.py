@@ -19,9 +19,8 @@ from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, origin
 from chatledger.dialects.fork import survive_fork
 from chatledger.dialects.postgresql.full_text import PostgreSQLFullText
 from chatledger.dialects.postgresql.integrity import PostgreSQLIntegrity
-from chatledger.dialects.postgresql.maintenance import PostgreSQLCustody
+from chatledger.dialects.postgresql.maintenance import PostgreSQLMaintenance
 from chatledger.dialects.postgresql.search_path import own_schema, scratch_schema
-from chatledger.dialects.postgresql.vacuum import scrub
 from chatledger.dialects.types import wire
 from chatledger.settings import Settings
 
@@ -88,7 +87,7 @@ class PostgreSQL(Dialect):
     )
     full_text = PostgreSQLFullText()
     integrity = PostgreSQLIntegrity()
-    custody = PostgreSQLCustody()
+    maintenance = PostgreSQLMaintenance()
 
     def create_engine(self, url: URL, settings: Settings) -> Engine:
         try:
@@ -169,9 +168,6 @@ class PostgreSQL(Dialect):
 
     def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
         return scratch_schema(connection)
-
-    def scrub(self, engine: Engine, wait: float) -> bool:
-        return scrub(engine)
 
     def insert(self, table: Table) -> Insert:
         return insert(table)

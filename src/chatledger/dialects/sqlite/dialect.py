@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,8 +29,7 @@ from chatledger.dialects.sqlite.connection import (
 from chatledger.dialects.sqlite.file import APPLICATION_ID, database_path, prepare_file
 from chatledger.dialects.sqlite.full_text import SQLiteFullText
 from chatledger.dialects.sqlite.integrity import SQLiteIntegrity
-from chatledger.dialects.sqlite.maintenance import SQLiteCustody
-from chatledger.dialects.sqlite.vacuum import scrub
+from chatledger.dialects.sqlite.maintenance import SQLiteMaintenance
 from chatledger.dialects.types import wire
 from chatledger.dialects.writer_queue import WriterQueue, writer_lock
 from chatledger.settings import Settings
@@ -83,7 +81,7 @@ class SQLite(Dialect):
     )
     full_text = SQLiteFullText()
     integrity = SQLiteIntegrity()
-    custody = SQLiteCustody()
+    maintenance = SQLiteMaintenance()
 
     def create_engine(self, url: URL, settings: Settings) -> Engine:
         if sqlite3.sqlite_version_info < MINIMUM:
@@ -207,13 +205,6 @@ class SQLite(Dialect):
             return
         for table in tables:
             connection.execute(delete(table).where(table.c.session_id.in_(list(session_ids))))
-
-    def scrub(self, engine: Engine, wait: float) -> bool:
-        pooled = engine.raw_connection()
-        try:
-            return scrub(pooled.driver_connection, time.monotonic() + wait)
-        finally:
-            pooled.close()
 
     def fetch_all(self, connection: Connection, sql: str, parameters: Any) -> Sequence[Sequence[Any]]:
         # The driver alone would begin nothing: a transaction that is not open yet is SQLAlchemy's to open.
