@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from sqlalchemy import Connection, Engine, Table, select, text
 from sqlalchemy import exc as sa
@@ -46,6 +46,14 @@ class State:
         return self.revision is not None and "chatledger_sessions" not in tables and {"sessions", "messages"} <= tables
 
 
+class DurationRanking(Protocol):
+    """Two ways to rank durations, which return the same rows."""
+
+    def in_database(self) -> Sequence[Any]: ...
+
+    def in_python(self) -> Sequence[Any]: ...
+
+
 class Dialect(ABC):
     """What differs between databases."""
 
@@ -56,8 +64,6 @@ class Dialect(ABC):
     driver: ClassVar[str]
     #: Tables, columns and indexes of the migrations that the models do not declare, or not as this database has them.
     undeclared: ClassVar[frozenset[str]] = frozenset()
-    #: Whether many values are read here sooner than sorted there: true where no network lies between.
-    near: ClassVar[bool] = False
     full_text: FullText
     integrity: Integrity
     maintenance: Maintenance
@@ -145,6 +151,10 @@ class Dialect(ABC):
         On a server it goes through SQLAlchemy, which then knows when a connection is lost.
         """
         return connection.exec_driver_sql(sql, parameters).all()
+
+    def rank_durations(self, ranking: DurationRanking) -> Sequence[Any]:
+        """Rank durations where that is fastest: on a server, because reading many values over a network is slow."""
+        return ranking.in_database()
 
     @abstractmethod
     def insert(self, table: Table) -> Any:

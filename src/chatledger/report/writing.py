@@ -23,7 +23,7 @@ from chatledger.pages.numbers import dollars, milliseconds, share, whole
 from chatledger.report import plots
 from chatledger.report.gathering import Report, gather
 from chatledger.schemas.statistics import Latency, Usage, UsageOf
-from chatledger.services.statistics.filters import Which
+from chatledger.services.statistics.filters import PeriodFilterArguments
 from chatledger.transactions import Transactions
 
 _USAGE = tuple(
@@ -38,7 +38,7 @@ def write_report(
     title: str = "Conversations",
     tz: str | tzinfo = "UTC",
     period: str | None = None,
-    **which: Unpack[Which],
+    **filters: Unpack[PeriodFilterArguments],
 ) -> None:
     """Write a page about what was said, by whom, for how much and how fast, from one snapshot of the ledger.
 
@@ -54,7 +54,7 @@ def write_report(
         SessionNotFound: a session that is not there.
     """
     with ledger.read() as uow:
-        report = gather(uow, which, tz, period)
+        report = gather(uow, filters, tz, period)
     out.write(document(title, _parts(report, title)))
 
 
@@ -180,8 +180,10 @@ def _named(one: UsageOf, nothing: str) -> str:
 
 
 def _about(report: Report) -> str:
-    chosen = [f"{name.removesuffix('_id')} {value}" for name, value in report.which.items() if value and _is_name(name)]
-    since, until = report.which.get("since"), report.which.get("until")
+    chosen = [
+        f"{name.removesuffix('_id')} {value}" for name, value in report.filters.items() if value and _is_name(name)
+    ]
+    since, until = report.filters.get("since"), report.filters.get("until")
     span = [f"{word} {_moment(at)}" for word, at in (("from", since), ("to", until)) if at is not None]
     if not span and report.starts:
         span = [f"{report.starts[0]:%Y-%m-%d} to {report.starts[-1]:%Y-%m-%d}"]

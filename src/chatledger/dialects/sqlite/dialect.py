@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from chatledger import errors
-from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, original, scalars
+from chatledger.dialects.base import VERSION_TABLE, Dialect, DurationRanking, Mode, State, original, scalars
 from chatledger.dialects.fork import survive_fork
 from chatledger.dialects.sqlite.connection import (
     WAL_RESET_FIXED,
@@ -69,7 +69,6 @@ class SQLite(Dialect):
     name: ClassVar[str] = "sqlite"
     title: ClassVar[str] = "SQLite"
     driver: ClassVar[str] = "sqlite3"
-    near: ClassVar[bool] = True
     undeclared: ClassVar[frozenset[str]] = frozenset(
         {
             "message_id",  # the integer key that full text needs; the mapper's key is the pair
@@ -216,6 +215,9 @@ class SQLite(Dialect):
             return cursor.fetchall()
         finally:
             cursor.close()
+
+    def rank_durations(self, ranking: DurationRanking) -> Sequence[Any]:
+        return ranking.in_python()
 
     def insert(self, table: Table) -> Insert:
         return insert(table)
