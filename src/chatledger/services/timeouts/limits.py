@@ -20,7 +20,7 @@ from chatledger.schemas.timeout import TimeoutChanges
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import sessions
 from chatledger.services.timeouts.policy import COLUMNS, Limits, Seen, assess
-from chatledger.services.visibility import SESSION_KEY, place, this_session
+from chatledger.services.visibility import SESSION_KEY, this_session, visibility_parameters
 
 timeouts = table_of(TimeoutRow)
 defaults = table_of(DefaultRow)
@@ -64,12 +64,12 @@ def arm(context: ServiceContext, session_id: str) -> None:
     source = select(sessions.c.session_id, _NOW, _NOW, _NOW).where(
         this_session(), sessions.c.status.in_(OPEN), or_(_has_default(), _has_limits())
     )
-    _upsert(context, source, {**place(context, session_id), "now": context.now()})
+    _upsert(context, source, {**visibility_parameters(context, session_id), "now": context.now()})
 
 
 def look_again(context: ServiceContext, session_id: str) -> None:
     """Have the next sweep look at a session that has been looked at before."""
-    context.execute(_LOOK_AGAIN, {**place(context, session_id), "now": context.now()})
+    context.execute(_LOOK_AGAIN, {**visibility_parameters(context, session_id), "now": context.now()})
 
 
 def begin_anew(context: ServiceContext, session_id: str) -> None:
@@ -77,7 +77,7 @@ def begin_anew(context: ServiceContext, session_id: str) -> None:
 
     That is written down where no limit holds yet, too: one may be set later.
     """
-    parameters = {**place(context, session_id), "now": context.now()}
+    parameters = {**visibility_parameters(context, session_id), "now": context.now()}
     _upsert(context, select(sessions.c.session_id, _NOW, _NOW, _NOW).where(this_session()), parameters)
     context.execute(_BEGIN_ANEW, parameters)
 
@@ -121,7 +121,7 @@ def store(context: ServiceContext, session_id: str, limits: Mapping[str, int | N
     statement = added.on_conflict_do_update(
         index_elements=[timeouts.c.session_id], set_={**changed, "warned_at": None, "warned_for": None}
     )
-    context.execute(statement, {**place(context, session_id), "now": now})
+    context.execute(statement, {**visibility_parameters(context, session_id), "now": now})
 
 
 def default(context: ServiceContext, scope: Scope, scope_id: str) -> Any:

@@ -23,7 +23,7 @@ from chatledger.services.rows import sessions
 from chatledger.services.sessions import lifecycle
 from chatledger.services.timeouts.limits import defaults, timeouts
 from chatledger.services.timeouts.policy import COLUMNS, Limits, Seen, Verdict, assess
-from chatledger.services.visibility import owned, place, this_session
+from chatledger.services.visibility import this_session, visibility_parameters, visible_to_owner
 
 R = TypeVar("R")
 
@@ -183,7 +183,7 @@ def look(context: ServiceContext, until: datetime, last: tuple[datetime, str] | 
 
 def seen_of(context: ServiceContext, session_id: str) -> Candidate | None:
     """One session with its limits, due or not; None where it is not to be seen."""
-    row = context.execute(_ONE, place(context, session_id)).one_or_none()
+    row = context.execute(_ONE, visibility_parameters(context, session_id)).one_or_none()
     return None if row is None else _candidate(row)
 
 
@@ -206,7 +206,7 @@ def put_off(context: ServiceContext, early: Sequence[tuple[Seen, Verdict]]) -> N
 
 def settle(context: ServiceContext, session_id: str, now: datetime, actions: Sequence[SweepAction]) -> Due | None:
     """Do with one session what is due now; None where nothing is, or somebody else has locked it."""
-    row = context.execute(_LOCKED, {**place(context, session_id), "until": now}).one_or_none()
+    row = context.execute(_LOCKED, {**visibility_parameters(context, session_id), "until": now}).one_or_none()
     if row is None:
         return None
     candidate = _candidate(row)
@@ -279,7 +279,7 @@ def _with_limits(source: Any) -> Select[Any]:
 
 _SAME = sessions.c.session_id == timeouts.c.session_id
 _LOOKED_AFTER = _with_limits(timeouts.join(sessions, _SAME))
-_CANDIDATES = _LOOKED_AFTER.where(timeouts.c.next_check_at <= _UNTIL, owned()).order_by(
+_CANDIDATES = _LOOKED_AFTER.where(timeouts.c.next_check_at <= _UNTIL, visible_to_owner()).order_by(
     timeouts.c.next_check_at, timeouts.c.session_id
 )
 _UNSCHEDULED = _with_limits(sessions.outerjoin(timeouts, _SAME)).where(
