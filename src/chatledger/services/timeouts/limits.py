@@ -19,7 +19,7 @@ from chatledger.schemas.session import Keep
 from chatledger.schemas.timeout import TimeoutChanges
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import sessions
-from chatledger.services.timeouts.policy import COLUMNS, Limits, Seen, assess
+from chatledger.services.timeouts.policy import COLUMNS, Limits, SessionState, decide
 from chatledger.services.visibility import SESSION_KEY, this_session, visibility_parameters
 
 timeouts = table_of(TimeoutRow)
@@ -50,7 +50,9 @@ def begin(context: ServiceContext, new: NewSession, now: datetime) -> None:
     own = {column: _seconds(getattr(new, name, None)) for name, column in _COLUMN_OF.items()}
     limits = Limits(new.idle_timeout, new.archive_timeout, new.hard_timeout)
     # As a sweep would see it, before anything has happened in it. A beginning that lies ahead is met at once.
-    columns = assess(Seen(new.session_id, Status.ACTIVE, False, now, now, 0, limits), min(now, context.now())).columns
+    columns = decide(
+        SessionState(new.session_id, Status.ACTIVE, False, now, now, 0, limits), min(now, context.now())
+    ).columns
     added = context.dialect.insert(timeouts).values(
         session_id=new.session_id, **own, **columns, created_at=now, updated_at=now
     )
