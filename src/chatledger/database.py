@@ -39,8 +39,8 @@ class Database:
             self.dialect = dialect_of(engine.dialect.name)
             self.engine = engine
         self.observers = Observers(self.engine)
-        self.gate = self.dialect.gate(self.url, settings.busy_timeout)
-        self.places = self.dialect.places(settings) if self._own else None
+        self.writer_queue = self.dialect.writer_queue(self.url, settings.busy_timeout)
+        self.connection_slots = self.dialect.connection_slots(settings) if self._own else None
 
     def open(self, migrate: Literal["empty", "always", "never"]) -> None:
         """Look at the database once, and migrate it where that was asked for."""
@@ -75,10 +75,10 @@ class Database:
             return
         raise failure
 
-    def scrub(self) -> bool:
-        """Rewrite the database so that deleted text is gone; whether that was possible."""
-        with self.gate, self.translated():
-            return self.dialect.scrub(self.engine, self.settings.busy_timeout)
+    def remove_deleted_content(self) -> bool:
+        """Rewrite the database so that deleted text is gone. Return whether that was possible."""
+        with self.writer_queue, self.translated():
+            return self.dialect.maintenance.remove_deleted_content(self.engine, self.settings.busy_timeout)
 
     @property
     def is_closed(self) -> bool:
@@ -145,16 +145,18 @@ class BaseTransaction:
         try:
             # The turn comes before the connection: those who wait for it hold none.
             if self._writing:
-                database.gate.__enter__()
+                database.writer_queue.__enter__()
                 turn = True
-            if database.places is not None:
-                if not database.places.take():
+            if database.connection_slots is not None:
+                if not database.connection_slots.take():
                     wait = database.settings.pool_timeout
-                    database.places.acquire(database.gate.connection_wait(since, wait) if turn else wait)
+                    database.connection_slots.acquire(
+                        database.writer_queue.connection_wait(since, wait) if turn else wait
+                    )
                 seated = True
             self._connection = connection = database.engine.connect()
             if turn:
-                database.gate.connected()
+                database.writer_queue.connected()
             try:
                 dialect.begin(connection, "write" if self._writing else "read", database.settings.busy_timeout)
             except BaseException:
@@ -182,16 +184,16 @@ class BaseTransaction:
             failure = dialect.translate(broken)
         finally:
             self._give_back()
-            self._leave(turn=self._writing, seated=self._database.places is not None)
+            self._leave(turn=self._writing, seated=self._database.connection_slots is not None)
         if failure is not None:
             raise failure from None
 
     def _leave(self, *, turn: bool, seated: bool) -> None:
         """Make way for the next one."""
-        if seated and self._database.places is not None:
-            self._database.places.release()
+        if seated and self._database.connection_slots is not None:
+            self._database.connection_slots.release()
         if turn:
-            self._database.gate.__exit__(None, None, None)
+            self._database.writer_queue.__exit__(None, None, None)
 
     def _give_back(self) -> None:
         """Roll back what was not committed and return the connection to its pool."""

@@ -172,7 +172,7 @@ def upgrade_on(connection: Connection) -> None:
 @contextmanager
 def locked(engine: Engine, dialect: Dialect) -> Iterator[Connection]:
     """A connection in a transaction that holds the schema's lock. Commits at the end."""
-    with _alembic, dialect.gate(engine.url, _WAIT), engine.connect() as connection:
+    with _alembic, dialect.writer_queue(engine.url, _WAIT), engine.connect() as connection:
         try:
             dialect.begin(connection, "migrate", _WAIT)
             dialect.lock_schema(connection)

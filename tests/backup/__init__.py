@@ -1,1 +1,1 @@
-"""Backups, restoration, copies, upkeep and health, on real databases."""
+"""Backups, restoration, copies, maintenance and health, on real databases."""

@@ -332,7 +332,7 @@ def test_an_erasure_gives_its_receipt_whatever_hinders_the_scrub(
     def full(database: Any) -> bool:
         raise OutOfSpace("the disk is full: nothing was written")
 
-    monkeypatch.setattr(Database, "scrub", full)
+    monkeypatch.setattr(Database, "remove_deleted_content", full)
     receipt = timed_book.erase_user("zqada")
     assert (7, 7, False) == (receipt.sessions, receipt.messages, receipt.scrubbed)
     assert 0 == raw.count("chatledger_sessions")

@@ -24,9 +24,9 @@ def filled(book: Ledger) -> Ledger:
 
 
 def count(book: Ledger, work: Callable[[UnitOfWork], object]) -> int:
-    with book.begin() as uow, counted_statements() as seen:
+    with book.begin() as uow, counted_statements() as state:
         work(uow)
-    return len(seen)
+    return len(state)
 
 
 FAR = datetime.now(UTC) + timedelta(days=2)

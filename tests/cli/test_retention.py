@@ -101,7 +101,7 @@ def test_the_receipt_for_programs(old: Command) -> None:
 
 
 def test_files_that_could_not_be_rewritten_are_an_error(old: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Database, "scrub", lambda _: False)
+    monkeypatch.setattr(Database, "remove_deleted_content", lambda _: False)
     result = old("erase-user", "ada", "--yes", "--include-held")
     assert 1 == result.exit_code
     assert "files rewritten  no" in result.stdout

@@ -14,9 +14,7 @@ from chatledger.dialects.sqlite import full_text
 def busy(migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
     """Bounds small enough for a test: 10 messages are few, and 40 matches of the whole ledger are looked at."""
     monkeypatch.setattr(full_text, "_FEW", 10)
-    smaller = full_text._OLDEST.replace(str(full_text._SCANNED), "40")
-    assert smaller != full_text._OLDEST
-    monkeypatch.setattr(full_text, "_OLDEST", smaller)
+    monkeypatch.setattr(full_text, "_SCANNED", 40)
     with Ledger(migrated_sqlite_url) as ledger:
         for user, count in (("old", 30), ("new", 60)):
             with ledger.begin() as uow:

@@ -33,10 +33,10 @@ def _sessions(ledger: Ledger, limit: str, count: int) -> None:
 
 
 def _statements(ledger: Ledger, *, dry_run: bool = False) -> int:
-    with counted_statements() as seen:
+    with counted_statements() as state:
         ledger.sweep(dry_run=dry_run)
     # How a transaction begins is the dialect's affair.
-    return sum(statement.lstrip().upper().startswith(("SELECT", "INSERT", "UPDATE", "DELETE")) for statement in seen)
+    return sum(statement.lstrip().upper().startswith(("SELECT", "INSERT", "UPDATE", "DELETE")) for statement in state)
 
 
 @pytest.mark.parametrize("limit", _DEALT_WITH)

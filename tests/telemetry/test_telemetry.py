@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import event
 
 from chatledger import AsyncLedger, Conflict, InvalidInput, Ledger, SweepReport
-from chatledger.services import prepared
+from chatledger.dialects.sqlite.connection import has_listeners
 from chatledger.telemetry import Observer, opentelemetry, prometheus
 
 SECRET = "walrus-of-ada"
@@ -97,7 +97,7 @@ def test_statements_are_told_by_their_verb_only_where_that_is_wanted(ledger: Led
     stop()
     told = len(heard.facts)
     with ledger.begin() as uow:
-        assert not prepared._somebody_listens(uow.session.connection())
+        assert not has_listeners(uow.session.connection())
         uow.messages.append("s", "user")
     assert told == len(heard.facts)
 

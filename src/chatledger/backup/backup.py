@@ -48,8 +48,8 @@ def back_up(
             state = database.dialect.state(connection)
             revision = require_known(state, database.url.render_as_string(hide_password=True))
             rows = count_all(connection, state.tables)
-            ledger = manifests.name_of(database.dialect.custody.lasting_place(connection))
-            if not database.dialect.custody.copy_pages(
+            ledger = manifests.name_of(database.dialect.maintenance.lasting_identity(connection))
+            if not database.dialect.maintenance.copy_pages(
                 connection, new, lambda done, of: on_progress("copying pages", done, of)
             ):
                 migrations.require_head(state)
@@ -123,7 +123,7 @@ def _write_out(database: Database, source: Connection, new: Path, on_progress: P
         target.open("empty")
         with target.transaction("write") as connection, target.translated():
             copy_rows(source, database.dialect, connection, target.dialect, on_progress)
-        target.dialect.custody.settle(target.engine, target.settings.busy_timeout)
+        target.dialect.maintenance.checkpoint_writes(target.engine, target.settings.busy_timeout)
     finally:
         target.close()
     backup_file.make_single(new)

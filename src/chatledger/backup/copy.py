@@ -66,15 +66,13 @@ def copy_to(database: Database, target: str | Path | URL, on_progress: Progress)
         _require_another(database, other)
         other.open("empty")
         with database.transaction("read") as source, other.transaction("write") as connection, other.translated():
-            if database.dialect is other.dialect and database.dialect.custody.place(
-                source
-            ) == other.dialect.custody.place(connection):
+            if database.dialect.maintenance.identity(source) == other.dialect.maintenance.identity(connection):
                 raise InvalidInput("target", "is the same database as the source")
-            other.dialect.custody.occupy(connection, TABLES)
+            other.dialect.maintenance.lock_tables(connection, TABLES)
             require_no_rows(first_rows(connection), "give an empty database")
             rows = copy_rows(source, database.dialect, connection, other.dialect, on_progress)
         with other.translated():
-            other.dialect.custody.settle(other.engine, other.settings.busy_timeout)
+            other.dialect.maintenance.checkpoint_writes(other.engine, other.settings.busy_timeout)
     finally:
         other.close()
     return CopyReport(

@@ -12,7 +12,7 @@ from chatledger import migrate as migrations
 from chatledger.backup.counts import oldest_check
 from chatledger.database import Database
 from chatledger.dialects.base import State
-from chatledger.dialects.maintenance import Vitals
+from chatledger.dialects.maintenance import Diagnostics
 from chatledger.errors import ChatledgerError, LedgerClosed, SchemaError
 from chatledger.schemas import Health, Problem
 from chatledger.settings import MIB
@@ -41,7 +41,7 @@ class _Seen:
     """What the database answered, as far as it did."""
 
     state: State | None = None
-    vitals: Vitals = field(default_factory=Vitals)
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
     sweep_lag: float = 0.0
     failure: str | None = None
 
@@ -69,15 +69,15 @@ def look(database: Database, pool: dict[str, int], limits: Limits) -> Health:
     reachable = answered and seen.failure is None
     return Health(
         reachable=reachable,
-        writable=reachable and seen.vitals.unwritable is None,
+        writable=reachable and seen.diagnostics.unwritable is None,
         revision=None if seen.state is None else seen.state.revision,
         head=migrations.HEAD,
         pool=pool,
-        wal_bytes=seen.vitals.wal_bytes,
-        disk_free_bytes=seen.vitals.disk_free_bytes,
+        wal_bytes=seen.diagnostics.wal_bytes,
+        disk_free_bytes=seen.diagnostics.disk_free_bytes,
         sweep_lag=seen.sweep_lag,
         problems=tuple(problems),
-        notes=tuple(seen.vitals.notes),
+        notes=tuple(seen.diagnostics.notes),
         seconds=time.perf_counter() - began,
     )
 
@@ -119,7 +119,7 @@ def _ask(database: Database, seen: _Seen, timeout: float) -> bool:
 def _answer(database: Database, seen: _Seen) -> None:
     try:
         with database.translated(), database.engine.connect() as connection:
-            seen.vitals = database.dialect.custody.vitals(connection, database.url)
+            seen.diagnostics = database.dialect.maintenance.diagnostics(connection, database.url)
             seen.state = database.dialect.state(connection)
             if seen.state.revision == migrations.HEAD:
                 oldest = oldest_check(connection)
@@ -139,12 +139,12 @@ def _problems(seen: _Seen, limits: Limits, *, answered: bool) -> Iterator[Proble
     if seen.failure is not None:
         yield Problem(kind="unreachable", message=seen.failure)
         return
-    vitals = seen.vitals
+    diagnostics = seen.diagnostics
     if seen.state is not None:
         yield from _of_schema(seen.state)
-    if vitals.unwritable is not None:
-        yield Problem(kind="unwritable", message=vitals.unwritable)
-    wal, free, lag = vitals.wal_bytes, vitals.disk_free_bytes, seen.sweep_lag
+    if diagnostics.unwritable is not None:
+        yield Problem(kind="unwritable", message=diagnostics.unwritable)
+    wal, free, lag = diagnostics.wal_bytes, diagnostics.disk_free_bytes, seen.sweep_lag
     if wal is not None and wal > limits.wal_bytes:
         message = f"the log has {wal} bytes: somebody reads an old state, or run `chatledger db maintain`"
         yield Problem(kind="wal", message=message)

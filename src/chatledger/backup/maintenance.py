@@ -1,4 +1,4 @@
-"""Keeping a ledger quick and small."""
+"""Keeping a ledger fast and small."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 from chatledger import migrate as migrations
 from chatledger.backup.row_copy import TABLES
 from chatledger.database import Database
-from chatledger.dialects.maintenance import Wanted
+from chatledger.dialects.maintenance import Steps
 from chatledger.errors import InvalidInput
 from chatledger.schemas import MaintenanceReport, UpkeepStep
 
@@ -26,10 +26,10 @@ def maintain(
     with database.transaction("read") as connection, database.translated():
         migrations.require_head(database.dialect.state(connection))
     before = _bytes(database)
-    wanted = Wanted(analyze, None if vacuum == "auto" else bool(vacuum), checkpoint, full_text)
-    # Writers of this process wait at the gate meanwhile, in their order, and not at the file's lock.
-    with database.gate, database.translated():
-        done = database.dialect.custody.upkeep(database.engine, TABLES, wanted, database.settings.busy_timeout)
+    steps = Steps(analyze, None if vacuum == "auto" else bool(vacuum), checkpoint, full_text)
+    # Writers of this process wait in their queue meanwhile, in order, and not at the lock of the file.
+    with database.writer_queue, database.translated():
+        done = database.dialect.maintenance.maintain(database.engine, TABLES, steps, database.settings.busy_timeout)
     return MaintenanceReport(
         steps=tuple(UpkeepStep(name=step.name, done=step.done, why=step.why) for step in done),
         bytes_before=before,
@@ -41,7 +41,7 @@ def maintain(
 def sizes(database: Database) -> dict[str, Any]:
     """`Ledger.sizes`."""
     with database.transaction("read") as connection, database.translated():
-        return database.dialect.custody.sizes(connection, TABLES)
+        return database.dialect.maintenance.sizes(connection, TABLES)
 
 
 def _bytes(database: Database) -> int | None:

@@ -65,9 +65,7 @@ def restore(
     backup = file_path(path)
     parsed = parse_url(url)
     dialect = dialect_of(parsed.get_backend_name())
-    file = dialect.file(parsed)
-    if file is None and dialect.direct:
-        raise InvalidInput("url", "names a ledger in memory: restore into a file or a server")
+    file = dialect.restore_target(parsed)
     if file is not None:
         file = file.absolute().resolve()
         _require_replaceable(backup, file, overwrite=overwrite)
@@ -263,7 +261,7 @@ def _into_server(copy: Database, url: URL, done: _Restoration, overwrite: bool, 
         with target.translated():
             migrations.upgrade(target.engine, dialect=target.dialect)
         with target.transaction("write") as connection, target.translated():
-            target.dialect.custody.occupy(connection, TABLES)
+            target.dialect.maintenance.lock_tables(connection, TABLES)
             taken = first_rows(connection)
             if not overwrite:
                 require_no_rows(taken, "restore to an empty database, or overwrite it")

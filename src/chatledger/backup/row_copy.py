@@ -73,7 +73,7 @@ def rows_of(connection: Connection, dialect: Dialect, table: Table, tally: Tally
         (json_text(column) if isinstance(column.type, Document) else type_coerce(column, NullType())).label(column.name)
         for column in columns_of(table)
     ]
-    order = dialect.custody.arrival(table) if table is messages else table.primary_key.columns
+    order = dialect.maintenance.arrival_order(table) if table is messages else table.primary_key.columns
     statement = select(*wanted).order_by(*order)
     try:
         for row in connection.execute(statement, execution_options={"stream_results": True, "yield_per": _BUFFER}):
@@ -105,17 +105,17 @@ def copy_rows(
         Conflict: a row breaks a rule of the target, such as a message without its session.
         CorruptDatabase: a value cannot be read, or came out otherwise than it went in.
     """
-    custody = target_dialect.custody
+    maintenance = target_dialect.maintenance
     given = {table.name: Tally() for table in TABLES}
-    with custody.at_rest(target, TABLES):
+    with maintenance.triggers_disabled(target, TABLES):
         if clear:
-            custody.clear(target, TABLES)
+            maintenance.clear(target, TABLES)
         for table in TABLES:
             names = [column.name for column in columns_of(table)]
             total = _expected(source) if table is messages else None
             rows = rows_of(source, source_dialect, table, given[table.name])
             try:
-                custody.load(target, table, names, _reported(rows, table.name, total, on_progress))
+                maintenance.load(target, table, names, _reported(rows, table.name, total, on_progress))
                 continue
             except Exception as error:
                 if isinstance(error, ChatledgerError) or not target_dialect.recognises(error):
@@ -126,8 +126,8 @@ def copy_rows(
             raise failure
         target.execute(update(sessions).values(activity_hour=hour_of(sessions.c.last_activity)))
         for table, column in _NUMBERED:
-            last = source_dialect.custody.last_number(source, table, column)
-            custody.number_from(target, table, column, last)
+            last = source_dialect.maintenance.last_number(source, table, column)
+            maintenance.continue_numbering(target, table, column, last)
     for table in TABLES:
         taken = Tally()
         for _ in _reported(rows_of(target, target_dialect, table, taken), "comparing", None, on_progress):

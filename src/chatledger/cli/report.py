@@ -46,7 +46,7 @@ def report(
     """
     from chatledger.report import write_report  # noqa: PLC0415 - nobody else needs pages
 
-    which: dict[str, Any] = {
+    filters: dict[str, Any] = {
         "project_id": project,
         "model_id": model,
         "since": since,
@@ -54,7 +54,7 @@ def report(
         "include_copies": include_copies,
     }
     if since is not None and until is None:
-        which["until"] = utc_now()
+        filters["until"] = utc_now()
     with opened_for(db, user) as ledger, writing(path, force=force) as out:
-        write_report(ledger, out, title=title, tz=tz, period=by, **which)
+        write_report(ledger, out, title=title, tz=tz, period=by, **filters)
     Screen.errors().line(f"the report is in {str(path)!r}")

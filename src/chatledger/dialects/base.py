@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from sqlalchemy import Connection, Engine, Table, select, text
 from sqlalchemy import exc as sa
@@ -16,8 +16,8 @@ from sqlalchemy.engine import URL
 from chatledger import errors
 from chatledger.dialects.full_text import FullText
 from chatledger.dialects.integrity import Integrity
-from chatledger.dialects.maintenance import Custody
-from chatledger.dialects.writer_queue import NoQueue, Places
+from chatledger.dialects.maintenance import Maintenance
+from chatledger.dialects.writer_queue import ConnectionSlots, NoQueue
 from chatledger.settings import Settings
 
 #: How a transaction of ours begins. `migrate` is a writer that may change tables.
@@ -46,6 +46,14 @@ class State:
         return self.revision is not None and "chatledger_sessions" not in tables and {"sessions", "messages"} <= tables
 
 
+class DurationRanking(Protocol):
+    """Two ways to rank durations, which return the same rows."""
+
+    def in_database(self) -> Sequence[Any]: ...
+
+    def in_python(self) -> Sequence[Any]: ...
+
+
 class Dialect(ABC):
     """What differs between databases."""
 
@@ -56,13 +64,9 @@ class Dialect(ABC):
     driver: ClassVar[str]
     #: Tables, columns and indexes of the migrations that the models do not declare, or not as this database has them.
     undeclared: ClassVar[frozenset[str]] = frozenset()
-    #: Whether a hot statement may go straight to the driver: true where there is no server whose loss must be noticed.
-    direct: ClassVar[bool] = False
-    #: Whether many values are read here sooner than sorted there: true where no network lies between.
-    near: ClassVar[bool] = False
     full_text: FullText
     integrity: Integrity
-    custody: Custody
+    maintenance: Maintenance
 
     @abstractmethod
     def create_engine(self, url: URL, settings: Settings) -> Engine:
@@ -84,17 +88,25 @@ class Dialect(ABC):
         """The file that a database lies in, or None for one in memory or on a server."""
         return None
 
+    def restore_target(self, url: URL) -> Path | None:
+        """Return the file that a restore replaces, or None if it writes rows into a database on a server.
+
+        Raises:
+            InvalidInput: the database is in memory.
+        """
+        return self.file(url)
+
     @abstractmethod
     def prepare(self, url: URL) -> None:
         """Make what must be there before the first connection. Raises what `errors` calls it when it cannot be."""
 
-    def gate(self, url: URL, wait: float) -> NoQueue:
-        """Where the writers of this process queue, in order, before they begin. Can be entered again and again."""
+    def writer_queue(self, url: URL, wait: float) -> NoQueue:
+        """Return the queue in which the writers of this process wait for their turn, each for up to `wait` seconds."""
         return NoQueue()
 
-    def places(self, settings: Settings) -> Places | None:
-        """Where those who need a connection of the pool queue, in order. None: the pool lets them wait by itself."""
-        return None
+    def connection_slots(self, settings: Settings) -> ConnectionSlots:
+        """Return the slots in which the threads of this process wait for a connection of the pool, in order."""
+        return ConnectionSlots(settings.pool_size + settings.max_overflow)
 
     @abstractmethod
     def state(self, connection: Connection) -> State:
@@ -129,17 +141,20 @@ class Dialect(ABC):
     def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
         """An empty place beside the ledger in which to migrate from nothing, gone afterwards."""
 
-    def cascades(self, connection: Connection) -> bool:
-        """Whether deleting a session deletes what hangs on it."""
-        return True
+    def delete_dependents(self, connection: Connection, tables: Iterable[Table], session_ids: Sequence[str]) -> None:
+        """Delete the rows of sessions in these tables, unless foreign keys do so when the sessions are deleted."""
+        return
 
-    @abstractmethod
-    def scrub(self, engine: Engine, wait: float) -> bool:
-        """Rewrite what is stored so that deleted text is gone, as far as the database can; whether it is done.
+    def fetch_all(self, connection: Connection, sql: str, parameters: Any) -> Sequence[Sequence[Any]]:
+        """Run SQL in the driver's own notation and return its rows as the driver gives them, as fast as the database can.
 
-        Outside of any transaction. False: somebody was reading an older state for longer than `wait` seconds,
-        or the role may not.
+        On a server it goes through SQLAlchemy, which then knows when a connection is lost.
         """
+        return connection.exec_driver_sql(sql, parameters).all()
+
+    def rank_durations(self, ranking: DurationRanking) -> Sequence[Any]:
+        """Rank durations where that is fastest: on a server, because reading many values over a network is slow."""
+        return ranking.in_database()
 
     @abstractmethod
     def insert(self, table: Table) -> Any:

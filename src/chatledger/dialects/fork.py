@@ -14,7 +14,7 @@ import weakref
 
 from sqlalchemy import Engine, Pool
 
-from chatledger.dialects.writer_queue import close_gates, open_gates
+from chatledger.dialects.writer_queue import pause_writers, resume_writers
 
 _files: weakref.WeakSet[Engine] = weakref.WeakSet()
 _servers: weakref.WeakSet[Engine] = weakref.WeakSet()
@@ -29,17 +29,17 @@ def survive_fork(engine: Engine, *, file: bool) -> Engine:
 
 
 def _before() -> None:
-    close_gates()
+    pause_writers()
     for engine in list(_files):
         engine.dispose()
 
 
 def _in_child() -> None:
-    open_gates(child=True)
+    resume_writers(child=True)
     for engine in [*_files, *_servers]:
         _inherited.append(engine.pool)
         engine.dispose(close=False)
 
 
 if hasattr(os, "register_at_fork"):  # where processes fork at all
-    os.register_at_fork(before=_before, after_in_parent=open_gates, after_in_child=_in_child)
+    os.register_at_fork(before=_before, after_in_parent=resume_writers, after_in_child=_in_child)

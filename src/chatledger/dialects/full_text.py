@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import ColumnElement, Integer, Select, Table, literal_column
 from sqlalchemy.engine import Result
 
 from chatledger.dialects.segmentation import segment
@@ -28,15 +29,14 @@ Execute = Callable[[Any, dict[str, Any]], Result[Any]]
 
 #: Messages that are ranked, newest first. A query that matches more is marked as truncated.
 CANDIDATES = 2000
+#: One more, which shows that there are more. Part of the statement and not bound, because the planner reads it.
+LIMIT = literal_column(str(CANDIDATES + 1), Integer)
 
 _MAX_LENGTH = 2000
 _MAX_TERMS = 32
 _MIN_PREFIX = 3
 
 _SEARCHABLE = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd"})
-
-#: Messages of expired sessions are not found.
-LIVE = "s.status <> 'expired'"
 
 _TOKEN = re.compile(r'(?P<minus>-(?=\S))?(?:"(?P<phrase>[^"]*)(?:"(?P<star>\*)?|$)|(?P<word>[^\s"]+))')
 
@@ -122,28 +122,42 @@ def cut_prefixes(query: Query, algorithm: str) -> list[str]:
     return [last for last in lasts if last.isascii() and len(stem(last)) < len(last)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scope:
-    """Where to search, and how many messages lie there (None: in all of the ledger, or in too many to count)."""
+    """Which messages a search reads: conditions on the columns of two tables, with named parameters.
 
-    conditions: tuple[str, ...]
-    parameters: Mapping[str, Any]
-    messages_in_scope: int | None = None
+    There is one object for each combination of filters, so that statements are built once for each of them.
+    """
+
+    messages: Table
+    sessions: Table
+    #: On the session, in every search.
+    is_live: ColumnElement[bool]
+    filters: tuple[ColumnElement[bool], ...]
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """A SELECT of session_id, sequence_number, created_at and score (higher is better), with what it binds."""
+    """A SELECT of session_id, sequence_number, created_at and score (higher is better), with its parameters.
 
-    sql: str
+    The SELECT is the same object each time for the same scope and shape of query.
+    """
+
+    statement: Select[Any]
     parameters: dict[str, Any]
-    #: An expression that is true where older matches were not looked at; nothing where all are.
-    cut: str = ""
+    #: Returns true if older matches were not read. None if all of them were.
+    was_cut: Select[Any] | None = None
 
 
 class FullText(ABC):
-    """How a database finds messages. The statement is the newest `CANDIDATES` matches, each with its score."""
+    """How a database finds messages."""
 
     @abstractmethod
-    def candidates(self, query: Query, scope: Scope, execute: Execute) -> Candidates | None:
-        """The newest matches within the scope; None where the query can match nothing."""
+    def candidates(
+        self, query: Query, scope: Scope, parameters: Mapping[str, Any], size: int | None, execute: Execute
+    ) -> Candidates | None:
+        """The newest `CANDIDATES` matches within the scope and one more; None if the query cannot match anything.
+
+        `parameters` are those of the scope's filters. `size` is the number of messages in the scope, or None if there are
+        no filters or too many messages to count.
+        """

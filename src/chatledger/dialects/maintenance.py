@@ -1,4 +1,4 @@
-"""What differs between databases when a ledger is copied, cared for, and asked how it is."""
+"""What differs between databases when a ledger is copied, maintained, and asked for its health."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Table
 from sqlalchemy.engine import URL
 
-#: Told how much is done, and of how much.
-Step = Callable[[int, int], object]
+#: Called with the number of pages that are copied, and the number of all pages.
+PageProgress = Callable[[int, int], object]
 
 
 @dataclass
-class Vitals:
-    """What a database says of itself in a moment. None: it cannot be asked, or does not apply."""
+class Diagnostics:
+    """What a database reports about itself. None: it cannot be asked, or does not apply."""
 
     #: Why it cannot be written, as the end of a sentence; None when it can.
     unwritable: str | None = None
@@ -29,8 +29,8 @@ class Vitals:
 
 
 @dataclass(frozen=True)
-class Done:
-    """One step of the upkeep. `why` it was left out, where it was."""
+class StepResult:
+    """The outcome of one step of the maintenance, and why it was left out if it was."""
 
     name: str
     done: bool
@@ -38,8 +38,8 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which steps of the upkeep are wanted. `vacuum` None: where it helps."""
+class Steps:
+    """Which steps of the maintenance to do. `vacuum` None: if it helps."""
 
     analyze: bool
     vacuum: bool | None
@@ -47,38 +47,38 @@ class Wanted:
     full_text: bool
 
 
-class Custody(ABC):
-    """One for each database, on its dialect."""
+class Maintenance(ABC):
+    """How a database is maintained: one object for each, an attribute of its dialect."""
 
     @abstractmethod
-    def place(self, connection: Connection) -> tuple[Any, ...]:
-        """The same for two connections to the same ledger, whatever their URLs say."""
+    def identity(self, connection: Connection) -> tuple[Any, ...]:
+        """Return a value that is equal for two connections if they are to the same ledger, whatever their URLs say."""
 
     @abstractmethod
-    def lasting_place(self, connection: Connection) -> tuple[Any, ...]:
-        """As `place`, and the same after a restart, too. A restored or copied database is another one."""
+    def lasting_identity(self, connection: Connection) -> tuple[Any, ...]:
+        """As `identity`, and the same after a restart. A restored or copied database is another one."""
 
     @abstractmethod
-    def arrival(self, table: Table) -> Sequence[ColumnElement[Any]]:
-        """The order in which messages came, as well as the database knows and without sorting them first."""
+    def arrival_order(self, table: Table) -> Sequence[ColumnElement[Any]]:
+        """Return the order in which messages arrived, as far as the database knows it without sorting them."""
 
     @abstractmethod
-    def copy_pages(self, connection: Connection, target: Path, step: Step) -> bool:
+    def copy_pages(self, connection: Connection, target: Path, progress: PageProgress) -> bool:
         """Copy the whole database as the connection's transaction sees it, while others write. False: it has no pages
         that could be copied.
         """
 
     @abstractmethod
-    def occupy(self, connection: Connection, tables: Sequence[Table]) -> None:
+    def lock_tables(self, connection: Connection, tables: Sequence[Table]) -> None:
         """Keep other writers out of the tables until the transaction ends."""
 
     @abstractmethod
     def clear(self, connection: Connection, tables: Sequence[Table]) -> None:
-        """Delete every row, as part of the transaction. The triggers are at rest."""
+        """Delete every row, as part of the transaction. The triggers are disabled."""
 
     @abstractmethod
-    def at_rest(self, connection: Connection, tables: Sequence[Table]) -> AbstractContextManager[None]:
-        """A block in which no trigger runs: what is loaded stays as it is. After it full text is complete again."""
+    def triggers_disabled(self, connection: Connection, tables: Sequence[Table]) -> AbstractContextManager[None]:
+        """A block in which no trigger runs, so that rows stay as loaded. After it, full text is complete again."""
 
     @abstractmethod
     def load(self, connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -89,21 +89,29 @@ class Custody(ABC):
         """The highest number that the database has handed out for a column that it numbers; 0 for none."""
 
     @abstractmethod
-    def number_from(self, connection: Connection, table: Table, column: str, last: int) -> None:
-        """Have the database go on after a number."""
+    def continue_numbering(self, connection: Connection, table: Table, column: str, last: int) -> None:
+        """Make the database continue after a number."""
 
     @abstractmethod
-    def upkeep(self, engine: Engine, tables: Sequence[Table], wanted: Wanted, wait: float) -> list[Done]:
-        """Do what keeps the database quick and small, outside of any transaction."""
+    def maintain(self, engine: Engine, tables: Sequence[Table], steps: Steps, wait: float) -> list[StepResult]:
+        """Do the steps that keep the database fast and small, outside of any transaction."""
 
     @abstractmethod
-    def settle(self, engine: Engine, wait: float) -> None:
-        """After much was written: bring it to its place, as far as nobody is in the way."""
+    def remove_deleted_content(self, engine: Engine, wait: float) -> bool:
+        """Rewrite what is stored so that deleted text is gone, as far as the database can. Return whether it is done.
+
+        Outside of any transaction. False if a reader used an older state for longer than `wait` seconds, or if the role
+        lacks the right.
+        """
+
+    @abstractmethod
+    def checkpoint_writes(self, engine: Engine, wait: float) -> None:
+        """After many writes: move them from the log into the file, as far as no reader prevents it."""
 
     @abstractmethod
     def sizes(self, connection: Connection, tables: Sequence[Table]) -> dict[str, Any]:
         """Bytes of each table and index, and what is free."""
 
     @abstractmethod
-    def vitals(self, connection: Connection, url: URL) -> Vitals:
-        """How the database is, at once. The connection is in no transaction."""
+    def diagnostics(self, connection: Connection, url: URL) -> Diagnostics:
+        """Return the state of the database. The connection is not in a transaction."""

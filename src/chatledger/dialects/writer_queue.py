@@ -1,8 +1,8 @@
-"""A fair queue for the writers of one process.
+"""A fair queue for the writers of one process, and one for its connections.
 
-SQLite's busy handler is no queue: of eight writers one may wait for seconds while another commits thousands of times.
-So the writers of a process take turns here, in the order of their coming, and only the one whose turn it is asks the
-file for its lock.
+SQLite's busy handler is not a queue: of eight writers, one may wait for seconds while another commits thousands of times.
+So the writers of a process take turns here, in order of arrival, and only the writer whose turn it is asks for the lock
+of the file.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from types import TracebackType
@@ -18,16 +19,16 @@ from types import TracebackType
 from chatledger.errors import Busy, NestedWrite, PoolExhausted
 
 #: Everything to be reset in the child of a fork.
-_all: weakref.WeakSet[Gate | Places] = weakref.WeakSet()
+_all: weakref.WeakSet[FairLock | ConnectionSlots] = weakref.WeakSet()
 
-#: The turns that were taken by the code that runs here. Not by the thread: frameworks enter a block in one thread of a
-#: pool and leave it in another, each within a context of the request, and use the first for somebody else meanwhile.
+#: The turns taken by the running code. Not by thread: frameworks enter a block in one thread of a pool and leave it in
+#: another, each within the context of the request, and use the first thread for another request meanwhile.
 _inside: ContextVar[tuple[object, ...]] = ContextVar("chatledger_turns", default=())
 #: Turns on as many other databases are remembered; one that is left in another context is never taken out.
 _NESTED = 7
 
 
-class Gate:
+class FairLock:
     """A lock that is handed from each holder to the one who has waited longest."""
 
     def __init__(self) -> None:
@@ -106,8 +107,8 @@ class Gate:
             ticket.release()
 
 
-class Places:
-    """So many places, handed in order of arrival to those who wait. A pool's own queue lets newcomers pass."""
+class ConnectionSlots:
+    """A fixed number of slots, given to waiting threads in order of arrival. A pool's own queue lets newcomers pass."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -121,7 +122,7 @@ class Places:
         self._waiting: deque[threading.Lock] = deque()
 
     def take(self) -> bool:
-        """Have a place without waiting; False where there is none, or others wait already."""
+        """Take a slot without waiting. Return False if none is free or others are waiting."""
         with self._mutex:
             if not self._free or self._waiting:
                 return False
@@ -129,7 +130,11 @@ class Places:
             return True
 
     def acquire(self, timeout: float) -> None:
-        """Wait for a place. Raises PoolExhausted after `timeout` seconds."""
+        """Wait for a slot.
+
+        Raises:
+            PoolExhausted: after `timeout` seconds.
+        """
         with self._mutex:
             if self._free and not self._waiting:
                 self._free -= 1
@@ -163,7 +168,7 @@ class Places:
 
 
 class NoQueue:
-    """Where writers need not queue, since the database lets several write."""
+    """For a database that lets several writers write at once: nobody waits."""
 
     __slots__ = ()
 
@@ -176,29 +181,32 @@ class NoQueue:
         pass
 
     def connection_wait(self, since: float, timeout: float) -> float:
-        """How long a writer may wait for a connection."""
+        """Return how many seconds a writer may wait for a connection. `since` is when it began to wait for its turn."""
         return timeout
 
     def connected(self) -> None:
-        """It has one."""
+        """The writer has got its connection."""
+
+    def refuse_nested(self, open_writers: Iterable[bool]) -> None:
+        """Raise NestedWrite if a second writer would wait for one of these, which is true if it is the caller's own."""
 
 
-class Turn(NoQueue):
-    """One writer's turn, as a context manager."""
+class WriterQueue(NoQueue):
+    """A context manager that waits for the writer's turn in the process. Can be entered again and again."""
 
-    __slots__ = ("_gate", "_timeout")
+    __slots__ = ("_lock", "_timeout")
 
-    def __init__(self, gate: Gate, timeout: float) -> None:
-        self._gate = gate
+    def __init__(self, lock: FairLock, timeout: float) -> None:
+        self._lock = lock
         self._timeout = timeout
 
     def __enter__(self) -> None:
-        self._gate.acquire(self._timeout)
+        self._lock.acquire(self._timeout)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._gate.release()
+        self._lock.release()
 
     def connection_wait(self, since: float, timeout: float) -> float:
         """How long the writer whose turn it is, and who came at `since`, may wait for a connection.
@@ -206,54 +214,58 @@ class Turn(NoQueue):
         Those behind it wait for the same connection: their time runs as well, or waits would add up.
         """
         now = time.monotonic()
-        if self._gate.starving is None:
-            self._gate.starving = now
-        return max(0.0, max(since, self._gate.starving) + timeout - now)
+        if self._lock.starving is None:
+            self._lock.starving = now
+        return max(0.0, max(since, self._lock.starving) + timeout - now)
 
     def connected(self) -> None:
-        self._gate.starving = None
+        self._lock.starving = None
+
+    def refuse_nested(self, open_writers: Iterable[bool]) -> None:
+        if any(open_writers):
+            raise NestedWrite
 
 
-#: One gate per database and process, shared by every ledger on it.
-_gates: weakref.WeakValueDictionary[str, Gate] = weakref.WeakValueDictionary()
-_gates_lock = threading.Lock()
+#: One lock per database and process, shared by every ledger on the database.
+_locks: weakref.WeakValueDictionary[str, FairLock] = weakref.WeakValueDictionary()
+_locks_mutex = threading.Lock()
 
 
-def gate_of(name: str | None) -> Gate:
-    """The gate of a database: the same one for the same name, one of its own without."""
-    with _gates_lock:
-        gate = _gates.get(name) if name else None
-        if gate is None:
-            gate = Gate()
-            _all.add(gate)
+def writer_lock(name: str | None) -> FairLock:
+    """Return the lock of a database: the same lock for the same name, a new one if there is no name."""
+    with _locks_mutex:
+        lock = _locks.get(name) if name else None
+        if lock is None:
+            lock = FairLock()
+            _all.add(lock)
             if name:
-                _gates[name] = gate
-        return gate
+                _locks[name] = lock
+        return lock
 
 
-#: Gates that are held because the process is forking.
-_closed: list[Gate] = []
+#: Locks that are held because the process is forking.
+_held: list[FairLock] = []
 #: Seconds that a fork waits for each writer.
 _FORK_WAIT = 5.0
 
 
-def close_gates() -> None:
-    """Before a fork: wait until nobody writes. A writer that takes too long, or forks itself, is let be."""
-    for gate in list(_all):
-        if isinstance(gate, Gate) and not gate.is_mine():
+def pause_writers() -> None:
+    """Before a fork: wait until nobody writes. A writer that takes too long, or that forks itself, is not waited for."""
+    for lock in list(_all):
+        if isinstance(lock, FairLock) and not lock.is_mine():
             with suppress(Busy):
-                gate.acquire(_FORK_WAIT)
-                _closed.append(gate)
+                lock.acquire(_FORK_WAIT)
+                _held.append(lock)
 
 
-def open_gates(*, child: bool = False) -> None:
-    """After a fork: go on. In the child the other writers are gone, and with them what they held."""
-    global _gates_lock
+def resume_writers(*, child: bool = False) -> None:
+    """After a fork: let writers continue. The child has no other writers, so everything that they held is reset."""
+    global _locks_mutex
     if child:
-        _gates_lock = threading.Lock()
-        for gate in list(_all):
-            gate.reset()
+        _locks_mutex = threading.Lock()
+        for each in list(_all):
+            each.reset()
     else:
-        for gate in _closed:
-            gate.release()
-    _closed.clear()
+        for lock in _held:
+            lock.release()
+    _held.clear()

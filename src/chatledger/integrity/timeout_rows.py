@@ -9,16 +9,16 @@ from sqlalchemy import exists, select
 
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import sessions
-from chatledger.services.timeouts.policy import assess
+from chatledger.services.timeouts.policy import decide
 from chatledger.services.timeouts.sweep import unscheduled
 
 
 def forgotten(context: ServiceContext, now: datetime) -> Iterator[str]:
     """Open sessions whose limits will be reached, or have been, and that are not to be looked at again."""
-    for seen in unscheduled(context):
-        verdict = assess(seen, now)
-        if verdict.action is not None or verdict.columns.get("next_check_at") is not None:
-            yield seen.session_id
+    for state in unscheduled(context):
+        decision = decide(state, now)
+        if decision.action is not None or decision.columns.get("next_check_at") is not None:
+            yield state.session_id
 
 
 def rootless(context: ServiceContext) -> Iterator[str]:

@@ -316,7 +316,7 @@ class UserLedger:
     def _scrubbed(self) -> bool:
         """Whether the files could be rewritten. The user is erased by now, and whatever hinders it costs no receipt."""
         try:
-            return self._database.scrub()
+            return self._database.remove_deleted_content()
         except ChatledgerError as error:
             logger.warning("not scrubbed: erase the user again", extra={"reason": str(error)})
             return False

@@ -21,7 +21,7 @@ from chatledger.schemas.statistics import (
     UsageOf,
     UsagePeriod,
 )
-from chatledger.services.statistics.filters import Which
+from chatledger.services.statistics.filters import PeriodFilterArguments
 from chatledger.unit_of_work import UnitOfWork
 
 _P = TypeVar("_P", UsagePeriod, LatencyPeriod)
@@ -47,7 +47,7 @@ class Series:
 class ReportData:
     """Everything that the page shows."""
 
-    which: Which
+    filters: PeriodFilterArguments
     zone: str
     period: str
     """day, week or month."""
@@ -68,11 +68,13 @@ class ReportData:
 
     @property
     def unpriced_models(self) -> list[str]:
-        """Models for which no price is known."""
+        """Models for filters no price is known."""
         return [usage.key for usage, _ in self.models if usage.key is not None and not usage.cost_known]
 
 
-def read_report_data(uow: UnitOfWork, which: Which, tz: str | tzinfo, period: str | None) -> ReportData:
+def read_report_data(
+    uow: UnitOfWork, filters: PeriodFilterArguments, tz: str | tzinfo, period: str | None
+) -> ReportData:
     """Read the data of a report.
 
     Raises:
@@ -87,19 +89,19 @@ def read_report_data(uow: UnitOfWork, which: Which, tz: str | tzinfo, period: st
     }
     if period is not None and period not in reading:
         raise InvalidInput("period", f"is not one of {', '.join(map(repr, reading))}")
-    chosen = period or _fitting(statistics.by_month(tz=tz, **which))
-    periods = reading[chosen](tz=tz, split="model", **which)
+    chosen = period or _fitting(statistics.by_month(tz=tz, **filters))
+    periods = reading[chosen](tz=tz, split="model", **filters)
     starts = sorted({one.start for one in periods})
-    slow = {one.key: one for one in statistics.latency_by("model", **which)}
-    busiest = statistics.by_session(order="cost", limit=_TOP, **which)
+    slow = {one.key: one for one in statistics.latency_by("model", **filters)}
+    busiest = statistics.by_session(order="cost", limit=_TOP, **filters)
     if not any(one.cost for one in busiest):
-        busiest = statistics.by_session(order="total_tokens", limit=_TOP, **which)
-    since, until = which.get("since"), which.get("until")
-    overview = statistics.overview(**which)
-    everything = statistics.overview(**cast("Which", {**which, "include_copies": True}))
-    whose = {name: value for name, value in which.items() if name not in ("since", "until")}
+        busiest = statistics.by_session(order="total_tokens", limit=_TOP, **filters)
+    since, until = filters.get("since"), filters.get("until")
+    overview = statistics.overview(**filters)
+    everything = statistics.overview(**cast("PeriodFilterArguments", {**filters, "include_copies": True}))
+    whose = {name: value for name, value in filters.items() if name not in ("since", "until")}
     return ReportData(
-        which=which,
+        filters=filters,
         zone=str(tz),
         period=chosen,
         starts=starts,
@@ -108,15 +110,15 @@ def read_report_data(uow: UnitOfWork, which: Which, tz: str | tzinfo, period: st
         comparison=statistics.compare(since=since, until=until, **whose)  # type: ignore[arg-type] # the same names
         if since and until
         else None,
-        latency=statistics.latency(**which),
+        latency=statistics.latency(**filters),
         series=_series(periods, starts),
-        latencies=statistics.latency_by_day(tz=tz, period=chosen, **which),
-        activity=statistics.activity(tz=tz, **which),
-        models=[(one, slow.get(one.key)) for one in statistics.by_model(**which)],
-        projects=statistics.by_project(**which),
-        users=statistics.by_user(**which),
+        latencies=statistics.latency_by_day(tz=tz, period=chosen, **filters),
+        activity=statistics.activity(tz=tz, **filters),
+        models=[(one, slow.get(one.key)) for one in statistics.by_model(**filters)],
+        projects=statistics.by_project(**filters),
+        users=statistics.by_user(**filters),
         busiest=[(one, None if one.key is None else uow.sessions.find(one.key)) for one in busiest],
-        fullest=statistics.context_use(limit=_TOP, **which),
+        fullest=statistics.context_use(limit=_TOP, **filters),
     )
 
 

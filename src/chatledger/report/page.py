@@ -10,7 +10,7 @@ from chatledger.html.environment import template
 from chatledger.html.plots import Plot
 from chatledger.report import charts
 from chatledger.report.data import ReportData, read_report_data
-from chatledger.services.statistics.filters import Which
+from chatledger.services.statistics.filters import PeriodFilterArguments
 from chatledger.transactions import Transactions
 
 
@@ -21,7 +21,7 @@ def write_report(
     title: str = "Conversations",
     tz: str | tzinfo = "UTC",
     period: str | None = None,
-    **which: Unpack[Which],
+    **filters: Unpack[PeriodFilterArguments],
 ) -> None:
     """Write a page about usage, cost and latency, from one snapshot of the ledger.
 
@@ -38,12 +38,12 @@ def write_report(
         SessionNotFound: the session does not exist.
     """
     with ledger.read() as uow:
-        report = read_report_data(uow, which, tz, period)
+        report = read_report_data(uow, filters, tz, period)
     page = template("report.html.jinja").render(
         title=title,
         report=report,
         plots=dict(_plots(report)),
-        filters=[(name.removesuffix("_id"), value) for name, value in which.items() if value and _is_name(name)],
+        filters=[(name.removesuffix("_id"), value) for name, value in filters.items() if value and _is_name(name)],
         time_span=_time_span(report),
     )
     out.write(page)
@@ -67,7 +67,7 @@ def _is_name(filter_: str) -> bool:
 
 
 def _time_span(report: ReportData) -> str:
-    since, until = report.which.get("since"), report.which.get("until")
+    since, until = report.filters.get("since"), report.filters.get("until")
     limits = [f"{word} {_timestamp(at)}" for word, at in (("from", since), ("to", until)) if at is not None]
     if limits:
         return " ".join(limits)

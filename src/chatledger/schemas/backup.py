@@ -1,4 +1,4 @@
-"""What came of a backup, a restoration, a copy, the upkeep and a look at how a ledger is."""
+"""The results of a backup, a restore, a copy, maintenance and a health check."""
 
 from __future__ import annotations
 

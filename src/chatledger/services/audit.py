@@ -22,7 +22,7 @@ from chatledger.schemas.fields import identifier, moment
 from chatledger.services.base import Service, ServiceContext
 from chatledger.services.pagination import limited, pack, unpack_moment
 from chatledger.services.rows import sessions
-from chatledger.services.visibility import place, this_session
+from chatledger.services.visibility import this_session, visibility_parameters
 
 audit_log = table_of(AuditRow)
 
@@ -105,7 +105,11 @@ def record_for(
 ) -> None:
     """Note an act on a session that is still there."""
     written = None if details is None else encode_json(details, "details")
-    parameters = {**place(context, session_id), **_facts(context, action, reason, count), "details": written}
+    parameters = {
+        **visibility_parameters(context, session_id),
+        **_facts(context, action, reason, count),
+        "details": written,
+    }
     context.execute(_RECORD, parameters)
 
 

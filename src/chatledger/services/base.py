@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -79,7 +79,7 @@ class ServiceContext:
         try:
             if self.orm is not None:
                 self.flush()
-            return prepared.fetch(self._connection, parameters, direct=self.dialect.direct)
+            return prepared.fetch(self._connection, self.dialect, parameters)
         except Exception as error:
             if isinstance(error, ChatledgerError) or not self.dialect.recognises(error):
                 raise
@@ -107,9 +107,14 @@ class ServiceContext:
             translated = self._translate(error)
         raise translated
 
-    def cascades(self) -> bool:
-        """Whether deleting a session deletes what hangs on it."""
-        return self.dialect.cascades(self.connected())
+    def delete_dependents(self, tables: Iterable[Table], session_ids: Sequence[str]) -> None:
+        """Delete the rows of sessions in these tables, unless foreign keys do so when the sessions are deleted."""
+        try:
+            self.dialect.delete_dependents(self.connected(), tables, session_ids)
+            return
+        except (sa.SQLAlchemyError, OverflowError) as error:
+            translated = self._translate(error)
+        raise translated
 
     def connected(self) -> Connection:
         """The connection itself, with everything flushed to it, for what a dialect does."""

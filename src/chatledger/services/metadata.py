@@ -13,7 +13,7 @@ from chatledger.errors import MetadataNotFound, SessionNotFound
 from chatledger.schemas.fields import Identifier, Input, identifier, validated
 from chatledger.services.base import Service
 from chatledger.services.rows import metadata, sessions
-from chatledger.services.visibility import SESSION_KEY, place, require_visible, this_session
+from chatledger.services.visibility import SESSION_KEY, require_visible, this_session, visibility_parameters
 
 
 class _Entry(Input):
@@ -54,7 +54,10 @@ class Metadata(Service):
         )
         statement = statement.returning(metadata.c.session_id)
         stored = {"key": key, "value": encode_json(value, "value"), "now": self._context.now()}
-        if self._context.execute(statement, {**place(self._context, session_id), **stored}).first() is None:
+        if (
+            self._context.execute(statement, {**visibility_parameters(self._context, session_id), **stored}).first()
+            is None
+        ):
             raise SessionNotFound(session_id)
 
     def get(self, session_id: str, key: str, default: Any = None) -> Any:
@@ -64,7 +67,7 @@ class Metadata(Service):
             SessionNotFound: no such session, or it belongs to another user.
         """
         identifier(session_id, "session_id")
-        parameters = {**place(self._context, session_id), "key": identifier(key, "key")}
+        parameters = {**visibility_parameters(self._context, session_id), "key": identifier(key, "key")}
         row = self._context.execute(_ONE, parameters).one_or_none()
         if row is None:
             require_visible(self._context, session_id)
@@ -78,7 +81,9 @@ class Metadata(Service):
             SessionNotFound: no such session, or it belongs to another user.
         """
         identifier(session_id, "session_id")
-        found = {row.key: row.value for row in self._context.execute(_ALL, place(self._context, session_id))}
+        found = {
+            row.key: row.value for row in self._context.execute(_ALL, visibility_parameters(self._context, session_id))
+        }
         if not found:
             require_visible(self._context, session_id)
         return found
@@ -91,7 +96,7 @@ class Metadata(Service):
             MetadataNotFound: there is nothing under the key.
         """
         identifier(session_id, "session_id")
-        parameters = {**place(self._context, session_id), "key": identifier(key, "key")}
+        parameters = {**visibility_parameters(self._context, session_id), "key": identifier(key, "key")}
         if self._context.change(_DELETE, parameters) == 0:
             require_visible(self._context, session_id)
             raise MetadataNotFound(session_id, key)

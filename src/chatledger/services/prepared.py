@@ -1,15 +1,13 @@
 """Statements of the hot paths: compiled once, then handed to the driver.
 
-A Core statement is given a cache key, looked up and wrapped in a context at every call, which for an append costs as much
-as half of the database's own work. Here the SQL, the order of its values and the way they travel are worked out at the
-first call. Where somebody listens (an event on the cursor, the log of statements) the call goes through SQLAlchemy all
-the same, so that nothing is hidden from instrumentation; on a server it always does, for SQLAlchemy then knows when a
-connection is lost.
+A Core statement is given a cache key, looked up and wrapped in a context at every call, which for an append costs half as
+much as the database's own work. Here the SQL, the order of its values and their conversion are worked out at the first
+call. `Dialect.fetch_all` then runs the SQL the shortest way. If an event on the cursor or the log of statements listens,
+the call goes through SQLAlchemy, so that nothing is hidden from instrumentation.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
@@ -18,7 +16,7 @@ from sqlalchemy import Connection, Dialect
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 
-_statements = logging.getLogger("sqlalchemy.engine.Engine")
+from chatledger.dialects.base import Dialect as LedgerDialect
 
 
 class Prepared:
@@ -28,29 +26,16 @@ class Prepared:
         self.statement: Executable = statement
         self._spellings: dict[tuple[str, str, str], _Spelling] = {}
 
-    def fetch(self, connection: Connection, parameters: dict[str, Any], *, direct: bool) -> Sequence[Sequence[Any]]:
+    def fetch(
+        self, connection: Connection, database: LedgerDialect, parameters: dict[str, Any]
+    ) -> Sequence[Sequence[Any]]:
         """Run the statement in the connection's transaction; its rows in stored form."""
         dialect = connection.dialect
         key = (dialect.name, dialect.driver, dialect.paramstyle)
         spelling = self._spellings.get(key)
         if spelling is None:
             spelling = self._spellings[key] = _Spelling(self.statement, dialect)
-        values = spelling.values(parameters)
-        # The driver alone would begin nothing: a transaction that is not open yet is SQLAlchemy's to open.
-        if not direct or not connection.in_transaction() or _somebody_listens(connection):
-            return connection.exec_driver_sql(spelling.sql, values).all()
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute(spelling.sql, values)
-            return cursor.fetchall()
-        finally:
-            cursor.close()
-
-
-def _somebody_listens(connection: Connection) -> bool:
-    events = connection.dispatch
-    listened = events.before_cursor_execute or events.after_cursor_execute
-    return bool(listened) or _statements.isEnabledFor(logging.INFO)
+        return database.fetch_all(connection, spelling.sql, spelling.values(parameters))
 
 
 class _Spelling:

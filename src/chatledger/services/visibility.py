@@ -1,4 +1,4 @@
-"""Who may see a session. The condition stands in every statement, so that nothing is fetched first and checked after."""
+"""Who may see a session. The condition is part of every statement, so that nothing is fetched first and checked later."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ SESSION_KEY = bindparam("session", type_=Identifier())
 _OWNER = bindparam("owner", type_=Identifier())
 
 
-def owned() -> ColumnElement[bool]:
-    """The session belongs to the owner of this work, or the work has none."""
+def visible_to_owner() -> ColumnElement[bool]:
+    """The session belongs to the owner of the unit of work, or the unit of work has no owner."""
     return or_(_OWNER.is_(None), sessions.c.user_id == _OWNER)
 
 
 def this_session() -> ColumnElement[bool]:
-    """The session that the statement is about, where it may be seen."""
-    return (sessions.c.session_id == SESSION_KEY) & owned()
+    """The session of the statement, if it is visible."""
+    return (sessions.c.session_id == SESSION_KEY) & visible_to_owner()
 
 
 def in_visible_session() -> ColumnElement[bool]:
-    """A message of the session that the statement is about, where it may be seen."""
+    """A message of the session of the statement, if it is visible."""
     return (messages.c.session_id == SESSION_KEY) & exists(select(1).where(this_session()))
 
 
-def place(context: ServiceContext, session_id: str) -> dict[str, Any]:
-    """What the conditions above bind."""
+def visibility_parameters(context: ServiceContext, session_id: str) -> dict[str, Any]:
+    """Return the parameters of the conditions above."""
     return {"session": session_id, "owner": context.owner}
 
 
@@ -59,7 +59,7 @@ def require_visible(context: ServiceContext, session_id: str) -> Any:
     Raises:
         SessionNotFound: no such session, or it belongs to another user.
     """
-    row = context.execute(_VISIBLE, place(context, session_id)).one_or_none()
+    row = context.execute(_VISIBLE, visibility_parameters(context, session_id)).one_or_none()
     if row is None:
         raise SessionNotFound(session_id)
     return row

@@ -19,11 +19,9 @@ from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, origin
 from chatledger.dialects.fork import survive_fork
 from chatledger.dialects.postgresql.full_text import PostgreSQLFullText
 from chatledger.dialects.postgresql.integrity import PostgreSQLIntegrity
-from chatledger.dialects.postgresql.maintenance import PostgreSQLCustody
+from chatledger.dialects.postgresql.maintenance import PostgreSQLMaintenance
 from chatledger.dialects.postgresql.search_path import own_schema, scratch_schema
-from chatledger.dialects.postgresql.vacuum import scrub
 from chatledger.dialects.types import wire
-from chatledger.dialects.writer_queue import Places
 from chatledger.settings import Settings
 
 MINIMUM = 130000
@@ -89,7 +87,7 @@ class PostgreSQL(Dialect):
     )
     full_text = PostgreSQLFullText()
     integrity = PostgreSQLIntegrity()
-    custody = PostgreSQLCustody()
+    maintenance = PostgreSQLMaintenance()
 
     def create_engine(self, url: URL, settings: Settings) -> Engine:
         try:
@@ -126,9 +124,6 @@ class PostgreSQL(Dialect):
             # An application's engine in AUTOCOMMIT: a unit of work is a transaction all the same.
             connection.execution_options(isolation_level="READ COMMITTED")
         connection.begin()
-
-    def places(self, settings: Settings) -> Places:
-        return Places(settings.pool_size + settings.max_overflow)
 
     def interrupt(self, connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection
@@ -173,9 +168,6 @@ class PostgreSQL(Dialect):
 
     def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
         return scratch_schema(connection)
-
-    def scrub(self, engine: Engine, wait: float) -> bool:
-        return scrub(engine)
 
     def insert(self, table: Table) -> Insert:
         return insert(table)

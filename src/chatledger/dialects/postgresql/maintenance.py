@@ -1,4 +1,4 @@
-"""Copies, upkeep and vital signs of a PostgreSQL database."""
+"""Copies, maintenance and diagnostics of a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from chatledger.dialects.maintenance import Custody, Done, Step, Vitals, Wanted
+from chatledger.dialects.maintenance import Diagnostics, Maintenance, PageProgress, StepResult, Steps
+from chatledger.dialects.postgresql import vacuum
 from chatledger.dialects.types import Timestamp
 from chatledger.errors import Conflict, CorruptDatabase
 
@@ -19,27 +20,27 @@ from chatledger.errors import Conflict, CorruptDatabase
 _DEAD = 0.1
 
 
-class PostgreSQLCustody(Custody):
+class PostgreSQLMaintenance(Maintenance):
     """How a ledger on a server is kept. Its pages, its log and its disk are the server's own matter."""
 
-    def place(self, connection: Connection) -> tuple[Any, ...]:
+    def identity(self, connection: Connection) -> tuple[Any, ...]:
         statement = "SELECT pg_postmaster_start_time(), current_setting('port'), current_database(), current_schema()"
         return tuple(connection.execute(text(statement)).one())
 
-    def lasting_place(self, connection: Connection) -> tuple[Any, ...]:
+    def lasting_identity(self, connection: Connection) -> tuple[Any, ...]:
         statement = """
             SELECT (SELECT system_identifier FROM pg_control_system()), d.oid, current_schema()
             FROM pg_database AS d WHERE d.datname = current_database()
         """
         return tuple(connection.execute(text(statement)).one())
 
-    def arrival(self, table: Table) -> Sequence[ColumnElement[Any]]:
+    def arrival_order(self, table: Table) -> Sequence[ColumnElement[Any]]:
         return [table.c.created_at, table.c.session_id, table.c.sequence_number]  # the first has an index
 
-    def copy_pages(self, connection: Connection, target: Path, step: Step) -> bool:
+    def copy_pages(self, connection: Connection, target: Path, progress: PageProgress) -> bool:
         return False
 
-    def occupy(self, connection: Connection, tables: Sequence[Table]) -> None:
+    def lock_tables(self, connection: Connection, tables: Sequence[Table]) -> None:
         connection.execute(text(f"LOCK TABLE {_named(tables)} IN EXCLUSIVE MODE"))
 
     def clear(self, connection: Connection, tables: Sequence[Table]) -> None:
@@ -52,7 +53,7 @@ class PostgreSQLCustody(Custody):
         raise Conflict("tables of an application refer to the ledger's: restore into another database or schema")
 
     @contextmanager
-    def at_rest(self, connection: Connection, tables: Sequence[Table]) -> Iterator[None]:
+    def triggers_disabled(self, connection: Connection, tables: Sequence[Table]) -> Iterator[None]:
         statement = """
             SELECT quote_ident(c.relname), quote_ident(t.tgname) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
             WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal AND t.tgenabled = 'O'
@@ -93,25 +94,28 @@ class PostgreSQLCustody(Custody):
         last, used = connection.execute(text(f"SELECT last_value, is_called FROM {name}")).one()
         return int(last) if used else int(last) - 1
 
-    def number_from(self, connection: Connection, table: Table, column: str, last: int) -> None:
+    def continue_numbering(self, connection: Connection, table: Table, column: str, last: int) -> None:
         statement = "SELECT setval(pg_get_serial_sequence(:table, :column), greatest(:last, 1), :last > 0)"
         connection.execute(text(statement), {"table": table.name, "column": column, "last": last})
 
-    def upkeep(self, engine: Engine, tables: Sequence[Table], wanted: Wanted, wait: float) -> list[Done]:
-        done: list[Done] = []
+    def maintain(self, engine: Engine, tables: Sequence[Table], steps: Steps, wait: float) -> list[StepResult]:
+        done: list[StepResult] = []
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            if wanted.full_text:
+            if steps.full_text:
                 done.append(_flush_index(connection))
-            if wanted.vacuum is not False:
-                done.append(_vacuum(connection, tables, asked=wanted.vacuum is True))
-            if wanted.analyze:
+            if steps.vacuum is not False:
+                done.append(_vacuum(connection, tables, asked=steps.vacuum is True))
+            if steps.analyze:
                 connection.execute(text(f"ANALYZE {_named(tables)}"))
-                done.append(Done("analyze", True))
-            if wanted.checkpoint:
-                done.append(Done("checkpoint", False, "the server does that by itself"))
+                done.append(StepResult("analyze", True))
+            if steps.checkpoint:
+                done.append(StepResult("checkpoint", False, "the server does that by itself"))
         return done
 
-    def settle(self, engine: Engine, wait: float) -> None:
+    def remove_deleted_content(self, engine: Engine, wait: float) -> bool:
+        return vacuum.remove_deleted_content(engine)
+
+    def checkpoint_writes(self, engine: Engine, wait: float) -> None:
         """The server does."""
 
     def sizes(self, connection: Connection, tables: Sequence[Table]) -> dict[str, Any]:
@@ -134,40 +138,40 @@ class PostgreSQLCustody(Custody):
             "dead_rows": {name: int(rows) for name, rows in connection.execute(text(dead), names)},
         }
 
-    def vitals(self, connection: Connection, url: URL) -> Vitals:
+    def diagnostics(self, connection: Connection, url: URL) -> Diagnostics:
         statement = """
             SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::bool,
                 coalesce(has_table_privilege(to_regclass('messages'), 'INSERT'), true)"""
         standby, read_only, allowed = connection.execute(text(statement)).one()
         if standby:
-            return Vitals(unwritable="the server is a standby: name the primary")
+            return Diagnostics(unwritable="the server is a standby: name the primary")
         if read_only:
-            return Vitals(unwritable="the server allows reading only (default_transaction_read_only)")
-        return Vitals(unwritable=None if allowed else "this user may not insert into messages: grant the right")
+            return Diagnostics(unwritable="the server allows reading only (default_transaction_read_only)")
+        return Diagnostics(unwritable=None if allowed else "this user may not insert into messages: grant the right")
 
 
 def _named(tables: Sequence[Table]) -> str:
     return ", ".join(f'"{table.name}"' for table in tables)
 
 
-def _flush_index(connection: Connection) -> Done:
+def _flush_index(connection: Connection) -> StepResult:
     """Move what waits in the list beside the full-text index into it: each search reads all of that list."""
     try:
         connection.execute(text("SELECT gin_clean_pending_list(to_regclass('ix_chatledger_messages_search_vector'))"))
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != "42501":
             raise
-        return Done("full_text", False, "only the owner of the index may do that")
-    return Done("full_text", True)
+        return StepResult("full_text", False, "only the owner of the index may do that")
+    return StepResult("full_text", True)
 
 
-def _vacuum(connection: Connection, tables: Sequence[Table], *, asked: bool) -> Done:
+def _vacuum(connection: Connection, tables: Sequence[Table], *, asked: bool) -> StepResult:
     statement = """
         SELECT coalesce(sum(n_dead_tup), 0), coalesce(sum(n_live_tup), 0) FROM pg_stat_user_tables
         WHERE schemaname = current_schema() AND relname = ANY(:tables)"""
     found = connection.execute(text(statement), {"tables": [table.name for table in tables]}).one()
     dead, live = int(found[0]), int(found[1])
     if not asked and dead <= _DEAD * live:
-        return Done("vacuum", False, f"{dead} of {dead + live} rows are dead: not worth it")
+        return StepResult("vacuum", False, f"{dead} of {dead + live} rows are dead: not worth it")
     connection.execute(text(f"VACUUM {_named(tables)}"))
-    return Done("vacuum", True)
+    return StepResult("vacuum", True)

@@ -13,7 +13,7 @@ _TABLES = (
 )
 
 
-def scrub(engine: Engine) -> bool:
+def remove_deleted_content(engine: Engine) -> bool:
     """VACUUM the tables that hold content; False where this role may not.
 
     Room is given back within the files; that the bytes are written over, no statement can promise.

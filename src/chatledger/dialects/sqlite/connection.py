@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import sqlite3
 import time
@@ -25,6 +26,8 @@ WAL_RESET_FIXED = (3, 51, 3)
 #: Ceiling of one random wait between attempts to get the lock of the file, in seconds. Short, so that processes take
 #: turns about evenly; the library's own busy handler backs off for so long that one process can starve.
 JITTER = 0.008
+
+_statements = logging.getLogger("sqlalchemy.engine.Engine")
 
 _TOUCH = "SELECT 1 FROM sqlite_master LIMIT 1"
 _BEFORE = "chatledger_before"
@@ -190,3 +193,10 @@ def wait_for(connection: Any, statement: str, deadline: float) -> None:
             if not busy or time.monotonic() >= deadline:
                 raise
         time.sleep(random.random() * JITTER)
+
+
+def has_listeners(connection: Connection) -> bool:
+    """Return whether an event on the cursor or the log of statements has to see each statement."""
+    events = connection.dispatch
+    listened = events.before_cursor_execute or events.after_cursor_execute
+    return bool(listened) or _statements.isEnabledFor(logging.INFO)

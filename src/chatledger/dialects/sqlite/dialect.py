@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine, QueuePool, Table, create_engine, event, text, update
+from sqlalchemy import Connection, Engine, QueuePool, Table, create_engine, delete, event, text, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from chatledger import errors
-from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, original, scalars
+from chatledger.dialects.base import VERSION_TABLE, Dialect, DurationRanking, Mode, State, original, scalars
 from chatledger.dialects.fork import survive_fork
 from chatledger.dialects.sqlite.connection import (
     WAL_RESET_FIXED,
     Configure,
     LedgerConnection,
     begin_as_guest,
+    has_listeners,
     manual_transactions,
     restore,
 )
 from chatledger.dialects.sqlite.file import APPLICATION_ID, database_path, prepare_file
 from chatledger.dialects.sqlite.full_text import SQLiteFullText
 from chatledger.dialects.sqlite.integrity import SQLiteIntegrity
-from chatledger.dialects.sqlite.maintenance import SQLiteCustody
-from chatledger.dialects.sqlite.vacuum import scrub
+from chatledger.dialects.sqlite.maintenance import SQLiteMaintenance
 from chatledger.dialects.types import wire
-from chatledger.dialects.writer_queue import Places, Turn, gate_of
+from chatledger.dialects.writer_queue import WriterQueue, writer_lock
 from chatledger.settings import Settings
 
 #: Older libraries lack STRICT tables or RETURNING.
@@ -70,8 +69,6 @@ class SQLite(Dialect):
     name: ClassVar[str] = "sqlite"
     title: ClassVar[str] = "SQLite"
     driver: ClassVar[str] = "sqlite3"
-    direct: ClassVar[bool] = True
-    near: ClassVar[bool] = True
     undeclared: ClassVar[frozenset[str]] = frozenset(
         {
             "message_id",  # the integer key that full text needs; the mapper's key is the pair
@@ -83,7 +80,7 @@ class SQLite(Dialect):
     )
     full_text = SQLiteFullText()
     integrity = SQLiteIntegrity()
-    custody = SQLiteCustody()
+    maintenance = SQLiteMaintenance()
 
     def create_engine(self, url: URL, settings: Settings) -> Engine:
         if sqlite3.sqlite_version_info < MINIMUM:
@@ -137,17 +134,20 @@ class SQLite(Dialect):
     def file(self, url: URL) -> Path | None:
         return database_path(url.database)
 
+    def restore_target(self, url: URL) -> Path:
+        path = self.file(url)
+        if path is None:
+            raise errors.InvalidInput("url", "names a ledger in memory: restore into a file or a server")
+        return path
+
     def prepare(self, url: URL) -> None:
         path = self.file(url)
         if path is not None:
             prepare_file(path)
 
-    def gate(self, url: URL, wait: float) -> Turn:
+    def writer_queue(self, url: URL, wait: float) -> WriterQueue:
         path = self.file(url)
-        return Turn(gate_of(None if path is None else str(path.resolve())), wait)
-
-    def places(self, settings: Settings) -> Places:
-        return Places(settings.pool_size + settings.max_overflow)
+        return WriterQueue(writer_lock(None if path is None else str(path.resolve())), wait)
 
     def state(self, connection: Connection) -> State:
         tables = set(scalars(connection, "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"))
@@ -197,17 +197,27 @@ class SQLite(Dialect):
             yield empty
         engine.dispose()
 
-    def cascades(self, connection: Connection) -> bool:
+    def delete_dependents(self, connection: Connection, tables: Iterable[Table], session_ids: Sequence[str]) -> None:
         driver: Any = connection.connection.dbapi_connection
-        # An application's own connection enforces foreign keys only where it has been told to.
-        return isinstance(driver, LedgerConnection) or bool(driver.execute("PRAGMA foreign_keys").fetchone()[0])
+        # An application's own connection enforces foreign keys only if it has been told to.
+        if isinstance(driver, LedgerConnection) or driver.execute("PRAGMA foreign_keys").fetchone()[0]:
+            return
+        for table in tables:
+            connection.execute(delete(table).where(table.c.session_id.in_(list(session_ids))))
 
-    def scrub(self, engine: Engine, wait: float) -> bool:
-        pooled = engine.raw_connection()
+    def fetch_all(self, connection: Connection, sql: str, parameters: Any) -> Sequence[Sequence[Any]]:
+        # The driver alone would begin nothing: a transaction that is not open yet is SQLAlchemy's to open.
+        if not connection.in_transaction() or has_listeners(connection):
+            return super().fetch_all(connection, sql, parameters)
+        cursor = connection.connection.cursor()
         try:
-            return scrub(pooled.driver_connection, time.monotonic() + wait)
+            cursor.execute(sql, parameters)
+            return cursor.fetchall()
         finally:
-            pooled.close()
+            cursor.close()
+
+    def rank_durations(self, ranking: DurationRanking) -> Sequence[Any]:
+        return ranking.in_python()
 
     def insert(self, table: Table) -> Insert:
         return insert(table)

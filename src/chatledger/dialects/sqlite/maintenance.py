@@ -1,4 +1,4 @@
-"""Copies, upkeep and vital signs of a SQLite file."""
+"""Copies, maintenance and diagnostics of a SQLite file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Table, literal_column, text
 from sqlalchemy.engine import URL
 
-from chatledger.dialects.maintenance import Custody, Done, Step, Vitals, Wanted
+from chatledger.dialects.maintenance import Diagnostics, Maintenance, PageProgress, StepResult, Steps
 from chatledger.dialects.sqlite import vacuum
 from chatledger.dialects.sqlite.connection import WAL_RESET_FIXED
 from chatledger.dialects.sqlite.file import is_open_in_this_task
@@ -30,36 +30,36 @@ _DESCRIPTORS = Path("/dev/fd")
 _KNOWS_SIZES = "SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'"
 
 
-class SQLiteCustody(Custody):
+class SQLiteMaintenance(Maintenance):
     """How a ledger in a file is kept."""
 
-    def place(self, connection: Connection) -> tuple[Any, ...]:
+    def identity(self, connection: Connection) -> tuple[Any, ...]:
         path = self._path(connection)
         if path is None:
             return ("memory", id(_driver(connection)))
         found = path.stat()
         return (found.st_dev, found.st_ino)
 
-    def lasting_place(self, connection: Connection) -> tuple[Any, ...]:
+    def lasting_identity(self, connection: Connection) -> tuple[Any, ...]:
         # Not the device, which a new mount changes; and not the path alone: many machines have a /data/chat.db.
         path = self._path(connection)
-        return self.place(connection) if path is None else (str(path.resolve()), path.stat().st_ino)
+        return self.identity(connection) if path is None else (str(path.resolve()), path.stat().st_ino)
 
-    def arrival(self, table: Table) -> Sequence[ColumnElement[Any]]:
+    def arrival_order(self, table: Table) -> Sequence[ColumnElement[Any]]:
         return [literal_column("message_id")]
 
-    def copy_pages(self, connection: Connection, target: Path, step: Step) -> bool:
+    def copy_pages(self, connection: Connection, target: Path, progress: PageProgress) -> bool:
         # Page by page, and yet never begun anew: the connection's own transaction keeps the snapshot that is copied,
         # whoever writes meanwhile.
         with closing(sqlite3.connect(target, isolation_level=None)) as copy:
             _driver(connection).backup(
-                copy, pages=_PAGES, progress=lambda _, left, total: step(total - left, total), sleep=0.01
+                copy, pages=_PAGES, progress=lambda _, left, total: progress(total - left, total), sleep=0.01
             )
             # One file, complete in itself, that can be read from a medium which cannot be written.
             copy.execute("PRAGMA journal_mode=DELETE")
         return True
 
-    def occupy(self, connection: Connection, tables: Sequence[Table]) -> None:
+    def lock_tables(self, connection: Connection, tables: Sequence[Table]) -> None:
         """BEGIN IMMEDIATE has taken the only lock there is."""
 
     def clear(self, connection: Connection, tables: Sequence[Table]) -> None:
@@ -67,7 +67,7 @@ class SQLiteCustody(Custody):
             connection.execute(table.delete())
 
     @contextmanager
-    def at_rest(self, connection: Connection, tables: Sequence[Table]) -> Iterator[None]:
+    def triggers_disabled(self, connection: Connection, tables: Sequence[Table]) -> Iterator[None]:
         names = {table.name for table in tables}
         statement = text("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid")
         triggers = [row for row in connection.execute(statement).all() if row.tbl_name in names]
@@ -87,33 +87,40 @@ class SQLiteCustody(Custody):
         statement = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
         return int(connection.execute(statement, {"name": table.name}).scalar() or 0)
 
-    def number_from(self, connection: Connection, table: Table, column: str, last: int) -> None:
+    def continue_numbering(self, connection: Connection, table: Table, column: str, last: int) -> None:
         given = {"name": table.name, "last": last}
         connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), given)
         connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :last)"), given)
 
-    def upkeep(self, engine: Engine, tables: Sequence[Table], wanted: Wanted, wait: float) -> list[Done]:
-        done: list[Done] = []
+    def maintain(self, engine: Engine, tables: Sequence[Table], steps: Steps, wait: float) -> list[StepResult]:
+        done: list[StepResult] = []
         pooled = engine.raw_connection()
         try:
             driver: Any = pooled.driver_connection
             with vacuum.unhindered(driver):
-                if wanted.full_text:
+                if steps.full_text:
                     vacuum.merge_full_text(driver, time.monotonic() + wait)
-                    done.append(Done("full_text", True))
-                if wanted.vacuum is not False:
-                    done.append(_vacuum(driver, wait, asked=wanted.vacuum is True))
-                if wanted.analyze:
+                    done.append(StepResult("full_text", True))
+                if steps.vacuum is not False:
+                    done.append(_vacuum(driver, wait, asked=steps.vacuum is True))
+                if steps.analyze:
                     vacuum.analyze(driver, time.monotonic() + wait)
-                    done.append(Done("analyze", True))
-                if wanted.checkpoint:
+                    done.append(StepResult("analyze", True))
+                if steps.checkpoint:
                     cut = vacuum.cut_log(driver, time.monotonic() + wait)
-                    done.append(Done("checkpoint", cut, None if cut else "somebody reads an older state"))
+                    done.append(StepResult("checkpoint", cut, None if cut else "somebody reads an older state"))
         finally:
             pooled.close()
         return done
 
-    def settle(self, engine: Engine, wait: float) -> None:
+    def remove_deleted_content(self, engine: Engine, wait: float) -> bool:
+        pooled = engine.raw_connection()
+        try:
+            return vacuum.remove_deleted_content(pooled.driver_connection, time.monotonic() + wait)
+        finally:
+            pooled.close()
+
+    def checkpoint_writes(self, engine: Engine, wait: float) -> None:
         pooled = engine.raw_connection()
         try:
             vacuum.cut_log(pooled.driver_connection, time.monotonic() + wait)
@@ -136,21 +143,21 @@ class SQLiteCustody(Custody):
             found.setdefault("tables" if kind == "table" else "indexes", {})[name] = int(size)
         return found
 
-    def vitals(self, connection: Connection, url: URL) -> Vitals:
+    def diagnostics(self, connection: Connection, url: URL) -> Diagnostics:
         driver = _driver(connection)
-        vitals = Vitals(unwritable=_why_unwritable(driver))
+        diagnostics = Diagnostics(unwritable=_why_unwritable(driver))
         path = self._path(connection)
         if path is not None:
-            vitals.wal_bytes = _size_of(path.with_name(f"{path.name}-wal"))
-            vitals.disk_free_bytes = shutil.disk_usage(path.parent).free
+            diagnostics.wal_bytes = _size_of(path.with_name(f"{path.name}-wal"))
+            diagnostics.disk_free_bytes = shutil.disk_usage(path.parent).free
             if _was_moved(path):
-                vitals.unwritable = "the file was moved or replaced while it is open: open the ledger anew"
+                diagnostics.unwritable = "the file was moved or replaced while it is open: open the ledger anew"
         if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
-            vitals.notes.append(
+            diagnostics.notes.append(
                 f"SQLite {sqlite3.sqlite_version} has the WAL-reset defect, which can rarely damage a file that several"
                 f" connections write: {'.'.join(map(str, WAL_RESET_FIXED))} or newer is without it"
             )
-        return vitals
+        return diagnostics
 
     def _path(self, connection: Connection) -> Path | None:
         statement = "SELECT file FROM pragma_database_list WHERE name = 'main'"
@@ -158,13 +165,13 @@ class SQLiteCustody(Custody):
         return Path(named) if named else None
 
 
-def _vacuum(driver: Any, wait: float, *, asked: bool) -> Done:
+def _vacuum(driver: Any, wait: float, *, asked: bool) -> StepResult:
     pages, free = (driver.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
     if not asked and (pages < _LEAST_PAGES or free <= _FREE * pages):
-        return Done("vacuum", False, f"{free} of {pages} pages are free: not worth it")
+        return StepResult("vacuum", False, f"{free} of {pages} pages are free: not worth it")
     vacuum.vacuum(driver, time.monotonic() + wait)
     vacuum.cut_log(driver, time.monotonic() + wait)  # the whole file has just gone through it
-    return Done("vacuum", True)
+    return StepResult("vacuum", True)
 
 
 def _why_unwritable(driver: Any) -> str | None:

@@ -44,7 +44,7 @@ def cut_log(driver: Any, deadline: float) -> bool:
         time.sleep(random.random() * JITTER)
 
 
-def scrub(driver: Any, deadline: float) -> bool:
+def remove_deleted_content(driver: Any, deadline: float) -> bool:
     """Leave nothing of what was deleted: in the full-text index, in free pages, in the log. Whether the log is empty."""
     with unhindered(driver):
         merge_full_text(driver, deadline)

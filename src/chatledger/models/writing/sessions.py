@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, event, inspect
+from sqlalchemy import Connection, event, inspect
 from sqlalchemy.orm import Session as OrmSession
 
 from chatledger.dialects import dialect_of
@@ -86,12 +86,15 @@ def _after_update(_mapper: Any, _connection: Connection, chat: Session) -> None:
 def _before_delete(_mapper: Any, connection: Connection, chat: Session) -> None:
     if chat.held_at is not None:
         raise SessionHeld((chat.session_id,))
-    if dialect_of(connection.dialect.name).cascades(connection):
-        return
-    # An application's connection may not enforce foreign keys: what they would delete is deleted here.
-    for table in reversed(Base.metadata.sorted_tables):
-        if any(key.referred_table is Session.__table__ for key in table.foreign_key_constraints):
-            connection.execute(delete(table).where(table.c.session_id == chat.session_id))
+    dialect_of(connection.dialect.name).delete_dependents(
+        connection,
+        (
+            table
+            for table in reversed(Base.metadata.sorted_tables)
+            if any(key.referred_table is Session.__table__ for key in table.foreign_key_constraints)
+        ),
+        (chat.session_id,),
+    )
 
 
 def _validate(chat: Session, names: Any) -> None:

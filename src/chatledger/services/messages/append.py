@@ -21,7 +21,7 @@ from chatledger.services.base import ServiceContext
 from chatledger.services.prepared import Prepared
 from chatledger.services.registry.pricing import PRICE, cost_expression, price_in_force, prices
 from chatledger.services.rows import MESSAGE, messages, sessions, to_messages
-from chatledger.services.visibility import in_visible_session, owned, place, this_session
+from chatledger.services.visibility import in_visible_session, this_session, visibility_parameters, visible_to_owner
 
 #: Columns of an append beside the session and the number.
 GIVEN = (
@@ -85,7 +85,7 @@ def append_statement(dialect: Dialect, *, keyed: bool, priced: bool) -> Prepared
 
 #: The session under its lock, for many appends at once.
 _OPEN_OR_NOT: Select[Any] = select(sessions.c.status, sessions.c.last_sequence).where(
-    sessions.c.session_id == bindparam("session"), owned()
+    sessions.c.session_id == bindparam("session"), visible_to_owner()
 )
 _LOCKED = _OPEN_OR_NOT.with_for_update(key_share=True)
 _LOCKED_WHOLE = _OPEN_OR_NOT.with_for_update()
@@ -125,7 +125,9 @@ def lock_session(context: ServiceContext, session_id: str, *, deleting: bool = F
     Raises:
         SessionNotFound, SessionClosed
     """
-    row = context.execute(_LOCKED_WHOLE if deleting else _LOCKED, place(context, session_id)).one_or_none()
+    row = context.execute(
+        _LOCKED_WHOLE if deleting else _LOCKED, visibility_parameters(context, session_id)
+    ).one_or_none()
     if row is None:
         raise SessionNotFound(session_id)
     if row.status not in OPEN:
@@ -138,7 +140,7 @@ def with_keys(context: ServiceContext, session_id: str, keys: Sequence[str]) -> 
     found: dict[str, Stored] = {}
     for start in range(0, len(keys), 500):  # statements hold a bounded number of parameters
         rows = context.execute(
-            _WITH_KEYS, {**place(context, session_id), "keys": list(keys[start : start + 500])}
+            _WITH_KEYS, {**visibility_parameters(context, session_id), "keys": list(keys[start : start + 500])}
         ).all()
         for row, message in zip(rows, to_messages([row[:-1] for row in rows]), strict=True):
             assert message.key is not None

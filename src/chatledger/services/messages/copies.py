@@ -15,7 +15,7 @@ from chatledger.dialects.types import Identifier, Whole
 from chatledger.models.copies import holders, messages, promotion
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import sessions
-from chatledger.services.visibility import SESSION_KEY, owned
+from chatledger.services.visibility import SESSION_KEY, visible_to_owner
 
 #: Values that a statement names.
 _MANY = 500
@@ -85,7 +85,7 @@ def originals(
     found: list[tuple[str, int] | None] = []
     for some in _chunks(wanted):
         numbers, digests = [number for number, _ in some], [digest for _, digest in some]
-        visible = select(sessions.c.session_id).where(sessions.c.session_id == SESSION_KEY, owned())
+        visible = select(sessions.c.session_id).where(sessions.c.session_id == SESSION_KEY, visible_to_owner())
         statement = _ORIGINALS.where(messages.c.session_id.in_(visible), messages.c.sequence_number <= max(numbers))
         parameters = {"session": session_id, "owner": context.owner}
         rows = context.execute(statement.where(messages.c.sequence_number.in_(numbers)), parameters).all()

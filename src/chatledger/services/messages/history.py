@@ -13,10 +13,10 @@ from chatledger.services.visibility import in_visible_session
 
 
 @cache
-def history_statement(*, owned: bool, backwards: bool, bounds: tuple[str, ...]) -> Prepared:
+def history_statement(*, has_owner: bool, backwards: bool, bounds: tuple[str, ...]) -> Prepared:
     number = messages.c.sequence_number
     statement = select(*MESSAGE).where(
-        in_visible_session() if owned else messages.c.session_id == bindparam("session", type_=Identifier())
+        in_visible_session() if has_owner else messages.c.session_id == bindparam("session", type_=Identifier())
     )
     if "after" in bounds:
         statement = statement.where(number > bindparam("after", type_=Whole))

@@ -15,7 +15,7 @@ from chatledger.services.base import ServiceContext, logger
 from chatledger.services.rows import from_row, messages
 from chatledger.services.snapshots.body import COLUMNS, line_of
 from chatledger.services.snapshots.statements import lock, replace_message
-from chatledger.services.visibility import in_visible_session, place
+from chatledger.services.visibility import in_visible_session, visibility_parameters
 
 
 def redact(context: ServiceContext, old: Message, replacement: str) -> Message:
@@ -33,7 +33,7 @@ def redact(context: ServiceContext, old: Message, replacement: str) -> Message:
         raise InvalidInput("replacement", error.reason) from None
     row = to_row(redacted, old.created_at)
     lock(context, session_id)  # so that no snapshot is taken meanwhile
-    parameters = {**place(context, session_id), "number": number}
+    parameters = {**visibility_parameters(context, session_id), "number": number}
     context.execute(_REDACT, {**parameters, **{name: row[name] for name in _REDACTED}})
     replace_message(context, session_id, number, line_of(context.execute(_LINE, parameters).one()))
     annotation_statements.redact(context, session_id, number)

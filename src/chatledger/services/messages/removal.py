@@ -9,12 +9,12 @@ from chatledger.services.audit import MESSAGES_DELETED, attribute
 from chatledger.services.base import ServiceContext
 from chatledger.services.messages.copies import pass_on
 from chatledger.services.rows import messages
-from chatledger.services.visibility import in_visible_session, place
+from chatledger.services.visibility import in_visible_session, visibility_parameters
 
 
 def remove(context: ServiceContext, session_id: str, number: int | None = None) -> int:
     """Delete one message of a session that is locked, or all of them; return how many there were."""
-    parameters = place(context, session_id)
+    parameters = visibility_parameters(context, session_id)
     gone = (
         context.change(_ALL, parameters) if number is None else context.change(_ONE, {**parameters, "number": number})
     )

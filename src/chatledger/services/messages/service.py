@@ -34,7 +34,7 @@ from chatledger.services.messages.removal import remove
 from chatledger.services.registry.pricing import price_list
 from chatledger.services.registry.registration import register_models
 from chatledger.services.rows import from_row, to_messages
-from chatledger.services.visibility import place, require_visible
+from chatledger.services.visibility import require_visible, visibility_parameters
 
 #: What stands in the place of a redacted text.
 REDACTED = "[redacted]"
@@ -196,11 +196,11 @@ class Messages(Service):
             if value is not None:
                 whole(value, field)
         statement = history_statement(
-            owned=self._context.owner is not None,
+            has_owner=self._context.owner is not None,
             backwards=last is not None,
             bounds=tuple(name for name, value in bounds.items() if value is not None),
         )
-        parameters = {**bounds, **place(self._context, session_id)}
+        parameters = {**bounds, **visibility_parameters(self._context, session_id)}
         found = to_messages(self._context.rows(statement, parameters))
         if not found:
             require_visible(self._context, session_id)

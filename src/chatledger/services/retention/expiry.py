@@ -16,7 +16,7 @@ from chatledger.services import audit
 from chatledger.services.base import ServiceContext, logger
 from chatledger.services.rows import sessions
 from chatledger.services.sessions.listing import has_status
-from chatledger.services.visibility import owned
+from chatledger.services.visibility import visible_to_owner
 
 #: Sessions that one statement names.
 _BATCH = 500
@@ -67,7 +67,7 @@ _LONG_INACTIVE = (
         # The minute is what the index holds; within it the exact time decides.
         sessions.c.activity_hour <= hour_of(_BEFORE),
         sessions.c.last_activity <= _BEFORE,
-        owned(),
+        visible_to_owner(),
     )
     .order_by(sessions.c.activity_hour)
 )

@@ -6,41 +6,46 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+)
 
-from chatledger.dialects.full_text import CANDIDATES, LIVE, Query, Scope, parse
-from chatledger.dialects.types import Timestamp
-from chatledger.enums import Role
+from chatledger.dialects.full_text import CANDIDATES, Query, Scope, parse
+from chatledger.enums import Role, Status
 from chatledger.errors import CorruptDatabase, InvalidInput
 from chatledger.schemas import Page, SearchHit, SessionHit
 from chatledger.schemas.fields import flags, identifier, moment
 from chatledger.services.base import Service
 from chatledger.services.pagination import NOT_A_CURSOR, limited, pack, unpack
-from chatledger.services.rows import sessions
+from chatledger.services.rows import messages, sessions
 from chatledger.services.search.snippets import Highlighter
 
-#: What each filter adds to the statement. Values are bound; nothing that a user types is spelled into SQL.
-_CONDITIONS = {
-    "owner": "s.user_id = :owner",
-    "user_id": "s.user_id = :user_id",
-    "project_id": "s.project_id = :project_id",
-    "session_id": "m.session_id = :session_id",
-    "role": "m.role = :role",
-    "since": "m.created_at >= :since",
-    "until": "m.created_at < :until",
+#: The condition of each filter, with a parameter of its name.
+_CONDITIONS: dict[str, ColumnElement[bool]] = {
+    "owner": sessions.c.user_id == bindparam("owner"),
+    "user_id": sessions.c.user_id == bindparam("user_id"),
+    "project_id": sessions.c.project_id == bindparam("project_id"),
+    "session_id": messages.c.session_id == bindparam("session_id"),
+    "role": messages.c.role == bindparam("role"),
+    "since": messages.c.created_at >= bindparam("since"),
+    "until": messages.c.created_at < bindparam("until"),
 }
-
-#: A copy is left out where its original is in the scope of the search, too. Role and time of both are the same.
-#: A subquery with one value, because PostgreSQL may read all sessions for an EXISTS.
-_ORIGINAL = "SELECT o.session_id FROM chatledger_sessions AS o WHERE o.session_id = m.copied_from"
-_OF_SESSIONS = ("owner", "user_id", "project_id")
+#: The filters on the session, with the column that each compares.
+_OF_SESSIONS = {"owner": "user_id", "user_id": "user_id", "project_id": "project_id"}
 
 #: Characters of a message that a snippet is looked for in; as many as PostgreSQL indexes.
 _SNIPPET_FROM = 100_000
 #: Sessions whose messages are counted to choose a plan; a scope of more is not small.
 _COUNTED = 500
-
-_ORDER = "score DESC, created_at DESC, session_id, sequence_number"
 
 
 class Search(Service):
@@ -132,10 +137,8 @@ class Search(Service):
         query = parse(typed)
         if not query.groups:
             return Page[hit](items=())  # type: ignore[valid-type]  # parametrised by what is found
-        conditions = [_CONDITIONS[name] for name in filters]
-        if not include_copies and "session_id" not in filters:
-            conditions.append(_is_original(filters))
-        rows, cut = self._rows(query, filters, tuple(conditions), limit + 1, offset, by_session=by_session)
+        scope = _scope(tuple(filters), include_copies=include_copies or "session_id" in filters)
+        rows, cut = self._rows(query, filters, scope, limit + 1, offset, by_session=by_session)
         highlighter = Highlighter(query, marks)
         try:
             items = tuple(
@@ -152,45 +155,28 @@ class Search(Service):
         )
 
     def _rows(
-        self,
-        query: Query,
-        filters: dict[str, Any],
-        conditions: tuple[str, ...],
-        limit: int,
-        offset: int,
-        *,
-        by_session: bool,
+        self, query: Query, filters: dict[str, Any], scope: Scope, limit: int, offset: int, *, by_session: bool
     ) -> tuple[list[dict[str, Any]], bool]:
-        """The rows of a page, one more than it holds, and whether older matches were not looked at."""
-        scope = Scope(
-            conditions=conditions,
-            parameters=filters,
-            messages_in_scope=self._size_of_scope(filters),
+        """The rows of a page and one more, and whether there are older matches that were not read."""
+        execute = self._context.execute
+        candidates = self._context.dialect.full_text.candidates(
+            query, scope, filters, self._size_of_scope(filters), execute
         )
-        candidates = self._context.dialect.full_text.candidates(query, scope, self._context.execute)
         if candidates is None:
             return [], False
-        timed = tuple(name for name in ("since", "until") if name in filters)
-        statement = _page(candidates.sql, timed=timed, by_session=by_session)
         parameters = {**candidates.parameters, "limit": limit, "offset": offset}
-        rows = [dict(row) for row in self._context.execute(statement, parameters).mappings()]
+        rows = [dict(row) for row in execute(_page(candidates.statement, by_session=by_session), parameters).mappings()]
         cut = bool(rows) and rows[0]["matched"] > CANDIDATES
-        if not cut and candidates.cut:
-            cut = bool(self._context.execute(text(f"SELECT {candidates.cut}"), parameters).scalar_one())
+        if not cut and candidates.was_cut is not None:
+            cut = bool(execute(candidates.was_cut, parameters).scalar_one())
         return rows, cut
 
     def _size_of_scope(self, filters: dict[str, Any]) -> int | None:
-        """How many messages the scope holds, where that is quick to know."""
-        chosen = [name for name in ("session_id", "owner", "user_id", "project_id") if name in filters]
-        if not chosen:
+        """How many messages the scope holds, or None if that would take long to count."""
+        named = tuple(name for name in (*_OF_SESSIONS, "session_id") if name in filters)
+        if not named:
             return None
-        rows = select(sessions.c.message_count).limit(_COUNTED + 1)
-        for name in chosen:
-            column = sessions.c["user_id" if name == "owner" else name]
-            rows = rows.where(column == filters[name])
-        few = rows.subquery()
-        counted = select(func.count().label("sessions"), func.sum(few.c.message_count).label("messages"))
-        row = self._context.execute(counted.select_from(few)).one()
+        row = self._context.execute(_size(named), filters).one()
         return None if row.sessions > _COUNTED else int(row.messages or 0)
 
 
@@ -220,11 +206,47 @@ def _filters(
     return found
 
 
-def _is_original(filters: dict[str, Any]) -> str:
-    """The condition that leaves copies out whose original is found in their place."""
-    wanted = [LIVE, *(_CONDITIONS[name] for name in _OF_SESSIONS if name in filters)]
-    there = " AND ".join(condition.replace("s.", "o.", 1) for condition in wanted)
-    return f"(m.copied_from IS NULL OR ({_ORIGINAL} AND {there}) IS NULL)"
+@cache
+def _scope(names: tuple[str, ...], *, include_copies: bool) -> Scope:
+    """The scope of a search with the filters of these names."""
+    filters = [_CONDITIONS[name] for name in names]
+    if not include_copies:
+        filters.append(_is_original(names))
+    return Scope(messages, sessions, _is_live(sessions), tuple(filters))
+
+
+def _is_live(table: FromClause) -> ColumnElement[bool]:
+    """Messages of expired sessions are not found."""
+    is_live: ColumnElement[bool] = table.c.status != Status.EXPIRED
+    return is_live
+
+
+def _is_original(names: tuple[str, ...]) -> ColumnElement[bool]:
+    """Leave out a copy if its original is in the scope of the search, too. Role and time of both are the same.
+
+    A subquery with one value, because PostgreSQL may read all sessions for an EXISTS.
+    """
+    original = sessions.alias("original")
+    found = select(original.c.session_id).where(
+        original.c.session_id == messages.c.copied_from,
+        _is_live(original),
+        *(original.c[column] == bindparam(name) for name, column in _OF_SESSIONS.items() if name in names),
+    )
+    return messages.c.copied_from.is_(None) | found.correlate(messages).scalar_subquery().is_(None)
+
+
+@cache
+def _size(names: tuple[str, ...]) -> Select[Any]:
+    """Count the sessions that the filters of these names let through, and their messages."""
+    few = select(sessions.c.message_count).limit(_COUNTED + 1)
+    for name in names:
+        few = few.where(sessions.c[_OF_SESSIONS.get(name, name)] == bindparam(name))
+    counted = few.subquery()
+    sums: list[ColumnElement[Any]] = [
+        func.count().label("sessions"),
+        func.sum(counted.c.message_count).label("messages"),
+    ]
+    return select(*sums).select_from(counted)
 
 
 def marks_of(given: Any) -> tuple[str, str]:
@@ -235,34 +257,56 @@ def marks_of(given: Any) -> tuple[str, str]:
 
 
 @cache
-def _page(candidates: str, *, timed: tuple[str, ...], by_session: bool) -> Any:
+def _page(statement: Select[Any], *, by_session: bool) -> Select[Any]:
     """A page of the candidates. Texts are read for the page alone, not for all that were ranked."""
-    picked = f"""
-        SELECT c.session_id, c.sequence_number, c.created_at, c.score, 1 AS hits,
-            (SELECT count(*) FROM candidates) AS matched
-        FROM candidates AS c
-        ORDER BY {_qualified("c")} LIMIT :limit OFFSET :offset"""
+    candidates = statement.cte("candidates")
+    found: FromClause = candidates
+    hits: ColumnElement[int] = literal_column("1", Integer)
     if by_session:
-        picked = f"""
-        SELECT b.session_id, b.sequence_number, b.created_at, b.score, b.hits,
-            (SELECT count(*) FROM candidates) AS matched
-        FROM (
-            SELECT c.*, count(*) OVER (PARTITION BY c.session_id) AS hits,
-                row_number() OVER (PARTITION BY c.session_id ORDER BY {_ORDER}) AS place
-            FROM candidates AS c
-        ) AS b WHERE b.place = 1
-        ORDER BY {_qualified("b")} LIMIT :limit OFFSET :offset"""
-    statement = text(
-        f"""WITH candidates AS ({candidates}), page AS ({picked})
-        SELECT p.session_id, p.sequence_number, p.created_at, p.score, p.hits, p.matched,
-            m.role, substr(m.content, 1, {_SNIPPET_FROM}) AS content, s.title, s.user_id, s.project_id
-        FROM page AS p
-        JOIN chatledger_messages AS m ON m.session_id = p.session_id AND m.sequence_number = p.sequence_number
-        JOIN chatledger_sessions AS s ON s.session_id = p.session_id
-        ORDER BY {_qualified("p")}"""
-    ).bindparams(*(bindparam(name, type_=Timestamp()) for name in timed))
-    return statement.columns(created_at=Timestamp())
+        of_session: dict[str, Any] = {"partition_by": candidates.c.session_id}
+        found = select(
+            *candidates.c,
+            func.count().over(**of_session).label("hits"),
+            func.row_number().over(**of_session, order_by=_ranked(candidates)).label("rank_in_session"),
+        ).subquery("by_session")
+        hits = found.c.hits
+    page = (
+        select(
+            found.c.session_id,
+            found.c.sequence_number,
+            found.c.created_at,
+            found.c.score,
+            hits.label("hits"),
+            select(func.count()).select_from(candidates).correlate(None).scalar_subquery().label("matched"),
+        )
+        .order_by(*_ranked(found))
+        .limit(bindparam("limit", type_=Integer))
+        .offset(bindparam("offset", type_=Integer))
+    )
+    if by_session:
+        page = page.where(found.c.rank_in_session == literal_column("1", Integer))
+    shown = page.cte("page")
+    return (
+        select(
+            *shown.c,
+            type_coerce(messages.c.role, Text).label(
+                "role"
+            ),  # as it is stored: a damaged one is reported by its message
+            func.substr(messages.c.content, 1, _SNIPPET_FROM).label("content"),
+            sessions.c.title,
+            sessions.c.user_id,
+            sessions.c.project_id,
+        )
+        .select_from(
+            shown.join(
+                messages,
+                (messages.c.session_id == shown.c.session_id) & (messages.c.sequence_number == shown.c.sequence_number),
+            ).join(sessions, sessions.c.session_id == shown.c.session_id)
+        )
+        .order_by(*_ranked(shown))
+    )
 
 
-def _qualified(alias: str) -> str:
-    return ", ".join(f"{alias}.{part}" for part in _ORDER.split(", "))
+def _ranked(rows: FromClause) -> list[ColumnElement[Any]]:
+    """The order of a result: the best first, of equals the newest."""
+    return [rows.c.score.desc(), rows.c.created_at.desc(), rows.c.session_id, rows.c.sequence_number]

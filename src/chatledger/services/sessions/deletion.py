@@ -31,9 +31,7 @@ def delete_sessions(context: ServiceContext, names: Sequence[str], action: str, 
 
 def delete_children(context: ServiceContext, names: Sequence[str]) -> None:
     """What the foreign keys do, where an application's connection does not enforce them."""
-    if not context.cascades():
-        for table in _CHILDREN:
-            context.execute(delete(table).where(table.c.session_id.in_(list(names))))
+    context.delete_dependents(_CHILDREN, names)
 
 
 def let_go(context: ServiceContext, names: Sequence[str]) -> None:

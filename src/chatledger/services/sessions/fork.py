@@ -11,7 +11,7 @@ from chatledger.errors import MessageNotFound, SessionExists
 from chatledger.services.base import ServiceContext
 from chatledger.services.messages import copies
 from chatledger.services.rows import messages, metadata, sessions
-from chatledger.services.visibility import SESSION_KEY, place, require_visible, this_session
+from chatledger.services.visibility import SESSION_KEY, require_visible, this_session, visibility_parameters
 
 _COPIED = ("user_id", "project_id", "model_id", "system_prompt", "context")
 _NEW = bindparam("new", type_=Identifier())
@@ -39,7 +39,13 @@ def fork(context: ServiceContext, session_id: str, new: str, *, at: int | None, 
     Raises:
         SessionNotFound, MessageNotFound, SessionExists
     """
-    parameters = {**place(context, session_id), "new": new, "now": context.now(), "at": at, "title": title}
+    parameters = {
+        **visibility_parameters(context, session_id),
+        "new": new,
+        "now": context.now(),
+        "at": at,
+        "title": title,
+    }
     statement = (
         context.dialect.insert(sessions)
         .from_select(_COLUMNS, _SOURCE, include_defaults=False)

@@ -28,7 +28,7 @@ from chatledger.services.retention.expiry import expire_inactive
 from chatledger.services.rows import session_columns, sessions, to_sessions
 from chatledger.services.snapshots import statements as snapshot_statements
 from chatledger.services.timeouts import limits
-from chatledger.services.visibility import SESSION_KEY, place, this_session
+from chatledger.services.visibility import SESSION_KEY, this_session, visibility_parameters
 
 
 class Transition(NamedTuple):
@@ -178,7 +178,7 @@ class Lifecycle(Service):
             .where(this_session(), sessions.c.held_at.is_(None) if held else sessions.c.held_at.is_not(None))
             .values(held_at=now if held else None, updated_at=now)
         )
-        if self._context.change(statement, place(self._context, session_id)):
+        if self._context.change(statement, visibility_parameters(self._context, session_id)):
             limits.look_again(self._context, session_id)
             audit.record_for(self._context, session_id, "session.held" if held else "session.released", reason=why)
         return fetch(self._context, session_id)
@@ -226,7 +226,7 @@ def turn(
     if verb in ("resume", "reopen"):
         # Somebody wants to go on with it: it must not be found overdue the next moment.
         values["last_activity"] = greatest(sessions.c.last_activity, bindparam("now", now, type_=Timestamp()))
-    parameters = {**place(context, session_id), "sources": list(wanted.sources)}
+    parameters = {**visibility_parameters(context, session_id), "sources": list(wanted.sources)}
     statement = update(sessions).where(this_session(), sessions.c.status.in_(bindparam("sources", expanding=True)))
     if context.change(statement.values(values), parameters) == 0:
         require(context, session_id, verb)
@@ -246,7 +246,7 @@ def require(context: ServiceContext, session_id: str, verb: str) -> None:
         SessionNotFound: no such session, or it belongs to another user.
         TransitionRefused: its status leads elsewhere.
     """
-    status = context.execute(_STATUS, place(context, session_id)).scalar_one_or_none()
+    status = context.execute(_STATUS, visibility_parameters(context, session_id)).scalar_one_or_none()
     if status is None:
         raise SessionNotFound(session_id)
     _require(session_id, status, verb)
@@ -265,7 +265,7 @@ def fetch(context: ServiceContext, session_id: str) -> Session:
     Raises:
         SessionNotFound: no such session, or it belongs to another user.
     """
-    found = to_sessions(context.rows(GET, place(context, session_id)))
+    found = to_sessions(context.rows(GET, visibility_parameters(context, session_id)))
     if not found:
         raise SessionNotFound(session_id)
     return found[0]

@@ -23,7 +23,7 @@ from chatledger.services.rows import sessions, to_sessions
 from chatledger.services.sessions import creation, fork, listing
 from chatledger.services.sessions.lifecycle import GET, Lifecycle
 from chatledger.services.timeouts import limits
-from chatledger.services.visibility import place, require_visible, this_session
+from chatledger.services.visibility import require_visible, this_session, visibility_parameters
 
 if TYPE_CHECKING:
     from chatledger.schemas import ErasureReceipt
@@ -90,7 +90,7 @@ class Sessions(Lifecycle):
         """One session, or None where `get` would raise."""
         flags(include_expired=include_expired)
         identifier(session_id, "session_id")
-        found = to_sessions(self._context.rows(GET, place(self._context, session_id)))
+        found = to_sessions(self._context.rows(GET, visibility_parameters(self._context, session_id)))
         if not found or (found[0].status is Status.EXPIRED and not include_expired):
             return None
         return found[0]
@@ -198,7 +198,7 @@ class Sessions(Lifecycle):
 
         why = stated(reason)
         identifier(session_id, "session_id")
-        if self._context.change(_DELETE, place(self._context, session_id)) == 0:
+        if self._context.change(_DELETE, visibility_parameters(self._context, session_id)) == 0:
             require_visible(self._context, session_id)
             raise SessionHeld((session_id,))
         audit.attribute(self._context, session_id, audit.SESSION_DELETED, reason=why)
@@ -257,7 +257,7 @@ class Sessions(Lifecycle):
 
     def _locked_context(self, session_id: str) -> dict[str, Any]:
         """The context of an open session, which nobody else changes until the transaction ends."""
-        row = self._context.execute(_LOCK_CONTEXT, place(self._context, session_id)).one_or_none()
+        row = self._context.execute(_LOCK_CONTEXT, visibility_parameters(self._context, session_id)).one_or_none()
         if row is None:
             raise SessionNotFound(session_id)
         if row.status not in OPEN:
@@ -273,7 +273,7 @@ class Sessions(Lifecycle):
             )
         statement = update(sessions).where(this_session())
         bound["updated_at"] = bindparam("new_updated_at", now, type_=Timestamp())
-        if self._context.change(statement.values(bound), place(self._context, session_id)) == 0:
+        if self._context.change(statement.values(bound), visibility_parameters(self._context, session_id)) == 0:
             raise SessionNotFound(session_id)
 
 

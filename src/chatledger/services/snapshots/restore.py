@@ -23,7 +23,7 @@ from chatledger.services.sessions import creation, lifecycle
 from chatledger.services.snapshots import statements as snapshot_statements
 from chatledger.services.snapshots.body import fields_of, number_of, stored_row
 from chatledger.services.timeouts import limits
-from chatledger.services.visibility import SESSION_KEY, place, require_visible
+from chatledger.services.visibility import SESSION_KEY, require_visible, visibility_parameters
 
 #: Messages that are written, or named in a statement, at a time.
 _BATCH = 500
@@ -154,7 +154,8 @@ def _write_fields(context: ServiceContext, session_id: str, fields: dict[str, An
     # Messages that came back have woken an idle session, as messages do.
     values["status"] = bindparam("new_status", status, type_=sessions.c.status.type)
     context.execute(
-        update(sessions).where(sessions.c.session_id == SESSION_KEY).values(values), place(context, session_id)
+        update(sessions).where(sessions.c.session_id == SESSION_KEY).values(values),
+        visibility_parameters(context, session_id),
     )
     context.execute(delete(metadata).where(metadata.c.session_id == bindparam("of", session_id, type_=Identifier())))
     rows = [

@@ -28,7 +28,7 @@ from chatledger.services.snapshots.statements import (
     take,
     to_snapshot,
 )
-from chatledger.services.visibility import SESSION_KEY, owned, place, require_visible
+from chatledger.services.visibility import SESSION_KEY, require_visible, visibility_parameters, visible_to_owner
 
 
 class Snapshots(Service):
@@ -59,7 +59,7 @@ class Snapshots(Service):
             SessionNotFound: no such session, or it belongs to another user.
         """
         identifier(session_id, "session_id")
-        rows = self._context.execute(_LIST, place(self._context, session_id)).all()
+        rows = self._context.execute(_LIST, visibility_parameters(self._context, session_id)).all()
         if not rows:
             require_visible(self._context, session_id)
         return [to_snapshot(row) for row in rows]
@@ -159,7 +159,7 @@ def _kind(given: SnapshotKind | str) -> SnapshotKind:
 _LIST: Select[Any] = (
     select(*FACTS)
     .select_from(WITH_SESSIONS)
-    .where(snapshots.c.session_id == SESSION_KEY, owned())
+    .where(snapshots.c.session_id == SESSION_KEY, visible_to_owner())
     .order_by(snapshots.c.snapshot_number)
 )
 _DELETE = delete(snapshots).where(THIS_SNAPSHOT)

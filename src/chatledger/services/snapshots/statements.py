@@ -29,7 +29,7 @@ from chatledger.services.snapshots.body import (
     number_of,
     rewritten,
 )
-from chatledger.services.visibility import SESSION_KEY, owned, place, this_session
+from chatledger.services.visibility import SESSION_KEY, this_session, visibility_parameters, visible_to_owner
 
 snapshots = table_of(SnapshotRow)
 
@@ -44,7 +44,7 @@ def lock(context: ServiceContext, session_id: str, *, deleting: bool = False) ->
     Raises:
         SessionNotFound: no such session, or it belongs to another user.
     """
-    row = context.execute(_LOCK_WHOLE if deleting else _LOCK, place(context, session_id)).one_or_none()
+    row = context.execute(_LOCK_WHOLE if deleting else _LOCK, visibility_parameters(context, session_id)).one_or_none()
     if row is None:
         raise SessionNotFound(session_id)
     return row
@@ -90,7 +90,7 @@ def find(context: ServiceContext, snapshot_id: str) -> Any:
     # Eighteen digits fit into the column; `isdecimal` alone would let other scripts' digits through. Each snapshot has
     # one id: a number with zeros before it is none.
     if number.isascii() and number.isdecimal() and len(number) <= 18 and number[0] != "0":
-        row = context.execute(_GET, {**place(context, session_id), "number": int(number)}).one_or_none()
+        row = context.execute(_GET, {**visibility_parameters(context, session_id), "number": int(number)}).one_or_none()
         if row is not None:
             return row
     raise SnapshotNotFound(snapshot_id)
@@ -170,7 +170,7 @@ WITH_SESSIONS = snapshots.join(sessions, sessions.c.session_id == snapshots.c.se
 _GET: Select[Any] = (
     select(*FACTS, snapshots.c.body, snapshots.c.encoding, snapshots.c.digest)
     .select_from(WITH_SESSIONS)
-    .where(snapshots.c.session_id == SESSION_KEY, snapshots.c.snapshot_number == _NUMBER, owned())
+    .where(snapshots.c.session_id == SESSION_KEY, snapshots.c.snapshot_number == _NUMBER, visible_to_owner())
 )
 THIS_SNAPSHOT = (snapshots.c.session_id == SESSION_KEY) & (snapshots.c.snapshot_number == _NUMBER)
 _WITH_BODY = select(snapshots).where(snapshots.c.session_id == SESSION_KEY)

@@ -1,8 +1,8 @@
-"""Days, weeks, months and hours of a time zone, folded from quarters of an hour by arithmetic that every database has.
+"""Days, weeks, months and hours of a time zone, counted from quarters of an hour by arithmetic that every database has.
 
-A zone's distance from UTC changes a few times a year. It is looked up here and handed over as a CASE; the database adds
-it and divides. So both databases fold alike, whatever they know of time zones. Every zone since 1972 lies whole quarters
-from UTC; what was before is rounded to the quarter.
+The offset of a zone from UTC changes a few times a year. It is looked up here and passed as a CASE; the database adds it
+and divides. So both databases give the same periods, whatever they know of time zones. Since 1972 every offset is a whole
+number of quarters; earlier offsets are rounded to the quarter.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ class Kind(StrEnum):
     MONTH = "month"
 
 
-class Segment(NamedTuple):
-    """A time in which a zone keeps its distance from UTC, in quarters."""
+class UtcOffset(NamedTuple):
+    """A range of quarters of an hour in which a time zone has one offset from UTC, also in quarters."""
 
     start: int
     end: int
     offset: int
 
 
-class Span(NamedTuple):
-    """One period, and the number that the database groups it under."""
+class Bucket(NamedTuple):
+    """One period, and the number by which the database groups its rows."""
 
     number: int
     start: datetime
@@ -92,12 +92,12 @@ def moment_of(number: int) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
-def segments(where: tzinfo, first: int, last: int) -> list[Segment]:
+def utc_offsets(where: tzinfo, first: int, last: int) -> list[UtcOffset]:
     """How far a zone lies from UTC, from one quarter to another, both included."""
     first, last = max(first, _FIRST), min(last, _LAST)
     # A day at a time; where that would take long, no zone is known to change for less than a week.
     step = 96 if last - first < 200 * 366 * 96 else 96 * 7
-    found: list[Segment] = []
+    found: list[UtcOffset] = []
     start, offset, at = first, _offset(where, first), first
     while at < last:
         following = min(at + step, last)
@@ -106,48 +106,48 @@ def segments(where: tzinfo, first: int, last: int) -> list[Segment]:
             while high - low > 1:
                 middle = (low + high) // 2
                 low, high = (middle, high) if _offset(where, middle) == offset else (low, middle)
-            found.append(Segment(start, high, offset))
+            found.append(UtcOffset(start, high, offset))
             start, offset, following = high, _offset(where, high), high
             if offset != then:  # it changed twice
                 at = high
                 continue
         at = following
-    return [*found, Segment(start, last + 1, offset)]
+    return [*found, UtcOffset(start, last + 1, offset)]
 
 
 def numbers(
-    quarters: ColumnElement[Any], kind: Kind, known: list[Segment], moments: ColumnElement[Any] | None = None
+    quarters: ColumnElement[Any], kind: Kind, offsets: list[UtcOffset], moments: ColumnElement[Any] | None = None
 ) -> ColumnElement[Any]:
     """The number of the period that a quarter lies in. `moments`: where quarters are made from these, and not stored."""
-    offset = _offsets(quarters, known, moments)
+    offset = _offsets(quarters, offsets, moments)
     found: ColumnElement[Any] = _number(kind, quarters + offset, offset)
     return found
 
 
 @dataclass(frozen=True)
-class Folding:
-    """How quarters are gathered into periods: by the database, or one by one."""
+class Bucketing:
+    """Maps a quarter of an hour to the number of its period, in the database or in Python."""
 
     kind: Kind
-    known: list[Segment]
+    offsets: list[UtcOffset]
 
     def __call__(
         self, quarters: ColumnElement[Any], /, moments: ColumnElement[Any] | None = None
     ) -> ColumnElement[Any]:
-        return numbers(quarters, self.kind, self.known, moments)
+        return numbers(quarters, self.kind, self.offsets, moments)
 
     def in_order(self) -> bool:
         """Whether what begins and ends in a period lies in it: not where clocks went back from after midnight to before.
 
         Of hours it is always so: one that comes twice is two.
         """
-        ends = [part.end for part in self.known[:-1]]
+        ends = [part.end for part in self.offsets[:-1]]
         return self.kind is Kind.HOUR or all(self.of(end - 1) <= self.of(end) for end in ends)
 
     def of(self, quarter: int) -> int:
         """The number of the period that this quarter lies in."""
-        at = bisect_right(self.known, quarter, hi=len(self.known) - 1, key=lambda part: part.end)
-        offset = self.known[at].offset
+        at = bisect_right(self.offsets, quarter, hi=len(self.offsets) - 1, key=lambda part: part.end)
+        offset = self.offsets[at].offset
         return int(_number(self.kind, quarter + offset, offset))
 
 
@@ -164,13 +164,13 @@ def _number(kind: Kind, local: Any, offset: Any) -> Any:
 
 
 def hours_of_week(
-    quarters: ColumnElement[Any], known: list[Segment], moments: ColumnElement[Any] | None = None
+    quarters: ColumnElement[Any], offsets: list[UtcOffset], moments: ColumnElement[Any] | None = None
 ) -> ColumnElement[Any]:
     """The hour of the week on the clock of a zone, from Monday's first (0) to Sunday's last (167)."""
-    return (quarters + _offsets(quarters, known, moments) + _BASE) // 4 % 168
+    return (quarters + _offsets(quarters, offsets, moments) + _BASE) // 4 % 168
 
 
-def spans(kind: Kind, where: tzinfo, first: int, last: int) -> Iterator[Span]:
+def buckets(kind: Kind, where: tzinfo, first: int, last: int) -> Iterator[Bucket]:
     """Every period that has one of the quarters from one to another, both included.
 
     Raises:
@@ -178,7 +178,7 @@ def spans(kind: Kind, where: tzinfo, first: int, last: int) -> Iterator[Span]:
     """
     try:
         if kind is Kind.HOUR:
-            yield from _hours(where, segments(where, first, last), first, last)
+            yield from _hours(where, utc_offsets(where, first, last), first, last)
         else:
             yield from _dates(kind, where, first, last)
     except (OverflowError, ValueError):
@@ -188,9 +188,12 @@ def spans(kind: Kind, where: tzinfo, first: int, last: int) -> Iterator[Span]:
     raise InvalidInput("since", "makes a period that leaves the calendar of the years 1 to 9999: ask for fewer")
 
 
-def _dates(kind: Kind, where: tzinfo, first: int, last: int) -> Iterator[Span]:
+def _dates(kind: Kind, where: tzinfo, first: int, last: int) -> Iterator[Bucket]:
     # Where clocks went back over midnight, the first or the last moment need not lie in the first or the last day.
-    ends = (*segments(where, first, min(first + _TWO_DAYS, last)), *segments(where, max(first, last - _TWO_DAYS), last))
+    ends = (
+        *utc_offsets(where, first, min(first + _TWO_DAYS, last)),
+        *utc_offsets(where, max(first, last - _TWO_DAYS), last),
+    )
     changes = [at for part in ends for at in (part.start - 1, part.start) if first <= at <= last]
     there = [_number_at(kind, where, at) for at in (first, *changes, last)]
     number, end = min(there), max(there)
@@ -198,12 +201,12 @@ def _dates(kind: Kind, where: tzinfo, first: int, last: int) -> Iterator[Span]:
     while number <= end:
         number += 1
         following = _start(kind, where, number)
-        yield Span(number - 1, start, following)
+        yield Bucket(number - 1, start, following)
         start = following
 
 
-def _hours(where: tzinfo, known: list[Segment], first: int, last: int) -> Iterator[Span]:
-    for at, part in enumerate(known):
+def _hours(where: tzinfo, offsets: list[UtcOffset], first: int, last: int) -> Iterator[Bucket]:
+    for at, part in enumerate(offsets):
         if part.end <= first or part.start > last:
             continue
         hour = (max(part.start, first) + part.offset + _BASE) // 4
@@ -211,9 +214,9 @@ def _hours(where: tzinfo, known: list[Segment], first: int, last: int) -> Iterat
         for number in range(hour, final + 1):
             start, end = number * 4 - _BASE - part.offset, number * 4 + 4 - _BASE - part.offset
             start = max(start, part.start) if at else start
-            end = min(end, part.end) if at + 1 < len(known) else end
+            end = min(end, part.end) if at + 1 < len(offsets) else end
             key = number * _SPREAD + part.offset + _SPREAD // 2
-            yield Span(key, moment_of(start).astimezone(where), moment_of(end).astimezone(where))
+            yield Bucket(key, moment_of(start).astimezone(where), moment_of(end).astimezone(where))
 
 
 def _number_at(kind: Kind, where: tzinfo, number: int) -> int:
@@ -241,17 +244,17 @@ def _offset(where: tzinfo, number: int) -> int:
 
 
 def _offsets(
-    quarters: ColumnElement[Any], known: list[Segment], moments: ColumnElement[Any] | None = None
+    quarters: ColumnElement[Any], offsets: list[UtcOffset], moments: ColumnElement[Any] | None = None
 ) -> ColumnElement[Any]:
-    if len(known) == 1:
-        return _whole(known[0].offset)
+    if len(offsets) == 1:
+        return _whole(offsets[0].offset)
     if moments is None:
         return case(
-            *((quarters < part.end, _whole(part.offset)) for part in known[:-1]), else_=_whole(known[-1].offset)
+            *((quarters < part.end, _whole(part.offset)) for part in offsets[:-1]), else_=_whole(offsets[-1].offset)
         )
     # A moment is compared as it is: made into its quarter once for each distance, a million of them take seconds.
-    ends = ((moments < literal(moment_of(part.end), Timestamp()), _whole(part.offset)) for part in known[:-1])
-    return case(*ends, else_=_whole(known[-1].offset))
+    ends = ((moments < literal(moment_of(part.end), Timestamp()), _whole(part.offset)) for part in offsets[:-1])
+    return case(*ends, else_=_whole(offsets[-1].offset))
 
 
 def _month(day: Any) -> Any:

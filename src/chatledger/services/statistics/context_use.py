@@ -11,18 +11,18 @@ from chatledger.models.base import table_of
 from chatledger.schemas.statistics import ContextUse
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages, sessions
-from chatledger.services.statistics.filters import Chosen, is_original, model_of, times_of
+from chatledger.services.statistics.filters import MessageFilter, is_original, model_of, times_of
 
 _models = table_of(Model)
 
 
-def fullest(context: ServiceContext, chosen: Chosen, limit: int) -> list[ContextUse]:
+def fullest(context: ServiceContext, message_filter: MessageFilter, limit: int) -> list[ContextUse]:
     """The sessions whose newest request filled most of the window, the fullest first."""
     inner = messages.alias("newest")
     newest = (
         select(inner.c.sequence_number)
         .where(inner.c.session_id == sessions.c.session_id, inner.c.input_tokens.is_not(None))
-        .where(*([] if chosen.include_copies else [is_original(inner)]))
+        .where(*([] if message_filter.include_copies else [is_original(inner)]))
         .order_by(inner.c.sequence_number.desc())
         .limit(1)
         .correlate(sessions)
@@ -46,7 +46,11 @@ def fullest(context: ServiceContext, chosen: Chosen, limit: int) -> list[Context
                 (messages.c.session_id == read_before(sessions.c.session_id)) & (messages.c.sequence_number == newest),
             ).join(_models, _models.c.model_id == model_of(messages))
         )
-        .where(_models.c.context_window > 0, *times_of(chosen, messages), *chosen.conditions(context, messages))
+        .where(
+            _models.c.context_window > 0,
+            *times_of(message_filter, messages),
+            *message_filter.conditions(context, messages),
+        )
         .order_by(share.desc(), sessions.c.session_id)
         .limit(limit)
     )

@@ -29,8 +29,8 @@ class By(StrEnum):
     ROLE = "role"
 
 
-class Whose(TypedDict, total=False):
-    """Which messages, whenever. None: whatever."""
+class FilterArguments(TypedDict, total=False):
+    """The filters of every method but for the time. None: no filter."""
 
     user_id: str | None
     project_id: str | None
@@ -42,8 +42,8 @@ class Whose(TypedDict, total=False):
     include_copies: bool
 
 
-class Which(Whose, total=False):
-    """Which messages. None: whatever."""
+class PeriodFilterArguments(FilterArguments, total=False):
+    """The filters of every method. None: no filter."""
 
     since: datetime | None
     #: The first moment not wanted.
@@ -51,8 +51,8 @@ class Which(Whose, total=False):
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Which messages. None: whatever."""
+class MessageFilter:
+    """The messages that statistics are about. None: no filter."""
 
     user_id: str | None = None
     project_id: str | None = None
@@ -63,11 +63,11 @@ class Chosen:
     until: datetime | None = None
     include_copies: bool = False
 
-    def checked(self, context: ServiceContext) -> Chosen:
-        """The same, of values that a query can use.
+    def checked(self, context: ServiceContext) -> MessageFilter:
+        """Return the filter with values that a query can use.
 
         Raises:
-            InvalidInput: a value is none, or `until` lies before `since`.
+            InvalidInput: a value is invalid, or `until` is before `since`.
             SessionNotFound: no such session, or it belongs to another user.
         """
         flags(include_copies=self.include_copies)
@@ -82,7 +82,7 @@ class Chosen:
         role = None if self.role is None else _role(self.role)
         if "session_id" in ids:
             require_visible(context, ids["session_id"])
-        return Chosen(role=role, include_copies=self.include_copies, **ids, **times)  # type: ignore[arg-type] # each under its own name
+        return MessageFilter(role=role, include_copies=self.include_copies, **ids, **times)  # type: ignore[arg-type] # each under its own name
 
     def needs_sessions(self, context: ServiceContext, by: By | None) -> bool:
         """Whether the session has a say: in whose it is, its project, or the model of messages without one."""
@@ -126,13 +126,13 @@ def is_original(table: FromClause) -> ColumnElement[bool]:
     return table.c.copied == literal(0, Whole) if "copied" in table.c else table.c.copied_from.is_(None)
 
 
-def times_of(chosen: Chosen, table: FromClause) -> list[ColumnElement[bool]]:
+def times_of(message_filter: MessageFilter, table: FromClause) -> list[ColumnElement[bool]]:
     """The times, as conditions on messages."""
     found: list[ColumnElement[bool]] = []
-    if chosen.since is not None:
-        found.append(table.c.created_at >= at(chosen.since))
-    if chosen.until is not None:
-        found.append(table.c.created_at < at(chosen.until))
+    if message_filter.since is not None:
+        found.append(table.c.created_at >= at(message_filter.since))
+    if message_filter.until is not None:
+        found.append(table.c.created_at < at(message_filter.until))
     return found
 
 

@@ -20,23 +20,22 @@ from chatledger.schemas.statistics import (
     UsagePeriod,
 )
 from chatledger.services.base import Service
-from chatledger.services.statistics import percentiles, usage
 from chatledger.services.statistics.calendar import (
     MOST,
-    Folding,
+    Bucket,
+    Bucketing,
     Kind,
-    Span,
+    buckets,
     hours_of_week,
     moment_of,
     quarter,
-    segments,
-    spans,
+    utc_offsets,
     zone,
 )
 from chatledger.services.statistics.context_use import fullest
-from chatledger.services.statistics.filters import By, Chosen, Which, Whose, by_of
-from chatledger.services.statistics.percentiles import ranked
-from chatledger.services.statistics.usage import added, bounds
+from chatledger.services.statistics.filters import By, FilterArguments, MessageFilter, PeriodFilterArguments, by_of
+from chatledger.services.statistics.latency import EMPTY_LATENCY, latency_fields, latency_rows
+from chatledger.services.statistics.usage import EMPTY_USAGE, bounds, usage_fields, usage_rows
 
 _P = TypeVar("_P", UsagePeriod, LatencyPeriod)
 _TOO_MANY = f"makes more than {MOST:,} periods: ask for fewer, or longer ones"
@@ -61,44 +60,46 @@ class Statistics(Service):
 
     __slots__ = ()
 
-    def overview(self, **which: Unpack[Which]) -> Usage:
+    def overview(self, **filters: Unpack[PeriodFilterArguments]) -> Usage:
         """Everything that the filters let through, added up."""
-        (row,) = added(self._context, self._chosen(which))
-        return Usage(**usage.figures(row))
+        (row,) = usage_rows(self._context, self._message_filter(filters))
+        return Usage(**usage_fields(row))
 
-    def by_model(self, **which: Unpack[Which]) -> list[UsageOf]:
+    def by_model(self, **filters: Unpack[PeriodFilterArguments]) -> list[UsageOf]:
         """By model, the dearest first. A message's own model counts, else that of its session."""
-        return self._by(By.MODEL, which)
+        return self._by(By.MODEL, filters)
 
-    def by_project(self, **which: Unpack[Which]) -> list[UsageOf]:
+    def by_project(self, **filters: Unpack[PeriodFilterArguments]) -> list[UsageOf]:
         """By project, the dearest first."""
-        return self._by(By.PROJECT, which)
+        return self._by(By.PROJECT, filters)
 
-    def by_user(self, **which: Unpack[Which]) -> list[UsageOf]:
+    def by_user(self, **filters: Unpack[PeriodFilterArguments]) -> list[UsageOf]:
         """By user, the dearest first."""
-        return self._by(By.USER, which)
+        return self._by(By.USER, filters)
 
-    def by_role(self, **which: Unpack[Which]) -> list[UsageOf]:
+    def by_role(self, **filters: Unpack[PeriodFilterArguments]) -> list[UsageOf]:
         """By role, the dearest first."""
-        return self._by(By.ROLE, which)
+        return self._by(By.ROLE, filters)
 
-    def by_session(self, *, order: str = "messages", limit: int = 20, **which: Unpack[Which]) -> list[UsageOf]:
+    def by_session(
+        self, *, order: str = "messages", limit: int = 20, **filters: Unpack[PeriodFilterArguments]
+    ) -> list[UsageOf]:
         """The busiest sessions by one figure: `messages`, `total_tokens`, `cost`, `duration_ms` or `errors`."""
         if order not in _ORDERS:
             raise InvalidInput("order", f"is not one of {', '.join(map(repr, _ORDERS))}")
         whole(limit, "limit", 1, MOST)
-        rows = added(self._context, self._chosen(which), by=By.SESSION)
+        rows = usage_rows(self._context, self._message_filter(filters), by=By.SESSION)
         best = sorted(rows, key=lambda row: (-int(getattr(row, order)), row.key))[:limit]
-        return [UsageOf(key=row.key, **usage.figures(row)) for row in best]
+        return [UsageOf(key=row.key, **usage_fields(row)) for row in best]
 
     def by_hour(
-        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **which: Unpack[Which]
+        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **filters: Unpack[PeriodFilterArguments]
     ) -> list[UsagePeriod]:
         """By hour, as `by_day`. The hour that comes twice when clocks go back is two."""
-        return self._usage_by(Kind.HOUR, tz, split, which)
+        return self._usage_by(Kind.HOUR, tz, split, filters)
 
     def by_day(
-        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **which: Unpack[Which]
+        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **filters: Unpack[PeriodFilterArguments]
     ) -> list[UsagePeriod]:
         """By day of a time zone, such as Europe/Lisbon; a day may have 23 or 25 hours.
 
@@ -106,47 +107,51 @@ class Statistics(Service):
         included; the first and the last hold only what the filters let through. `split` tells models, projects, users,
         sessions or roles apart: each that there is has every day then. At most 100,000 periods.
         """
-        return self._usage_by(Kind.DAY, tz, split, which)
+        return self._usage_by(Kind.DAY, tz, split, filters)
 
     def by_week(
-        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **which: Unpack[Which]
+        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **filters: Unpack[PeriodFilterArguments]
     ) -> list[UsagePeriod]:
         """By week, from Monday on, as `by_day`."""
-        return self._usage_by(Kind.WEEK, tz, split, which)
+        return self._usage_by(Kind.WEEK, tz, split, filters)
 
     def by_month(
-        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **which: Unpack[Which]
+        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **filters: Unpack[PeriodFilterArguments]
     ) -> list[UsagePeriod]:
         """By month of the calendar, as `by_day`."""
-        return self._usage_by(Kind.MONTH, tz, split, which)
+        return self._usage_by(Kind.MONTH, tz, split, filters)
 
-    def activity(self, *, tz: str | tzinfo = "UTC", **which: Unpack[Which]) -> list[Activity]:
+    def activity(self, *, tz: str | tzinfo = "UTC", **filters: Unpack[PeriodFilterArguments]) -> list[Activity]:
         """By hour of the week on the clock of a time zone: 168 of them, from Monday's first."""
-        chosen, where = self._chosen(which), zone(tz)
-        span = self._span(chosen)
+        message_filter, where = self._message_filter(filters), zone(tz)
+        quarters = self._quarters(message_filter)
         rows = {}
-        if span is not None and (written := self._written(span)) is not None:
-            known = segments(where, *written)
+        if quarters is not None and (written := self._written(quarters)) is not None:
+            offsets = utc_offsets(where, *written)
             rows = {
                 int(row.number): row
-                for row in added(self._context, chosen, fold=lambda at, moments=None: hours_of_week(at, known, moments))
+                for row in usage_rows(
+                    self._context,
+                    message_filter,
+                    bucketing=lambda at, moments=None: hours_of_week(at, offsets, moments),
+                )
             }
         return [
-            Activity(weekday=hour // 24 + 1, hour=hour % 24, **usage.figures(rows[hour]))
+            Activity(weekday=hour // 24 + 1, hour=hour % 24, **usage_fields(rows[hour]))
             if hour in rows
-            else Activity(weekday=hour // 24 + 1, hour=hour % 24, **usage.NOTHING)
+            else Activity(weekday=hour // 24 + 1, hour=hour % 24, **EMPTY_USAGE)
             for hour in range(168)
         ]
 
-    def latency(self, **which: Unpack[Which]) -> Latency:
+    def latency(self, **filters: Unpack[PeriodFilterArguments]) -> Latency:
         """How long messages took: average, and exact percentiles by nearest rank."""
-        rows = ranked(self._context, self._chosen(which))
-        return Latency(**(percentiles.figures(rows[0]) if rows else percentiles.NOTHING))
+        rows = latency_rows(self._context, self._message_filter(filters))
+        return Latency(**(latency_fields(rows[0]) if rows else EMPTY_LATENCY))
 
-    def latency_by(self, by: By | str, **which: Unpack[Which]) -> list[LatencyOf]:
+    def latency_by(self, by: By | str, **filters: Unpack[PeriodFilterArguments]) -> list[LatencyOf]:
         """The same by `model`, `project`, `user`, `session` or `role`, the slowest first, of what has durations."""
-        rows = ranked(self._context, self._chosen(which), by=_required(by))
-        found = [LatencyOf(key=row.key, **percentiles.figures(row)) for row in rows]
+        rows = latency_rows(self._context, self._message_filter(filters), by=_required(by))
+        found = [LatencyOf(key=row.key, **latency_fields(row)) for row in rows]
         return sorted(found, key=lambda one: (-(one.p50_ms or 0), one.key or ""))
 
     def latency_by_day(
@@ -155,7 +160,7 @@ class Statistics(Service):
         tz: str | tzinfo = "UTC",
         split: By | str | None = None,
         period: Kind | str = Kind.DAY,
-        **which: Unpack[Which],
+        **filters: Unpack[PeriodFilterArguments],
     ) -> list[LatencyPeriod]:
         """The same by period: a `day`, or an `hour`, `week` or `month`. Periods, zone and `split` are as of `by_day`."""
         try:
@@ -163,57 +168,68 @@ class Statistics(Service):
         except ValueError:
             raise InvalidInput("period", f"is not one of {', '.join(repr(str(word)) for word in Kind)}") from None
 
-        def read(chosen: Chosen, by: By | None, fold: Folding) -> dict[tuple[str | None, int], dict[str, Any]]:
-            rows = ranked(self._context, chosen, by=by, fold=fold)
-            return {(row.key if by else None, int(row.number)): percentiles.figures(row) for row in rows}
+        def read(
+            message_filter: MessageFilter, by: By | None, bucketing: Bucketing
+        ) -> dict[tuple[str | None, int], dict[str, Any]]:
+            rows = latency_rows(self._context, message_filter, by=by, bucketing=bucketing)
+            return {(row.key if by else None, int(row.number)): latency_fields(row) for row in rows}
 
-        return list(self._periods(LatencyPeriod, kind, tz, split, which, read, percentiles.NOTHING))
+        return list(self._periods(LatencyPeriod, kind, tz, split, filters, read, EMPTY_LATENCY))
 
-    def errors(self, *, by: By | str = By.MODEL, **which: Unpack[Which]) -> list[UsageOf]:
+    def errors(self, *, by: By | str = By.MODEL, **filters: Unpack[PeriodFilterArguments]) -> list[UsageOf]:
         """By model (or what `by` says) where answers failed or were cut off, the highest rate of failures first."""
-        every = self._by(_required(by), which)
+        every = self._by(_required(by), filters)
         bad = [one for one in every if one.errors or one.interruptions]
         return sorted(bad, key=lambda one: (-(one.error_rate or 0), -(one.interruption_rate or 0), one.key or ""))
 
-    def context_use(self, *, limit: int = 20, **which: Unpack[Which]) -> list[ContextUse]:
+    def context_use(self, *, limit: int = 20, **filters: Unpack[PeriodFilterArguments]) -> list[ContextUse]:
         """The sessions whose newest request filled most of their model's context window, the fullest first.
 
         Counted is input and output of the newest message that says its input, against the window of that message's model
         (`models.context_window`); sessions of which either is not known are left out. Times are of that message.
         """
-        return fullest(self._context, self._chosen(which), whole(limit, "limit", 1, MOST))
+        return fullest(self._context, self._message_filter(filters), whole(limit, "limit", 1, MOST))
 
     def compare(
-        self, *, since: datetime, until: datetime, previous_since: datetime | None = None, **which: Unpack[Whose]
+        self,
+        *,
+        since: datetime,
+        until: datetime,
+        previous_since: datetime | None = None,
+        **filters: Unpack[FilterArguments],
     ) -> UsageComparison:
         """A period against another one of the same length: the one right before, or from `previous_since` on."""
         since, until = moment(since, "since"), moment(until, "until")
-        current = self.overview(since=since, until=until, **which)
+        current = self.overview(since=since, until=until, **filters)
         try:
             before = since - (until - since) if previous_since is None else moment(previous_since, "previous_since")
             end = before + (until - since)
         except OverflowError:
             raise InvalidInput("since", "has no period before it in the calendar") from None
-        previous = self.overview(since=before, until=end, **which)
+        previous = self.overview(since=before, until=end, **filters)
         return UsageComparison(since=since, until=until, previous_since=before, current=current, previous=previous)
 
-    def _chosen(self, which: Which) -> Chosen:
-        for name in which:
-            if name not in Chosen.__dataclass_fields__:
+    def _message_filter(self, filters: PeriodFilterArguments) -> MessageFilter:
+        for name in filters:
+            if name not in MessageFilter.__dataclass_fields__:
                 raise InvalidInput(name, "is not a filter")
-        return Chosen(**which).checked(self._context)
+        return MessageFilter(**filters).checked(self._context)
 
-    def _by(self, by: By, which: Which) -> list[UsageOf]:
-        rows = added(self._context, self._chosen(which), by=by)
-        found = [UsageOf(key=row.key, **usage.figures(row)) for row in rows]
+    def _by(self, by: By, filters: PeriodFilterArguments) -> list[UsageOf]:
+        rows = usage_rows(self._context, self._message_filter(filters), by=by)
+        found = [UsageOf(key=row.key, **usage_fields(row)) for row in rows]
         return sorted(found, key=lambda one: (-one.cost, -one.messages, one.key or ""))
 
-    def _usage_by(self, kind: Kind, tz: str | tzinfo, split: By | str | None, which: Which) -> list[UsagePeriod]:
-        def read(chosen: Chosen, by: By | None, fold: Folding) -> dict[tuple[str | None, int], dict[str, Any]]:
-            rows = added(self._context, chosen, by=by, fold=fold)
-            return {(row.key if by else None, int(row.number)): usage.figures(row) for row in rows}
+    def _usage_by(
+        self, kind: Kind, tz: str | tzinfo, split: By | str | None, filters: PeriodFilterArguments
+    ) -> list[UsagePeriod]:
+        def read(
+            message_filter: MessageFilter, by: By | None, bucketing: Bucketing
+        ) -> dict[tuple[str | None, int], dict[str, Any]]:
+            rows = usage_rows(self._context, message_filter, by=by, bucketing=bucketing)
+            return {(row.key if by else None, int(row.number)): usage_fields(row) for row in rows}
 
-        return list(self._periods(UsagePeriod, kind, tz, split, which, read, usage.NOTHING))
+        return list(self._periods(UsagePeriod, kind, tz, split, filters, read, EMPTY_USAGE))
 
     def _periods(
         self,
@@ -221,57 +237,57 @@ class Statistics(Service):
         kind: Kind,
         tz: str | tzinfo,
         split: By | str | None,
-        which: Which,
-        read: Callable[[Chosen, By | None, Folding], dict[tuple[str | None, int], dict[str, Any]]],
-        nothing: dict[str, Any],
+        filters: PeriodFilterArguments,
+        read: Callable[[MessageFilter, By | None, Bucketing], dict[tuple[str | None, int], dict[str, Any]]],
+        empty: dict[str, Any],
     ) -> Iterator[_P]:
         """The periods in their order, with what was read of each, and of each key where there are several."""
-        chosen, where, by = self._chosen(which), zone(tz), by_of(split, "split")
-        span = self._span(chosen)
-        if span is None:
+        message_filter, where, by = self._message_filter(filters), zone(tz), by_of(split, "split")
+        quarters = self._quarters(message_filter)
+        if quarters is None:
             return
-        if kind is Kind.HOUR and (span[1] - span[0]) // 4 > MOST:
+        if kind is Kind.HOUR and (quarters[1] - quarters[0]) // 4 > MOST:
             raise InvalidInput("since", _TOO_MANY)
         found: dict[tuple[str | None, int], dict[str, Any]] = {}
-        if (written := self._written(span)) is not None:
+        if (written := self._written(quarters)) is not None:
             # A clock that changes twice a year makes a long CASE of centuries: no longer than there are messages.
-            within = segments(where, *written)
-            found = read(chosen, by, Folding(kind, within))
+            within = utc_offsets(where, *written)
+            found = read(message_filter, by, Bucketing(kind, within))
         keys = sorted({key for key, _ in found}, key=lambda key: (key is None, key or "")) if by else [None]
         # Where nothing was asked for, from the first message that there is to the last.
         numbered = {number for _, number in found}
-        shown: list[Span] = []
-        for period in spans(kind, where, *span):
+        shown: list[Bucket] = []
+        for period in buckets(kind, where, *quarters):
             if len(shown) * max(len(keys), 1) > MOST:
                 raise InvalidInput("since", _TOO_MANY)
-            if shown or chosen.since is not None or period.number in numbered:
+            if shown or message_filter.since is not None or period.number in numbered:
                 shown.append(period)
-        while shown and chosen.until is None and shown[-1].number not in numbered:
+        while shown and message_filter.until is None and shown[-1].number not in numbered:
             shown.pop()
         for period in shown:
             for key in keys:
-                figures = found.get((key, period.number), nothing)
-                yield record(start=period.start, end=period.end, key=key, **figures)
+                fields = found.get((key, period.number), empty)
+                yield record(start=period.start, end=period.end, key=key, **fields)
 
-    def _span(self, chosen: Chosen) -> tuple[int, int] | None:
+    def _quarters(self, message_filter: MessageFilter) -> tuple[int, int] | None:
         """The first and the last quarter that can be of interest."""
-        there = bounds(self._context) if chosen.since is None or chosen.until is None else None
-        if chosen.since is not None and chosen.until is not None:
+        there = bounds(self._context) if message_filter.since is None or message_filter.until is None else None
+        if message_filter.since is not None and message_filter.until is not None:
             # `until` itself is not wanted.
-            last = quarter(chosen.until) - (moment_of(quarter(chosen.until)) == chosen.until)
-            return (quarter(chosen.since), last) if chosen.since < chosen.until else None
+            last = quarter(message_filter.until) - (moment_of(quarter(message_filter.until)) == message_filter.until)
+            return (quarter(message_filter.since), last) if message_filter.since < message_filter.until else None
         if there is None:
             return None
-        first = there[0] if chosen.since is None else quarter(chosen.since)
-        last = there[1] if chosen.until is None else quarter(chosen.until)
+        first = there[0] if message_filter.since is None else quarter(message_filter.since)
+        last = there[1] if message_filter.until is None else quarter(message_filter.until)
         return (first, last) if first <= last else None
 
-    def _written(self, span: tuple[int, int]) -> tuple[int, int] | None:
+    def _written(self, quarters: tuple[int, int]) -> tuple[int, int] | None:
         """The part of a span from the first to the last quarter that anything was written in."""
         there = bounds(self._context)
         if there is None:
             return None
-        first, last = max(span[0], there[0]), min(span[1], there[1])
+        first, last = max(quarters[0], there[0]), min(quarters[1], there[1])
         return (first, last) if first <= last else None
 
 

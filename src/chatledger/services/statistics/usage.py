@@ -13,11 +13,11 @@ from chatledger.dialects.types import Identifier, Whole, dollars
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages
 from chatledger.services.statistics.calendar import moment_of, quarter
-from chatledger.services.statistics.filters import By, Chosen, at, key_of
+from chatledger.services.statistics.filters import By, MessageFilter, at, key_of
 from chatledger.services.statistics.measures import MEASURES, measures_of_message, usage
 
 
-class Fold(Protocol):
+class BucketNumber(Protocol):
     """From the quarter of a row, the number of what it is gathered under. `moments`: what quarters are made from."""
 
     def __call__(
@@ -34,35 +34,43 @@ def bounds(context: ServiceContext) -> tuple[int, int] | None:
     return None if row.first is None else (int(row.first), int(row.last))
 
 
-def added(context: ServiceContext, chosen: Chosen, *, by: By | None = None, fold: Fold | None = None) -> Sequence[Any]:
-    """A row of sums for each `key` (None without `by`) and each `number` (None without `fold`) that has messages."""
-    cells = _cells(context, chosen, by, fold)
+def usage_rows(
+    context: ServiceContext,
+    message_filter: MessageFilter,
+    *,
+    by: By | None = None,
+    bucketing: BucketNumber | None = None,
+) -> Sequence[Any]:
+    """Return a row of sums for each `key` (None without `by`) and `number` (None without `bucketing`) with messages."""
+    cells = _cells(context, message_filter, by, bucketing)
     sums = [func.sum(cells.c[name]).label(name) for name in MEASURES]
     answers = func.sum(case((cells.c.role == "assistant", cells.c.messages), else_=cells.c.outcomes))
-    grouped = [cells.c[name] for name, wanted in (("key", by), ("number", fold)) if wanted is not None]
+    grouped = [cells.c[name] for name, wanted in (("key", by), ("number", bucketing)) if wanted is not None]
     statement = select(
         *grouped, func.count(cells.c.session_id.distinct()).label("sessions"), *sums, answers.label("answers")
     )
     return context.execute(statement.group_by(*grouped) if grouped else statement).all()
 
 
-def figures(row: Any) -> dict[str, Any]:
-    """A row of sums as the fields of a `Usage`. Sums of nothing are NULL, and sums of a server are not ints."""
+def usage_fields(row: Any) -> dict[str, Any]:
+    """Return a row of sums as the fields of a `Usage`. Sums of no rows are NULL, and sums of a server are not ints."""
     found: dict[str, Any] = {name: int(getattr(row, name) or 0) for name in (*MEASURES, "answers", "sessions")}
     del found["outcomes"]
     return {**found, "cost": dollars(found["cost"])}
 
 
-#: The fields of a `Usage` of nothing.
-NOTHING: dict[str, Any] = {
+#: The fields of a `Usage` of no messages.
+EMPTY_USAGE: dict[str, Any] = {
     **{name: 0 for name in (*MEASURES, "answers", "sessions") if name != "outcomes"},
     "cost": dollars(0),
 }
 
 
-def _cells(context: ServiceContext, chosen: Chosen, by: By | None, fold: Fold | None) -> Any:
+def _cells(
+    context: ServiceContext, message_filter: MessageFilter, by: By | None, bucketing: BucketNumber | None
+) -> Any:
     """Rows of measures with session, role, `key` and `number`."""
-    since, until = chosen.since, chosen.until
+    since, until = message_filter.since, message_filter.until
     first = None if since is None else quarter(since) + (moment_of(quarter(since)) != since)
     last = None if until is None else quarter(until)
     parts = []
@@ -72,14 +80,16 @@ def _cells(context: ServiceContext, chosen: Chosen, by: By | None, fold: Fold | 
             inner.append(usage.c.quarter >= literal(first, Whole))
         if last is not None:
             inner.append(usage.c.quarter < literal(last, Whole))
-        parts.append(_whole(context, chosen, by, fold, inner))
-    parts += [_edge(context, chosen, by, fold, *edge) for edge in _edges(since, until)]
+        parts.append(_whole(context, message_filter, by, bucketing, inner))
+    parts += [
+        _partial_quarter(context, message_filter, by, bucketing, *edge) for edge in _partial_quarters(since, until)
+    ]
     if not parts:  # an empty time
-        parts.append(_whole(context, chosen, by, fold, [literal(1, Whole) == literal(0, Whole)]))
+        parts.append(_whole(context, message_filter, by, bucketing, [literal(1, Whole) == literal(0, Whole)]))
     return (parts[0] if len(parts) == 1 else union_all(*parts)).subquery()
 
 
-def _edges(since: datetime | None, until: datetime | None) -> list[tuple[datetime, datetime]]:
+def _partial_quarters(since: datetime | None, until: datetime | None) -> list[tuple[datetime, datetime]]:
     """The times that are no whole quarters, at both ends."""
     found = []
     if since is not None and (start := moment_of(quarter(since))) != since:
@@ -93,35 +103,44 @@ def _edges(since: datetime | None, until: datetime | None) -> list[tuple[datetim
 
 
 def _whole(
-    context: ServiceContext, chosen: Chosen, by: By | None, fold: Fold | None, inner: list[ColumnElement[bool]]
+    context: ServiceContext,
+    message_filter: MessageFilter,
+    by: By | None,
+    bucketing: BucketNumber | None,
+    inner: list[ColumnElement[bool]],
 ) -> Select[Any]:
     # A time may be one that few sessions have anything in: there its quarters are the way.
-    source = chosen.source(context, by, usage, sessions_first=not inner)
+    source = message_filter.source(context, by, usage, sessions_first=not inner)
     return (
         select(
             usage.c.session_id,
             usage.c.role,
             *_names(usage, by),
-            _number(usage.c.quarter, fold),
+            _number(usage.c.quarter, bucketing),
             *(type_coerce(usage.c[name], Whole).label(name) for name in MEASURES),
         )
         .select_from(source)
-        .where(and_(True, *inner, *chosen.conditions(context, usage)))
+        .where(and_(True, *inner, *message_filter.conditions(context, usage)))
     )
 
 
-def _edge(
-    context: ServiceContext, chosen: Chosen, by: By | None, fold: Fold | None, since: datetime, until: datetime
+def _partial_quarter(
+    context: ServiceContext,
+    message_filter: MessageFilter,
+    by: By | None,
+    bucketing: BucketNumber | None,
+    since: datetime,
+    until: datetime,
 ) -> Select[Any]:
     """The messages of one cut quarter, by way of the sessions that have any in it."""
-    source = chosen.source(context, by, messages, sessions_first=False)
+    source = message_filter.source(context, by, messages, sessions_first=False)
     there = select(usage.c.session_id).where(usage.c.quarter == literal(quarter(since), Whole))
     return (
         select(
             messages.c.session_id,
             type_coerce(messages.c.role, Identifier).label("role"),
             *_names(messages, by),
-            _number(quarter_of(messages.c.created_at), fold, messages.c.created_at),
+            _number(quarter_of(messages.c.created_at), bucketing, messages.c.created_at),
             *(part.label(name) for name, part in measures_of_message().items()),
         )
         .select_from(source)
@@ -129,7 +148,7 @@ def _edge(
             messages.c.session_id.in_(there),
             messages.c.created_at >= at(since),
             messages.c.created_at < at(until),
-            *chosen.conditions(context, messages),
+            *message_filter.conditions(context, messages),
         )
     )
 
@@ -139,6 +158,6 @@ def _names(table: Any, by: By | None) -> list[ColumnElement[Any]]:
 
 
 def _number(
-    quarters: ColumnElement[Any], fold: Fold | None, moments: ColumnElement[Any] | None = None
+    quarters: ColumnElement[Any], bucketing: BucketNumber | None, moments: ColumnElement[Any] | None = None
 ) -> ColumnElement[Any]:
-    return (type_coerce(null(), Whole) if fold is None else fold(quarters, moments)).label("number")
+    return (type_coerce(null(), Whole) if bucketing is None else bucketing(quarters, moments)).label("number")

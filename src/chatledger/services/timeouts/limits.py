@@ -19,8 +19,8 @@ from chatledger.schemas.session import Keep
 from chatledger.schemas.timeout import TimeoutChanges
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import sessions
-from chatledger.services.timeouts.policy import COLUMNS, Limits, Seen, assess
-from chatledger.services.visibility import SESSION_KEY, place, this_session
+from chatledger.services.timeouts.policy import COLUMNS, Limits, SessionState, decide
+from chatledger.services.visibility import SESSION_KEY, this_session, visibility_parameters
 
 timeouts = table_of(TimeoutRow)
 defaults = table_of(DefaultRow)
@@ -50,7 +50,9 @@ def begin(context: ServiceContext, new: NewSession, now: datetime) -> None:
     own = {column: _seconds(getattr(new, name, None)) for name, column in _COLUMN_OF.items()}
     limits = Limits(new.idle_timeout, new.archive_timeout, new.hard_timeout)
     # As a sweep would see it, before anything has happened in it. A beginning that lies ahead is met at once.
-    columns = assess(Seen(new.session_id, Status.ACTIVE, False, now, now, 0, limits), min(now, context.now())).columns
+    columns = decide(
+        SessionState(new.session_id, Status.ACTIVE, False, now, now, 0, limits), min(now, context.now())
+    ).columns
     added = context.dialect.insert(timeouts).values(
         session_id=new.session_id, **own, **columns, created_at=now, updated_at=now
     )
@@ -64,12 +66,12 @@ def arm(context: ServiceContext, session_id: str) -> None:
     source = select(sessions.c.session_id, _NOW, _NOW, _NOW).where(
         this_session(), sessions.c.status.in_(OPEN), or_(_has_default(), _has_limits())
     )
-    _upsert(context, source, {**place(context, session_id), "now": context.now()})
+    _upsert(context, source, {**visibility_parameters(context, session_id), "now": context.now()})
 
 
 def look_again(context: ServiceContext, session_id: str) -> None:
     """Have the next sweep look at a session that has been looked at before."""
-    context.execute(_LOOK_AGAIN, {**place(context, session_id), "now": context.now()})
+    context.execute(_LOOK_AGAIN, {**visibility_parameters(context, session_id), "now": context.now()})
 
 
 def begin_anew(context: ServiceContext, session_id: str) -> None:
@@ -77,7 +79,7 @@ def begin_anew(context: ServiceContext, session_id: str) -> None:
 
     That is written down where no limit holds yet, too: one may be set later.
     """
-    parameters = {**place(context, session_id), "now": context.now()}
+    parameters = {**visibility_parameters(context, session_id), "now": context.now()}
     _upsert(context, select(sessions.c.session_id, _NOW, _NOW, _NOW).where(this_session()), parameters)
     context.execute(_BEGIN_ANEW, parameters)
 
@@ -121,7 +123,7 @@ def store(context: ServiceContext, session_id: str, limits: Mapping[str, int | N
     statement = added.on_conflict_do_update(
         index_elements=[timeouts.c.session_id], set_={**changed, "warned_at": None, "warned_for": None}
     )
-    context.execute(statement, {**place(context, session_id), "now": now})
+    context.execute(statement, {**visibility_parameters(context, session_id), "now": now})
 
 
 def default(context: ServiceContext, scope: Scope, scope_id: str) -> Any:

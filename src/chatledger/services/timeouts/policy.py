@@ -1,4 +1,5 @@
-"""Whether a session is due. Nothing is read or written here: what was read and what time it is, in; what to do, out.
+"""Decides whether a session is due. It reads and writes nothing: it takes the state of a session and the time, and
+returns what to do.
 
 A clock that was wrong for a while must archive nobody who was active, and must keep nobody for ever. So time that runs
 backwards counts as no time, and an activity that lies in the future counts as now: from the sweep that meets it first,
@@ -54,7 +55,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Seen:
+class SessionState:
     """A session as a sweep reads it."""
 
     session_id: str
@@ -80,8 +81,8 @@ class Deadline(NamedTuple):
     warn_at: datetime
 
 
-class Verdict(NamedTuple):
-    """What to do with a session, and what to write down about it."""
+class Decision(NamedTuple):
+    """What to do with a session, and what to store about it."""
 
     action: SweepAction | None
     #: The limit that the action is about, and its moment.
@@ -91,66 +92,66 @@ class Verdict(NamedTuple):
     columns: dict[str, Any]
 
 
-def assess(seen: Seen, now: datetime) -> Verdict:
-    """What is to be done with a session at a moment. One that is held or closed is left alone."""
-    if seen.held or seen.status not in OPEN:
-        return Verdict(None, None, None, {"next_check_at": None})
-    columns = _memory(seen, now)
-    every = list(deadlines(seen, now))
+def decide(state: SessionState, now: datetime) -> Decision:
+    """Decide what to do with a session at a moment: nothing if it is held or closed."""
+    if state.held or state.status not in OPEN:
+        return Decision(None, None, None, {"next_check_at": None})
+    columns = _memory(state, now)
+    every = list(deadlines(state, now))
     columns["expires_at"] = next((deadline.at for deadline in every if deadline.kind is LimitKind.HARD), None)
     reached = [deadline for deadline in every if deadline.at <= now]
     for kind in (LimitKind.HARD, LimitKind.ARCHIVE, LimitKind.IDLE):
         for deadline in reached:
             if deadline.kind is kind and kind is not LimitKind.IDLE:
-                return Verdict(SweepAction.ARCHIVE, kind, deadline.at, {**columns, "next_check_at": None})
+                return Decision(SweepAction.ARCHIVE, kind, deadline.at, {**columns, "next_check_at": None})
             if deadline.kind is kind:
                 rest = [other for other in every if other.kind is not LimitKind.IDLE]
-                columns["next_check_at"] = _next(rest, seen.warned_for, now)
-                return Verdict(SweepAction.IDLE, kind, deadline.at, columns)
+                columns["next_check_at"] = _next(rest, state.warned_for, now)
+                return Decision(SweepAction.IDLE, kind, deadline.at, columns)
     # One warning speaks of all limits that are near; one that moved away is warned of anew when it comes near again.
-    near = [deadline for deadline in every if deadline.warn_at <= now and _is_new(deadline, seen.warned_for)]
+    near = [deadline for deadline in every if deadline.warn_at <= now and _is_new(deadline, state.warned_for)]
     if not near:
-        return Verdict(None, None, None, {**columns, "next_check_at": _next(every, seen.warned_for, now)})
+        return Decision(None, None, None, {**columns, "next_check_at": _next(every, state.warned_for, now)})
     first, warned_for = min(near), max(near).at
     columns |= {"warned_at": now, "warned_for": warned_for, "next_check_at": _next(every, warned_for, now)}
-    return Verdict(SweepAction.WARN, first.kind, first.at, columns)
+    return Decision(SweepAction.WARN, first.kind, first.at, columns)
 
 
-def deadlines(seen: Seen, now: datetime) -> Iterator[Deadline]:
+def deadlines(state: SessionState, now: datetime) -> Iterator[Deadline]:
     """The limits that hold for a session in its status. A pause keeps those of inactivity away."""
-    activity, started = _activity(seen, now), _start(seen, now)
-    limits = seen.limits
+    activity, started = _activity(state, now), _start(state, now)
+    limits = state.limits
     for kind, start, limit, statuses in (
         (LimitKind.IDLE, activity, limits.idle, (Status.ACTIVE,)),
         (LimitKind.ARCHIVE, activity, limits.archive, (Status.ACTIVE, Status.IDLE)),
         (LimitKind.HARD, started, limits.hard, OPEN),
     ):
-        if limit is not None and seen.status in statuses:
+        if limit is not None and state.status in statuses:
             at = _later(start, limit)
             lead = limits.lead(kind)
             yield Deadline(at, kind, at - lead if lead else datetime.max.replace(tzinfo=at.tzinfo))
 
 
-def _activity(seen: Seen, now: datetime) -> datetime:
-    if seen.last_activity <= now:
-        return seen.last_activity
-    remembered = seen.idle_from is not None and seen.idle_from <= now and seen.idle_sequence == seen.last_sequence
-    return seen.idle_from if remembered and seen.idle_from is not None else now
+def _activity(state: SessionState, now: datetime) -> datetime:
+    if state.last_activity <= now:
+        return state.last_activity
+    remembered = state.idle_from is not None and state.idle_from <= now and state.idle_sequence == state.last_sequence
+    return state.idle_from if remembered and state.idle_from is not None else now
 
 
-def _start(seen: Seen, now: datetime) -> datetime:
-    if seen.created_at <= now:
+def _start(state: SessionState, now: datetime) -> datetime:
+    if state.created_at <= now:
         # A session that was reopened began anew then.
-        return max(seen.created_at, seen.hard_from) if seen.hard_from is not None else seen.created_at
-    return seen.hard_from if seen.hard_from is not None and seen.hard_from <= now else now
+        return max(state.created_at, state.hard_from) if state.hard_from is not None else state.created_at
+    return state.hard_from if state.hard_from is not None and state.hard_from <= now else now
 
 
-def _memory(seen: Seen, now: datetime) -> dict[str, Any]:
+def _memory(state: SessionState, now: datetime) -> dict[str, Any]:
     """What the next sweep needs to know of a time that lies in the future."""
     columns: dict[str, Any] = {}
-    if seen.last_activity > now and _activity(seen, now) == now:
-        columns |= {"idle_from": now, "idle_sequence": seen.last_sequence}
-    if seen.created_at > now and _start(seen, now) == now:
+    if state.last_activity > now and _activity(state, now) == now:
+        columns |= {"idle_from": now, "idle_sequence": state.last_sequence}
+    if state.created_at > now and _start(state, now) == now:
         columns["hard_from"] = now
     return columns
 

@@ -18,9 +18,9 @@ from chatledger.services import audit
 from chatledger.services.base import Service
 from chatledger.services.retention import purge
 from chatledger.services.timeouts import limits
-from chatledger.services.timeouts.policy import COLUMNS, Deadline, Limits, assess, deadlines
-from chatledger.services.timeouts.sweep import Run, pages, seen_of, sweep
-from chatledger.services.timeouts.timeout_report import standing
+from chatledger.services.timeouts.policy import COLUMNS, Deadline, Limits, deadlines, decide
+from chatledger.services.timeouts.sweep import Run, pages, state_of, sweep
+from chatledger.services.timeouts.timeout_report import timeout_report
 from chatledger.services.visibility import require_visible
 
 #: A duration as users give it: a timedelta or seconds, None for no limit, KEEP for what was.
@@ -128,14 +128,14 @@ class Timeouts(Service):
             SessionNotFound: no such session, or it belongs to another user.
         """
         identifier(session_id, "session_id")
-        candidate = seen_of(self._context, session_id)
+        candidate = state_of(self._context, session_id)
         if candidate is None:
             raise SessionNotFound(session_id)
-        seen, row = candidate
+        state, row = candidate
         effective, sources = Limits.effective(row)
         ahead: dict[LimitKind, Deadline] = {}
-        if not seen.held:
-            ahead = {deadline.kind: deadline for deadline in deadlines(seen, self._now(now))}
+        if not state.held:
+            ahead = {deadline.kind: deadline for deadline in deadlines(state, self._now(now))}
         limited = any((effective.idle, effective.archive, effective.hard))
         return Timeout(
             session_id=session_id,
@@ -149,7 +149,7 @@ class Timeouts(Service):
             archive_at=_at(ahead, LimitKind.ARCHIVE),
             expires_at=_at(ahead, LimitKind.HARD),
             warned_at=row.warned_at,
-            held=seen.held,
+            held=state.held,
         )
 
     def due(
@@ -172,11 +172,11 @@ class Timeouts(Service):
         for page in pages(self._here, until):
             for candidate in page:
                 # Now comes first: what is due already is due as it is, and not as it will be by then.
-                verdict = assess(candidate.seen, at)
-                if verdict.action is None:
-                    verdict = assess(candidate.seen, until)
-                if verdict.action is not None:
-                    yield candidate.due(verdict)
+                decision = decide(candidate.state, at)
+                if decision.action is None:
+                    decision = decide(candidate.state, until)
+                if decision.action is not None:
+                    yield candidate.due(decision)
 
     def warn(self, send: Callable[[Due], object] | None = None, *, now: datetime | None = None) -> list[Due]:
         """Warn the sessions that are about to reach a limit, each once for each time that it comes near.
@@ -213,7 +213,7 @@ class Timeouts(Service):
         Raises:
             InvalidInput: a time without a zone.
         """
-        return standing(self._context, self._now(now))
+        return timeout_report(self._context, self._now(now))
 
     def purge(
         self,

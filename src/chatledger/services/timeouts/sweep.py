@@ -22,8 +22,8 @@ from chatledger.services.base import ServiceContext, logger
 from chatledger.services.rows import sessions
 from chatledger.services.sessions import lifecycle
 from chatledger.services.timeouts.limits import defaults, timeouts
-from chatledger.services.timeouts.policy import COLUMNS, Limits, Seen, Verdict, assess
-from chatledger.services.visibility import owned, place, this_session
+from chatledger.services.timeouts.policy import COLUMNS, Decision, Limits, SessionState, decide
+from chatledger.services.visibility import this_session, visibility_parameters, visible_to_owner
 
 R = TypeVar("R")
 
@@ -44,18 +44,18 @@ class Run(Protocol):
 class Candidate(NamedTuple):
     """A session that may be due, as it was read."""
 
-    seen: Seen
+    state: SessionState
     row: Any
 
-    def due(self, verdict: Verdict) -> Due:
+    def due(self, decision: Decision) -> Due:
         """What users hold of it."""
-        assert verdict.action is not None
-        assert verdict.limit is not None
-        assert verdict.at is not None
+        assert decision.action is not None
+        assert decision.limit is not None
+        assert decision.at is not None
         row = self.row
         return Due(
             session_id=row.session_id, user_id=row.user_id, project_id=row.project_id, title=row.title,
-            status=row.status, action=verdict.action, limit=verdict.limit, at=verdict.at,
+            status=row.status, action=decision.action, limit=decision.limit, at=decision.at,
             last_activity=row.last_activity, message_count=row.message_count,
         )  # fmt: skip
 
@@ -110,28 +110,28 @@ def sweep(
     for page in pages(read, now):
         if stopping is not None and stopping():  # there may be many pages of sessions that are not due
             break
-        verdicts = [(candidate, assess(candidate.seen, now)) for candidate in page]
-        early = [(candidate.seen, verdict) for candidate, verdict in verdicts if verdict.action is None]
+        decisions = [(candidate, decide(candidate.state, now)) for candidate in page]
+        early = [(candidate.state, decision) for candidate, decision in decisions if decision.action is None]
         if early and not dry_run:
             run(lambda context, early=early: put_off(context, early))  # type: ignore[misc]  # the lambda is called at once
-        for candidate, verdict in verdicts:
-            if verdict.action not in actions:
+        for candidate, decision in decisions:
+            if decision.action not in actions:
                 continue
             if stopping is not None and stopping():
                 return tally.report()
             if dry_run:
-                tally.add(candidate.due(verdict))
+                tally.add(candidate.due(decision))
             else:
-                _deal_with(run, candidate.seen, now, actions, send, tally)
+                _deal_with(run, candidate.state, now, actions, send, tally)
         if progress is not None:
             progress(tally.report())
     return tally.report()
 
 
 def _deal_with(
-    run: Run, seen: Seen, now: datetime, actions: Sequence[SweepAction], send: Send | None, tally: Tally
+    run: Run, state: SessionState, now: datetime, actions: Sequence[SweepAction], send: Send | None, tally: Tally
 ) -> None:
-    session_id = seen.session_id
+    session_id = state.session_id
     try:
         done = run(lambda context: settle(context, session_id, now, actions))
     except CorruptDatabase as error:  # this one session; the others are swept all the same
@@ -144,7 +144,7 @@ def _deal_with(
         logger.warning("session about to time out", extra=facts)
         if send is not None and (failure := _sent(send, done)):
             # It counts as not sent: the next sweep tries again, and this one does not meet it on a later page.
-            run(lambda context: context.execute(_UNWARN, {"session": session_id, "looked_at": seen.next_check_at}))
+            run(lambda context: context.execute(_UNWARN, {"session": session_id, "looked_at": state.next_check_at}))
             tally.fail(session_id, failure)
             return
     tally.add(done)
@@ -181,24 +181,24 @@ def look(context: ServiceContext, until: datetime, last: tuple[datetime, str] | 
     return [_candidate(row) for row in context.execute(statement.limit(size), parameters)]
 
 
-def seen_of(context: ServiceContext, session_id: str) -> Candidate | None:
+def state_of(context: ServiceContext, session_id: str) -> Candidate | None:
     """One session with its limits, due or not; None where it is not to be seen."""
-    row = context.execute(_ONE, place(context, session_id)).one_or_none()
+    row = context.execute(_ONE, visibility_parameters(context, session_id)).one_or_none()
     return None if row is None else _candidate(row)
 
 
-def unscheduled(context: ServiceContext) -> Iterator[Seen]:
+def unscheduled(context: ServiceContext) -> Iterator[SessionState]:
     """Open sessions with limits, or under a default, that no sweep would look at. For some that is right."""
     for row in context.execute(_UNSCHEDULED):
-        yield _candidate(row).seen
+        yield _candidate(row).state
 
 
-def put_off(context: ServiceContext, early: Sequence[tuple[Seen, Verdict]]) -> None:
+def put_off(context: ServiceContext, early: Sequence[tuple[SessionState, Decision]]) -> None:
     """Write down when to look again at sessions that were read too early. What was changed meanwhile stays changed."""
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for seen, verdict in sorted(early, key=lambda pair: pair[0].session_id):
-        parameters = {"session": seen.session_id, "looked_at": seen.next_check_at, **_set(verdict)}
-        groups.setdefault(tuple(verdict.columns), []).append(parameters)
+    for state, decision in sorted(early, key=lambda pair: pair[0].session_id):
+        parameters = {"session": state.session_id, "looked_at": state.next_check_at, **_set(decision)}
+        groups.setdefault(tuple(decision.columns), []).append(parameters)
     for columns, parameters_of in groups.items():
         statement = update(timeouts).where(timeouts.c.session_id == _SESSION, timeouts.c.next_check_at == _LOOKED_AT)
         context.execute(statement.values(_bound(columns)), parameters_of)
@@ -206,26 +206,26 @@ def put_off(context: ServiceContext, early: Sequence[tuple[Seen, Verdict]]) -> N
 
 def settle(context: ServiceContext, session_id: str, now: datetime, actions: Sequence[SweepAction]) -> Due | None:
     """Do with one session what is due now; None where nothing is, or somebody else has locked it."""
-    row = context.execute(_LOCKED, {**place(context, session_id), "until": now}).one_or_none()
+    row = context.execute(_LOCKED, {**visibility_parameters(context, session_id), "until": now}).one_or_none()
     if row is None:
         return None
     candidate = _candidate(row)
-    verdict = assess(candidate.seen, now)
-    if verdict.action is not None and verdict.action not in actions:
+    decision = decide(candidate.state, now)
+    if decision.action is not None and decision.action not in actions:
         return None
-    if verdict.action is SweepAction.IDLE:
+    if decision.action is SweepAction.IDLE:
         lifecycle.turn(context, session_id, "mark_idle")
-    elif verdict.action is SweepAction.ARCHIVE:
-        lifecycle.archive(context, session_id, reason=f"{verdict.limit} limit reached", at=now)
-    statement = update(timeouts).where(timeouts.c.session_id == _SESSION).values(_bound(tuple(verdict.columns)))
-    context.execute(statement, {"session": session_id, **_set(verdict)})
-    return None if verdict.action is None else candidate.due(verdict)
+    elif decision.action is SweepAction.ARCHIVE:
+        lifecycle.archive(context, session_id, reason=f"{decision.limit} limit reached", at=now)
+    statement = update(timeouts).where(timeouts.c.session_id == _SESSION).values(_bound(tuple(decision.columns)))
+    context.execute(statement, {"session": session_id, **_set(decision)})
+    return None if decision.action is None else candidate.due(decision)
 
 
 def _candidate(row: Any) -> Candidate:
     limits, _ = Limits.effective(row)
     return Candidate(
-        Seen(
+        SessionState(
             row.session_id, row.status, row.held_at is not None, row.created_at, row.last_activity, row.last_sequence,
             limits, row.next_check_at, row.warned_for, row.idle_from, row.idle_sequence, row.hard_from,
         ),
@@ -237,8 +237,8 @@ def _bound(columns: tuple[str, ...]) -> dict[str, Any]:
     return {name: bindparam(f"new_{name}", type_=timeouts.c[name].type) for name in columns}
 
 
-def _set(verdict: Verdict) -> dict[str, Any]:
-    return {f"new_{name}": value for name, value in verdict.columns.items()}
+def _set(decision: Decision) -> dict[str, Any]:
+    return {f"new_{name}": value for name, value in decision.columns.items()}
 
 
 _SESSION = bindparam("session", type_=Identifier())
@@ -279,7 +279,7 @@ def _with_limits(source: Any) -> Select[Any]:
 
 _SAME = sessions.c.session_id == timeouts.c.session_id
 _LOOKED_AFTER = _with_limits(timeouts.join(sessions, _SAME))
-_CANDIDATES = _LOOKED_AFTER.where(timeouts.c.next_check_at <= _UNTIL, owned()).order_by(
+_CANDIDATES = _LOOKED_AFTER.where(timeouts.c.next_check_at <= _UNTIL, visible_to_owner()).order_by(
     timeouts.c.next_check_at, timeouts.c.session_id
 )
 _UNSCHEDULED = _with_limits(sessions.outerjoin(timeouts, _SAME)).where(

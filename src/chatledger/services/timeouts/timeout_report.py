@@ -1,4 +1,4 @@
-"""How many sessions stand where: the figures of `timeouts.report`."""
+"""Counts sessions by status and by the limits that they have reached, for `timeouts.report`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from chatledger.schemas import TimeoutReport
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import sessions
 from chatledger.services.timeouts.limits import timeouts
-from chatledger.services.timeouts.policy import assess
+from chatledger.services.timeouts.policy import decide
 from chatledger.services.timeouts.sweep import pages
 
 
-def standing(context: ServiceContext, now: datetime) -> TimeoutReport:
+def timeout_report(context: ServiceContext, now: datetime) -> TimeoutReport:
     """Count the sessions that may be seen, by status and by the limits that they have reached."""
     number, held_ones = func.count().label("number"), func.count(sessions.c.held_at).label("held")
     counts = select(sessions.c.status, number, held_ones).group_by(sessions.c.status)
@@ -34,11 +34,11 @@ def standing(context: ServiceContext, now: datetime) -> TimeoutReport:
     to_warn, reached = 0, dict.fromkeys(LimitKind, 0)
     for page in pages(lambda act: act(context), now):
         for candidate in page:
-            verdict = assess(candidate.seen, now)
-            if verdict.action is SweepAction.WARN:
+            decision = decide(candidate.state, now)
+            if decision.action is SweepAction.WARN:
                 to_warn += 1
-            elif verdict.limit is not None:
-                reached[verdict.limit] += 1
+            elif decision.limit is not None:
+                reached[decision.limit] += 1
     return TimeoutReport(
         now=now,
         by_status=by_status,

@@ -1,4 +1,4 @@
-"""The upkeep makes a ledger small and quick, and tells what it did."""
+"""Maintenance makes a ledger small and fast, and reports what it did."""
 
 from __future__ import annotations
 
