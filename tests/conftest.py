@@ -3,6 +3,7 @@
     sqlite_url, postgres_url    an empty database of that kind
     empty_url                   an empty database, once on each backend
     url                         a migrated database, once on each backend
+    copied                      `copied(fill)`: the URL of a copy of a database that `fill(url)` has filled once
     ledger                      a `Ledger` on `url`
     book                        an `AsyncLedger` too, used as if it were sync: one test, two colours
     clock, timed_book           a stopped clock, and a `book` that lives by it
@@ -16,13 +17,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from chatledger import Ledger
-from tests.support import postgres, sqlite
+from tests.support import postgres, sqlite, templates
 from tests.support.clock import StoppedClock
 from tests.support.colours import open_book
 from tests.support.raw import Raw
@@ -109,6 +111,32 @@ def migrated_sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 def migrated_postgres_url(postgres_server: postgres.Server, postgres_template: str) -> Iterator[str]:
     with postgres_server.database(template=postgres_template) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def filled_files(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> templates.Templates:
+    return templates.of_files(sqlite_template, tmp_path_factory.mktemp("templates"))
+
+
+@pytest.fixture(scope="session")
+def filled_databases(postgres_server: postgres.Server, postgres_template: str) -> Iterator[templates.Templates]:
+    with templates.of_databases(postgres_server, postgres_template) as databases:
+        yield databases
+
+
+@pytest.fixture
+def copied(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[templates.Copy]:
+    with ExitStack() as stack:
+
+        def copy(fill: templates.Fill, /) -> str:
+            if backend == "sqlite":
+                path = Path(request.getfixturevalue("filled_files")(fill))
+                return sqlite.copy(path, tmp_path / "chat.db")
+            name = request.getfixturevalue("filled_databases")(fill)
+            server: postgres.Server = request.getfixturevalue("postgres_server")
+            return stack.enter_context(server.database(template=name))
+
+        yield copy
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from chatledger import (
     MessageNotFound,
     SessionNotFound,
 )
+from tests.support.once import ONCE, ONE_COLOUR
 from tests.support.raw import Raw
 
 
@@ -113,6 +114,7 @@ def test_what_is_said_is_counted(judged: Ledger) -> None:
         ("", []),
     ],
 )
+@ONE_COLOUR
 def test_the_query_language_is_that_of_messages(judged: Ledger, query: str, expected: list[str]) -> None:
     with judged.read() as uow:
         assert expected == ids(uow.annotations.search(query))
@@ -166,6 +168,7 @@ def test_a_change_leaves_the_rest(judged: Ledger) -> None:
         ({"label": "x", "sequence_number": 0}, "sequence_number"),
     ],
 )
+@ONCE
 def test_what_cannot_be_kept_is_refused_by_name(judged: Ledger, given: dict[str, Any], field: str) -> None:
     with judged.begin() as uow:
         with pytest.raises(InvalidInput) as caught:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, KeyReused, Ledger, NewMessage, Role, SessionNotFound
+from tests.support.once import ONCE
 from tests.support.raw import Raw
 
 
@@ -98,6 +99,7 @@ def test_an_error_of_the_generator_is_raised_as_it_is(book: Ledger) -> None:
         ("messages[1]", "user"),
     ],
 )
+@ONCE
 def test_one_that_is_wrong_keeps_out_all_and_is_named(book: Ledger, field: str, wrong: Any) -> None:
     with book.begin() as uow:
         with pytest.raises(InvalidInput) as caught:
@@ -107,6 +109,7 @@ def test_one_that_is_wrong_keeps_out_all_and_is_named(book: Ledger, field: str, 
 
 
 @pytest.mark.parametrize("wrong", [5, None, "text", b"bytes", {"role": "user"}, 1.5])
+@ONCE
 def test_what_is_no_list_of_messages_is_refused_by_name(book: Ledger, wrong: Any) -> None:
     with book.begin() as uow:
         with pytest.raises(InvalidInput) as caught:

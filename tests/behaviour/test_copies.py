@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import delete
 
 from chatledger import InvalidInput, Ledger, UnitOfWork, models
+from tests.support.once import ONE_COLOUR
 from tests.support.raw import Raw
 
 DOLLAR = Decimal(1)
@@ -157,6 +158,7 @@ def _by_orm(uow: UnitOfWork) -> None:
 
 
 @pytest.mark.parametrize("act", [_delete, _clear, _purge])
+@ONE_COLOUR
 def test_one_copy_takes_the_place_of_a_deleted_original(forked: Ledger, act: Callable[[UnitOfWork], None]) -> None:
     with forked.begin() as uow:
         act(uow)

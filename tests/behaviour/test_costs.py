@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from chatledger import InvalidInput, Ledger, Message
 from chatledger.schemas.registry import MAX_PRICE
+from tests.support.once import ONCE, ONE_COLOUR
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
@@ -58,6 +59,7 @@ def test_cached_and_reasoning_tokens_cost_as_the_others_where_they_have_no_price
     ],
     ids=str,
 )
+@ONE_COLOUR
 def test_what_cannot_be_known_is_no_zero(book: Ledger, counts: dict[str, Any]) -> None:
     with book.begin() as uow:
         uow.models.price("m", input=1, effective_from=T0)
@@ -203,6 +205,7 @@ class _Undone(Exception):
 @pytest.mark.parametrize(
     "wrong", [-1, "-0.1", "4000.000000001", "0.0000000001", 0.1, "ten", "NaN", "Infinity", True, [], "1e400"]
 )
+@ONCE
 def test_a_price_that_is_none_is_refused(book: Ledger, wrong: Any) -> None:
     with book.begin() as uow, pytest.raises(InvalidInput) as caught:
         uow.models.price("m", output=wrong)

@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from chatledger import Ledger
+from tests.support.once import ONE_COLOUR
 from tests.support.raw import Raw
 
 #: Sessions whose counters differ from a count of their rows.
@@ -93,6 +94,7 @@ RAW = {
 
 
 @pytest.mark.parametrize("statement", RAW.values(), ids=RAW.keys())
+@ONE_COLOUR
 def test_raw_sql_is_counted(book: Ledger, mixed: Ledger, raw: Raw, statement: str) -> None:
     raw(statement)
     assert [] == raw(WRONG)

@@ -10,6 +10,7 @@ import pytest
 
 from chatledger import Ledger
 from chatledger.schemas.digest import digest_of
+from tests.support.once import ONE_COLOUR
 from tests.support.raw import Raw
 
 FULL: dict[str, Any] = {
@@ -54,6 +55,7 @@ def test_a_digest_is_sixteen_bytes_of_what_is_stored(three: Ledger, raw: Raw) ->
 
 
 @pytest.mark.parametrize("field", [*(field for field in FULL if field != "cost"), "role"])
+@ONE_COLOUR
 def test_a_byte_that_changed_is_noticed(book: Ledger, three: Ledger, raw: Raw, field: str) -> None:
     if field == "role":
         raw("UPDATE chatledger_messages SET role = 'user' WHERE sequence_number = 2")

@@ -14,6 +14,7 @@ import pytest
 from chatledger import ChatledgerError, InvalidInput, Ledger, Settings
 from chatledger.adoption import adopt
 from chatledger.exchange import export_sessions, export_table, import_file, read_prices
+from tests.support.once import ONE_COLOUR
 
 _BAD: dict[str, Any] = {
     "big": 10**5000, "negative": -(10**5000), "max": datetime.max.replace(tzinfo=UTC), "nan": Decimal("NaN"),
@@ -43,6 +44,7 @@ def calls(book: Ledger, value: Any) -> dict[str, Callable[[], Any]]:
 
 
 @pytest.mark.parametrize("name", _BAD)
+@ONE_COLOUR
 def test_no_value_ends_in_an_error_that_is_not_ours(book: Ledger, name: str) -> None:
     with book.begin() as uow:
         uow.sessions.create("s")

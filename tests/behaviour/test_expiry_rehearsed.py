@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chatledger import InvalidInput, Ledger, Status
+from tests.support.once import ONE_DATABASE
 
 THEN = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -28,6 +29,7 @@ def test_a_rehearsed_expiry_counts_what_a_real_one_expires(book: Ledger) -> None
 
 
 @pytest.mark.parametrize("hours", [float("nan"), 0, -1, True])
+@ONE_DATABASE
 def test_hours_that_are_no_age_are_refused(ledger: Ledger, hours: float) -> None:
     with ledger.begin() as uow, pytest.raises(InvalidInput, match="hours: must be a positive number"):
         uow.sessions.expire_older_than(hours)

@@ -13,6 +13,7 @@ import pytest
 
 from chatledger import KeyReused, Ledger, Message, SessionNotFound
 from tests.support.clock import StoppedClock
+from tests.support.once import ONE_COLOUR
 
 
 @pytest.fixture
@@ -51,6 +52,7 @@ def test_the_same_again_gives_back_the_first(keyed: Ledger, clock: StoppedClock)
         ("created_at", datetime(2020, 1, 1, tzinfo=UTC)),
     ],
 )  # fmt: skip
+@ONE_COLOUR
 def test_the_same_key_with_anything_else_is_refused(keyed: Ledger, field: str, value: Any) -> None:
     with keyed.begin() as uow:
         uow.messages.append("s", **GIVEN)

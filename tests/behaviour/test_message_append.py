@@ -14,6 +14,7 @@ import pytest
 
 from chatledger import InvalidInput, Ledger, Message, Role, SequenceConflict, SessionNotFound
 from tests.support.clock import StoppedClock
+from tests.support.once import ONCE, ONE_COLOUR
 from tests.support.raw import Raw
 
 WHOLE: dict[str, Any] = {
@@ -63,6 +64,7 @@ def test_what_is_not_given_is_none(timed_book: Ledger, clock: StoppedClock) -> N
 
 
 @pytest.mark.parametrize("role", list(Role))
+@ONE_COLOUR
 def test_every_role_can_speak(book: Ledger, role: Role) -> None:
     with book.begin() as uow:
         assert role is uow.messages.append("s", role.value, "x").role
@@ -118,6 +120,7 @@ def test_the_expected_number_is_the_one_that_the_message_is_to_get(book: Ledger)
 
 
 @pytest.mark.parametrize("expected", [0, 1, 3, 2**31, 10**12])
+@ONE_COLOUR
 def test_another_number_than_expected_is_a_conflict(book: Ledger, expected: int) -> None:
     with book.begin() as uow:
         uow.messages.append("s", "user", "a")
@@ -172,6 +175,7 @@ def test_raw_sql_cannot_write_to_an_unknown_session(book: Ledger, raw: Raw) -> N
         ("created_at", "yesterday"), ("payload", float("nan")), ("payload", {1: 2}), ("payload", object()),
     ],
 )  # fmt: skip
+@ONCE
 def test_what_cannot_be_stored_is_refused_by_name(book: Ledger, raw: Raw, field: str, value: Any) -> None:
     arguments: dict[str, Any] = {"role": "user", "content": "fine", field: value}
     with pytest.raises(InvalidInput) as caught, book.begin() as uow:

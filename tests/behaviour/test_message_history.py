@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, Ledger, Message, MessageNotFound, SessionNotFound
+from tests.support.once import ONE_DATABASE
 
 
 def numbers(messages: list[Message]) -> list[int]:
@@ -81,6 +82,7 @@ def test_last_and_limit_exclude_each_other(ten: Ledger) -> None:
 
 @pytest.mark.parametrize("value", [-1, True, 1.5, "1", 10**13, 2**70, float("nan"), [], b"1"], ids=repr)
 @pytest.mark.parametrize("field", ["last", "limit", "after", "before"])
+@ONE_DATABASE
 def test_a_bound_that_is_no_number_is_refused_by_name(ledger: Ledger, field: str, value: Any) -> None:
     with ledger.begin() as uow:
         uow.sessions.create("s")
@@ -118,6 +120,7 @@ def test_one_message_is_found_by_its_number(ten: Ledger) -> None:
 
 
 @pytest.mark.parametrize("number", [-1, True, "1", None, 1.0, 10**13])
+@ONE_DATABASE
 def test_what_is_no_number_of_a_message_is_refused(ledger: Ledger, number: Any) -> None:
     with pytest.raises(InvalidInput) as caught, ledger.read() as uow:
         uow.messages.get("s", number)

@@ -9,6 +9,7 @@ import pytest
 
 from chatledger import InvalidInput, Ledger, MessageNotFound, SessionNotFound, Status
 from chatledger.schemas.digest import digest_of
+from tests.support.once import ONE_DATABASE
 from tests.support.raw import Raw
 
 
@@ -113,6 +114,7 @@ def test_what_is_not_there_cannot_be_taken_away(three: Ledger) -> None:
 
 
 @pytest.mark.parametrize("replacement", ["\x00", "\ud800", None, 5, b"x"])
+@ONE_DATABASE
 def test_a_replacement_that_cannot_be_stored_is_refused_by_name(ledger: Ledger, replacement: Any) -> None:
     with ledger.begin() as uow:
         uow.sessions.create("s")

@@ -8,6 +8,7 @@ import pytest
 
 from chatledger import InvalidInput, Ledger, MetadataNotFound, SessionNotFound
 from tests.support.clock import StoppedClock
+from tests.support.once import ONCE
 from tests.support.raw import Raw
 
 
@@ -80,6 +81,7 @@ def test_nobody_has_no_metadata(book: Ledger) -> None:
         ("value", "k", "\x00"), ("value", "k", ["\ud800"]), ("value", "k", object()),
     ],
 )  # fmt: skip
+@ONCE
 def test_what_cannot_be_stored_is_refused_by_name(book: Ledger, field: str, key: Any, value: Any) -> None:
     with book.begin() as uow:
         with pytest.raises(InvalidInput) as caught:

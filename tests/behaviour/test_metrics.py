@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, Ledger, SessionNotFound
+from tests.support.once import ONCE
 from tests.support.raw import Raw
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -111,6 +112,7 @@ def test_thousands_are_one_statement_and_all_or_none(measured: Ledger, raw: Raw)
         ({"session_id": "a", "user_id": "ada"}, "user_id"),
     ],
 )
+@ONCE
 def test_what_cannot_be_kept_is_refused_by_name(measured: Ledger, given: dict[str, Any], field: str) -> None:
     with measured.begin() as uow, pytest.raises(InvalidInput) as caught:
         uow.metrics.record(**{"name": "n", "value": 1.0, **given})

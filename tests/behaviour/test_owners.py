@@ -28,7 +28,9 @@ from chatledger import (
 )
 from tests.architecture.test_async_twins import methods, services
 from tests.support.contents import contents
+from tests.support.once import ONCE
 from tests.support.raw import Raw
+from tests.support.templates import Copy
 
 THEIRS = "of bob"
 FLOW = {"name": "flow", "steps": {"one": {"uses": "f"}}}
@@ -203,11 +205,10 @@ PROJECTS: dict[str, Callable[[UnitOfWork], object]] = {
 }
 
 
-@pytest.fixture
-def shared(book: Ledger) -> Ledger:
-    with book.begin() as uow:
+def fill(url: str) -> None:
+    with Ledger(url) as ledger, ledger.begin() as uow:
         for name, user in (("of ada", "ada"), (THEIRS, "bob"), ("of nobody", None)):
-            uow.sessions.create(name, user_id=user, metadata={"k": "secret"}, idle_timeout=60, hard_timeout=3600)
+            uow.sessions.create(name, user_id=user, metadata={"k": "secret"}, idle_timeout=3600, hard_timeout=7200)
             uow.messages.append(name, "user", "a secret word", key="k")
             uow.messages.append(name, "user", "and more", key="l")
             uow.snapshots.take(name)
@@ -222,6 +223,16 @@ def shared(book: Ledger) -> Ledger:
         uow.comparisons.record("bob's", "p", "a", "b", judge="j", preference=1)
         uow.workflows.define(FLOW, user_id="bob")
         uow.workflows.start("flow", user_id="bob", execution_id="run")
+
+
+@pytest.fixture
+def url(copied: Copy) -> str:
+    """In this file, a database with what several users have; `book` and `raw` are on it."""
+    return copied(fill)
+
+
+@pytest.fixture
+def shared(book: Ledger) -> Ledger:
     return book
 
 
@@ -426,7 +437,7 @@ def test_time_passes_for_ones_own_sessions_only(shared: Ledger) -> None:
         dry = uow.timeouts.sweep(dry_run=True, now=LATER)
         assert ["of ada"] == [due.session_id for due in dry.sessions]
         assert ["of ada"] == [
-            due.session_id for due in uow.timeouts.warn(now=datetime.now(UTC) + timedelta(seconds=40))
+            due.session_id for due in uow.timeouts.warn(now=datetime.now(UTC) + timedelta(minutes=56))
         ]
         assert dry.sessions == uow.timeouts.sweep(now=LATER).sessions
         assert 0 == uow.timeouts.purge(older_than=0, status=[*Status][:3], now=LATER).sessions
@@ -527,6 +538,7 @@ def test_run_is_limited_too(shared: Ledger) -> None:
 
 
 @pytest.mark.parametrize("user", ["", None, 5, b"ada", "\x00", "\ud800"])
+@ONCE
 def test_a_ledger_is_limited_to_somebody(book: Ledger, user: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         book.for_user(user)

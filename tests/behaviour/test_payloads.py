@@ -14,6 +14,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from chatledger import InvalidInput, Ledger, Message
+from tests.support.once import ONCE, ONE_COLOUR
 
 
 class Step(BaseModel):
@@ -91,6 +92,7 @@ def test_a_dict_of_models_comes_back_part_by_part(book: Ledger) -> None:
         ("payload.0", ["secret"], list[int], None),
     ],
 )
+@ONCE
 def test_another_shape_is_named_and_not_shown(
     book: Ledger, field: str, payload: Any, shape: Any, part: str | None
 ) -> None:
@@ -122,6 +124,7 @@ def test_a_text_of_another_class_is_stored_as_its_text(book: Ledger) -> None:
 
 
 @pytest.mark.parametrize("payload", [0, False, "", [], {}, 0.0, "null", "x"], ids=repr)
+@ONE_COLOUR
 def test_what_is_empty_is_not_nothing(book: Ledger, payload: Any) -> None:
     found = stored(book, payload).payload
     assert (type(payload), payload) == (type(found), found)

@@ -313,7 +313,8 @@ class Conversations(RuleBasedStateMachine):
                 }
 
 
-def test_any_sequence_of_operations_leaves_what_the_model_says(ledger: Ledger) -> None:
+@pytest.mark.parametrize("examples", [6, pytest.param(200, marks=pytest.mark.soak)])
+def test_any_sequence_of_operations_leaves_what_the_model_says(ledger: Ledger, examples: int) -> None:
     class Here(Conversations):
         pass
 
@@ -321,6 +322,6 @@ def test_any_sequence_of_operations_leaves_what_the_model_says(ledger: Ledger) -
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=12, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -21,6 +21,7 @@ from chatledger import (
     UnitOfWork,
 )
 from tests.support.clock import StoppedClock
+from tests.support.once import ONCE
 from tests.support.raw import Raw
 from tests.support.statements import counted_statements
 
@@ -121,6 +122,7 @@ def test_others_are_kept_exactly(book: Ledger) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "x" * 256, "\x00", 5, None])
+@ONCE
 def test_a_name_that_cannot_be_stored_is_refused(book: Ledger, name: Any) -> None:
     with book.begin() as uow:
         for act in (uow.projects.create, uow.models.register, uow.models.price):

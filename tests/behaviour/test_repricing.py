@@ -10,6 +10,7 @@ import pytest
 
 from chatledger import InvalidInput, Ledger, RepriceReport, SessionNotFound
 from chatledger.services.registry import repricing
+from tests.support.once import ONE_COLOUR
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -89,6 +90,7 @@ def test_given_costs_are_overwritten_where_that_is_asked_for(told: Ledger) -> No
     ],
     ids=str,
 )
+@ONE_COLOUR
 def test_only_what_is_wanted_is_priced(told: Ledger, wanted: dict[str, Any], changed: int) -> None:
     assert changed == told.reprice(**wanted, dry_run=True).changed
     assert changed == told.reprice(**wanted).changed

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from chatledger import Ledger
+from tests.support.once import ONE_DATABASE
 
 CORPUS = {
     "train": "The last train to Porto leaves at 21:40.",
@@ -209,6 +210,7 @@ def test_a_long_query_is_cut_and_not_refused(corpus: Ledger) -> None:
 
 
 @pytest.mark.parametrize("query", [5, None, b"train", ["train"]])
+@ONE_DATABASE
 def test_a_query_is_text(ledger: Ledger, query: object) -> None:
     with pytest.raises(ValueError, match="query"), ledger.read() as uow:
         uow.search.messages(query)  # type: ignore[arg-type]

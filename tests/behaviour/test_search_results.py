@@ -12,6 +12,7 @@ import pytest
 
 from chatledger import InvalidInput, Ledger, Page, Role, SearchHit, UnitOfWork
 from tests.support.clock import StoppedClock
+from tests.support.once import ONE_DATABASE
 from tests.support.raw import Raw
 
 
@@ -87,6 +88,7 @@ def test_every_filter_narrows_the_search(talks: Ledger, clock: StoppedClock) -> 
         ("limit", 0), ("limit", True), ("limit", "5"), ("limit", None), ("cursor", "noise"), ("cursor", 5),
     ],
 )  # fmt: skip
+@ONE_DATABASE
 def test_a_filter_that_is_none_is_refused_by_name(ledger: Ledger, field: str, value: Any) -> None:
     with ledger.read() as uow:
         for search in (uow.search.messages, uow.search.sessions):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, Ledger
+from tests.support.once import ONE_DATABASE
 
 
 def snippet(book: Ledger, text: str, query: str, **options: Any) -> str:
@@ -45,6 +46,7 @@ def test_the_marks_can_be_chosen(book: Ledger) -> None:
 
 
 @pytest.mark.parametrize("marks", [5, (1, 2), ("a",), ("a", "b", "c"), None, "abc"], ids=repr)
+@ONE_DATABASE
 def test_what_are_no_two_marks_is_refused(ledger: Ledger, marks: Any) -> None:
     with ledger.begin() as uow:
         uow.sessions.create("s")

@@ -10,6 +10,7 @@ import pytest
 
 from chatledger import InvalidInput, Ledger, Session, SessionClosed, SessionNotFound
 from tests.support.clock import StoppedClock
+from tests.support.once import ONCE, ONE_COLOUR
 from tests.support.raw import Raw
 
 
@@ -65,6 +66,7 @@ def test_a_new_project_or_model_is_registered(full: Ledger, raw: Raw) -> None:
 
 
 @pytest.mark.parametrize("field", ["status", "message_count", "session_id", "created_at", "titel", "context_"])
+@ONCE
 def test_an_unknown_name_is_refused(full: Ledger, field: str) -> None:
     before = get(full)
     changes: dict[str, Any] = {"title": "new", field: "x"}
@@ -121,6 +123,7 @@ WRONG: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.mark.parametrize(("changes", "remove"), WRONG.values(), ids=WRONG.keys())
+@ONCE
 def test_what_cannot_be_merged_is_refused(full: Ledger, changes: Any, remove: Any) -> None:
     with pytest.raises(InvalidInput), full.begin() as uow:
         uow.sessions.update_context("s", changes, remove=remove)
@@ -128,6 +131,7 @@ def test_what_cannot_be_merged_is_refused(full: Ledger, changes: Any, remove: An
 
 
 @pytest.mark.parametrize("closing", ["archive", "expire", "fail"])
+@ONE_COLOUR
 def test_the_context_of_a_closed_session_is_closed_and_metadata_is_not(full: Ledger, closing: str) -> None:
     with full.begin() as uow:
         getattr(uow.sessions, closing)("s")

@@ -11,6 +11,7 @@ import pytest
 
 from chatledger import InvalidInput, Ledger, Session, SessionExists, SessionNotFound, Status
 from tests.support.clock import StoppedClock
+from tests.support.once import ONE_DATABASE
 from tests.support.raw import Raw
 
 JSON: dict[str, Any] = {
@@ -117,6 +118,7 @@ def test_timeouts_are_stored_in_seconds(timed_book: Ledger, raw: Raw) -> None:
 
 @pytest.mark.parametrize("limit", [0, -1, timedelta(0), float("nan"), float("inf"), "soon", [], 1e300])
 @pytest.mark.parametrize("field", ["idle_timeout", "hard_timeout"])
+@ONE_DATABASE
 def test_a_timeout_that_is_none_is_refused(ledger: Ledger, field: str, limit: Any) -> None:
     with pytest.raises(InvalidInput) as caught, ledger.begin() as uow:
         uow.sessions.create(**{field: limit})

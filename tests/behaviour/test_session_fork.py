@@ -9,6 +9,7 @@ import pytest
 
 from chatledger import InvalidInput, Ledger, Message, MessageNotFound, SessionExists, SessionNotFound, Status
 from tests.support.clock import StoppedClock
+from tests.support.once import ONE_COLOUR
 from tests.support.raw import Raw
 
 
@@ -89,6 +90,7 @@ def test_gaps_stay_gaps(trunk: Ledger) -> None:
 
 
 @pytest.mark.parametrize("verb", ["archive", "expire", "pause", "mark_idle"])
+@ONE_COLOUR
 def test_a_fork_is_active_whatever_the_original_is(trunk: Ledger, verb: str) -> None:
     with trunk.begin() as uow:
         getattr(uow.sessions, verb)("trunk")

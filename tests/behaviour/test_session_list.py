@@ -12,6 +12,7 @@ import pytest
 
 from chatledger import InvalidInput, Ledger, Page, Session, UnitOfWork
 from tests.support.clock import StoppedClock
+from tests.support.once import ONE_DATABASE
 from tests.support.raw import Raw
 
 
@@ -165,6 +166,7 @@ BAD_CURSORS = {
 
 
 @pytest.mark.parametrize("cursor", BAD_CURSORS.values(), ids=BAD_CURSORS.keys())
+@ONE_DATABASE
 def test_what_is_no_cursor_of_the_list_is_refused_by_name(ledger: Ledger, cursor: Any) -> None:
     with pytest.raises(InvalidInput) as caught, ledger.read() as uow:
         uow.sessions.list(cursor=cursor)
@@ -172,6 +174,7 @@ def test_what_is_no_cursor_of_the_list_is_refused_by_name(ledger: Ledger, cursor
 
 
 @pytest.mark.parametrize("limit", [0, -1, True, 2.0, "5", None, float("nan"), []])
+@ONE_DATABASE
 def test_a_limit_is_a_whole_number_from_one(ledger: Ledger, limit: Any) -> None:
     with pytest.raises(InvalidInput) as caught, ledger.read() as uow:
         uow.sessions.list(limit=limit)
@@ -188,6 +191,7 @@ def test_a_page_holds_a_thousand_sessions_at_most(ledger: Ledger, raw: Raw) -> N
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "gone", "", [], ["active", "gone"], [None], [[]], 5, b"active"])
+@ONE_DATABASE
 def test_an_unknown_status_is_refused(ledger: Ledger, status: Any) -> None:
     with pytest.raises(InvalidInput) as caught, ledger.read() as uow:
         uow.sessions.list(status=status)

@@ -6,6 +6,7 @@ import pytest
 
 from chatledger import Ledger, SessionClosed, SessionNotFound, Status, TransitionRefused, UnitOfWork
 from tests.support.clock import StoppedClock
+from tests.support.once import ONE_COLOUR
 from tests.support.raw import Raw
 
 VERBS = {
@@ -148,6 +149,7 @@ def test_a_message_wakes_an_idle_session_but_not_a_paused_one(book: Ledger) -> N
 
 
 @pytest.mark.parametrize("status", ["archived", "expired", "failed"])
+@ONE_COLOUR
 def test_a_closed_session_takes_no_messages_and_loses_none(book: Ledger, raw: Raw, status: str) -> None:
     with book.begin() as uow:
         uow.sessions.create("s")

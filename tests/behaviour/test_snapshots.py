@@ -13,6 +13,7 @@ from tests.behaviour.nasty import GOOD_JSON, GOOD_TEXTS
 from tests.behaviour.test_counters import WRONG
 from tests.support.clock import StoppedClock
 from tests.support.contents import contents
+from tests.support.once import ONE_COLOUR
 from tests.support.raw import Raw
 
 #: A message of every field, and messages of every value that has been trouble.
@@ -169,6 +170,7 @@ def test_search_finds_what_was_restored_and_not_what_was_removed(book: Ledger) -
 
 
 @pytest.mark.parametrize("status", ["idle", "paused", "active"])
+@ONE_COLOUR
 def test_restoring_leaves_status_owner_limits_and_hold(timed_book: Ledger, clock: StoppedClock, status: str) -> None:
     with timed_book.begin() as uow:
         uow.sessions.create("s", user_id="ada", idle_timeout=60)
@@ -203,6 +205,7 @@ def test_a_session_that_is_back_in_its_project_is_under_its_limits(timed_book: L
 
 
 @pytest.mark.parametrize("verb", ["archive", "expire", "fail"])
+@ONE_COLOUR
 def test_a_closed_session_has_snapshots_and_takes_none_back(book: Ledger, raw: Raw, verb: str) -> None:
     with book.begin() as uow:
         uow.sessions.create("s", user_id="ada")

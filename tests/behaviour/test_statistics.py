@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chatledger import InvalidInput, Ledger, Message, SessionNotFound, Usage
+from tests.support.once import ONE_DATABASE
 from tests.support.raw import Raw
 
 _START = datetime(2026, 3, 20, 0, 3, 7, 123456, tzinfo=UTC)
@@ -372,6 +373,7 @@ def test_the_fullest_windows_come_first(ledger: Ledger, url: str) -> None:
     ],
     ids=map(str, range(14)),
 )
+@ONE_DATABASE
 def test_what_cannot_be_asked_is_refused_by_name(ledger: Ledger, ask: Callable[[Any], object]) -> None:
     with ledger.read() as uow, pytest.raises(InvalidInput):
         ask(uow.statistics)
@@ -397,6 +399,7 @@ def test_since_ever_until_for_ever_is_a_time_as_any_other(filled: Ledger, tz: st
         ("Asia/Tokyo", datetime(9999, 12, 31, tzinfo=UTC)),
     ],
 )
+@ONE_DATABASE
 def test_a_period_that_leaves_the_calendar_is_refused(ledger: Ledger, tz: str, day: datetime, period: str) -> None:
     until = day + timedelta(hours=23, minutes=59)
     with ledger.read() as uow, pytest.raises(InvalidInput, match="leaves the calendar"):

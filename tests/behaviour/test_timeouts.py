@@ -11,6 +11,7 @@ import pytest
 from chatledger import InvalidInput, Ledger, SessionNotFound, Timeout, UnitOfWork
 from tests.support.clock import StoppedClock
 from tests.support.contents import contents
+from tests.support.once import ONE_DATABASE
 from tests.support.raw import Raw
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -248,6 +249,7 @@ BAD: tuple[Any, ...] = (
 
 
 @pytest.mark.parametrize("field", ["idle_timeout", "archive_timeout", "hard_timeout", "warn_before"])
+@ONE_DATABASE
 def test_a_limit_that_is_none_is_refused_by_name_and_changes_nothing(ledger: Ledger, raw: Raw, field: str) -> None:
     with ledger.begin() as uow:
         uow.sessions.create("s", archive_timeout=60)

@@ -23,6 +23,7 @@ from tests.behaviour.nasty import (
     total,
 )
 from tests.behaviour.test_values_of_text import Door, added, appended, created, outcome, short
+from tests.support.once import ONE_DATABASE
 
 JSON_DOORS: dict[str, tuple[str, Door]] = {
     "payload": ("payload", lambda uow, v: appended(payload=v)(uow).payload),
@@ -68,6 +69,7 @@ def test_json_comes_back_exactly_or_is_refused_by_name(ledger: Ledger, name: str
 
 @pytest.mark.parametrize("field", ["metadata", "context"])
 @pytest.mark.parametrize("value", [[], [1], "x", 5, (), {1: 2}, {"a"}, b"{}", True, object], ids=repr)
+@ONE_DATABASE
 def test_what_must_be_a_dict_is_one(ledger: Ledger, field: str, value: Any) -> None:
     if "object at" in repr(value):
         value = Plain()
@@ -120,6 +122,7 @@ BOUNDS: dict[str, Callable[[UnitOfWork, Any], object]] = {
 
 
 @pytest.mark.parametrize("field", BOUNDS)
+@ONE_DATABASE
 def test_what_is_no_number_bounds_nothing(ledger: Ledger, field: str) -> None:
     with ledger.begin() as uow:
         uow.sessions.create("s")

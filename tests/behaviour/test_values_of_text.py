@@ -10,6 +10,7 @@ import pytest
 
 from chatledger import ChatledgerError, InvalidInput, Ledger, UnitOfWork
 from tests.behaviour.nasty import BAD_TEXTS, GOOD_TEXTS, LONG_TEXTS, NO_TEXTS
+from tests.support.once import ONE_DATABASE
 
 Door = Callable[[UnitOfWork, Any], Any]
 
@@ -205,6 +206,7 @@ CLOSED: dict[str, tuple[str, Door]] = {
 
 
 @pytest.mark.parametrize("name", CLOSED)
+@ONE_DATABASE
 def test_what_is_no_word_of_the_ledgers_own_is_refused_by_name(ledger: Ledger, name: str) -> None:
     field, door = CLOSED[name]
     numbers = (int, float, timedelta, datetime)

@@ -51,7 +51,8 @@ def dump(url: str) -> dict[str, list[str]]:
         "constraints": "SELECT conname FROM pg_constraint WHERE connamespace = current_schema()::regnamespace",
         "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()",
     }
-    return {name: sorted(map(repr, Raw(url)(query))) for name, query in queries.items()}
+    with Raw(url).engine.connect() as connection:
+        return {name: sorted(map(repr, connection.execute(text(query)))) for name, query in queries.items()}
 
 
 @contextmanager

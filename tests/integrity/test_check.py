@@ -28,6 +28,7 @@ def test_a_sound_ledger_is_found_sound_and_not_changed(filled: str, full: bool) 
     assert before == dump(filled)
 
 
+@pytest.mark.usefixtures("expected_once")
 @pytest.mark.parametrize(("backend", "name"), CASES)
 def test_a_defect_is_found_and_nothing_else(filled: str, backend: str, name: str) -> None:
     damage = DAMAGES[name]

@@ -28,6 +28,7 @@ def kinds(report: RepairReport) -> set[str]:
     return {finding.kind for finding in report.left.findings if finding.severity == "defect"}
 
 
+@pytest.mark.usefixtures("expected_once")
 @pytest.mark.parametrize(("backend", "name"), CASES)
 def test_what_can_be_mended_is(filled: str, backend: str, name: str) -> None:
     damage = DAMAGES[name]

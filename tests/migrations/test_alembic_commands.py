@@ -1,4 +1,4 @@
-"""`alembic …` from the checkout's root, as real processes, on both databases."""
+"""`alembic …` from the checkout's root, on both databases."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def test_up_check_current_and_down_by_url(empty_url: str) -> None:
     succeed("downgrade", "base", url=empty_url)
     assert revision(empty_url) is None
     assert {"chatledger_version"} == {name for name in names(empty_url) if not name.startswith("sqlite_")}
+
+
+def test_it_is_a_process_of_its_own_too(empty_url: str) -> None:
+    succeed("upgrade", "head", environment=empty_url, process=True)
+    assert f"{HEAD} (head)" in succeed("current", url=empty_url)
 
 
 def test_the_database_may_be_named_by_the_environment(empty_url: str) -> None:
@@ -55,6 +60,6 @@ def test_check_notices_a_column_that_the_models_do_not_have(url: str) -> None:
 
 
 def test_a_server_that_is_not_there_does_not_show_the_password() -> None:
-    done = alembic("current", url="postgresql://ada:hunter2secret@127.0.0.1:1/none")
+    done = alembic("current", url="postgresql://ada:hunter2secret@127.0.0.1:1/none", process=True)
     assert 0 != done.returncode
     assert "hunter2secret" not in done.stdout + done.stderr

@@ -20,7 +20,7 @@ from tests.faults.truth import require_sound
 from tests.migrations.contents import common, contents, fill, fingerprint, found, revision
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(150, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [2, pytest.param(150, marks=pytest.mark.soak)])
 def test_a_killed_upgrade_keeps_the_rows_and_can_be_run_again(nursery: Nursery, url: str, kills: int) -> None:
     fill(url)
     rows, hits, head = contents(url), found(url), fingerprint(url)
@@ -46,7 +46,7 @@ def test_a_killed_upgrade_keeps_the_rows_and_can_be_run_again(nursery: Nursery, 
     assert kills == sum(landed.values())
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(150, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [2, pytest.param(150, marks=pytest.mark.soak)])
 def test_a_killed_downgrade_can_be_run_again(nursery: Nursery, url: str, kills: int) -> None:
     fill(url)
     rows, head = contents(url), fingerprint(url)
@@ -65,7 +65,7 @@ def test_a_killed_downgrade_can_be_run_again(nursery: Nursery, url: str, kills: 
             _require_kept(rows, url)
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(150, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [2, pytest.param(150, marks=pytest.mark.soak)])
 def test_a_first_opening_that_is_killed_can_be_repeated(
     nursery: Nursery, url: str, new_url: Callable[[], str], kills: int
 ) -> None:
