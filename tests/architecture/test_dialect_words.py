@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from chatledger.dialects import dialect_of
 from tests.architecture.source import PACKAGE, module_name, source_files
 
 _WORD = re.compile(r"\b(sqlite|postgresql)\b")
@@ -22,6 +23,13 @@ def test_only_the_dialects_name_a_database() -> None:
         if not path.is_relative_to(PACKAGE / "dialects")
         for line, word in dialect_words(path.read_text("utf-8"))
     ]
+
+
+@pytest.mark.parametrize("name", ["sqlite", "postgresql"])
+def test_a_dialect_has_methods_and_no_capability_flags(name: str) -> None:
+    dialect = dialect_of(name)
+    parts = (dialect, dialect.full_text, dialect.integrity, dialect.maintenance)
+    assert [] == [attribute for part in parts for attribute in dir(part) if isinstance(getattr(part, attribute), bool)]
 
 
 @pytest.mark.parametrize(
