@@ -96,7 +96,12 @@ def test_a_job_is_paused_resumed_cancelled_and_deleted(run: Command) -> None:
     assert {"job_id": "job", "deleted": 2} == run.json("batch", "delete", "job", "--yes")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)], ids=["Ctrl-C", "SIGTERM"])
+# Each signal and each database once: a signal ends the process, whatever the database is.
+@pytest.mark.parametrize(
+    ("backend", "number", "code"),
+    [("sqlite", signal.SIGINT, 130), ("postgresql", signal.SIGTERM, 0)],
+    ids=["sqlite-Ctrl-C", "postgresql-SIGTERM"],
+)
 def test_a_run_that_is_told_to_end_loses_nothing(
     run: Command, url: str, here: Path, number: signal.Signals, code: int
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from chatledger import Ledger
 from tests.cli.conftest import Command
+from tests.support.once import ONE_DATABASE
 
 
 @pytest.fixture
@@ -56,6 +57,7 @@ def test_nothing_to_add_is_misuse(run: Command, chat: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", [("robot", "x"), ("user", "--payload", "{"), ("user", "x", "--tokens", "-1")])
+@ONE_DATABASE
 def test_misuse_has_code_two(run: Command, chat: str, wrong: tuple[str, ...]) -> None:
     assert 2 == run("add", chat, *wrong).exit_code
 

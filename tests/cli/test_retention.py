@@ -9,6 +9,7 @@ import pytest
 from chatledger import Ledger
 from chatledger.database import Database
 from tests.cli.conftest import Command
+from tests.support.once import ONE_DATABASE
 
 LONG_AGO = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -154,6 +155,7 @@ def test_a_clean_up_expires_in_batches(run: Command, ledger: Ledger, monkeypatch
 
 
 @pytest.mark.parametrize("hours", ["0", "-1", "nan", "inf", "1e9", "a day"])
+@ONE_DATABASE
 def test_hours_that_are_none_are_misuse(run: Command, hours: str) -> None:
     assert "is not a number of hours above zero" in run.misuse("cleanup", "--max-age-hours", hours)
 

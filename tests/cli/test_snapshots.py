@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from chatledger import Ledger, models
 from tests.cli.conftest import Command
+from tests.support.once import ONE_DATABASE
 
 
 @pytest.fixture
@@ -134,6 +135,7 @@ def test_delete_wants_to_hear_yes(trip: Command) -> None:
     assert "tidy" == trip.json("audit", "trip", "--action", "snapshot.deleted")["items"][0]["reason"]
 
 
+@ONE_DATABASE
 def test_an_unknown_kind_is_misuse(trip: Command) -> None:
     assert "'--kind'" in trip.misuse("snapshot", "take", "trip", "--kind", "holiday")
 

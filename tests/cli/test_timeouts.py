@@ -12,6 +12,7 @@ import pytest
 
 from chatledger import Ledger, Status
 from tests.cli.conftest import Command
+from tests.support.once import ONE_DATABASE
 
 HOUR = 3600
 
@@ -96,6 +97,7 @@ def test_whoever_is_limited_to_a_user_sets_that_users_defaults(run: Command) -> 
         (["watch", "--every", "often"], "is not a duration"),
     ],
 )
+@ONE_DATABASE
 def test_misuse_is_told(run: Command, arguments: list[str], told: str) -> None:
     assert told in run.misuse("timeouts", *arguments)
 

@@ -59,7 +59,10 @@ def status(url: str, name: str) -> Status:
         return uow.sessions.get(name).status
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+# Each signal and each database once: a signal ends the process, whatever the database is.
+@pytest.mark.parametrize(
+    ("backend", "number", "code"), [("postgresql", signal.SIGTERM, 0), ("sqlite", signal.SIGINT, 130)]
+)
 def test_it_sweeps_until_a_signal_ends_it(url: str, here: Path, number: int, code: int) -> None:
     make_overdue(url, "first")
     with watching(url, here, "--every", "1s") as process:
@@ -166,6 +169,7 @@ def test_a_term_that_comes_twice_ends_it_as_one_does(sqlite_url: str, here: Path
     assert (0, b"") == (watching.returncode, errors)
 
 
+@pytest.mark.parametrize("backend", ["postgresql"])
 def test_figures_are_served_to_this_machine(url: str, tmp_path: Path) -> None:
     make_overdue(url, "s")
     with socket.socket() as free:
@@ -176,6 +180,7 @@ def test_figures_are_served_to_this_machine(url: str, tmp_path: Path) -> None:
         until(lambda: b'chatledger_swept_sessions_total{action="archived",ledger="main"} 1.0' in fetched(port))
 
 
+@pytest.mark.parametrize("backend", ["sqlite"])
 def test_a_port_that_is_taken_is_said(url: str, spawn: Spawn) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -130,7 +130,12 @@ def test_a_module_of_the_user_that_is_broken_is_no_defect_of_ours(run: Command, 
     assert ("'flow_broken:f' is not a function" in said, "secret" in said) == (True, False)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)], ids=["Ctrl-C", "SIGTERM"])
+# Each signal and each database once: a signal ends the process, whatever the database is.
+@pytest.mark.parametrize(
+    ("backend", "number", "code"),
+    [("sqlite", signal.SIGINT, 130), ("postgresql", signal.SIGTERM, 0)],
+    ids=["sqlite-Ctrl-C", "postgresql-SIGTERM"],
+)
 def test_a_run_that_is_told_to_end_can_be_gone_on_with(
     run: Command, url: str, here: Path, number: signal.Signals, code: int
 ) -> None:
