@@ -1,13 +1,13 @@
-"""Fixtures: real databases, and ledgers on them in both colours.
+"""Fixtures: real databases, and ledgers on them sync and async.
 
     sqlite_url, postgres_url    an empty database of that kind
     empty_url                   an empty database, once on each backend
     url                         a migrated database, once on each backend
     copied                      `copied(fill)`: the URL of a copy of a database that `fill(url)` has filled once
     ledger                      a `Ledger` on `url`
-    book                        an `AsyncLedger` too, used as if it were sync: one test, two colours
-    clock, timed_book           a stopped clock, and a `book` that lives by it
-    raw                         plain SQL on the database of `book` or `ledger`
+    any_ledger                        an `AsyncLedger` too, used as if it were sync: one test, sync and async
+    clock, timed_ledger           a stopped clock, and a `any_ledger` that lives by it
+    raw                         plain SQL on the database of `any_ledger` or `ledger`
     both                        a ledger on each database, to compare answers
 
 The PostgreSQL server starts when the first test asks for it.
@@ -26,7 +26,7 @@ import pytest
 from chatledger import Ledger
 from tests.support import postgres, sqlite, templates
 from tests.support.clock import StoppedClock
-from tests.support.colours import open_book
+from tests.support.flavors import open_ledger
 from tests.support.raw import Raw
 from tests.support.shared import DATA_VARIABLE, shared_data_path
 
@@ -146,14 +146,14 @@ def ledger(url: str) -> Iterator[Ledger]:
 
 
 @pytest.fixture(params=["sync", "async"])
-def colour(request: pytest.FixtureRequest) -> str:
+def flavor(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def book(colour: str, url: str) -> Iterator[Ledger]:
-    with open_book(colour, url) as book:
-        yield book
+def any_ledger(flavor: str, url: str) -> Iterator[Ledger]:
+    with open_ledger(flavor, url) as any_ledger:
+        yield any_ledger
 
 
 @pytest.fixture
@@ -167,9 +167,9 @@ def clock() -> StoppedClock:
 
 
 @pytest.fixture
-def timed_book(colour: str, url: str, clock: StoppedClock) -> Iterator[Ledger]:
-    with open_book(colour, url, clock=clock) as book:
-        yield book
+def timed_ledger(flavor: str, url: str, clock: StoppedClock) -> Iterator[Ledger]:
+    with open_ledger(flavor, url, clock=clock) as any_ledger:
+        yield any_ledger
 
 
 @pytest.fixture

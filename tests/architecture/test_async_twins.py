@@ -1,4 +1,4 @@
-"""Every operation is written once, synchronously, and is there in both colours."""
+"""Every operation is written once, synchronously, and is there sync and async."""
 
 from __future__ import annotations
 

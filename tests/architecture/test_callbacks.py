@@ -86,23 +86,23 @@ def test_both_ledgers_call_back_alike() -> None:
 
 @pytest.mark.parametrize("kind", DEFERRED)
 def test_no_ledger_calls_back_what_would_not_run(
-    book: Ledger, colour: str, kind: str, url: str, samples: dict[str, Any], tmp_path: Path
+    any_ledger: Ledger, flavor: str, kind: str, url: str, samples: dict[str, Any], tmp_path: Path
 ) -> None:
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s", user_id="ada")
         uow.batches.create("job", [{"key": "one"}])
     before, files = contents(Raw(url)), set(tmp_path.iterdir())
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         for service, cls in services(UnitOfWork).items():
             for method, names in called_back(cls).items():
                 for name in set(names) & {"send", "progress"}:
                     require_refusal(getattr(getattr(uow, service), method), name, {name: DEFERRED[kind]})
     for method, names in called_back(Ledger).items():
         for name in names:
-            if name == "worker" and colour == "async" and not ("generator" in kind or kind == "no function"):
+            if name == "worker" and flavor == "async" and not ("generator" in kind or kind == "no function"):
                 continue  # which is awaited there
             given = {**required(getattr(Ledger, method), samples), name: DEFERRED[kind]}
-            require_refusal(getattr(book, method), name, given)
+            require_refusal(getattr(any_ledger, method), name, given)
     assert (before, files) == (contents(Raw(url)), set(tmp_path.iterdir()))
 
 
@@ -127,59 +127,59 @@ def test_nothing_beside_a_ledger_calls_back_what_would_not_run(kind: str, tmp_pa
 
 
 @pytest.mark.parametrize("returned", [awaited, yields, yields_later])
-def test_a_function_that_returns_what_nobody_awaits_is_rolled_back(book: Ledger, returned: Any) -> None:
+def test_a_function_that_returns_what_nobody_awaits_is_rolled_back(any_ledger: Ledger, returned: Any) -> None:
     def work(uow: Any) -> Any:
         uow.sessions.create("s")
         return returned()
 
     with pytest.raises(InvalidInput) as caught:
-        book.run(work)
+        any_ledger.run(work)
     assert "work" == caught.value.field
-    with book.read() as uow:
+    with any_ledger.read() as uow:
         assert uow.sessions.find("s") is None
 
 
-def test_a_unit_of_work_calls_no_coroutine_function(book: Ledger, colour: str) -> None:
-    if colour == "sync":
+def test_a_unit_of_work_calls_no_coroutine_function(any_ledger: Ledger, flavor: str) -> None:
+    if flavor == "sync":
         pytest.skip("has no `run`")
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         for function in (awaited, lambda uow: awaited(uow)):
             with pytest.raises(InvalidInput) as caught:
                 uow.run(function)  # type: ignore[attr-defined]
             assert "work" == caught.value.field
 
 
-def test_a_warning_that_nobody_sent_is_not_taken_for_sent(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_warning_that_nobody_sent_is_not_taken_for_sent(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.timeouts.configure("s", archive_timeout=3600, warn_before=600)
-    first = book.sweep(now=_later(book), send=lambda due: awaited(due))
+    first = any_ledger.sweep(now=_later(any_ledger), send=lambda due: awaited(due))
     assert (0, 1) == (first.warned, len(first.failures))
     sent: list[Any] = []
-    assert 1 == book.sweep(now=_later(book), send=sent.append).warned
+    assert 1 == any_ledger.sweep(now=_later(any_ledger), send=sent.append).warned
     assert ["s"] == [due.session_id for due in sent]
 
 
-def _later(book: Ledger) -> Any:
-    with book.read() as uow:
+def _later(any_ledger: Ledger) -> Any:
+    with any_ledger.read() as uow:
         return uow.sessions.get("s").created_at + timedelta(seconds=3500)
 
 
-def test_a_batch_awaits_what_a_plain_worker_returns_or_fails_for_good(book: Ledger, colour: str) -> None:
-    with book.begin() as uow:
+def test_a_batch_awaits_what_a_plain_worker_returns_or_fails_for_good(any_ledger: Ledger, flavor: str) -> None:
+    with any_ledger.begin() as uow:
         uow.batches.create("job", [{"key": "one"}])
 
     async def later(item: Any) -> str:
         return f"did {item.key}"
 
-    done = book.run_batch("job", lambda item: later(item))
-    assert ((1, 0) if colour == "async" else (0, 1)) == (done.done, done.failed)
+    done = any_ledger.run_batch("job", lambda item: later(item))
+    assert ((1, 0) if flavor == "async" else (0, 1)) == (done.done, done.failed)
 
 
-def test_what_records_a_result_is_synchronous(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_what_records_a_result_is_synchronous(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.batches.create("job", [{"key": "one"}], max_attempts=1)
-    assert 1 == book.run_batch("job", lambda item: BatchResult(item.key, record=awaited)).failed  # type: ignore[arg-type]
+    assert 1 == any_ledger.run_batch("job", lambda item: BatchResult(item.key, record=awaited)).failed  # type: ignore[arg-type]
 
 
 def _typed_programs_are_told(ledger: Ledger) -> None:

@@ -62,9 +62,9 @@ def functions_with_flags() -> dict[str, Flags]:
 
 
 @pytest.fixture
-def samples(book: Ledger, tmp_path: Path) -> dict[str, Any]:
+def samples(any_ledger: Ledger, tmp_path: Path) -> dict[str, Any]:
     """An argument for each parameter that must be given; with right flags the calls would change something."""
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s", user_id="ada")
         uow.messages.append("s", "user", "otter", metadata={"model": "gpt-5"}, model_id="gpt-5")
         uow.metrics.record("score", 1.0, session_id="s")
@@ -112,24 +112,24 @@ def test_both_ledgers_and_their_services_have_the_same_flags() -> None:
 
 
 def test_a_ledger_takes_no_flag_that_is_neither_true_nor_false(
-    book: Ledger, samples: dict[str, Any], url: str, tmp_path: Path
+    any_ledger: Ledger, samples: dict[str, Any], url: str, tmp_path: Path
 ) -> None:
     raw, before = Raw(url), contents(Raw(url))
     files = set(tmp_path.iterdir())
-    for view in (book, book.for_user("ada")):
+    for view in (any_ledger, any_ledger.for_user("ada")):
         for name, found in methods_with_flags(Ledger).items():
-            if view is book or name in ("erase_user", "purge", "reprice", "sweep"):
+            if view is any_ledger or name in ("erase_user", "purge", "reprice", "sweep"):
                 for field, given in wrong_calls(getattr(Ledger, name), found, samples):
                     require_refusal(getattr(view, name), field, given)
     assert (before, files) == (contents(raw), set(tmp_path.iterdir()))
 
 
 def test_no_service_takes_a_flag_that_is_neither_true_nor_false(
-    book: Ledger, samples: dict[str, Any], url: str
+    any_ledger: Ledger, samples: dict[str, Any], url: str
 ) -> None:
     raw, before = Raw(url), contents(Raw(url))
     asked = 0
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         for name, service in services(UnitOfWork).items():
             for method, found in methods_with_flags(service).items():
                 for field, given in wrong_calls(getattr(service, method), found, samples):
@@ -158,7 +158,7 @@ def test_no_function_takes_a_flag_that_is_neither_true_nor_false(tmp_path: Path)
         assert out.getvalue() == ""
 
 
-def test_runners_take_no_flag_that_is_neither_true_nor_false(book: Ledger, tmp_path: Path) -> None:
+def test_runners_take_no_flag_that_is_neither_true_nor_false(any_ledger: Ledger, tmp_path: Path) -> None:
     assert methods_with_flags(Runner) == methods_with_flags(AsyncRunner) == {"resume": [("take_over", "bool")]}
     with Ledger(tmp_path / "flow.db") as ledger:
         for value in WRONG["bool"]:

@@ -1,4 +1,4 @@
-"""What is particular to the awaited colour: cancelled tasks, and a ledger that is yet to be opened."""
+"""What is particular to the asynchronous flavor: cancelled tasks, and a ledger that is yet to be opened."""
 
 from __future__ import annotations
 

@@ -34,12 +34,12 @@ from tests.support.raw import Raw
 from tests.support.sqlite import url_of
 
 
-def test_a_backup_holds_everything_and_is_one_file(book: Ledger, url: str, tmp_path: Path) -> None:
+def test_a_backup_holds_everything_and_is_one_file(any_ledger: Ledger, url: str, tmp_path: Path) -> None:
     with Ledger(url) as ledger:
         fill(ledger)
     folder = tmp_path / "backups"
     folder.mkdir()
-    report = book.backup(folder / "b.db")
+    report = any_ledger.backup(folder / "b.db")
     assert {"b.db", "b.db.json"} == {entry.name for entry in folder.iterdir()}
     assert 0o600 == stat.S_IMODE((folder / "b.db").stat().st_mode)
     assert 0o600 == stat.S_IMODE((folder / "b.db.json").stat().st_mode)

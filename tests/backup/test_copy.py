@@ -72,9 +72,9 @@ def test_the_copy_goes_on_where_the_source_stood(filled: str, empty_target: str)
             ]
 
 
-def test_an_open_ledger_copies_itself_while_it_is_written_to(book: Ledger, url: str, tmp_path: Path) -> None:
-    book.run(lambda uow: uow.sessions.create("s"))
-    book.run(lambda uow: uow.messages.append("s", "user", "in time"))
+def test_an_open_ledger_copies_itself_while_it_is_written_to(any_ledger: Ledger, url: str, tmp_path: Path) -> None:
+    any_ledger.run(lambda uow: uow.sessions.create("s"))
+    any_ledger.run(lambda uow: uow.messages.append("s", "user", "in time"))
     told: set[str] = set()
 
     def write(what: str, done: int, total: int | None) -> None:
@@ -83,7 +83,7 @@ def test_an_open_ledger_copies_itself_while_it_is_written_to(book: Ledger, url: 
                 other.run(lambda uow: uow.messages.append("s", "user", "too late"))
         told.add(what)
 
-    report = book.copy_to(tmp_path / "copy.db", progress=write)
+    report = any_ledger.copy_to(tmp_path / "copy.db", progress=write)
     assert ({"chatledger_messages", "comparing"} <= told, 1) == (True, report.rows["chatledger_messages"])
     with Ledger(tmp_path / "copy.db") as copy, copy.read() as uow:
         assert ["in time"] == [message.content for message in uow.messages.history("s")]

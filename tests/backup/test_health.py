@@ -31,9 +31,9 @@ def within(seconds: float) -> Iterator[None]:
     assert time.monotonic() - began < seconds
 
 
-def test_a_sound_ledger_is_ok(book: Ledger) -> None:
-    book.run(lambda uow: uow.sessions.create("s"))
-    health = book.health()
+def test_a_sound_ledger_is_ok(any_ledger: Ledger) -> None:
+    any_ledger.run(lambda uow: uow.sessions.create("s"))
+    health = any_ledger.health()
     assert (True, True, True, HEAD, 0.0, ()) == (
         health.ok, health.reachable, health.writable, health.revision, health.sweep_lag, health.problems,
     )  # fmt: skip

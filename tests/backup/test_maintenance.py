@@ -18,23 +18,23 @@ from tests.support.raw import Raw
 from tests.support.sqlite import url_of
 
 
-def test_everything_stays_and_every_step_is_told(book: Ledger, url: str) -> None:
+def test_everything_stays_and_every_step_is_told(any_ledger: Ledger, url: str) -> None:
     with Ledger(url) as ledger:
         fill(ledger)
     before = stored(url)
-    report = book.maintain()
+    report = any_ledger.maintain()
     assert ["full_text", "vacuum", "analyze", "checkpoint"] == [step.name for step in report.steps]
     assert all(step.done or step.why for step in report.steps)
     assert before == stored(url)
     require_sound(url)
-    assert book.check()
-    book.run(lambda uow: uow.messages.append("trip", "user", "and on"))
+    assert any_ledger.check()
+    any_ledger.run(lambda uow: uow.messages.append("trip", "user", "and on"))
 
 
 @pytest.mark.parametrize("name", ["full_text", "vacuum", "analyze", "checkpoint"])
-def test_each_step_stands_alone(book: Ledger, backend: str, name: str) -> None:
+def test_each_step_stands_alone(any_ledger: Ledger, backend: str, name: str) -> None:
     asked = {step: step == name for step in ("full_text", "vacuum", "analyze", "checkpoint")}
-    report = book.maintain(**asked)
+    report = any_ledger.maintain(**asked)
     assert [(name, name != "checkpoint" or backend == "sqlite")] == [(step.name, step.done) for step in report.steps]
 
 
@@ -64,16 +64,16 @@ def test_the_log_is_cut_off_unless_somebody_reads_an_old_state(migrated_sqlite_u
         assert (True, 0) == (step.done, (tmp_path / "chat.db-wal").stat().st_size)
 
 
-def test_the_planner_gets_figures(book: Ledger, url: str, backend: str) -> None:
+def test_the_planner_gets_figures(any_ledger: Ledger, url: str, backend: str) -> None:
     with Ledger(url) as ledger:
         fill(ledger)
-    book.maintain(vacuum=False, full_text=False, checkpoint=False)
+    any_ledger.maintain(vacuum=False, full_text=False, checkpoint=False)
     raw = Raw(url)
     if backend == "sqlite":
         assert raw("SELECT count(*) FROM sqlite_stat1 WHERE tbl = 'chatledger_messages'")[0][0]
     else:
         assert raw("SELECT reltuples FROM pg_class WHERE oid = 'chatledger_messages'::regclass")[0][0] > 100
-    assert book.check()
+    assert any_ledger.check()
 
 
 def test_a_held_lock_is_busy_and_the_connection_as_before(migrated_sqlite_url: str, tmp_path: Path) -> None:
@@ -134,11 +134,11 @@ def test_a_ledger_in_memory_keeps_what_it_has() -> None:
         assert None is ledger.maintain().bytes_before
 
 
-def test_sizes_name_tables_and_indexes(book: Ledger, url: str) -> None:
-    before = book.sizes()
+def test_sizes_name_tables_and_indexes(any_ledger: Ledger, url: str) -> None:
+    before = any_ledger.sizes()
     with Ledger(url) as ledger:
         fill(ledger)
-    after = book.sizes()
+    after = any_ledger.sizes()
     assert {"chatledger_messages", "chatledger_sessions", "chatledger_audit_log"} <= after["tables"].keys()
     assert {"ix_chatledger_sessions_activity", "ix_chatledger_audit_log_at"} <= after["indexes"].keys()
     assert after["tables"]["chatledger_messages"] > before["tables"]["chatledger_messages"]

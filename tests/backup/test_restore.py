@@ -26,14 +26,14 @@ from chatledger import (
 from chatledger.migrate import HEAD
 from tests.backup.rows import counts, fill, stored, without_restoration
 from tests.faults.truth import require_sound
-from tests.support.colours import LoopThread
+from tests.support.flavors import LoopThread
 from tests.support.raw import Raw
 from tests.support.sqlite import url_of
 
 
 @pytest.fixture(params=["sync", "async"])
 def restore(request: pytest.FixtureRequest) -> Any:
-    """`Ledger.restore` in both colours."""
+    """`Ledger.restore` sync and async."""
     if request.param == "sync":
         return Ledger.restore
 

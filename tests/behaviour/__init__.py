@@ -1,1 +1,1 @@
-"""What a ledger does, on every database and in both colours."""
+"""What a ledger does, on every database and sync and async."""

@@ -15,13 +15,13 @@ from chatledger import (
     MessageNotFound,
     SessionNotFound,
 )
-from tests.support.once import ONCE, ONE_COLOUR
+from tests.support.once import ONCE, ONE_FLAVOR
 from tests.support.raw import Raw
 
 
 @pytest.fixture
-def judged(book: Ledger) -> Ledger:
-    with book.begin() as uow:
+def judged(any_ledger: Ledger) -> Ledger:
+    with any_ledger.begin() as uow:
         for name, user in (("a", "ada"), ("b", "bob")):
             uow.sessions.create(name, user_id=user)
             for text in ("one", "two", "three"):
@@ -29,7 +29,7 @@ def judged(book: Ledger) -> Ledger:
         uow.annotations.add("a", label="bad", text="The tides were wrong", author="ada", metadata={"v": (1, 2)})
         uow.annotations.add("a", sequence_number=2, label="good", score=0.1)
         uow.annotations.add("b", sequence_number=3, label="good", score=0.2, text="数据 of Zürich", author="judge")
-    return book
+    return any_ledger
 
 
 def ids(found: Any) -> list[str]:
@@ -114,7 +114,7 @@ def test_what_is_said_is_counted(judged: Ledger) -> None:
         ("", []),
     ],
 )
-@ONE_COLOUR
+@ONE_FLAVOR
 def test_the_query_language_is_that_of_messages(judged: Ledger, query: str, expected: list[str]) -> None:
     with judged.read() as uow:
         assert expected == ids(uow.annotations.search(query))

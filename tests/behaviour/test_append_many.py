@@ -14,13 +14,13 @@ from tests.support.raw import Raw
 
 
 @pytest.fixture(autouse=True)
-def session(book: Ledger) -> None:
-    book.run(lambda uow: uow.sessions.create("s"))
+def session(any_ledger: Ledger) -> None:
+    any_ledger.run(lambda uow: uow.sessions.create("s"))
 
 
-def test_a_thousand_keep_their_order(book: Ledger) -> None:
+def test_a_thousand_keep_their_order(any_ledger: Ledger) -> None:
     given = [{"role": "user", "content": f"text {n}", "input_tokens": n, "payload": [n]} for n in range(1000)]
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.messages.append("s", "system", "first")
         added = uow.messages.append_many("s", given)
         assert list(range(2, 1002)) == [message.sequence_number for message in added]
@@ -30,10 +30,10 @@ def test_a_thousand_keep_their_order(book: Ledger) -> None:
         assert 1002 == uow.messages.append("s", "user").sequence_number
 
 
-def test_dicts_and_objects_can_be_mixed(book: Ledger) -> None:
+def test_dicts_and_objects_can_be_mixed(any_ledger: Ledger) -> None:
     when = datetime(2026, 1, 1, tzinfo=UTC)
     one = NewMessage(role=Role.TOOL, content="東京", payload={"a": 1}, name="t", tool_call_id="c", created_at=when)
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         added = uow.messages.append_many("s", [one, {"role": "assistant", "cost": "0.1", "metadata": {"x": 1}}])
         assert added == uow.messages.history("s")
     assert (["tool", "assistant"], ["東京", ""]) == ([m.role for m in added], [m.content for m in added])
@@ -42,13 +42,13 @@ def test_dicts_and_objects_can_be_mixed(book: Ledger) -> None:
     )  # fmt: skip
 
 
-def test_it_stores_what_append_stores(book: Ledger, raw: Raw) -> None:
+def test_it_stores_what_append_stores(any_ledger: Ledger, raw: Raw) -> None:
     message: dict[str, Any] = {
         "role": "assistant", "content": "x", "payload": {"b": 1e16}, "metadata": {"a": None}, "name": "n",
         "tool_call_id": "t", "model_id": "m", "input_tokens": 1, "output_tokens": 2, "cached_tokens": 3,
         "tokens_used": 4, "duration_ms": 5, "cost": "0.000000001", "created_at": datetime(2026, 1, 1, tzinfo=UTC),
     }  # fmt: skip
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.messages.append("s", **message)
         uow.messages.append_many("s", [message])
         uow.messages.append_many("s", [message, {"role": "user", "content": "other"}])
@@ -58,28 +58,28 @@ def test_it_stores_what_append_stores(book: Ledger, raw: Raw) -> None:
     assert 1 == len({bytes(row[0]) for row in raw("SELECT digest FROM chatledger_messages WHERE sequence_number <= 3")})
 
 
-def test_nothing_is_nothing(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_nothing_is_nothing(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         assert [] == uow.messages.append_many("s", [])
         with pytest.raises(SessionNotFound):
             uow.messages.append_many("nobody", [])
 
 
-def test_a_generator_will_do(book: Ledger) -> None:
+def test_a_generator_will_do(any_ledger: Ledger) -> None:
     def talk() -> Iterator[dict[str, str]]:
         yield {"role": "user", "content": "a"}
         yield {"role": "assistant", "content": "b"}
 
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         assert ["a", "b"] == [message.content for message in uow.messages.append_many("s", talk())]
 
 
-def test_an_error_of_the_generator_is_raised_as_it_is(book: Ledger) -> None:
+def test_an_error_of_the_generator_is_raised_as_it_is(any_ledger: Ledger) -> None:
     def talk() -> Iterator[dict[str, str]]:
         yield {"role": "user", "content": "a"}
         raise ZeroDivisionError
 
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         with pytest.raises(ZeroDivisionError):
             uow.messages.append_many("s", talk())
         assert [] == uow.messages.history("s")
@@ -100,8 +100,8 @@ def test_an_error_of_the_generator_is_raised_as_it_is(book: Ledger) -> None:
     ],
 )
 @ONCE
-def test_one_that_is_wrong_keeps_out_all_and_is_named(book: Ledger, field: str, wrong: Any) -> None:
-    with book.begin() as uow:
+def test_one_that_is_wrong_keeps_out_all_and_is_named(any_ledger: Ledger, field: str, wrong: Any) -> None:
+    with any_ledger.begin() as uow:
         with pytest.raises(InvalidInput) as caught:
             uow.messages.append_many("s", [{"role": "user", "content": "fine"}, wrong])
         assert caught.value.field.startswith(field)
@@ -110,15 +110,15 @@ def test_one_that_is_wrong_keeps_out_all_and_is_named(book: Ledger, field: str, 
 
 @pytest.mark.parametrize("wrong", [5, None, "text", b"bytes", {"role": "user"}, 1.5])
 @ONCE
-def test_what_is_no_list_of_messages_is_refused_by_name(book: Ledger, wrong: Any) -> None:
-    with book.begin() as uow:
+def test_what_is_no_list_of_messages_is_refused_by_name(any_ledger: Ledger, wrong: Any) -> None:
+    with any_ledger.begin() as uow:
         with pytest.raises(InvalidInput) as caught:
             uow.messages.append_many("s", wrong)
         assert caught.value.field.startswith("messages")
 
 
-def test_known_keys_stand_where_they_are(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_known_keys_stand_where_they_are(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         first = uow.messages.append("s", "user", "one", key="k1")
         again = uow.messages.append_many(
             "s",
@@ -134,15 +134,15 @@ def test_known_keys_stand_where_they_are(book: Ledger) -> None:
         assert 3 == uow.sessions.get("s").message_count
 
 
-def test_a_retried_batch_adds_nothing(book: Ledger) -> None:
+def test_a_retried_batch_adds_nothing(any_ledger: Ledger) -> None:
     batch = [{"role": "user", "content": f"t{n}", "key": f"k{n}", "payload": {"n": n}} for n in range(700)]
-    first = book.run(lambda uow: uow.messages.append_many("s", batch))
-    assert first == book.run(lambda uow: uow.messages.append_many("s", batch))
-    assert 700 == book.run(lambda uow: uow.sessions.get("s")).message_count
+    first = any_ledger.run(lambda uow: uow.messages.append_many("s", batch))
+    assert first == any_ledger.run(lambda uow: uow.messages.append_many("s", batch))
+    assert 700 == any_ledger.run(lambda uow: uow.sessions.get("s")).message_count
 
 
-def test_a_key_with_other_content_keeps_out_all(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_key_with_other_content_keeps_out_all(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.messages.append("s", "user", "one", key="k1")
         with pytest.raises(KeyReused) as caught:
             uow.messages.append_many(
@@ -152,8 +152,8 @@ def test_a_key_with_other_content_keeps_out_all(book: Ledger) -> None:
         assert 1 == len(uow.messages.history("s"))
 
 
-def test_a_key_twice_in_one_call_names_no_number(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_key_twice_in_one_call_names_no_number(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         with pytest.raises(KeyReused) as caught:
             uow.messages.append_many(
                 "s", [{"role": "user", "content": "a", "key": "k"}, {"role": "user", "content": "b", "key": "k"}]

@@ -16,15 +16,15 @@ from tests.support.contents import contents
 from tests.support.raw import Raw
 
 
-def trail(book: Ledger, **filters: Any) -> list[tuple[Any, ...]]:
+def trail(any_ledger: Ledger, **filters: Any) -> list[tuple[Any, ...]]:
     """Oldest first: action, actor, reason, session, user, count, details."""
-    with book.read() as uow:
+    with any_ledger.read() as uow:
         entries = list(uow.audit.list(limit=1000, **filters))
     return [(e.action, e.actor, e.reason, e.session_id, e.user_id, e.count, e.details) for e in reversed(entries)]
 
 
-def test_it_says_who_did_what_when_why_and_how_many(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin(actor="ann") as uow:
+def test_it_says_who_did_what_when_why_and_how_many(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin(actor="ann") as uow:
         uow.sessions.create("s", user_id="ada")
         uow.messages.append_many("s", [{"role": "user", "content": "zqsecret"}] * 5)
         acts = (
@@ -68,28 +68,28 @@ def test_it_says_who_did_what_when_why_and_how_many(timed_book: Ledger, clock: S
         ("timeouts.cleared", "ann", None, *s, 1, {"scope": "session"}),
         ("session.deleted", "ann", "r7", *s, 1, {"messages": 4}),
     ]  # fmt: skip
-    assert expected == trail(timed_book)
+    assert expected == trail(timed_ledger)
     del moments[2]  # the snapshot
-    with timed_book.read() as uow:
+    with timed_ledger.read() as uow:
         assert moments == sorted(entry.at for entry in uow.audit.list())
 
 
 def test_nobody_is_named_where_nobody_was_given_and_the_sweeper_is_itself(
-    timed_book: Ledger, clock: StoppedClock
+    timed_ledger: Ledger, clock: StoppedClock
 ) -> None:
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         for name in ("a", "b", "c"):
             uow.sessions.create(name, archive_timeout=60)
         uow.sessions.delete("a")
     clock.advance(hours=1)
-    timed_book.run(lambda uow: uow.sessions.pause("c"), actor="ann")  # minds its own business: no line
-    timed_book.sweep()
-    timed_book.run(lambda uow: uow.sessions.archive("c"), actor="ann")
+    timed_ledger.run(lambda uow: uow.sessions.pause("c"), actor="ann")  # minds its own business: no line
+    timed_ledger.sweep()
+    timed_ledger.run(lambda uow: uow.sessions.archive("c"), actor="ann")
     assert [
         ("session.deleted", None, "a"), ("session.archived", "sweeper", "b"), ("session.archived", "ann", "c"),
-    ] == [(line[0], line[1], line[3]) for line in trail(timed_book)]  # fmt: skip
-    timed_book.purge(older_than=0, actor="cron")
-    assert {"cron"} == {line[1] for line in trail(timed_book)[3:]}
+    ] == [(line[0], line[1], line[3]) for line in trail(timed_ledger)]  # fmt: skip
+    timed_ledger.purge(older_than=0, actor="cron")
+    assert {"cron"} == {line[1] for line in trail(timed_ledger)[3:]}
 
 
 def test_raw_sql_leaves_lines_with_counts(ledger: Ledger, raw: Raw, backend: str) -> None:
@@ -133,26 +133,26 @@ def test_a_line_of_raw_sql_is_not_taken_for_that_of_a_service(ledger: Ledger, ra
     assert [(None, 1), ("ann", 1), (None, 1), ("bob", 6)] == [(line[1], line[5]) for line in trail(ledger)]
 
 
-def test_what_is_rolled_back_leaves_no_line(book: Ledger) -> None:
-    book.run(lambda uow: uow.sessions.create("s"))
-    with pytest.raises(ZeroDivisionError), book.begin() as uow:
+def test_what_is_rolled_back_leaves_no_line(any_ledger: Ledger) -> None:
+    any_ledger.run(lambda uow: uow.sessions.create("s"))
+    with pytest.raises(ZeroDivisionError), any_ledger.begin() as uow:
         uow.sessions.archive("s")
         uow.sessions.delete("s")
         raise ZeroDivisionError
-    assert [] == trail(book)
+    assert [] == trail(any_ledger)
 
 
-def test_it_can_be_asked_for_parts(timed_book: Ledger, clock: StoppedClock) -> None:
+def test_it_can_be_asked_for_parts(timed_ledger: Ledger, clock: StoppedClock) -> None:
     began = clock.now
     for actor in ("ann", "bob", None):
-        with timed_book.begin(actor=actor) as uow:
+        with timed_ledger.begin(actor=actor) as uow:
             for user in ("ada", "carol"):
                 name = f"{actor} {user}"
                 uow.sessions.create(name, user_id=user)
                 uow.sessions.hold(name)
                 uow.sessions.release(name)
                 clock.advance(minutes=1)
-    with timed_book.read() as uow:
+    with timed_ledger.read() as uow:
 
         def asked(**filters: Any) -> int:
             return len(uow.audit.list(**filters).items)
@@ -177,9 +177,9 @@ def test_it_can_be_asked_for_parts(timed_book: Ledger, clock: StoppedClock) -> N
             uow.audit.list(cursor=cursor)
 
 
-def test_pages_meet_each_line_once_while_more_are_written(timed_book: Ledger, clock: StoppedClock) -> None:
+def test_pages_meet_each_line_once_while_more_are_written(timed_ledger: Ledger, clock: StoppedClock) -> None:
     """Many lines of one moment, too."""
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         for number in range(7):
             uow.sessions.create(f"s{number}")
             for act in (uow.sessions.hold, uow.sessions.release):
@@ -200,9 +200,9 @@ def test_pages_meet_each_line_once_while_more_are_written(timed_book: Ledger, cl
     assert every == seen
 
 
-def test_no_content_gets_into_it(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
+def test_no_content_gets_into_it(timed_ledger: Ledger, clock: StoppedClock, raw: Raw) -> None:
     secret = "zqsecret"
-    with timed_book.begin(actor="ann") as uow:
+    with timed_ledger.begin(actor="ann") as uow:
         uow.sessions.create(
             "s", user_id="ada", title=secret, system_prompt=secret, context={secret: secret}, metadata={secret: secret},
             archive_timeout=60, project_id=secret, model_id=secret,
@@ -224,9 +224,9 @@ def test_no_content_gets_into_it(timed_book: Ledger, clock: StoppedClock, raw: R
         uow.sessions.delete("u")
     raw("DELETE FROM chatledger_messages WHERE sequence_number = 2")
     clock.advance(days=1)
-    timed_book.sweep()
-    timed_book.purge(older_than=0)
-    timed_book.erase_user("ada", keep_totals=True, scrub=False)
+    timed_ledger.sweep()
+    timed_ledger.purge(older_than=0)
+    timed_ledger.erase_user("ada", keep_totals=True, scrub=False)
     lines = contents(raw)["chatledger_audit_log"]
     assert 15 < len(lines)
     assert [] == [line for line in lines if secret in str(line)]

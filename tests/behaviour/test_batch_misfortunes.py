@@ -25,8 +25,8 @@ class Mute(Exception):
         raise RuntimeError("secret words")
 
 
-def fill(book: Ledger, count: int, **how: Any) -> None:
-    with book.begin() as uow:
+def fill(any_ledger: Ledger, count: int, **how: Any) -> None:
+    with any_ledger.begin() as uow:
         uow.batches.create("job", [{"key": str(n), "payload": n} for n in range(count)], **{"backoff": 0.0, **how})
 
 

@@ -28,19 +28,19 @@ from chatledger.execution.batches.steps import FinishedItem, Transact, Wait
 from tests.support.raw import Raw
 
 
-def fill(book: Ledger, count: int, **how: Any) -> None:
+def fill(any_ledger: Ledger, count: int, **how: Any) -> None:
     given = [{"key": f"k{n}", "payload": n} for n in range(1, count + 1)]
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.batches.create("job", given, **{"backoff": 0.0, **how})
 
 
-def found(book: Ledger) -> dict[Any, BatchItem]:
-    with book.read() as uow:
+def found(any_ledger: Ledger) -> dict[Any, BatchItem]:
+    with any_ledger.read() as uow:
         return {item.payload: item for item in uow.batches.iterate("job")}
 
 
-def test_every_item_is_done_and_failures_are_tried_again_or_given_up(book: Ledger) -> None:
-    fill(book, 40, max_attempts=3)
+def test_every_item_is_done_and_failures_are_tried_again_or_given_up(any_ledger: Ledger) -> None:
+    fill(any_ledger, 40, max_attempts=3)
 
     def worker(item: BatchItem) -> Any:
         if item.payload % 10 == 0:
@@ -52,18 +52,18 @@ def test_every_item_is_done_and_failures_are_tried_again_or_given_up(book: Ledge
         return {"twice": 2 * item.payload, "attempts": item.attempts}
 
     heard: list[int] = []
-    done = book.run_batch("job", worker, concurrency=8, progress=lambda now: heard.append(now.done))
+    done = any_ledger.run_batch("job", worker, concurrency=8, progress=lambda now: heard.append(now.done))
     assert (35, 5, {"ValueError": 4, "KeyError": 1}, True) == (done.done, done.failed, done.errors, done.finished)
     assert 35 == heard[-1]
-    items = found(book)
+    items = found(any_ledger)
     assert {"twice": 6, "attempts": 1} == items[3].result
     assert {"twice": 10, "attempts": 2} == items[5].result
     assert (3, "ValueError", "always") == (items[10].attempts, items[10].error_kind, items[10].error)
     assert (1, "never") == (items[7].attempts, items[7].error)
 
 
-def test_what_is_recorded_with_a_result_is_written_once_or_not_at_all(book: Ledger, raw: Raw) -> None:
-    fill(book, 6, max_attempts=2)
+def test_what_is_recorded_with_a_result_is_written_once_or_not_at_all(any_ledger: Ledger, raw: Raw) -> None:
+    fill(any_ledger, 6, max_attempts=2)
 
     def worker(item: BatchItem) -> BatchResult:
         def record(uow: UnitOfWork) -> str:
@@ -77,21 +77,21 @@ def test_what_is_recorded_with_a_result_is_written_once_or_not_at_all(book: Ledg
 
         return BatchResult(item.payload, record)
 
-    done = book.run_batch("job", worker, concurrency=3)
+    done = any_ledger.run_batch("job", worker, concurrency=3)
     assert (5, {"SessionNotFound": 1}) == (done.done, done.errors)
     assert {n: f"s{n}" for n in (1, 2, 4, 5, 6)} == {
-        n: item.session_id for n, item in found(book).items() if item.status == "done"
+        n: item.session_id for n, item in found(any_ledger).items() if item.status == "done"
     }
     assert (5, 5) == (raw.count("chatledger_sessions"), raw.count("chatledger_messages"))
 
 
-def test_a_result_with_no_json_form_is_a_failure(book: Ledger) -> None:
-    fill(book, 1, max_attempts=1)
-    assert {"InvalidInput": 1} == book.run_batch("job", lambda item: float("nan")).errors
+def test_a_result_with_no_json_form_is_a_failure(any_ledger: Ledger) -> None:
+    fill(any_ledger, 1, max_attempts=1)
+    assert {"InvalidInput": 1} == any_ledger.run_batch("job", lambda item: float("nan")).errors
 
 
-def test_a_result_of_an_item_that_somebody_else_has_is_dropped(book: Ledger, raw: Raw) -> None:
-    fill(book, 1)
+def test_a_result_of_an_item_that_somebody_else_has_is_dropped(any_ledger: Ledger, raw: Raw) -> None:
+    fill(any_ledger, 1)
 
     def worker(item: BatchItem) -> str:
         if item.lease == 1:
@@ -99,18 +99,18 @@ def test_a_result_of_an_item_that_somebody_else_has_is_dropped(book: Ledger, raw
             return "stale"
         return "right"
 
-    assert 1 == book.run_batch("job", worker).done
-    assert "right" == found(book)[1].result
+    assert 1 == any_ledger.run_batch("job", worker).done
+    assert "right" == found(any_ledger)[1].result
 
 
-def test_leases_are_renewed_while_an_item_takes_long(book: Ledger) -> None:
-    fill(book, 1)
-    done = book.run_batch("job", lambda item: time.sleep(0.6), lease=0.2)
-    assert (1, 1) == (done.done, found(book)[1].lease)
+def test_leases_are_renewed_while_an_item_takes_long(any_ledger: Ledger) -> None:
+    fill(any_ledger, 1)
+    done = any_ledger.run_batch("job", lambda item: time.sleep(0.6), lease=0.2)
+    assert (1, 1) == (done.done, found(any_ledger)[1].lease)
 
 
-def test_an_attempt_that_takes_too_long_has_failed_and_its_thread_is_not_heard(book: Ledger) -> None:
-    fill(book, 2, time_limit=0.1)
+def test_an_attempt_that_takes_too_long_has_failed_and_its_thread_is_not_heard(any_ledger: Ledger) -> None:
+    fill(any_ledger, 2, time_limit=0.1)
     hanging = threading.Event()
 
     def worker(item: BatchItem) -> str:
@@ -121,12 +121,12 @@ def test_an_attempt_that_takes_too_long_has_failed_and_its_thread_is_not_heard(b
             hanging.set()
         return "in time"
 
-    assert 2 == book.run_batch("job", worker, concurrency=1).done
-    assert [("in time", 2), ("in time", 1)] == [(item.result, item.attempts) for item in found(book).values()]
+    assert 2 == any_ledger.run_batch("job", worker, concurrency=1).done
+    assert [("in time", 2), ("in time", 1)] == [(item.result, item.attempts) for item in found(any_ledger).values()]
 
 
-def test_a_stopped_run_gives_back_what_is_not_finished(book: Ledger) -> None:
-    fill(book, 20)
+def test_a_stopped_run_gives_back_what_is_not_finished(any_ledger: Ledger) -> None:
+    fill(any_ledger, 20)
     begun, end = threading.Event(), threading.Event()
 
     def worker(item: BatchItem) -> str:
@@ -135,29 +135,29 @@ def test_a_stopped_run_gives_back_what_is_not_finished(book: Ledger) -> None:
             end.wait(10)
         return "done"
 
-    stopped = book.run_batch("job", worker, concurrency=4, grace=0.2, stopping=begun.is_set)
+    stopped = any_ledger.run_batch("job", worker, concurrency=4, grace=0.2, stopping=begun.is_set)
     end.set()
     assert (0, 20, False) == (stopped.running, stopped.waiting + stopped.done, stopped.finished)
-    assert {0} == {item.attempts for item in found(book).values() if item.status == "waiting"}
-    assert 20 == book.run_batch("job", lambda item: "later").done
+    assert {0} == {item.attempts for item in found(any_ledger).values() if item.status == "waiting"}
+    assert 20 == any_ledger.run_batch("job", lambda item: "later").done
 
 
-def test_a_run_waits_while_paused_and_ends_when_cancelled(book: Ledger) -> None:
-    fill(book, 6)
+def test_a_run_waits_while_paused_and_ends_when_cancelled(any_ledger: Ledger) -> None:
+    fill(any_ledger, 6)
 
     def worker(item: BatchItem) -> None:
         if item.payload == 1:
-            book.run(lambda uow: uow.batches.pause("job"))
-            threading.Timer(0.3, lambda: book.run(lambda uow: uow.batches.resume("job"))).start()
+            any_ledger.run(lambda uow: uow.batches.pause("job"))
+            threading.Timer(0.3, lambda: any_ledger.run(lambda uow: uow.batches.resume("job"))).start()
         if item.payload == 3:
-            book.run(lambda uow: uow.batches.cancel("job"))
+            any_ledger.run(lambda uow: uow.batches.cancel("job"))
 
-    done = book.run_batch("job", worker, concurrency=1)
+    done = any_ledger.run_batch("job", worker, concurrency=1)
     assert (3, 3, "cancelled", True) == (done.done, done.waiting, done.status, done.finished)
 
 
-def test_several_runs_share_a_job(book: Ledger) -> None:
-    fill(book, 60, max_running=5)
+def test_several_runs_share_a_job(any_ledger: Ledger) -> None:
+    fill(any_ledger, 60, max_running=5)
     at_work, most, lock = 0, 0, threading.Lock()
     names: set[str | None] = set()
 
@@ -172,12 +172,14 @@ def test_several_runs_share_a_job(book: Ledger) -> None:
             at_work -= 1
         return item.payload * 2
 
-    threads = [threading.Thread(target=lambda n=n: book.run_batch("job", worker, name=f"run {n}")) for n in range(3)]
+    threads = [
+        threading.Thread(target=lambda n=n: any_ledger.run_batch("job", worker, name=f"run {n}")) for n in range(3)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert {n: 2 * n for n in range(1, 61)} == {n: item.result for n, item in found(book).items()}
+    assert {n: 2 * n for n in range(1, 61)} == {n: item.result for n, item in found(any_ledger).items()}
     assert most <= 5
     assert names <= {"run 0", "run 1", "run 2"}
 

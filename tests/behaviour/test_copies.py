@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import delete
 
 from chatledger import InvalidInput, Ledger, UnitOfWork, models
-from tests.support.once import ONE_COLOUR
+from tests.support.once import ONE_FLAVOR
 from tests.support.raw import Raw
 
 DOLLAR = Decimal(1)
@@ -19,9 +19,9 @@ Place = tuple[str | None, int | None]
 
 
 @pytest.fixture
-def forked(book: Ledger) -> Ledger:
+def forked(any_ledger: Ledger) -> Ledger:
     """A conversation of four messages that cost $1, a fork of it, and a fork of the fork."""
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.sessions.create("trunk", user_id="ada", project_id="p", model_id="m")
         uow.messages.append_many(
             "trunk",
@@ -33,21 +33,21 @@ def forked(book: Ledger) -> Ledger:
         uow.sessions.fork("trunk", new_session_id="fork")
         uow.sessions.fork("fork", new_session_id="branch", at=3)
         uow.sessions.fork("branch", new_session_id="arm", at=2)
-    return book
+    return any_ledger
 
 
-def origins(book: Ledger, session_id: str) -> list[Place]:
-    with book.read() as uow:
+def origins(any_ledger: Ledger, session_id: str) -> list[Place]:
+    with any_ledger.read() as uow:
         return [(one.copied_from, one.copied_sequence) for one in uow.messages.history(session_id)]
 
 
-def cost(book: Ledger, **which: Any) -> Decimal:
-    with book.read() as uow:
+def cost(any_ledger: Ledger, **which: Any) -> Decimal:
+    with any_ledger.read() as uow:
         return uow.statistics.overview(**which).cost
 
 
-def require_sound(book: Ledger) -> None:
-    report = book.check()
+def require_sound(any_ledger: Ledger) -> None:
+    report = any_ledger.check()
     assert report.ok, report.findings
     assert not {finding.kind for finding in report.findings} - {"forks", "no_digest", "unused"}
 
@@ -129,8 +129,8 @@ def test_a_search_finds_the_original(forked: Ledger) -> None:
 def test_a_copy_is_found_where_its_original_is_not_searched(forked: Ledger) -> None:
     with forked.begin() as uow:
         uow.sessions.update("fork", user_id="bob", project_id="q")
-    for book in (forked, forked.for_user("bob")):
-        with book.read() as uow:
+    for any_ledger in (forked, forked.for_user("bob")):
+        with any_ledger.read() as uow:
             assert 4 == len(uow.search.messages("otter", user_id="bob"))
             assert 4 == len(uow.search.messages("otter", project_id="q"))
     with forked.begin() as uow:
@@ -158,7 +158,7 @@ def _by_orm(uow: UnitOfWork) -> None:
 
 
 @pytest.mark.parametrize("act", [_delete, _clear, _purge])
-@ONE_COLOUR
+@ONE_FLAVOR
 def test_one_copy_takes_the_place_of_a_deleted_original(forked: Ledger, act: Callable[[UnitOfWork], None]) -> None:
     with forked.begin() as uow:
         act(uow)

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 
 from chatledger import InvalidInput, Ledger, Message
 from chatledger.schemas.registry import MAX_PRICE
-from tests.support.once import ONCE, ONE_COLOUR
+from tests.support.once import ONCE, ONE_FLAVOR
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 KINDS = ("input", "output", "cached_input", "reasoning")
 
 
-def test_every_kind_of_token_has_its_price(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_every_kind_of_token_has_its_price(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.models.price(
             "m", input="1.25", output=10, cached_input="0.125", reasoning=20, effective_from=T0, others={"audio": "7"}
         )
@@ -39,8 +39,8 @@ def test_every_kind_of_token_has_its_price(book: Ledger) -> None:
         assert message.cost == uow.sessions.get("s").total_cost
 
 
-def test_cached_and_reasoning_tokens_cost_as_the_others_where_they_have_no_price(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_cached_and_reasoning_tokens_cost_as_the_others_where_they_have_no_price(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.models.price("m", input=2, output=8, effective_from=T0)
         uow.sessions.create("s", model_id="m")
         counts: dict[str, Any] = {"input_tokens": 10, "cached_tokens": 10, "output_tokens": 5, "reasoning_tokens": 4}
@@ -59,9 +59,9 @@ def test_cached_and_reasoning_tokens_cost_as_the_others_where_they_have_no_price
     ],
     ids=str,
 )
-@ONE_COLOUR
-def test_what_cannot_be_known_is_no_zero(book: Ledger, counts: dict[str, Any]) -> None:
-    with book.begin() as uow:
+@ONE_FLAVOR
+def test_what_cannot_be_known_is_no_zero(any_ledger: Ledger, counts: dict[str, Any]) -> None:
+    with any_ledger.begin() as uow:
         uow.models.price("m", input=1, effective_from=T0)
         uow.sessions.create("s", model_id="m")
         one = uow.messages.append("s", "assistant", **counts)
@@ -70,17 +70,17 @@ def test_what_cannot_be_known_is_no_zero(book: Ledger, counts: dict[str, Any]) -
         assert Decimal(0) == uow.messages.append("s", "assistant", input_tokens=0, output_tokens=0).cost
 
 
-def test_the_callers_cost_wins(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_the_callers_cost_wins(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.models.price("m", input=1, effective_from=T0)
         uow.sessions.create("s", model_id="m")
         message = uow.messages.append("s", "assistant", input_tokens=5, cost=0)
         assert (Decimal(0), None) == (message.cost, message.priced_from)
 
 
-def test_the_price_is_that_of_the_moment_and_of_the_model_that_answered(book: Ledger) -> None:
+def test_the_price_is_that_of_the_moment_and_of_the_model_that_answered(any_ledger: Ledger) -> None:
     day = timedelta(days=1)
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.models.price("m", input=1, effective_from=T0)
         uow.models.price("m", input=2, effective_from=T0 + day)
         uow.models.price("other", input=3, effective_from="2026-01-01")
@@ -103,8 +103,8 @@ def test_the_price_is_that_of_the_moment_and_of_the_model_that_answered(book: Le
             assert (cost, cost) == (one.cost, many.cost), (session, at, model)
 
 
-def test_a_later_price_changes_no_message(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_later_price_changes_no_message(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s", model_id="m")
         uow.messages.append("s", "user", input_tokens=10**6, created_at=T0)
         uow.models.price("m", input=1, effective_from=T0)
@@ -113,8 +113,8 @@ def test_a_later_price_changes_no_message(book: Ledger) -> None:
         assert [None, 1] == [message.cost for message in uow.messages.history("s")]
 
 
-def test_a_model_that_a_message_names_is_in_the_registry(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_model_that_a_message_names_is_in_the_registry(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.messages.append("s", "user", model_id="first")
         uow.messages.append("s", "user", model_id="first")
@@ -122,8 +122,8 @@ def test_a_model_that_a_message_names_is_in_the_registry(book: Ledger) -> None:
         assert ["b", "c", "first"] == [model.model_id for model in uow.models.list()]
 
 
-def test_a_key_gives_back_the_cost_that_was_counted(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_key_gives_back_the_cost_that_was_counted(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.models.price("m", input=1, effective_from=T0)
         uow.sessions.create("s", model_id="m")
         first = uow.messages.append("s", "user", "x", input_tokens=7, key="k")
@@ -135,8 +135,8 @@ def test_a_key_gives_back_the_cost_that_was_counted(book: Ledger) -> None:
         )
 
 
-def test_a_fork_and_a_snapshot_keep_what_it_cost(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_fork_and_a_snapshot_keep_what_it_cost(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.models.price("m", input=1, effective_from=T0)
         uow.sessions.create("s", model_id="m")
         uow.messages.append("s", "user", input_tokens=7, outcome="interrupted")
@@ -206,13 +206,13 @@ class _Undone(Exception):
     "wrong", [-1, "-0.1", "4000.000000001", "0.0000000001", 0.1, "ten", "NaN", "Infinity", True, [], "1e400"]
 )
 @ONCE
-def test_a_price_that_is_none_is_refused(book: Ledger, wrong: Any) -> None:
-    with book.begin() as uow, pytest.raises(InvalidInput) as caught:
+def test_a_price_that_is_none_is_refused(any_ledger: Ledger, wrong: Any) -> None:
+    with any_ledger.begin() as uow, pytest.raises(InvalidInput) as caught:
         uow.models.price("m", output=wrong)
     assert "output" == caught.value.field
 
 
-def test_costs_of_a_published_evaluation_add_up_to_the_nano_dollar(book: Ledger, shared_data: Path) -> None:
+def test_costs_of_a_published_evaluation_add_up_to_the_nano_dollar(any_ledger: Ledger, shared_data: Path) -> None:
     """Rows without a price have no cost, and are left out of the sum and of the count that a mean is taken over."""
     file = shared_data / "alpaca_eval" / "phi-2" / "alpaca_eval_gpt4" / "annotations.json"
     rows = json.loads(file.read_text(), parse_float=Decimal)
@@ -226,7 +226,7 @@ def test_costs_of_a_published_evaluation_add_up_to_the_nano_dollar(book: Ledger,
         seconds = row["time_per_example"]
         return int(seconds * 1000) if isinstance(seconds, Decimal) and seconds.is_finite() else None
 
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         made = [{"role": "assistant", "cost": cost(row), "duration_ms": took(row)} for row in rows]
         stored: list[Message] = uow.messages.append_many("s", made)

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from chatledger import Ledger
-from tests.support.once import ONE_COLOUR
+from tests.support.once import ONE_FLAVOR
 from tests.support.raw import Raw
 
 #: Sessions whose counters differ from a count of their rows.
@@ -31,15 +31,15 @@ INSERT = (
 
 
 @pytest.fixture
-def mixed(book: Ledger) -> Ledger:
-    with book.begin() as uow:
+def mixed(any_ledger: Ledger) -> Ledger:
+    with any_ledger.begin() as uow:
         for name in ("s", "t"):
             uow.sessions.create(name)
             uow.messages.append(name, "user", "a", input_tokens=5, output_tokens=7, duration_ms=3, cost="0.25")
             uow.messages.append(name, "user", "b", tokens_used=100, input_tokens=5, cost=0.1)
             uow.messages.append(name, "user", "c")
             uow.messages.append_many(name, [{"role": "user", "output_tokens": n, "cost": n} for n in range(10)])
-    return book
+    return any_ledger
 
 
 def test_appends_are_counted(mixed: Ledger, raw: Raw) -> None:
@@ -52,8 +52,8 @@ def test_appends_are_counted(mixed: Ledger, raw: Raw) -> None:
     )  # fmt: skip
 
 
-def test_a_total_goes_before_its_parts(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_total_goes_before_its_parts(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         message = uow.messages.append("s", "user", tokens_used=0, input_tokens=5, cached_tokens=3)
         assert (0, 0) == (message.total_tokens, uow.sessions.get("s").total_tokens)
@@ -94,8 +94,8 @@ RAW = {
 
 
 @pytest.mark.parametrize("statement", RAW.values(), ids=RAW.keys())
-@ONE_COLOUR
-def test_raw_sql_is_counted(book: Ledger, mixed: Ledger, raw: Raw, statement: str) -> None:
+@ONE_FLAVOR
+def test_raw_sql_is_counted(any_ledger: Ledger, mixed: Ledger, raw: Raw, statement: str) -> None:
     raw(statement)
     assert [] == raw(WRONG)
     with mixed.begin() as uow:

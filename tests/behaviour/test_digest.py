@@ -10,7 +10,7 @@ import pytest
 
 from chatledger import Ledger
 from chatledger.schemas.digest import digest_of
-from tests.support.once import ONE_COLOUR
+from tests.support.once import ONE_FLAVOR
 from tests.support.raw import Raw
 
 FULL: dict[str, Any] = {
@@ -38,14 +38,14 @@ def created_at(row: dict[str, Any]) -> datetime:
 
 
 @pytest.fixture
-def three(book: Ledger) -> Ledger:
+def three(any_ledger: Ledger) -> Ledger:
     """A bare message, a full one, and one that was added in bulk."""
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.messages.append("s", "user")
         uow.messages.append("s", "tool", **FULL)
         uow.messages.append_many("s", [{"role": "tool", **FULL, "key": "bulk"}])
-    return book
+    return any_ledger
 
 
 def test_a_digest_is_sixteen_bytes_of_what_is_stored(three: Ledger, raw: Raw) -> None:
@@ -55,8 +55,8 @@ def test_a_digest_is_sixteen_bytes_of_what_is_stored(three: Ledger, raw: Raw) ->
 
 
 @pytest.mark.parametrize("field", [*(field for field in FULL if field != "cost"), "role"])
-@ONE_COLOUR
-def test_a_byte_that_changed_is_noticed(book: Ledger, three: Ledger, raw: Raw, field: str) -> None:
+@ONE_FLAVOR
+def test_a_byte_that_changed_is_noticed(any_ledger: Ledger, three: Ledger, raw: Raw, field: str) -> None:
     if field == "role":
         raw("UPDATE chatledger_messages SET role = 'user' WHERE sequence_number = 2")
     elif field == "outcome":
@@ -79,9 +79,9 @@ def test_a_time_that_changed_is_noticed(three: Ledger, raw: Raw) -> None:
     assert bytes(changed["digest"]) != digest_of(changed, created_at(changed))
 
 
-def test_fields_cannot_be_confused(book: Ledger, raw: Raw) -> None:
+def test_fields_cannot_be_confused(any_ledger: Ledger, raw: Raw) -> None:
     when = datetime(2026, 1, 1, tzinfo=UTC)
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         every: list[dict[str, Any]] = [
             {"name": "ab"},

@@ -14,7 +14,7 @@ import pytest
 from chatledger import ChatledgerError, InvalidInput, Ledger, Settings
 from chatledger.adoption import adopt
 from chatledger.exchange import export_sessions, export_table, import_file, read_prices
-from tests.support.once import ONE_COLOUR
+from tests.support.once import ONE_FLAVOR
 
 _BAD: dict[str, Any] = {
     "big": 10**5000, "negative": -(10**5000), "max": datetime.max.replace(tzinfo=UTC), "nan": Decimal("NaN"),
@@ -22,34 +22,34 @@ _BAD: dict[str, Any] = {
 }  # fmt: skip
 
 
-def calls(book: Ledger, value: Any) -> dict[str, Callable[[], Any]]:
+def calls(any_ledger: Ledger, value: Any) -> dict[str, Callable[[], Any]]:
     def within(act: Callable[[Any], Any]) -> Callable[[], Any]:
-        return lambda: book.run(lambda uow: [act(uow)][0])
+        return lambda: any_ledger.run(lambda uow: [act(uow)][0])
 
     return {
-        "older_than": lambda: book.purge(older_than=value, dry_run=True),
+        "older_than": lambda: any_ledger.purge(older_than=value, dry_run=True),
         "hours": within(lambda uow: uow.sessions.expire_older_than(value, dry_run=True)),
         "within": within(lambda uow: list(uow.timeouts.due(within=value))),
         "idle_timeout": within(lambda uow: uow.timeouts.configure("s", idle_timeout=value)),
-        "timeout": lambda: book.health(timeout=value),
-        "sweep_lag": lambda: book.health(sweep_lag=value),
+        "timeout": lambda: any_ledger.health(timeout=value),
+        "sweep_lag": lambda: any_ledger.health(sweep_lag=value),
         "variants": within(lambda uow: uow.comparisons.create(variants=value)),
         "backoff": within(lambda uow: uow.batches.create(backoff=value)),
         "min_score": within(lambda uow: uow.annotations.list(min_score=value)),
         "rows": within(lambda uow: uow.models.import_prices(value)),
         "since": within(lambda uow: uow.statistics.overview(since=value)),
         "until": within(lambda uow: uow.statistics.compare(since=datetime(2026, 1, 1, tzinfo=UTC), until=value)),
-        "path": lambda: book.backup(value, keep=0),
+        "path": lambda: any_ledger.backup(value, keep=0),
     }
 
 
 @pytest.mark.parametrize("name", _BAD)
-@ONE_COLOUR
-def test_no_value_ends_in_an_error_that_is_not_ours(book: Ledger, name: str) -> None:
-    with book.begin() as uow:
+@ONE_FLAVOR
+def test_no_value_ends_in_an_error_that_is_not_ours(any_ledger: Ledger, name: str) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
     wrong = {}
-    for field, call in calls(book, _BAD[name]).items():
+    for field, call in calls(any_ledger, _BAD[name]).items():
         try:
             call()
         except ChatledgerError:

@@ -24,16 +24,16 @@ WORDS = [
 
 
 @pytest.fixture
-def lived(timed_book: Ledger, clock: StoppedClock) -> Ledger:
+def lived(timed_ledger: Ledger, clock: StoppedClock) -> Ledger:
     """A ledger in which Ada has left traces everywhere, and Bob has lived beside her."""
-    book = timed_book
-    with book.begin(actor="bob") as uow:
+    any_ledger = timed_ledger
+    with any_ledger.begin(actor="bob") as uow:
         uow.sessions.create("zqname given", title="of nobody yet")  # hers later
         uow.sessions.hold("zqname given", reason="zqreason")
         uow.sessions.release("zqname given")
         uow.sessions.create("bob's", user_id="bob", title="Bob's", metadata={"k": 1}, project_id="p", idle_timeout=60)
         uow.messages.append("bob's", "user", "otter", input_tokens=100, cost=5)
-    with book.begin(actor=ADA) as uow:
+    with any_ledger.begin(actor=ADA) as uow:
         for number in range(3):
             uow.sessions.create(
                 f"zqname {number}", user_id=ADA, project_id="p", model_id="m", title="zqtitle", system_prompt="zqprompt",
@@ -77,7 +77,7 @@ def lived(timed_book: Ledger, clock: StoppedClock) -> Ledger:
         uow.sessions.hold("bob's", reason="zqreason")
         uow.sessions.release("bob's")
     clock.advance(days=1)
-    return book
+    return any_ledger
 
 
 def test_nothing_of_her_is_left_in_any_table(lived: Ledger, raw: Raw) -> None:
@@ -169,16 +169,16 @@ def test_held_sessions_are_erased_only_when_asked_for(lived: Ledger, raw: Raw) -
     }  # the file was not asked for
 
 
-def test_a_user_is_erased_in_batches(timed_book: Ledger, raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_is_erased_in_batches(timed_ledger: Ledger, raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chatledger.services.retention.erasure.BATCH", 3)
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         for number in range(7):
             uow.sessions.create(f"s{number}", user_id="ada")
             uow.messages.append(f"s{number}", "user", "x")
     told: list[tuple[int, int]] = []
     how: dict[str, Any] = {"keep_totals": True, "progress": lambda *figures: told.append(figures), "scrub": False}
-    timed_book.erase_user("ada", dry_run=True, **how)
-    timed_book.erase_user("ada", **how)
+    timed_ledger.erase_user("ada", dry_run=True, **how)
+    timed_ledger.erase_user("ada", **how)
     assert [(3, 3), (6, 6), (7, 7)] * 2 == told
     assert [(7,)] == [tuple(row) for row in raw("SELECT count(*) FROM chatledger_sessions WHERE user_id IS NULL")]
 

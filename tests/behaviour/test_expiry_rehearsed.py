@@ -12,19 +12,19 @@ from tests.support.once import ONE_DATABASE
 THEN = datetime(2026, 5, 1, tzinfo=UTC)
 
 
-def test_a_rehearsed_expiry_counts_what_a_real_one_expires(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_rehearsed_expiry_counts_what_a_real_one_expires(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         for name in ("a", "b", "held"):
             uow.sessions.create(name, created_at=THEN)
         uow.sessions.create("younger", created_at=THEN + timedelta(hours=2))
         uow.sessions.hold("held")
     now = THEN + timedelta(hours=3)
-    with book.read() as uow:
+    with any_ledger.read() as uow:
         assert 2 == uow.sessions.expire_older_than(3, now=now, dry_run=True)
         assert 1 == uow.sessions.expire_older_than(3, now=now, limit=1, dry_run=True)
         assert Status.ACTIVE is uow.sessions.get("a").status
         assert [] == [entry for entry in uow.audit.list() if entry.action == "session.expired"]
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         assert 2 == uow.sessions.expire_older_than(3, now=now)
 
 

@@ -14,8 +14,8 @@ from tests.support.raw import Raw
 EVERY = list(Status)
 
 
-def test_nothing_automatic_touches_a_held_session(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
-    with timed_book.begin() as uow:
+def test_nothing_automatic_touches_a_held_session(timed_ledger: Ledger, clock: StoppedClock, raw: Raw) -> None:
+    with timed_ledger.begin() as uow:
         for status, verb in (("active", "resume"), ("archived", "archive"), ("expired", "expire"), ("failed", "fail")):
             uow.sessions.create(status, user_id="ada", idle_timeout=60, archive_timeout=120, hard_timeout=180)
             getattr(uow.sessions, verb)(status)
@@ -23,9 +23,9 @@ def test_nothing_automatic_touches_a_held_session(timed_book: Ledger, clock: Sto
     before = contents(raw)
     far = clock.advance(days=1000)
     sent: list[object] = []
-    assert () == timed_book.sweep(dry_run=True, send=sent.append).sessions
-    assert () == timed_book.sweep(send=sent.append).sessions
-    with timed_book.begin() as uow:
+    assert () == timed_ledger.sweep(dry_run=True, send=sent.append).sessions
+    assert () == timed_ledger.sweep(send=sent.append).sessions
+    with timed_ledger.begin() as uow:
         assert ([], []) == (uow.timeouts.due(within=timedelta(days=1)), uow.timeouts.warn(sent.append))
         assert 0 == uow.sessions.expire_older_than(1, now=far)
         assert (0, 4) == ((report := uow.timeouts.purge(older_than=0, status=EVERY)).sessions, report.held)
@@ -33,39 +33,39 @@ def test_nothing_automatic_touches_a_held_session(timed_book: Ledger, clock: Sto
         assert (True, None, None, None) == (limits.held, limits.idle_at, limits.archive_at, limits.expires_at)
         assert timedelta(seconds=60) == limits.idle_timeout
         assert 4 == uow.timeouts.report().held
-    report = timed_book.purge(older_than=0, status=EVERY)
+    report = timed_ledger.purge(older_than=0, status=EVERY)
     assert (0, 4, ()) == (report.sessions, report.held, report.session_ids)
-    assert 4 == timed_book.purge(older_than=0, status=EVERY, dry_run=True).held
+    assert 4 == timed_ledger.purge(older_than=0, status=EVERY, dry_run=True).held
     assert [] == sent
     # But for when to look again nothing has changed anywhere.
     del before["chatledger_session_timeouts"]
     assert before == {table: rows for table, rows in contents(raw).items() if table != "chatledger_session_timeouts"}
 
 
-def test_a_held_session_is_not_deleted_or_erased_until_it_is_released(book: Ledger, raw: Raw) -> None:
-    with book.begin() as uow:
+def test_a_held_session_is_not_deleted_or_erased_until_it_is_released(any_ledger: Ledger, raw: Raw) -> None:
+    with any_ledger.begin() as uow:
         for name in ("s", "free"):
             uow.sessions.create(name, user_id="ada")
         uow.sessions.hold("s")
     before = contents(raw)
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         for act in (lambda: uow.sessions.delete("s"), lambda: uow.sessions.erase_user("ada")):
             with pytest.raises(SessionHeld) as caught:
                 act()
             assert ("s",) == caught.value.session_ids
             assert "'s'" in str(caught.value)
     with pytest.raises(SessionHeld):
-        book.erase_user("ada", keep_totals=True)
+        any_ledger.erase_user("ada", keep_totals=True)
     assert before == contents(raw)
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         assert uow.sessions.release("s").held_at is None
         uow.sessions.delete("s")
         with pytest.raises(SessionNotFound):
             uow.sessions.hold("s")
 
 
-def test_people_go_on_with_a_held_session(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_people_go_on_with_a_held_session(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.sessions.hold("s")
         assert 1 == uow.messages.append("s", "user", "on").sequence_number
@@ -82,8 +82,8 @@ def test_people_go_on_with_a_held_session(book: Ledger) -> None:
         assert uow.snapshots.restore("s:1", as_session_id="t").held_at is None
 
 
-def test_holding_and_releasing_are_in_the_trail_once(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin(actor="counsel") as uow:
+def test_holding_and_releasing_are_in_the_trail_once(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin(actor="counsel") as uow:
         uow.sessions.create("s", user_id="ada")
         held = uow.sessions.hold("s", reason="case 7")
         clock.advance(minutes=1)
@@ -97,8 +97,8 @@ def test_holding_and_releasing_are_in_the_trail_once(timed_book: Ledger, clock: 
         ] == trail  # fmt: skip
 
 
-def test_a_released_session_is_swept_for_what_it_has_missed(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin() as uow:
+def test_a_released_session_is_swept_for_what_it_has_missed(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s", archive_timeout=60)
         uow.sessions.create("t")
         uow.timeouts.configure_default(archive_timeout=60)

@@ -47,9 +47,9 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(name, 2)
 
 
-def fill(book: Ledger, clock: StoppedClock, **limits: Any) -> None:
+def fill(any_ledger: Ledger, clock: StoppedClock, **limits: Any) -> None:
     """Seven sessions, one second apart."""
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         for name in NAMES:
             uow.sessions.create(name, user_id="zqada", **limits)
             uow.messages.append(name, "user", "otter")
@@ -71,9 +71,9 @@ def unfinished(raw: Raw) -> list[Any]:
 
 
 def test_a_sweep_that_is_killed_leaves_each_session_done_or_not_begun(
-    timed_book: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
+    timed_ledger: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(timed_book, clock, archive_timeout=3600)
+    fill(timed_ledger, clock, archive_timeout=3600)
     clock.advance(hours=2)
     turn = lifecycle.turn
 
@@ -85,18 +85,18 @@ def test_a_sweep_that_is_killed_leaves_each_session_done_or_not_begun(
     with monkeypatch.context() as dying:
         dying.setattr(lifecycle, "turn", die)
         with pytest.raises(Killed):
-            timed_book.sweep()
+            timed_ledger.sweep()
     assert NAMES[:3] == [name for name, status in statuses(raw).items() if status == "archived"]
     assert [] == unfinished(raw)
     assert 3 == raw.count("chatledger_audit_log")
-    assert 4 == timed_book.sweep().archived
+    assert 4 == timed_ledger.sweep().archived
     assert set(statuses(raw).values()) == {"archived"}
     assert ([], 7) == (unfinished(raw), raw.count("chatledger_session_snapshots"))
 
 
-def test_a_warning_is_written_down_before_it_is_sent(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
+def test_a_warning_is_written_down_before_it_is_sent(timed_ledger: Ledger, clock: StoppedClock, raw: Raw) -> None:
     """Whoever is killed while sending has sent it, as far as the next one knows."""
-    fill(timed_book, clock, archive_timeout=3600)
+    fill(timed_ledger, clock, archive_timeout=3600)
     clock.advance(minutes=57)
     sent: list[str] = []
 
@@ -108,9 +108,9 @@ def test_a_warning_is_written_down_before_it_is_sent(timed_book: Ledger, clock: 
             raise Killed
 
     with pytest.raises(Killed):
-        timed_book.sweep(send=kill)
+        timed_ledger.sweep(send=kill)
     assert NAMES[:4] == sent
-    assert 3 == timed_book.sweep(send=kill).warned
+    assert 3 == timed_ledger.sweep(send=kill).warned
     assert NAMES == sent
 
 
@@ -130,12 +130,12 @@ def damage(raw: Raw, session_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_damaged_session_does_not_stop_the_others(
-    timed_book: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
+    timed_ledger: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(timed_book, clock, archive_timeout=3600)
+    fill(timed_ledger, clock, archive_timeout=3600)
     damage(raw, "s3", monkeypatch)
     clock.advance(hours=2)
-    report = timed_book.sweep()
+    report = timed_ledger.sweep()
     assert (6, 1) == (report.archived, report.failed)
     (failure,) = report.failures
     assert "s3" == failure.session_id
@@ -143,14 +143,16 @@ def test_one_damaged_session_does_not_stop_the_others(
     assert {**dict.fromkeys(NAMES, "archived"), "s3": "active"} == statuses(raw)
     assert [] == unfinished(raw)
     # The next one tries again, and fails at it again alone.
-    assert (0, 1) == ((again := timed_book.sweep()).archived, again.failed)
-    with pytest.raises(CorruptDatabase), timed_book.begin() as uow:
+    assert (0, 1) == ((again := timed_ledger.sweep()).archived, again.failed)
+    with pytest.raises(CorruptDatabase), timed_ledger.begin() as uow:
         uow.sessions.archive("s3")
-    assert Status.ARCHIVED is timed_book.run(lambda uow: uow.sessions.archive("s3", snapshot=False)).status
+    assert Status.ARCHIVED is timed_ledger.run(lambda uow: uow.sessions.archive("s3", snapshot=False)).status
 
 
-def test_a_sweep_tells_its_progress_and_can_be_asked_to_stop(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
-    fill(timed_book, clock, idle_timeout=60)
+def test_a_sweep_tells_its_progress_and_can_be_asked_to_stop(
+    timed_ledger: Ledger, clock: StoppedClock, raw: Raw
+) -> None:
+    fill(timed_ledger, clock, idle_timeout=60)
     clock.advance(hours=1)
     told: list[int] = []
     asked: list[int] = []
@@ -159,70 +161,73 @@ def test_a_sweep_tells_its_progress_and_can_be_asked_to_stop(timed_book: Ledger,
         asked.append(1)
         return len(asked) == 7  # before each page, and before each of its two sessions
 
-    report = timed_book.sweep(progress=lambda so_far: told.append(so_far.idled), stopping=stopping)
+    report = timed_ledger.sweep(progress=lambda so_far: told.append(so_far.idled), stopping=stopping)
     assert ([2, 4], 4) == (told, report.idled)
-    report = timed_book.sweep(progress=lambda so_far: told.append(so_far.idled), actor=None)
+    report = timed_ledger.sweep(progress=lambda so_far: told.append(so_far.idled), actor=None)
     assert ([2, 4, 2, 3], 3) == (told, report.idled)
     assert {"idle"} == set(statuses(raw).values())
 
 
-def test_a_purge_that_is_killed_leaves_whole_sessions(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
-    fill(timed_book, clock)
-    timed_book.run(lambda uow: [uow.sessions.archive(name) for name in NAMES])
+def test_a_purge_that_is_killed_leaves_whole_sessions(timed_ledger: Ledger, clock: StoppedClock, raw: Raw) -> None:
+    fill(timed_ledger, clock)
+    timed_ledger.run(lambda uow: [uow.sessions.archive(name) for name in NAMES])
 
     def kill(report: PurgeReport) -> None:
         if report.sessions == 4:
             raise Killed
 
     with pytest.raises(Killed):
-        timed_book.purge(older_than=0, progress=kill)
+        timed_ledger.purge(older_than=0, progress=kill)
     assert NAMES[4:] == list(statuses(raw))
     assert [3, 3, 3] == [
         raw.count(table) for table in ("chatledger_sessions", "chatledger_messages", "chatledger_session_snapshots")
     ]
-    assert 3 == timed_book.purge(older_than=0, progress=kill).sessions
+    assert 3 == timed_ledger.purge(older_than=0, progress=kill).sessions
     assert {} == statuses(raw)
 
 
-def test_an_erasure_that_is_killed_is_run_again(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
-    fill(timed_book, clock)
+def test_an_erasure_that_is_killed_is_run_again(timed_ledger: Ledger, clock: StoppedClock, raw: Raw) -> None:
+    fill(timed_ledger, clock)
 
     def kill(sessions: int, messages: int) -> None:
         if sessions == 4:
             raise Killed
 
     with pytest.raises(Killed):
-        timed_book.erase_user("zqada", keep_totals=True, progress=kill)
-    assert 3 == timed_book.erase_user("zqada", keep_totals=True, progress=kill, scrub=False).sessions
+        timed_ledger.erase_user("zqada", keep_totals=True, progress=kill)
+    assert 3 == timed_ledger.erase_user("zqada", keep_totals=True, progress=kill, scrub=False).sessions
     assert [] == places_of(raw, ["zqada", *NAMES])
     assert (7, 7) == (raw.count("chatledger_sessions"), raw.count("chatledger_messages"))
 
 
-def test_each_works_on_what_a_view_can_see(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
-    with timed_book.begin() as uow:
+def test_each_works_on_what_a_view_can_see(timed_ledger: Ledger, clock: StoppedClock, raw: Raw) -> None:
+    with timed_ledger.begin() as uow:
         for user in ("ada", "bob"):
             uow.sessions.create(user, user_id=user, archive_timeout=60)
     clock.advance(hours=1)
-    view = timed_book.for_user("ada")
+    view = timed_ledger.for_user("ada")
     assert ["ada"] == [due.session_id for due in view.sweep(dry_run=True).sessions]
     assert ["ada"] == [due.session_id for due in view.sweep().sessions]
     assert {"ada": "archived", "bob": "active"} == statuses(raw)
-    timed_book.sweep()
+    timed_ledger.sweep()
     assert ("ada",) == view.purge(older_than=0).session_ids
     with pytest.raises(InvalidInput, match="user_id"):
         view.erase_user("bob")
     assert {"bob": "archived"} == statuses(raw)
-    assert 1 == timed_book.for_user("bob").erase_user("bob", scrub=False).sessions
+    assert 1 == timed_ledger.for_user("bob").erase_user("bob", scrub=False).sessions
 
 
-def test_a_time_without_a_zone_is_refused_before_anything_happens(book: Ledger, raw: Raw) -> None:
-    book.run(lambda uow: uow.sessions.create("s", hard_timeout=1))
+def test_a_time_without_a_zone_is_refused_before_anything_happens(any_ledger: Ledger, raw: Raw) -> None:
+    any_ledger.run(lambda uow: uow.sessions.create("s", hard_timeout=1))
     naive: Any = datetime(2200, 1, 1)
-    for act in (lambda: book.sweep(now=naive), lambda: book.purge(older_than=0, status="active", now=naive)):
+    for act in (
+        lambda: any_ledger.sweep(now=naive),
+        lambda: any_ledger.purge(older_than=0, status="active", now=naive),
+    ):
         with pytest.raises(InvalidInput, match="now"):
             act()
     with pytest.raises(InvalidInput, match="actor"):
-        book.sweep(actor="")
+        any_ledger.sweep(actor="")
     assert {"s": "active"} == statuses(raw)
 
 
@@ -273,10 +278,10 @@ def test_a_cancelled_task_ends_between_two_transactions(url: str, raw: Raw, name
 
 
 def test_a_purge_whose_summary_cannot_be_written_gives_its_report(
-    timed_book: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
+    timed_ledger: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(timed_book, clock)
-    with timed_book.begin() as uow:
+    fill(timed_ledger, clock)
+    with timed_ledger.begin() as uow:
         for name in NAMES:
             uow.sessions.archive(name, snapshot=False)
     record = audit.record
@@ -287,23 +292,23 @@ def test_a_purge_whose_summary_cannot_be_written_gives_its_report(
         record(work, action, **facts)
 
     monkeypatch.setattr(audit, "record", full)
-    report = timed_book.purge(older_than=0)
+    report = timed_ledger.purge(older_than=0)
     assert (7, 7, 0) == (report.sessions, report.messages, raw.count("chatledger_sessions"))
     # In a transaction of the caller nothing is committed yet, and the error is raised.
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("late")
         uow.sessions.archive("late", snapshot=False)
-    with pytest.raises(OutOfSpace), timed_book.begin() as uow:
+    with pytest.raises(OutOfSpace), timed_ledger.begin() as uow:
         uow.timeouts.purge(older_than=0)
     assert 1 == raw.count("chatledger_sessions")
 
 
 @pytest.mark.parametrize("what", ["purge", "erase_user"])
 def test_an_error_says_what_was_committed_before_it(
-    timed_book: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch, what: str
+    timed_ledger: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    fill(timed_book, clock)
-    with timed_book.begin() as uow:
+    fill(timed_ledger, clock)
+    with timed_ledger.begin() as uow:
         for name in NAMES:
             uow.sessions.archive(name, snapshot=False)
     module = purge if what == "purge" else erasure
@@ -316,8 +321,8 @@ def test_an_error_says_what_was_committed_before_it(
 
     monkeypatch.setattr(module, "delete_sessions", full)
     run: Callable[[], Any] = {
-        "purge": lambda: timed_book.purge(older_than=0),
-        "erase_user": lambda: timed_book.erase_user("zqada"),
+        "purge": lambda: timed_ledger.purge(older_than=0),
+        "erase_user": lambda: timed_ledger.erase_user("zqada"),
     }[what]
     with pytest.raises(OutOfSpace, match="before that, 4 sessions with 4 messages were deleted, which stays"):
         run()
@@ -325,14 +330,14 @@ def test_an_error_says_what_was_committed_before_it(
 
 
 def test_an_erasure_gives_its_receipt_whatever_hinders_the_scrub(
-    timed_book: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
+    timed_ledger: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(timed_book, clock)
+    fill(timed_ledger, clock)
 
     def full(database: Any) -> bool:
         raise OutOfSpace("the disk is full: nothing was written")
 
     monkeypatch.setattr(Database, "remove_deleted_content", full)
-    receipt = timed_book.erase_user("zqada")
+    receipt = timed_ledger.erase_user("zqada")
     assert (7, 7, False) == (receipt.sessions, receipt.messages, receipt.scrubbed)
     assert 0 == raw.count("chatledger_sessions")

@@ -13,15 +13,15 @@ import pytest
 
 from chatledger import KeyReused, Ledger, Message, SessionNotFound
 from tests.support.clock import StoppedClock
-from tests.support.once import ONE_COLOUR
+from tests.support.once import ONE_FLAVOR
 
 
 @pytest.fixture
-def keyed(timed_book: Ledger) -> Ledger:
-    with timed_book.begin() as uow:
+def keyed(timed_ledger: Ledger) -> Ledger:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.sessions.create("t")
-    return timed_book
+    return timed_ledger
 
 
 GIVEN: dict[str, Any] = {
@@ -52,7 +52,7 @@ def test_the_same_again_gives_back_the_first(keyed: Ledger, clock: StoppedClock)
         ("created_at", datetime(2020, 1, 1, tzinfo=UTC)),
     ],
 )  # fmt: skip
-@ONE_COLOUR
+@ONE_FLAVOR
 def test_the_same_key_with_anything_else_is_refused(keyed: Ledger, field: str, value: Any) -> None:
     with keyed.begin() as uow:
         uow.messages.append("s", **GIVEN)
@@ -125,15 +125,15 @@ def test_a_refused_key_does_not_spoil_the_transaction(keyed: Ledger) -> None:
         assert ["x", "z"] == [message.content for message in uow.messages.history("s")]
 
 
-def test_of_many_threads_with_one_key_one_writes_and_all_get_its_message(book: Ledger) -> None:
-    book.run(lambda uow: uow.sessions.create("s"))
+def test_of_many_threads_with_one_key_one_writes_and_all_get_its_message(any_ledger: Ledger) -> None:
+    any_ledger.run(lambda uow: uow.sessions.create("s"))
     found: list[Message] = []
     start = threading.Barrier(6)
 
     def write() -> None:
         start.wait()
         for turn in range(5):
-            message = book.run(lambda uow: uow.messages.append("s", "user", f"x{turn}", key=f"k{turn}"))  # noqa: B023
+            message = any_ledger.run(lambda uow: uow.messages.append("s", "user", f"x{turn}", key=f"k{turn}"))  # noqa: B023
             found.append(message)
 
     threads = [threading.Thread(target=write) for _ in range(6)]
@@ -142,7 +142,7 @@ def test_of_many_threads_with_one_key_one_writes_and_all_get_its_message(book: L
     for thread in threads:
         thread.join()
     assert (30, 5) == (len(found), len({message.sequence_number for message in found}))
-    with book.read() as uow:
+    with any_ledger.read() as uow:
         history = uow.messages.history("s")
         assert ([1, 2, 3, 4, 5], 5) == ([m.sequence_number for m in history], uow.sessions.get("s").message_count)
         assert {message.model_dump_json() for message in history} == {message.model_dump_json() for message in found}

@@ -16,9 +16,9 @@ def numbers(messages: list[Message]) -> list[int]:
 
 
 @pytest.fixture
-def ten(book: Ledger) -> Ledger:
+def ten(any_ledger: Ledger) -> Ledger:
     """Messages 1 to 10, without 4 and 8 to 9."""
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.sessions.create("other")
         for number in range(1, 11):
@@ -28,7 +28,7 @@ def ten(book: Ledger) -> Ledger:
                 uow.messages.pop("s")
                 # Now 9 is gone; take 8 as well.
                 uow.messages.pop("s")
-    return book
+    return any_ledger
 
 
 HERE = [1, 2, 3, 4, 5, 6, 7, 10]
@@ -91,16 +91,16 @@ def test_a_bound_that_is_no_number_is_refused_by_name(ledger: Ledger, field: str
     assert field == caught.value.field
 
 
-def test_an_empty_session_has_an_empty_history(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_an_empty_session_has_an_empty_history(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         assert [] == uow.messages.history("s")
         assert [] == uow.messages.history("s", last=5)
         assert [] == list(uow.messages.iterate("s"))
 
 
-def test_nobody_has_no_history(book: Ledger) -> None:
-    with book.read() as uow:
+def test_nobody_has_no_history(any_ledger: Ledger) -> None:
+    with any_ledger.read() as uow:
         for bounds in ({}, {"last": 3}, {"after": 2}, {"limit": 0}):
             with pytest.raises(SessionNotFound):
                 uow.messages.history("nobody", **bounds)
@@ -127,11 +127,11 @@ def test_what_is_no_number_of_a_message_is_refused(ledger: Ledger, number: Any) 
     assert "sequence_number" == caught.value.field
 
 
-def test_a_long_session_is_streamed_whole(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_long_session_is_streamed_whole(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("long")
         uow.messages.append_many("long", [{"role": "user", "content": str(n)} for n in range(1, 1302)])
-    with book.read() as uow:
+    with any_ledger.read() as uow:
         assert list(range(1, 1302)) == [int(message.content) for message in uow.messages.iterate("long")]
         assert [1281, 1301] == numbers(uow.messages.history("long", last=21))[::20]
         assert list(range(1, 1302)) == numbers(uow.messages.history("long"))
@@ -140,14 +140,14 @@ def test_a_long_session_is_streamed_whole(book: Ledger) -> None:
         assert 1000 == len(list(uow.messages.iterate("long", before=1001)))
 
 
-def test_a_reader_sees_one_moment(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_reader_sees_one_moment(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.messages.append("s", "user", "before")
-    with book.read() as reader:
+    with any_ledger.read() as reader:
         assert 1 == len(reader.messages.history("s"))
-        book.run(lambda uow: uow.messages.append("s", "user", "meanwhile"))
+        any_ledger.run(lambda uow: uow.messages.append("s", "user", "meanwhile"))
         assert 1 == len(reader.messages.history("s"))
         assert 1 == reader.sessions.get("s").message_count
-    with book.read() as reader:
+    with any_ledger.read() as reader:
         assert 2 == len(reader.messages.history("s"))

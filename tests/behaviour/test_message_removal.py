@@ -14,15 +14,15 @@ from tests.support.raw import Raw
 
 
 @pytest.fixture
-def three(book: Ledger) -> Ledger:
-    with book.begin() as uow:
+def three(any_ledger: Ledger) -> Ledger:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         for number in range(1, 4):
             uow.messages.append(
                 "s", "user", f"secret {number}", payload={"secret": number}, metadata={"secret": True}, name="secret",
                 input_tokens=number, cost="0.5", duration_ms=1, key=f"k{number}",
             )  # fmt: skip
-    return book
+    return any_ledger
 
 
 def test_the_last_message_can_be_popped(three: Ledger) -> None:
@@ -38,8 +38,8 @@ def test_the_last_message_can_be_popped(three: Ledger) -> None:
         assert [1, 4] == [message.sequence_number for message in uow.messages.history("s")]
 
 
-def test_an_empty_session_has_nothing_to_pop(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_an_empty_session_has_nothing_to_pop(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         with pytest.raises(MessageNotFound) as caught:
             uow.messages.pop("s")

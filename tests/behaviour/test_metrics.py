@@ -16,8 +16,8 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def measured(book: Ledger) -> Ledger:
-    with book.begin() as uow:
+def measured(any_ledger: Ledger) -> Ledger:
+    with any_ledger.begin() as uow:
         for name, user in (("a", "ada"), ("b", "bob")):
             uow.sessions.create(name, user_id=user)
         uow.metrics.record_many(
@@ -26,7 +26,7 @@ def measured(book: Ledger) -> Ledger:
         )  # fmt: skip
         uow.metrics.record("latency", 250, "ms", project_id="p", at=NOON + timedelta(days=1))
         uow.metrics.record("queue", -3, user_id="ada", metadata={"k": (1,)}, at=NOON)
-    return book
+    return any_ledger
 
 
 def test_numbers_come_back_newest_first(measured: Ledger) -> None:
@@ -75,8 +75,8 @@ def test_a_series_never_adds_up_different_units(measured: Ledger) -> None:
             uow.metrics.series("latency", "minute'")
 
 
-def test_the_largest_numbers_can_be_averaged(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_the_largest_numbers_can_be_averaged(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         for value in (1e300, -1e300, 1e300, 5e-324, -0.0):
             uow.metrics.record("n", value)
         assert {1e300, -1e300, 5e-324, 0.0} == {metric.value for metric in uow.metrics.list("n")}

@@ -36,11 +36,11 @@ REFUSED: list[Any] = [
 ]  # fmt: skip
 
 
-def test_costs_come_back_exact(book: Ledger, raw: Raw) -> None:
-    with book.begin() as uow:
+def test_costs_come_back_exact(any_ledger: Ledger, raw: Raw) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         told = [uow.messages.append("s", "user", cost=given).cost for _, given in EXACT]
-    with book.read() as uow:
+    with any_ledger.read() as uow:
         found = [message.cost for message in uow.messages.history("s")]
         session = uow.sessions.get("s")
     expected = [Decimal(amount) for amount, _ in EXACT]
@@ -51,8 +51,8 @@ def test_costs_come_back_exact(book: Ledger, raw: Raw) -> None:
     assert nanos == [row.cost for row in raw("SELECT cost FROM chatledger_messages ORDER BY sequence_number")]
 
 
-def test_what_is_no_amount_is_refused(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_what_is_no_amount_is_refused(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         for given in REFUSED:
             with pytest.raises(InvalidInput) as caught:
@@ -61,8 +61,8 @@ def test_what_is_no_amount_is_refused(book: Ledger) -> None:
         assert 0 == uow.sessions.get("s").message_count
 
 
-def test_ten_thousand_nanos_add_up(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_ten_thousand_nanos_add_up(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.messages.append_many("s", [{"role": "user", "cost": "0.000000003"}] * 1000)
         assert Decimal("0.000003") == uow.sessions.get("s").total_cost
@@ -71,8 +71,8 @@ def test_ten_thousand_nanos_add_up(book: Ledger) -> None:
         assert Decimal("100000000.000003") == uow.sessions.get("s").total_cost
 
 
-def test_no_cost_is_not_a_cost_of_nothing(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_no_cost_is_not_a_cost_of_nothing(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         assert uow.messages.append("s", "user").cost is None
         assert Decimal(0) == uow.messages.append("s", "user", cost=0).cost

@@ -227,13 +227,13 @@ def fill(url: str) -> None:
 
 @pytest.fixture
 def url(copied: Copy) -> str:
-    """In this file, a database with what several users have; `book` and `raw` are on it."""
+    """In this file, a database with what several users have; `any_ledger` and `raw` are on it."""
     return copied(fill)
 
 
 @pytest.fixture
-def shared(book: Ledger) -> Ledger:
-    return book
+def shared(any_ledger: Ledger) -> Ledger:
+    return any_ledger
 
 
 def test_every_method_of_every_service_has_a_case_here() -> None:
@@ -539,7 +539,7 @@ def test_run_is_limited_too(shared: Ledger) -> None:
 
 @pytest.mark.parametrize("user", ["", None, 5, b"ada", "\x00", "\ud800"])
 @ONCE
-def test_a_ledger_is_limited_to_somebody(book: Ledger, user: Any) -> None:
+def test_a_ledger_is_limited_to_somebody(any_ledger: Ledger, user: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
-        book.for_user(user)
+        any_ledger.for_user(user)
     assert "user_id" == caught.value.field

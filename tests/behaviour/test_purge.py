@@ -17,10 +17,10 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CLOSING = {"archived": "archive", "expired": "expire", "failed": "fail"}
 
 
-def closed(book: Ledger, clock: StoppedClock) -> None:
+def closed(any_ledger: Ledger, clock: StoppedClock) -> None:
     """Three sessions of each closed status, closed 1, 2 and 3 days ago; their last activity was 10 days ago."""
     now = clock.now
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         for status, verb in CLOSING.items():
             for days in (1, 2, 3):
                 name = f"{status} {days}"
@@ -37,10 +37,10 @@ def closed(book: Ledger, clock: StoppedClock) -> None:
 
 
 def test_the_age_counts_from_the_closing_and_of_others_from_the_last_activity(
-    timed_book: Ledger, clock: StoppedClock
+    timed_ledger: Ledger, clock: StoppedClock
 ) -> None:
-    closed(timed_book, clock)
-    with timed_book.begin() as uow:
+    closed(timed_ledger, clock)
+    with timed_ledger.begin() as uow:
 
         def old(age: Any, status: Any = "archived") -> tuple[str, ...]:
             return uow.timeouts.purge(older_than=age, status=status, dry_run=True).session_ids
@@ -59,27 +59,27 @@ def test_the_age_counts_from_the_closing_and_of_others_from_the_last_activity(
 
 
 def test_a_rehearsed_purge_changes_nothing_and_says_what_will_go(
-    timed_book: Ledger, clock: StoppedClock, raw: Raw
+    timed_ledger: Ledger, clock: StoppedClock, raw: Raw
 ) -> None:
-    closed(timed_book, clock)
+    closed(timed_ledger, clock)
     before = contents(raw)
-    rehearsed = timed_book.purge(older_than=2 * DAY, status=list(CLOSING), dry_run=True)
-    with timed_book.read() as uow:
+    rehearsed = timed_ledger.purge(older_than=2 * DAY, status=list(CLOSING), dry_run=True)
+    with timed_ledger.read() as uow:
         assert rehearsed == uow.timeouts.purge(older_than=2 * DAY, status=list(CLOSING), dry_run=True)
     assert before == contents(raw)
     assert (True, 7, 16, 0) == (rehearsed.dry_run, rehearsed.sessions, rehearsed.messages, rehearsed.held)
-    real = timed_book.purge(older_than=2 * DAY, status=list(CLOSING))
+    real = timed_ledger.purge(older_than=2 * DAY, status=list(CLOSING))
     assert rehearsed == real.model_copy(update={"dry_run": True})
-    with timed_book.read() as uow:
+    with timed_ledger.read() as uow:
         left = {session.session_id for session in uow.sessions.list(status=list(Status))}
         assert {"archived 1", "expired 1", "open"} == left
 
 
 def test_all_that_hangs_on_a_session_goes_with_it_and_the_trail_keeps_figures(
-    timed_book: Ledger, clock: StoppedClock, raw: Raw
+    timed_ledger: Ledger, clock: StoppedClock, raw: Raw
 ) -> None:
-    closed(timed_book, clock)
-    with timed_book.begin(actor="cron") as uow:
+    closed(timed_ledger, clock)
+    with timed_ledger.begin(actor="cron") as uow:
         report = uow.timeouts.purge(older_than=0, status=list(CLOSING), reason="30 days are over")
         assert (9, 18) == (report.sessions, report.messages)
         assert [] == list(uow.search.messages("zqword"))
@@ -113,12 +113,12 @@ def test_all_that_hangs_on_a_session_goes_with_it_and_the_trail_keeps_figures(
 
 
 def test_a_purge_goes_in_batches_and_tells_of_each(
-    timed_book: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
+    timed_ledger: Ledger, clock: StoppedClock, raw: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(purge, "BATCH", 3)
     monkeypatch.setattr(purge, "BATCH_MESSAGES", 10)
     sizes = [1, 1, 1, 1, 8, 8, 20, 1]
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         for number, size in enumerate(sizes):
             uow.sessions.create(f"s{number}")
             uow.messages.append_many(f"s{number}", [{"role": "user"}] * size)
@@ -127,8 +127,8 @@ def test_a_purge_goes_in_batches_and_tells_of_each(
                 uow.sessions.hold("s1")
             clock.advance(seconds=1)
     told: list[PurgeReport] = []
-    rehearsed = timed_book.purge(older_than=0, dry_run=True)
-    report = timed_book.purge(older_than=0, progress=told.append)
+    rehearsed = timed_ledger.purge(older_than=0, dry_run=True)
+    report = timed_ledger.purge(older_than=0, progress=told.append)
     assert rehearsed == report.model_copy(update={"dry_run": True})
     # Pages of three: s0 and s2 (s1 is held); s3 and s4, then s5; s6, then s7.
     assert [2, 4, 5, 6, 7] == [step.sessions for step in told]
@@ -137,25 +137,25 @@ def test_a_purge_goes_in_batches_and_tells_of_each(
     assert [("s1",)] == [tuple(row) for row in raw("SELECT session_id FROM chatledger_sessions")]
 
 
-def test_a_purge_of_what_is_none_is_refused_by_name(book: Ledger, raw: Raw) -> None:
-    with book.begin() as uow:
+def test_a_purge_of_what_is_none_is_refused_by_name(any_ledger: Ledger, raw: Raw) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.sessions.archive("s")
     before = contents(raw)
     ages: tuple[Any, ...] = (-1, timedelta(-1), float("nan"), True, "1", None, [])
     for age in ages:
         with pytest.raises(InvalidInput, match="older_than"):
-            book.purge(older_than=age)
+            any_ledger.purge(older_than=age)
     for status in ("", "closed", [], ["archived", "x"], None, 5):
         with pytest.raises(InvalidInput, match="status"):
-            book.purge(older_than=0, status=status)  # type: ignore[arg-type]
+            any_ledger.purge(older_than=0, status=status)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="reason"):
-        book.purge(older_than=0, reason="x" * 1001)
+        any_ledger.purge(older_than=0, reason="x" * 1001)
     assert before == contents(raw)
 
 
-def test_cleaning_up_hides_what_has_been_inactive_for_so_many_hours(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin(actor="cron") as uow:
+def test_cleaning_up_hides_what_has_been_inactive_for_so_many_hours(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin(actor="cron") as uow:
         for name, verb in (
             ("a", None),
             ("b", "mark_idle"),

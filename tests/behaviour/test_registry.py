@@ -28,8 +28,8 @@ from tests.support.statements import counted_statements
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_a_project_is_made_changed_and_put_away(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_project_is_made_changed_and_put_away(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         made = uow.projects.create("p", name="Trips", description="to the sea", metadata={"a": [1.0]})
         assert ("p", "Trips", "to the sea", {"a": [1.0]}, None) == (
             made.project_id, made.name, made.description, made.metadata, made.archived_at,
@@ -44,8 +44,8 @@ def test_a_project_is_made_changed_and_put_away(book: Ledger) -> None:
             uow.projects.create("p")
 
 
-def test_only_an_unused_project_is_deleted(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_only_an_unused_project_is_deleted(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s", project_id="p")
         with pytest.raises(ProjectInUse):
             uow.projects.delete("p")
@@ -55,8 +55,8 @@ def test_only_an_unused_project_is_deleted(book: Ledger) -> None:
         assert {"project": "p"} == uow.audit.list(action="project.deleted")[0].details
 
 
-def test_a_model_is_registered_again_and_again(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_model_is_registered_again_and_again(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s", model_id="m")
         first = uow.models.register("m", provider="lab", context_window=400_000, metadata={"k": 1})
         assert first == uow.models.register("m") == uow.models.get("m")
@@ -72,8 +72,8 @@ def test_a_model_is_registered_again_and_again(book: Ledger) -> None:
         assert uow.models.unarchive("m").archived_at is None
 
 
-def test_lists_go_on_where_they_ended(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_lists_go_on_where_they_ended(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         for name in ("b", "B", "a", "ä", "'"):
             uow.projects.create(name)
             uow.models.register(name)
@@ -95,8 +95,8 @@ def test_lists_go_on_where_they_ended(book: Ledger) -> None:
                 list_(cursor="WyJhIl0")
 
 
-def test_prices_have_a_history(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_prices_have_a_history(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.models.price("m", input="0.10", effective_from="2026-01-02", others={"audio": "1.5"})
         uow.models.price("m", input=1, output=2, effective_from=date(2026, 1, 1))
         uow.models.price("m", input="0.2", effective_from=T0 + timedelta(days=1))  # in place of the first
@@ -115,24 +115,24 @@ def test_prices_have_a_history(book: Ledger) -> None:
         assert found[1:] == uow.models.prices("m")
 
 
-def test_others_are_kept_exactly(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_others_are_kept_exactly(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         price = uow.models.price("m", others={"audio": "0.000000001", "image": 40})
         assert {"audio": Decimal("0.000000001"), "image": Decimal(40)} == price.others
 
 
 @pytest.mark.parametrize("name", ["", "x" * 256, "\x00", 5, None])
 @ONCE
-def test_a_name_that_cannot_be_stored_is_refused(book: Ledger, name: Any) -> None:
-    with book.begin() as uow:
+def test_a_name_that_cannot_be_stored_is_refused(any_ledger: Ledger, name: Any) -> None:
+    with any_ledger.begin() as uow:
         for act in (uow.projects.create, uow.models.register, uow.models.price):
             with pytest.raises(InvalidInput) as caught:
                 act(name)
             assert caught.value.field in ("project_id", "model_id")
 
 
-def test_what_is_not_there_is_said_by_name(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_what_is_not_there_is_said_by_name(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         for act in (uow.projects.get, uow.projects.update, uow.projects.archive, uow.projects.unarchive):
             with pytest.raises(ProjectNotFound, match="no project 'x'"):
                 act("x")
@@ -150,21 +150,21 @@ def test_what_is_not_there_is_said_by_name(book: Ledger) -> None:
             uow.models.price("m")
 
 
-def test_a_repair_registers_the_names_that_raw_sql_has_used(book: Ledger, raw: Raw) -> None:
-    with book.begin() as uow:
+def test_a_repair_registers_the_names_that_raw_sql_has_used(any_ledger: Ledger, raw: Raw) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
     raw(
         "INSERT INTO chatledger_messages (session_id, sequence_number, role, content, model_id) VALUES ('s', 1, 'user', '', 'x')"
     )
     raw("UPDATE chatledger_sessions SET project_id = 'p', model_id = 'y'")
-    assert book.check()  # a name needs no row
-    book.repair(backup=False)
-    with book.read() as uow:
+    assert any_ledger.check()  # a name needs no row
+    any_ledger.repair(backup=False)
+    with any_ledger.read() as uow:
         assert ["p"] == [project.project_id for project in uow.projects.list()]
         assert ["x", "y"] == [model.model_id for model in uow.models.list()]
 
 
-def test_a_price_list_is_taken_once(book: Ledger) -> None:
+def test_a_price_list_is_taken_once(any_ledger: Ledger) -> None:
     rows = [
         {"model_id": "m", "input": "1", "output": "2", "provider": "lab", "context_window": 8},
         {"model_id": "n", "input": "1", "effective_from": "2026-01-01"},
@@ -174,7 +174,7 @@ def test_a_price_list_is_taken_once(book: Ledger) -> None:
         {"model_id": "o", "input": 1, "typo": 2},
         5,
     ]
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         rehearsed = uow.models.import_prices(rows, dry_run=True)
         assert (True, 7, 2, 2, 0) == (
             rehearsed.dry_run, rehearsed.rows, rehearsed.models, rehearsed.prices, rehearsed.unchanged,
@@ -209,32 +209,32 @@ def test_nobody_waits_for_a_name_that_another_transaction_registers(migrated_pos
     engine.dispose()
 
 
-def test_a_name_whose_registration_was_rolled_back_is_registered_by_its_next_use(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_name_whose_registration_was_rolled_back_is_registered_by_its_next_use(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
-    with pytest.raises(RuntimeError), book.begin() as uow:  # noqa: PT012
+    with pytest.raises(RuntimeError), any_ledger.begin() as uow:  # noqa: PT012
         uow.messages.append("s", "user", "x", model_id="new")
         raise RuntimeError
     for number in (1, 2, 3):
-        with book.begin() as uow:
+        with any_ledger.begin() as uow:
             assert number == uow.messages.append("s", "user", "x", model_id="new").sequence_number
             assert ["new"] == [model.model_id for model in uow.models.list()]
 
 
-def test_a_model_that_is_known_costs_an_append_no_statement(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_model_that_is_known_costs_an_append_no_statement(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
     counts = []
     for _ in range(3):
-        with book.begin() as uow, counted_statements() as seen:
+        with any_ledger.begin() as uow, counted_statements() as seen:
             uow.messages.append("s", "user", "x", model_id="new")
         counts.append(len(seen))
     # Registered, seen committed, and then known.
     assert [2, 3, 1] == counts
 
 
-def test_a_price_that_is_set_for_one_kind_keeps_the_others(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_price_that_is_set_for_one_kind_keeps_the_others(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.models.price("m", input=1, output=2, cached_input="0.1", effective_from=T0)
         kept = uow.models.price("m", input=3, effective_from=T0 + timedelta(days=1))
         assert (Decimal(3), Decimal(2), Decimal("0.1")) == (kept.input, kept.output, kept.cached_input)
@@ -242,14 +242,14 @@ def test_a_price_that_is_set_for_one_kind_keeps_the_others(book: Ledger) -> None
         assert (Decimal(3), None) == (removed.input, removed.output)
 
 
-def test_a_newer_list_without_dates_does_not_change_the_past(timed_book: Ledger, clock: StoppedClock) -> None:
+def test_a_newer_list_without_dates_does_not_change_the_past(timed_ledger: Ledger, clock: StoppedClock) -> None:
     """The first one holds for all time, a changed one from now on."""
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         uow.models.import_prices([{"model_id": "m", "input": "3", "output": "3"}])
         uow.sessions.create("s", model_id="m")
         uow.messages.append("s", "user", "January", input_tokens=1_000_000)
     clock.advance(days=60)
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         report = uow.models.import_prices([{"model_id": "m", "input": "1", "output": "3"}])
         assert (1, 0) == (report.prices, report.unchanged)
         again = uow.models.import_prices([{"model_id": "m", "input": "1", "output": "3"}])

@@ -10,16 +10,16 @@ import pytest
 
 from chatledger import InvalidInput, Ledger, RepriceReport, SessionNotFound
 from chatledger.services.registry import repricing
-from tests.support.once import ONE_COLOUR
+from tests.support.once import ONE_FLAVOR
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def told(book: Ledger) -> Ledger:
+def told(any_ledger: Ledger) -> Ledger:
     """Messages of a million tokens each: two with a price, one that has none yet, one given."""
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s", model_id="m", project_id="p")
         uow.sessions.create("t", model_id="n")
         uow.messages.append("s", "user", input_tokens=10**6, created_at=T0)
@@ -30,11 +30,11 @@ def told(book: Ledger) -> Ledger:
         uow.messages.append("s", "user", tokens_used=10**6, created_at=T0)
         uow.messages.append("t", "user", input_tokens=10**6, created_at=T0)
         uow.models.price("m", input=3, effective_from=T0 + DAY)
-    return book
+    return any_ledger
 
 
-def costs(book: Ledger, session_id: str = "s") -> list[Decimal | None]:
-    with book.read() as uow:
+def costs(any_ledger: Ledger, session_id: str = "s") -> list[Decimal | None]:
+    with any_ledger.read() as uow:
         found = [message.cost for message in uow.messages.history(session_id)]
         assert sum(cost or 0 for cost in found) == uow.sessions.get(session_id).total_cost
     return found
@@ -90,7 +90,7 @@ def test_given_costs_are_overwritten_where_that_is_asked_for(told: Ledger) -> No
     ],
     ids=str,
 )
-@ONE_COLOUR
+@ONE_FLAVOR
 def test_only_what_is_wanted_is_priced(told: Ledger, wanted: dict[str, Any], changed: int) -> None:
     assert changed == told.reprice(**wanted, dry_run=True).changed
     assert changed == told.reprice(**wanted).changed

@@ -179,12 +179,12 @@ QUERIES: list[tuple[str, set[str]]] = [
 
 
 @pytest.fixture
-def corpus(book: Ledger) -> Ledger:
-    with book.begin() as uow:
+def corpus(any_ledger: Ledger) -> Ledger:
+    with any_ledger.begin() as uow:
         for name, text in CORPUS.items():
             uow.sessions.create(name)
             uow.messages.append(name, "user", text)
-    return book
+    return any_ledger
 
 
 def test_each_query_finds_what_it_says(corpus: Ledger) -> None:

@@ -21,22 +21,22 @@ def places(page: Page[Any]) -> set[tuple[str, int]]:
 
 
 @pytest.fixture
-def talks(timed_book: Ledger, clock: StoppedClock) -> Ledger:
+def talks(timed_ledger: Ledger, clock: StoppedClock) -> Ledger:
     """Three sessions of four messages, a minute apart; three of the four match."""
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         for name, user, project in (("a", "ada", "p"), ("b", "ada", "q"), ("c", "bob", "p")):
             uow.sessions.create(name, user_id=user, project_id=project, title=f"Talk {name}")
             for role, text in (("user", "an otter"), ("assistant", "the otter"), ("user", "otter otter"), ("user", "")):
                 clock.advance(minutes=1)
                 uow.messages.append(name, role, text)
-    return timed_book
+    return timed_ledger
 
 
 EVERY = {(name, number) for name in "abc" for number in (1, 2, 3)}
 
 
-def test_a_hit_says_where_it_is(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin() as uow:
+def test_a_hit_says_where_it_is(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s", user_id="ada", project_id="p", title="Animals")
         uow.messages.append("s", "assistant", "An otter.")
         (hit,) = uow.search.messages("otter")

@@ -10,8 +10,8 @@ from chatledger import InvalidInput, Ledger
 from tests.support.once import ONE_DATABASE
 
 
-def snippet(book: Ledger, text: str, query: str, **options: Any) -> str:
-    with book.begin() as uow:
+def snippet(any_ledger: Ledger, text: str, query: str, **options: Any) -> str:
+    with any_ledger.begin() as uow:
         session = uow.sessions.create().session_id
         uow.messages.append(session, "user", text)
         (hit,) = uow.search.messages(query, session_id=session, **options)
@@ -35,14 +35,14 @@ CASES = [
 ]
 
 
-def test_what_was_found_stands_between_marks(book: Ledger) -> None:
-    assert [expected for *_, expected in CASES] == [snippet(book, text, query) for text, query, _ in CASES]
+def test_what_was_found_stands_between_marks(any_ledger: Ledger) -> None:
+    assert [expected for *_, expected in CASES] == [snippet(any_ledger, text, query) for text, query, _ in CASES]
 
 
-def test_the_marks_can_be_chosen(book: Ledger) -> None:
-    assert "to <mark>Porto</mark>" == snippet(book, "to Porto", "porto", highlight=("<mark>", "</mark>"))
-    assert "to Porto" == snippet(book, "to Porto", "porto", highlight=("", ""))
-    assert "to \x02Porto\x03" == snippet(book, "to Porto", "porto", highlight=("\x02", "\x03"))
+def test_the_marks_can_be_chosen(any_ledger: Ledger) -> None:
+    assert "to <mark>Porto</mark>" == snippet(any_ledger, "to Porto", "porto", highlight=("<mark>", "</mark>"))
+    assert "to Porto" == snippet(any_ledger, "to Porto", "porto", highlight=("", ""))
+    assert "to \x02Porto\x03" == snippet(any_ledger, "to Porto", "porto", highlight=("\x02", "\x03"))
 
 
 @pytest.mark.parametrize("marks", [5, (1, 2), ("a",), ("a", "b", "c"), None, "abc"], ids=repr)
@@ -56,30 +56,30 @@ def test_what_are_no_two_marks_is_refused(ledger: Ledger, marks: Any) -> None:
         assert "highlight" == caught.value.field
 
 
-def test_of_a_long_text_the_place_of_the_match_is_shown(book: Ledger) -> None:
+def test_of_a_long_text_the_place_of_the_match_is_shown(any_ledger: Ledger) -> None:
     text = "lorem ipsum dolor " * 500 + "here is the needle that was lost " + "sit amet " * 500
-    found = snippet(book, text, "needle")
+    found = snippet(any_ledger, text, "needle")
     assert "here is the **needle** that was lost" in found
     assert found.startswith("…")
     assert found.endswith("…")
     assert 100 < len(found) < 250
 
 
-def test_of_many_places_the_densest_is_shown(book: Ledger) -> None:
+def test_of_many_places_the_densest_is_shown(any_ledger: Ledger) -> None:
     text = "alpha " + "x " * 300 + "alpha beta gamma " + "y " * 300 + "gamma"
-    assert "**alpha** **beta** **gamma**" in snippet(book, text, "alpha beta gamma")
+    assert "**alpha** **beta** **gamma**" in snippet(any_ledger, text, "alpha beta gamma")
 
 
-def test_a_match_at_either_edge_is_shown(book: Ledger) -> None:
+def test_a_match_at_either_edge_is_shown(any_ledger: Ledger) -> None:
     filling = "filling " * 200
-    assert snippet(book, f"needle {filling}", "needle").startswith("**needle** filling")
-    assert snippet(book, f"{filling}needle", "needle").endswith("filling **needle**")
+    assert snippet(any_ledger, f"needle {filling}", "needle").startswith("**needle** filling")
+    assert snippet(any_ledger, f"{filling}needle", "needle").endswith("filling **needle**")
 
 
-def test_a_text_of_one_long_word_is_cut_somewhere(book: Ledger) -> None:
-    assert len(snippet(book, "x" * 500 + " needle " + "y" * 5000, "needle")) < 1000
+def test_a_text_of_one_long_word_is_cut_somewhere(any_ledger: Ledger) -> None:
+    assert len(snippet(any_ledger, "x" * 500 + " needle " + "y" * 5000, "needle")) < 1000
 
 
-def test_a_match_deep_inside_a_huge_text_is_found_within_what_is_indexed(book: Ledger) -> None:
+def test_a_match_deep_inside_a_huge_text_is_found_within_what_is_indexed(any_ledger: Ledger) -> None:
     text = "word " * 19_000 + "needle " + "word " * 100_000
-    assert "**needle**" in snippet(book, text, "needle")
+    assert "**needle**" in snippet(any_ledger, text, "needle")

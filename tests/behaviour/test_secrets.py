@@ -12,7 +12,7 @@ from pydantic import BaseModel, field_validator
 from sqlalchemy import create_engine
 
 from chatledger import ChatledgerError, Ledger, Settings, UnitOfWork
-from tests.support.colours import open_book
+from tests.support.flavors import open_ledger
 from tests.support.raw import Raw
 
 SECRET = "hunter2-sesame"
@@ -80,11 +80,11 @@ def shown(error: BaseException) -> str:
 
 
 @pytest.fixture
-def secretive(book: Ledger) -> Ledger:
-    with book.begin() as uow:
+def secretive(any_ledger: Ledger) -> Ledger:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.messages.append("s", "user", SECRET, payload={"secret": SECRET}, key="k")
-    return book
+    return any_ledger
 
 
 def test_no_refusal_repeats_what_was_given(secretive: Ledger) -> None:
@@ -158,9 +158,9 @@ def statement_log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def test_the_log_of_statements_shows_no_content(statement_log: pytest.LogCaptureFixture, colour: str, url: str) -> None:
-    with open_book(colour, url) as book:
-        with book.begin() as uow:
+def test_the_log_of_statements_shows_no_content(statement_log: pytest.LogCaptureFixture, flavor: str, url: str) -> None:
+    with open_ledger(flavor, url) as any_ledger:
+        with any_ledger.begin() as uow:
             uow.sessions.create("s", title=SECRET, context={"a": SECRET}, metadata={"a": SECRET})
             uow.messages.append("s", "user", SECRET, payload=SECRET, metadata={"a": SECRET})
             uow.messages.append_many("s", [{"role": "user", "content": SECRET, "key": "k"}] * 3)
@@ -170,10 +170,10 @@ def test_the_log_of_statements_shows_no_content(statement_log: pytest.LogCapture
 
 
 def test_the_log_of_statements_shows_no_word_that_was_searched_for(
-    statement_log: pytest.LogCaptureFixture, colour: str, url: str
+    statement_log: pytest.LogCaptureFixture, flavor: str, url: str
 ) -> None:
-    with open_book(colour, url) as book:
-        with book.begin() as uow:
+    with open_ledger(flavor, url) as any_ledger:
+        with any_ledger.begin() as uow:
             uow.sessions.create("s")
             uow.messages.append("s", "user", "the hunter of otters")
             assert 1 == len(uow.search.messages("hunter"))

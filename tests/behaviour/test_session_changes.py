@@ -10,23 +10,23 @@ import pytest
 
 from chatledger import InvalidInput, Ledger, Session, SessionClosed, SessionNotFound
 from tests.support.clock import StoppedClock
-from tests.support.once import ONCE, ONE_COLOUR
+from tests.support.once import ONCE, ONE_FLAVOR
 from tests.support.raw import Raw
 
 
-def get(book: Ledger, session_id: str = "s") -> Session:
-    with book.read() as uow:
+def get(any_ledger: Ledger, session_id: str = "s") -> Session:
+    with any_ledger.read() as uow:
         return uow.sessions.get(session_id)
 
 
 @pytest.fixture
-def full(timed_book: Ledger, clock: StoppedClock) -> Ledger:
-    with timed_book.begin() as uow:
+def full(timed_ledger: Ledger, clock: StoppedClock) -> Ledger:
+    with timed_ledger.begin() as uow:
         uow.sessions.create(
             "s", user_id="ada", project_id="p", model_id="m", title="Trip", system_prompt="Be terse.", context={"a": 1}
         )
     clock.advance(hours=1)
-    return timed_book
+    return timed_ledger
 
 
 def test_what_is_given_changes_and_the_rest_stays(full: Ledger, clock: StoppedClock) -> None:
@@ -131,7 +131,7 @@ def test_what_cannot_be_merged_is_refused(full: Ledger, changes: Any, remove: An
 
 
 @pytest.mark.parametrize("closing", ["archive", "expire", "fail"])
-@ONE_COLOUR
+@ONE_FLAVOR
 def test_the_context_of_a_closed_session_is_closed_and_metadata_is_not(full: Ledger, closing: str) -> None:
     with full.begin() as uow:
         getattr(uow.sessions, closing)("s")
@@ -149,13 +149,13 @@ def test_the_context_of_a_closed_session_is_closed_and_metadata_is_not(full: Led
     assert ({"a": 1}, {"label": "good"}, "Lisbon") == (found.context, found.metadata, found.title)
 
 
-def get_closed(book: Ledger) -> Session:
-    with book.read() as uow:
+def get_closed(any_ledger: Ledger) -> Session:
+    with any_ledger.read() as uow:
         return uow.sessions.get("s", include_expired=True)
 
 
-def test_a_session_that_is_not_there_is_not_changed(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_session_that_is_not_there_is_not_changed(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         with pytest.raises(SessionNotFound):
             uow.sessions.update("s", title="x")
         with pytest.raises(SessionNotFound):

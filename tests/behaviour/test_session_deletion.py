@@ -16,13 +16,13 @@ TABLES = ("chatledger_sessions", "chatledger_messages", "chatledger_session_meta
 
 
 @pytest.fixture
-def doomed(book: Ledger) -> Ledger:
-    with book.begin() as uow:
+def doomed(any_ledger: Ledger) -> Ledger:
+    with any_ledger.begin() as uow:
         for name in ("doomed", "kept"):
             uow.sessions.create(name, user_id="ada", metadata={"k": 1}, idle_timeout=60)
             uow.messages.append(name, "user", f"the {name} word: lighthouse")
             uow.messages.append(name, "assistant", "indeed")
-    return book
+    return any_ledger
 
 
 def test_a_deletion_takes_messages_metadata_and_search_along(doomed: Ledger, raw: Raw) -> None:

@@ -9,14 +9,14 @@ import pytest
 
 from chatledger import InvalidInput, Ledger, Message, MessageNotFound, SessionExists, SessionNotFound, Status
 from tests.support.clock import StoppedClock
-from tests.support.once import ONE_COLOUR
+from tests.support.once import ONE_FLAVOR
 from tests.support.raw import Raw
 
 
 @pytest.fixture
-def trunk(timed_book: Ledger, clock: StoppedClock) -> Ledger:
+def trunk(timed_ledger: Ledger, clock: StoppedClock) -> Ledger:
     """Five messages, a minute apart."""
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         uow.sessions.create(
             "trunk", user_id="ada", project_id="p", model_id="m", title="Trunk", system_prompt="Be terse.",
             context={"step": 5}, metadata={"tag": ["x"], "none": None}, idle_timeout=60,
@@ -29,7 +29,7 @@ def trunk(timed_book: Ledger, clock: StoppedClock) -> Ledger:
                 duration_ms=10, cost="0.000000001", key=f"key {number}",
             )  # fmt: skip
     clock.advance(hours=1)
-    return timed_book
+    return timed_ledger
 
 
 def without_session(messages: list[Message]) -> list[dict[str, Any]]:
@@ -90,7 +90,7 @@ def test_gaps_stay_gaps(trunk: Ledger) -> None:
 
 
 @pytest.mark.parametrize("verb", ["archive", "expire", "pause", "mark_idle"])
-@ONE_COLOUR
+@ONE_FLAVOR
 def test_a_fork_is_active_whatever_the_original_is(trunk: Ledger, verb: str) -> None:
     with trunk.begin() as uow:
         getattr(uow.sessions, verb)("trunk")
@@ -125,8 +125,8 @@ def test_nobody_cannot_be_forked(trunk: Ledger) -> None:
         uow.sessions.fork("nobody")
 
 
-def test_an_empty_session_can_be_forked(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_an_empty_session_can_be_forked(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("empty")
         fork = uow.sessions.fork("empty")
         assert (0, 0, 0) == (fork.message_count, fork.last_sequence, fork.forked_at)

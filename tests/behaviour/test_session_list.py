@@ -29,16 +29,16 @@ def pages(uow: UnitOfWork, **arguments: Any) -> Iterator[Page[Session]]:
 
 
 @pytest.fixture
-def crowd(timed_book: Ledger, clock: StoppedClock) -> Ledger:
+def crowd(timed_ledger: Ledger, clock: StoppedClock) -> Ledger:
     """Five sessions, one minute after another; then `b` is spoken to."""
     owners = {"a": "ada", "b": "ada", "c": "bob", "d": None, "e": "bob"}
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         for place, (name, user) in enumerate(owners.items()):
             clock.advance(minutes=1)
             uow.sessions.create(name, user_id=user, project_id=f"p{place % 2}", model_id=f"m{place % 3}")
         clock.advance(minutes=1)
         uow.messages.append("b", "user", "Hello")
-    return timed_book
+    return timed_ledger
 
 
 def test_the_newest_activity_comes_first(crowd: Ledger) -> None:
@@ -91,13 +91,13 @@ def test_since_is_the_first_activity_wanted_and_until_the_first_not_wanted(crowd
         assert ["d", "c"] == names(uow.sessions.list(since=elsewhere, until=e))
 
 
-def test_pages_meet_each_session_once_when_many_share_a_moment(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin() as uow:
+def test_pages_meet_each_session_once_when_many_share_a_moment(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin() as uow:
         for number in range(60):
             if number in (20, 40, 45):
                 clock.advance(seconds=7)
             uow.sessions.create(f"s{number:02}")
-    with timed_book.read() as uow:
+    with timed_ledger.read() as uow:
         whole = names(uow.sessions.list(limit=1000))
         expected = [
             f"s{number:02}" for group in ((45, 60), (40, 45), (20, 40), (0, 20)) for number in reversed(range(*group))
@@ -109,17 +109,17 @@ def test_pages_meet_each_session_once_when_many_share_a_moment(timed_book: Ledge
             assert all(len(page) == limit for page in found[:-1])
 
 
-def test_pages_of_a_filtered_list_keep_the_filter(timed_book: Ledger) -> None:
-    with timed_book.begin() as uow:
+def test_pages_of_a_filtered_list_keep_the_filter(timed_ledger: Ledger) -> None:
+    with timed_ledger.begin() as uow:
         for number in range(20):
             uow.sessions.create(f"s{number:02}", user_id="ada" if number % 2 else "bob")
-    with timed_book.read() as uow:
+    with timed_ledger.read() as uow:
         found = [name for page in pages(uow, user_id="ada", limit=3) for name in names(page)]
     assert [f"s{number:02}" for number in range(19, 0, -2)] == found
 
 
-def test_a_session_added_between_two_pages_does_not_shift_them(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin() as uow:
+def test_a_session_added_between_two_pages_does_not_shift_them(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin() as uow:
         for number in range(4):
             uow.sessions.create(f"s{number}")
         first = uow.sessions.list(limit=2)

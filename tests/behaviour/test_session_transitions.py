@@ -6,7 +6,7 @@ import pytest
 
 from chatledger import Ledger, SessionClosed, SessionNotFound, Status, TransitionRefused, UnitOfWork
 from tests.support.clock import StoppedClock
-from tests.support.once import ONE_COLOUR
+from tests.support.once import ONE_FLAVOR
 from tests.support.raw import Raw
 
 VERBS = {
@@ -33,7 +33,7 @@ def turn(uow: UnitOfWork, verb: str, session_id: str) -> Status:
     return getattr(uow.sessions, verb)(session_id).status  # type: ignore[no-any-return]
 
 
-def test_each_status_obeys_some_verbs_and_refuses_the_rest(book: Ledger, raw: Raw) -> None:
+def test_each_status_obeys_some_verbs_and_refuses_the_rest(any_ledger: Ledger, raw: Raw) -> None:
     obeyed: dict[str, set[str]] = {status: set() for status in OBEYED}
     for status in OBEYED:
         for verb, wanted in VERBS.items():
@@ -41,7 +41,7 @@ def test_each_status_obeys_some_verbs_and_refuses_the_rest(book: Ledger, raw: Ra
             raw(
                 "INSERT INTO chatledger_sessions (session_id, status) VALUES (:name, :status)", name=name, status=status
             )
-            with book.begin() as uow:
+            with any_ledger.begin() as uow:
                 refusal = None
                 try:
                     assert wanted is turn(uow, verb, name)
@@ -58,8 +58,8 @@ def test_each_status_obeys_some_verbs_and_refuses_the_rest(book: Ledger, raw: Ra
     assert obeyed == OBEYED
 
 
-def test_archiving_again_changes_nothing(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin() as uow:
+def test_archiving_again_changes_nothing(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s")
         clock.advance(minutes=1)
         first = uow.sessions.archive("s")
@@ -69,16 +69,16 @@ def test_archiving_again_changes_nothing(timed_book: Ledger, clock: StoppedClock
     assert first.updated_at == first.archived_at
 
 
-def test_expiring_notes_when(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin() as uow:
+def test_expiring_notes_when(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s")
         clock.advance(minutes=1)
         assert clock.now == uow.sessions.expire("s").expired_at
 
 
-def test_failing_and_reopening_note_no_more_than_they_should(timed_book: Ledger, clock: StoppedClock) -> None:
+def test_failing_and_reopening_note_no_more_than_they_should(timed_ledger: Ledger, clock: StoppedClock) -> None:
     began = clock.now
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s")
         clock.advance(minutes=1)
         failed = uow.sessions.fail("s", reason="the model went away")
@@ -102,9 +102,9 @@ def test_failing_and_reopening_note_no_more_than_they_should(timed_book: Ledger,
 
 
 def test_resuming_counts_as_activity_and_a_clock_gone_back_takes_none_away(
-    timed_book: Ledger, clock: StoppedClock
+    timed_ledger: Ledger, clock: StoppedClock
 ) -> None:
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.sessions.pause("s")
         later = clock.advance(minutes=5)
@@ -116,8 +116,8 @@ def test_resuming_counts_as_activity_and_a_clock_gone_back_takes_none_away(
         assert later == uow.sessions.reopen("s").last_activity
 
 
-def test_archiving_takes_a_snapshot_unless_told_not_to(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_archiving_takes_a_snapshot_unless_told_not_to(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         for name in ("kept", "bare", "failed"):
             uow.sessions.create(name)
             uow.messages.append(name, "user", "Hello")
@@ -132,8 +132,8 @@ def test_archiving_takes_a_snapshot_unless_told_not_to(book: Ledger) -> None:
         assert [("pre_archive", 1, "done"), ("pre_archive", 1, None)] == found
 
 
-def test_a_message_wakes_an_idle_session_but_not_a_paused_one(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_message_wakes_an_idle_session_but_not_a_paused_one(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         for name in ("idle", "paused", "idle in bulk"):
             uow.sessions.create(name)
         uow.sessions.mark_idle("idle")
@@ -142,20 +142,20 @@ def test_a_message_wakes_an_idle_session_but_not_a_paused_one(book: Ledger) -> N
         uow.messages.append("idle", "user", "Hello?")
         uow.messages.append("paused", "user", "Hello?")
         uow.messages.append_many("idle in bulk", [{"role": "user"}, {"role": "user"}])
-    with book.read() as uow:
+    with any_ledger.read() as uow:
         assert Status.ACTIVE is uow.sessions.get("idle").status
         assert Status.ACTIVE is uow.sessions.get("idle in bulk").status
         assert Status.PAUSED is uow.sessions.get("paused").status
 
 
 @pytest.mark.parametrize("status", ["archived", "expired", "failed"])
-@ONE_COLOUR
-def test_a_closed_session_takes_no_messages_and_loses_none(book: Ledger, raw: Raw, status: str) -> None:
-    with book.begin() as uow:
+@ONE_FLAVOR
+def test_a_closed_session_takes_no_messages_and_loses_none(any_ledger: Ledger, raw: Raw, status: str) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.messages.append("s", "user", "Hello")
     raw("UPDATE chatledger_sessions SET status = :status", status=status)
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         for write in (
             lambda: uow.messages.append("s", "user", "more"),
             lambda: uow.messages.append("s", "user", "more", key="k", expected_sequence=2),
@@ -166,13 +166,13 @@ def test_a_closed_session_takes_no_messages_and_loses_none(book: Ledger, raw: Ra
             with pytest.raises(SessionClosed) as caught:
                 write()
             assert ("s", status) == (caught.value.session_id, caught.value.status)
-    with book.read() as uow:
+    with any_ledger.read() as uow:
         assert ["Hello"] == [message.content for message in uow.messages.history("s")]
         assert not uow.sessions.get("s", include_expired=True).is_open
 
 
-def test_who_is_not_there_has_no_status_to_change(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_who_is_not_there_has_no_status_to_change(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         for verb in VERBS:
             with pytest.raises(SessionNotFound):
                 turn(uow, verb, "nobody")

@@ -13,7 +13,7 @@ from tests.behaviour.nasty import GOOD_JSON, GOOD_TEXTS
 from tests.behaviour.test_counters import WRONG
 from tests.support.clock import StoppedClock
 from tests.support.contents import contents
-from tests.support.once import ONE_COLOUR
+from tests.support.once import ONE_FLAVOR
 from tests.support.raw import Raw
 
 #: A message of every field, and messages of every value that has been trouble.
@@ -32,20 +32,20 @@ RICH: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def rich(timed_book: Ledger) -> Ledger:
-    with timed_book.begin() as uow:
+def rich(timed_ledger: Ledger) -> Ledger:
+    with timed_ledger.begin() as uow:
         uow.sessions.create(
             "s", user_id="ada", project_id="p", model_id="m", title="Trip", system_prompt="Be 東京", context={"x": 1e16},
             metadata={"b": [1, None], "a": {"deep": "\\u0000 'quoted'"}},
         )  # fmt: skip
         uow.messages.append_many("s", RICH)
-    return timed_book
+    return timed_ledger
 
 
-def whole(book: Ledger, session_id: str) -> tuple[Any, Any]:
+def whole(any_ledger: Ledger, session_id: str) -> tuple[Any, Any]:
     """What a session is, but for its id and its times."""
     changing = {"session_id", "created_at", "updated_at", "last_activity", "forked_from", "forked_at"}
-    with book.read() as uow:
+    with any_ledger.read() as uow:
         session = uow.sessions.get(session_id)
         messages = [message.model_dump(exclude={"session_id"}) for message in uow.messages.iterate(session_id)]
     return session.model_dump(exclude=changing), messages
@@ -103,13 +103,13 @@ def test_restored_as_new_it_is_the_same_but_for_its_name(rich: Ledger, raw: Raw)
                 uow.snapshots.restore("s:1", as_session_id=name)  # type: ignore[arg-type]
 
 
-def change_everything(book: Ledger, raw: Raw) -> None:
+def change_everything(any_ledger: Ledger, raw: Raw) -> None:
     """Numbers 1 to 4 are changed, gone, redacted, changed by raw SQL; new ones have come; one takes a key again."""
     raw("DELETE FROM chatledger_messages WHERE session_id = 's' AND sequence_number IN (1, 2)")
     raw(
         "UPDATE chatledger_messages SET content = 'forged', cost = 5, tokens_used = 9 WHERE session_id = 's' AND sequence_number = 4"
     )
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.messages.pop("s")
         uow.messages.append_many("s", [{"role": "user", "content": "newcomer", "key": "k:1", "tokens_used": 5}] * 1)
         uow.messages.append("s", "user", "newcomer again", cost=1)
@@ -152,8 +152,8 @@ def test_restored_over_the_session_everything_is_as_it_was_and_can_be_undone(ric
         assert last + 3 == uow.messages.append("s", "user", "on").sequence_number
 
 
-def test_search_finds_what_was_restored_and_not_what_was_removed(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_search_finds_what_was_restored_and_not_what_was_removed(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         for word in ("otter", "badger", "数据"):
             uow.messages.append("s", "user", word)
@@ -170,9 +170,9 @@ def test_search_finds_what_was_restored_and_not_what_was_removed(book: Ledger) -
 
 
 @pytest.mark.parametrize("status", ["idle", "paused", "active"])
-@ONE_COLOUR
-def test_restoring_leaves_status_owner_limits_and_hold(timed_book: Ledger, clock: StoppedClock, status: str) -> None:
-    with timed_book.begin() as uow:
+@ONE_FLAVOR
+def test_restoring_leaves_status_owner_limits_and_hold(timed_ledger: Ledger, clock: StoppedClock, status: str) -> None:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s", user_id="ada", idle_timeout=60)
         uow.messages.append("s", "user", "Hello")
         uow.snapshots.take("s")
@@ -191,8 +191,8 @@ def test_restoring_leaves_status_owner_limits_and_hold(timed_book: Ledger, clock
         assert timedelta(seconds=90) == uow.timeouts.get("s").idle_timeout
 
 
-def test_a_session_that_is_back_in_its_project_is_under_its_limits(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin() as uow:
+def test_a_session_that_is_back_in_its_project_is_under_its_limits(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin() as uow:
         uow.timeouts.configure_default(project_id="p", idle_timeout=60)
         uow.timeouts.configure_default(project_id="q", idle_timeout=6000)
         uow.sessions.create("s", project_id="p")
@@ -205,9 +205,9 @@ def test_a_session_that_is_back_in_its_project_is_under_its_limits(timed_book: L
 
 
 @pytest.mark.parametrize("verb", ["archive", "expire", "fail"])
-@ONE_COLOUR
-def test_a_closed_session_has_snapshots_and_takes_none_back(book: Ledger, raw: Raw, verb: str) -> None:
-    with book.begin() as uow:
+@ONE_FLAVOR
+def test_a_closed_session_has_snapshots_and_takes_none_back(any_ledger: Ledger, raw: Raw, verb: str) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s", user_id="ada")
         uow.messages.append("s", "user", "Hello")
         uow.snapshots.take("s")
@@ -216,21 +216,21 @@ def test_a_closed_session_has_snapshots_and_takes_none_back(book: Ledger, raw: R
         after = uow.snapshots.take("s")
         assert 2 == after.message_count
     before = contents(raw)
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         with pytest.raises(SessionClosed):
             uow.snapshots.restore("s:1")
         assert (2,) == uow.snapshots.diff("s:1").added
         assert ["Hello"] == [message.content for message in uow.snapshots.messages("s:1")]
     assert before == contents(raw)
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         new = uow.snapshots.restore("s:1", as_session_id="t")
         assert (Status.ACTIVE, 1, "ada") == (new.status, new.message_count, new.user_id)
         uow.sessions.reopen("s")
         assert 1 == uow.snapshots.restore("s:1").message_count
 
 
-def test_snapshots_go_with_their_session_and_with_nothing_else(book: Ledger, raw: Raw) -> None:
-    with book.begin() as uow:
+def test_snapshots_go_with_their_session_and_with_nothing_else(any_ledger: Ledger, raw: Raw) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.snapshots.take("s")
         uow.sessions.create("t")
@@ -246,8 +246,8 @@ def test_snapshots_go_with_their_session_and_with_nothing_else(book: Ledger, raw
     assert 1 == raw.count("chatledger_session_snapshots")
 
 
-def test_a_redacted_message_comes_back_from_no_snapshot(book: Ledger, raw: Raw) -> None:
-    with book.begin() as uow:
+def test_a_redacted_message_comes_back_from_no_snapshot(any_ledger: Ledger, raw: Raw) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s", title="keeps its title")
         for _ in range(3):
             uow.messages.append(

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chatledger import Ledger, UnitOfWork
-from tests.support.colours import open_book
-from tests.support.once import ONE_COLOUR
+from tests.support.flavors import open_ledger
+from tests.support.once import ONE_FLAVOR
 from tests.support.statements import counted_statements
 from tests.support.templates import Copy
 
@@ -25,13 +25,13 @@ def fill(url: str) -> None:
 
 
 @pytest.fixture
-def filled(copied: Copy, colour: str) -> Iterator[Ledger]:
-    with open_book(colour, copied(fill)) as book:
-        yield book
+def filled(copied: Copy, flavor: str) -> Iterator[Ledger]:
+    with open_ledger(flavor, copied(fill)) as any_ledger:
+        yield any_ledger
 
 
-def count(book: Ledger, work: Callable[[UnitOfWork], object]) -> int:
-    with book.begin() as uow, counted_statements() as state:
+def count(any_ledger: Ledger, work: Callable[[UnitOfWork], object]) -> int:
+    with any_ledger.begin() as uow, counted_statements() as state:
         work(uow)
     return len(state)
 
@@ -85,7 +85,7 @@ COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
 
 
 @pytest.mark.parametrize("name", COSTS)
-@ONE_COLOUR
+@ONE_FLAVOR
 def test_an_operation_costs_as_many_statements_as_it_says(filled: Ledger, name: str) -> None:
     expected, work = COSTS[name]
     assert expected == count(filled, work)

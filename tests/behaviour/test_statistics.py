@@ -368,7 +368,7 @@ def test_the_fullest_windows_come_first(ledger: Ledger, url: str) -> None:
         lambda s: s.latency_by("nothing"),
         lambda s: s.latency_by_day(period="decade"),
         lambda s: s.overview(role="wizard"),
-        lambda s: s.overview(colour="green"),
+        lambda s: s.overview(flavor="green"),
         lambda s: s.overview(user_id=7),
     ],
     ids=map(str, range(14)),
@@ -422,16 +422,16 @@ def test_a_user_counts_what_is_theirs(filled: Ledger) -> None:
             statistics.overview(session_id="s1")
 
 
-def test_both_colours_answer(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_sync_and_async_answer(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.messages.append("s", "user", duration_ms=4)
-    with book.read() as uow:
+    with any_ledger.read() as uow:
         assert (1, 4) == (uow.statistics.overview().messages, uow.statistics.latency().p99_ms)
 
 
-def test_a_cost_that_is_not_known_is_not_nothing(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_cost_that_is_not_known_is_not_nothing(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         assert ("0", "0") == (str(uow.sessions.create("s").total_cost), str(uow.sessions.get("s").total_cost))
         assert '"total_cost":"0"' in uow.sessions.get("s").model_dump_json()
         nothing = uow.statistics.overview()

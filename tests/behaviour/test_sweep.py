@@ -21,10 +21,10 @@ def done(report: Any) -> list[tuple[str, str, str]]:
 
 
 def test_a_session_is_warned_marked_idle_warned_and_archived_in_its_time(
-    timed_book: Ledger, clock: StoppedClock
+    timed_ledger: Ledger, clock: StoppedClock
 ) -> None:
     began = clock.now
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s", user_id="ada", project_id="p", title="Trip")
         uow.messages.append("s", "user", "Hello")
         uow.timeouts.configure("s", idle_timeout=10 * MINUTE, archive_timeout=HOUR, hard_timeout=None)
@@ -50,9 +50,9 @@ def test_a_session_is_warned_marked_idle_warned_and_archived_in_its_time(
             uow.messages.append("s", "user", "Too late")
 
 
-def test_a_warning_is_sent_once_for_each_approach(timed_book: Ledger, clock: StoppedClock) -> None:
+def test_a_warning_is_sent_once_for_each_approach(timed_ledger: Ledger, clock: StoppedClock) -> None:
     sent: list[Due] = []
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s", user_id="ada", project_id="p", title="Trip", archive_timeout=HOUR)
         clock.advance(minutes=54)
         assert [] == uow.timeouts.warn(sent.append)
@@ -82,7 +82,7 @@ def test_a_warning_is_sent_once_for_each_approach(timed_book: Ledger, clock: Sto
 
 
 def test_a_warning_that_cannot_be_sent_is_tried_again_by_the_next_sweep(
-    timed_book: Ledger, clock: StoppedClock
+    timed_ledger: Ledger, clock: StoppedClock
 ) -> None:
     class Broken(ChatledgerError):
         """Of ours, and so without content."""
@@ -91,7 +91,7 @@ def test_a_warning_that_cannot_be_sent_is_tried_again_by_the_next_sweep(
         raise Broken("no network") if due.session_id == "s" else ValueError("with a secret in it")
 
     sent: list[str] = []
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         for name in ("s", "t"):
             uow.sessions.create(name, archive_timeout=HOUR)
         clock.advance(minutes=55)
@@ -126,8 +126,8 @@ def test_a_sweep_of_several_pages_tries_each_warning_once(ledger: Ledger, raw: R
     assert [f"s{number:04}" for number in range(PAGE + 2)] == sorted(tried)
 
 
-def test_the_hard_limit_does_not_move_by_activity_but_by_being_set(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin() as uow:
+def test_the_hard_limit_does_not_move_by_activity_but_by_being_set(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin() as uow:
         for name in ("busy", "paused", "longer", "reopened"):
             uow.sessions.create(name, hard_timeout=HOUR)
         end = clock.now + HOUR
@@ -158,9 +158,9 @@ def test_the_hard_limit_does_not_move_by_activity_but_by_being_set(timed_book: L
 
 
 def test_a_pause_stops_the_limits_of_inactivity_and_resuming_begins_them_anew(
-    timed_book: Ledger, clock: StoppedClock
+    timed_ledger: Ledger, clock: StoppedClock
 ) -> None:
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s", idle_timeout=MINUTE, archive_timeout=HOUR)
         clock.advance(minutes=2)
         assert 1 == uow.timeouts.sweep().idled
@@ -186,10 +186,10 @@ def test_a_pause_stops_the_limits_of_inactivity_and_resuming_begins_them_anew(
         assert [("s", "archive", "archive")] == done(uow.timeouts.sweep())
 
 
-def crowd(book: Ledger, clock: StoppedClock) -> None:
+def crowd(any_ledger: Ledger, clock: StoppedClock) -> None:
     """Sessions that stand in every place; some are due."""
     began = clock.now
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.timeouts.configure_default(
             user_id="ada", idle_timeout=30 * MINUTE, archive_timeout=90 * MINUTE, hard_timeout=DAY
         )
@@ -209,17 +209,17 @@ def crowd(book: Ledger, clock: StoppedClock) -> None:
 
 
 def test_a_rehearsal_says_what_will_happen_and_changes_nothing(
-    timed_book: Ledger, clock: StoppedClock, raw: Raw
+    timed_ledger: Ledger, clock: StoppedClock, raw: Raw
 ) -> None:
-    crowd(timed_book, clock)
+    crowd(timed_ledger, clock)
     before = contents(raw)
-    with timed_book.read() as uow:
+    with timed_ledger.read() as uow:
         rehearsed = uow.timeouts.sweep(dry_run=True)
         due = uow.timeouts.due()
         report = uow.timeouts.report()
-    assert timed_book.sweep(dry_run=True) == rehearsed
+    assert timed_ledger.sweep(dry_run=True) == rehearsed
     assert before == contents(raw)
-    assert (True, False) == (rehearsed.dry_run, (real := timed_book.sweep()).dry_run)
+    assert (True, False) == (rehearsed.dry_run, (real := timed_ledger.sweep()).dry_run)
     assert rehearsed == real.model_copy(update={"dry_run": True})
     assert min(real.warned, real.idled, real.archived) > 1
     assert sorted(due, key=lambda one: (one.at, one.session_id)) == due
@@ -231,7 +231,7 @@ def test_a_rehearsal_says_what_will_happen_and_changes_nothing(
     assert (16, 64) == (report.held, report.limited)  # that no limit holds is known when a sweep has looked
     # Nobody who is held, paused or closed; and nobody is left who is due.
     assert {"plain", "idle"} >= {one.session_id.split()[0] for one in real.sessions}
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         assert [] == uow.timeouts.due()
         after = uow.timeouts.report()
         assert (real.archived, 0, 0, 0, 0) == (
@@ -242,8 +242,10 @@ def test_a_rehearsal_says_what_will_happen_and_changes_nothing(
         assert uow.timeouts.sweep().sessions == ()
 
 
-def test_who_is_due_within_a_while_is_seen_ahead_the_longest_due_first(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin() as uow:
+def test_who_is_due_within_a_while_is_seen_ahead_the_longest_due_first(
+    timed_ledger: Ledger, clock: StoppedClock
+) -> None:
+    with timed_ledger.begin() as uow:
         for name, minutes in (("c", 50), ("a", 10), ("b", 30)):
             uow.sessions.create(name, idle_timeout=minutes * 60)
         uow.sessions.create("never")
@@ -263,9 +265,9 @@ def test_who_is_due_within_a_while_is_seen_ahead_the_longest_due_first(timed_boo
         assert ["a"] == [due.session_id for due in uow.timeouts.due(limit=1)]
 
 
-def test_a_clock_gone_back_archives_nobody(timed_book: Ledger, clock: StoppedClock) -> None:
+def test_a_clock_gone_back_archives_nobody(timed_ledger: Ledger, clock: StoppedClock) -> None:
     right = clock.now
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         uow.timeouts.configure_default(archive_timeout=HOUR)
         uow.sessions.create("s")
         uow.sessions.create("t", archive_timeout=HOUR, hard_timeout=DAY)
@@ -280,12 +282,12 @@ def test_a_clock_gone_back_archives_nobody(timed_book: Ledger, clock: StoppedClo
         assert [("t", "archive", "archive")] == done(uow.timeouts.sweep())
 
 
-def test_a_time_that_lies_ahead_keeps_nobody(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
+def test_a_time_that_lies_ahead_keeps_nobody(timed_ledger: Ledger, clock: StoppedClock, raw: Raw) -> None:
     """It counts as the time of the sweep that meets it first: from there all limits run."""
     clock.now = datetime.now(UTC)  # with the clock of the database, which a trigger asks
     far = clock.now + 3650 * DAY
     its: dict[str, Any] = {"archive_timeout": HOUR, "idle_timeout": 10 * MINUTE, "hard_timeout": None}
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("begun", created_at=far, archive_timeout=HOUR, idle_timeout=600)
         uow.sessions.create("hard", created_at=far, hard_timeout=HOUR)
         uow.timeouts.configure_default(**its)
@@ -298,7 +300,7 @@ def test_a_time_that_lies_ahead_keeps_nobody(timed_book: Ledger, clock: StoppedC
     raw("INSERT INTO chatledger_sessions (session_id, created_at, last_activity) VALUES ('raw', :far, :far)",
         far=f"{far:%Y-%m-%d %H:%M:%S.%f}")  # fmt: skip
     names = {"begun", "hard", "by default", "said", "woken", "raw"}
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         clock.advance(seconds=5)
         assert [] == list(uow.timeouts.sweep().sessions)
         clock.advance(minutes=11)
@@ -312,9 +314,9 @@ def test_a_time_that_lies_ahead_keeps_nobody(timed_book: Ledger, clock: StoppedC
         assert [("said", "archive", "archive")] == done(uow.timeouts.sweep())
 
 
-def test_what_is_swept_at_a_given_time_is_archived_at_it(timed_book: Ledger, clock: StoppedClock) -> None:
+def test_what_is_swept_at_a_given_time_is_archived_at_it(timed_ledger: Ledger, clock: StoppedClock) -> None:
     later = clock.now + 60 * DAY
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s", archive_timeout=HOUR)
         assert 1 == uow.timeouts.sweep(now=later).archived
         assert later == uow.sessions.get("s").archived_at

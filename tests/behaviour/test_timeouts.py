@@ -25,8 +25,8 @@ def moments(limits: Timeout) -> tuple[Any, ...]:
     return limits.idle_at, limits.archive_at, limits.expires_at
 
 
-def test_without_limits_a_session_lives_for_ever(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
-    with timed_book.begin() as uow:
+def test_without_limits_a_session_lives_for_ever(timed_ledger: Ledger, clock: StoppedClock, raw: Raw) -> None:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.messages.append("s", "user", "Hello")
         clock.advance(days=36500)
@@ -46,8 +46,8 @@ def test_without_limits_a_session_lives_for_ever(timed_book: Ledger, clock: Stop
     assert (0, 0) == (raw.count("chatledger_session_timeouts"), raw.count("chatledger_timeout_defaults"))
 
 
-def test_switched_on_without_a_word_they_are_one_hour_and_one_day(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin() as uow:
+def test_switched_on_without_a_word_they_are_one_hour_and_one_day(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s")
         limits = uow.timeouts.configure("s")
         assert limits == uow.timeouts.get("s")
@@ -70,8 +70,8 @@ def three_of(uow: Any, **given: Any) -> tuple[timedelta | None, ...]:
     return three(uow.timeouts.get(uow.sessions.create(**given).session_id))
 
 
-def test_what_is_not_given_stays_and_none_is_no_limit(timed_book: Ledger) -> None:
-    with timed_book.begin() as uow:
+def test_what_is_not_given_stays_and_none_is_no_limit(timed_ledger: Ledger) -> None:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s")
         configure = uow.timeouts.configure
         first = configure("s", idle_timeout=60, archive_timeout=120.0, hard_timeout=3 * MINUTE, warn_before=10)
@@ -87,9 +87,9 @@ def test_what_is_not_given_stays_and_none_is_no_limit(timed_book: Ledger) -> Non
         assert (HOUR, None, DAY) == three((uow.timeouts.clear("s"), configure("s"))[1])
 
 
-def test_of_each_limit_the_narrowest_scope_counts(timed_book: Ledger) -> None:
+def test_of_each_limit_the_narrowest_scope_counts(timed_ledger: Ledger) -> None:
     none = dict.fromkeys(("idle_timeout", "archive_timeout", "hard_timeout"))
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s", user_id="ada", project_id="p")
         uow.sessions.create("other", user_id="bob", project_id="q")
         uow.timeouts.configure_default(idle_timeout=1, archive_timeout=2, hard_timeout=3, warn_before=0.5)
@@ -113,9 +113,9 @@ def test_of_each_limit_the_narrowest_scope_counts(timed_book: Ledger) -> None:
         assert [("ledger", None), ("project", "p"), ("user", "ada")] == found
 
 
-def test_setting_one_limit_leaves_the_others_to_the_defaults(timed_book: Ledger) -> None:
+def test_setting_one_limit_leaves_the_others_to_the_defaults(timed_ledger: Ledger) -> None:
     """A day is no limit that a session under a default of a month may come by unasked."""
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s", user_id="ada")
         uow.timeouts.configure_default(idle_timeout=8 * HOUR, hard_timeout=30 * DAY)
         assert (2 * HOUR, None, 30 * DAY) == three(uow.timeouts.configure("s", idle_timeout=2 * HOUR))
@@ -124,8 +124,8 @@ def test_setting_one_limit_leaves_the_others_to_the_defaults(timed_book: Ledger)
         assert (8 * HOUR, 9 * DAY, 30 * DAY) == three(uow.timeouts.get("s"))
 
 
-def test_whoever_a_session_belongs_to_decides_which_default_holds(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin() as uow:
+def test_whoever_a_session_belongs_to_decides_which_default_holds(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin() as uow:
         uow.timeouts.configure_default(user_id="ada", idle_timeout=60, hard_timeout=None)
         uow.timeouts.configure_default(project_id="p", idle_timeout=120, hard_timeout=None)
         for name in ("a", "b", "c"):
@@ -144,9 +144,9 @@ def test_whoever_a_session_belongs_to_decides_which_default_holds(timed_book: Le
         assert [] == list(uow.timeouts.sweep().sessions)
 
 
-def test_when_limits_are_taken_away_the_wider_ones_hold_at_once(timed_book: Ledger, clock: StoppedClock) -> None:
+def test_when_limits_are_taken_away_the_wider_ones_hold_at_once(timed_ledger: Ledger, clock: StoppedClock) -> None:
     long: dict[str, Any] = {"idle_timeout": None, "archive_timeout": DAY, "hard_timeout": None}
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         for name, user, project in (("of a user", "ada", None), ("of a project", None, "p"), ("its own", None, None)):
             uow.sessions.create(name, user_id=user, project_id=project)
         uow.timeouts.configure_default(idle_timeout=None, archive_timeout=60, hard_timeout=None)
@@ -168,8 +168,10 @@ def test_when_limits_are_taken_away_the_wider_ones_hold_at_once(timed_book: Ledg
         assert [] == list(uow.timeouts.sweep().sessions)
 
 
-def test_a_default_holds_for_whoever_is_inserted_by_raw_sql(timed_book: Ledger, clock: StoppedClock, raw: Raw) -> None:
-    with timed_book.begin() as uow:
+def test_a_default_holds_for_whoever_is_inserted_by_raw_sql(
+    timed_ledger: Ledger, clock: StoppedClock, raw: Raw
+) -> None:
+    with timed_ledger.begin() as uow:
         uow.timeouts.configure_default(idle_timeout=None, archive_timeout=60)
         uow.timeouts.configure_default(user_id="ada", archive_timeout=None, hard_timeout=None)
     insert = "INSERT INTO chatledger_sessions (session_id, user_id, created_at, last_activity) VALUES"
@@ -177,14 +179,14 @@ def test_a_default_holds_for_whoever_is_inserted_by_raw_sql(timed_book: Ledger, 
     raw(f"{insert} ('one', 'bob', :then, :then)", then=then)
     raw(f"{insert} ('two', 'ada', :then, :then), ('three', 'ada', :then, :then)", then=then)
     raw("INSERT INTO chatledger_sessions (session_id, status, user_id) VALUES ('closed', 'archived', 'bob')")
-    with timed_book.begin() as uow:
+    with timed_ledger.begin() as uow:
         assert ["one"] == [due.session_id for due in uow.timeouts.sweep().sessions]
         assert {"one", "closed"} == {session.session_id for session in uow.sessions.list(status="archived")}
         assert [] == list(uow.timeouts.sweep(now=clock.now + 10 * DAY).sessions)
 
 
-def test_a_fork_has_the_limits_of_its_original_and_a_life_of_its_own(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin() as uow:
+def test_a_fork_has_the_limits_of_its_original_and_a_life_of_its_own(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s", user_id="ada", archive_timeout=60, hard_timeout=HOUR)
         uow.sessions.create("plain", user_id="ada")
         uow.timeouts.configure_default(user_id="ada", idle_timeout=30)
@@ -204,8 +206,8 @@ def test_a_fork_has_the_limits_of_its_original_and_a_life_of_its_own(timed_book:
         }
 
 
-def test_a_closed_session_has_limits_for_when_it_is_reopened(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin() as uow:
+def test_a_closed_session_has_limits_for_when_it_is_reopened(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.sessions.archive("s")
         limits = uow.timeouts.configure("s", archive_timeout=60)
@@ -219,8 +221,8 @@ def test_a_closed_session_has_limits_for_when_it_is_reopened(timed_book: Ledger,
         assert [] == list(uow.timeouts.sweep().sessions)
 
 
-def test_a_hard_limit_set_after_a_reopening_counts_from_it(timed_book: Ledger, clock: StoppedClock) -> None:
-    with timed_book.begin() as uow:
+def test_a_hard_limit_set_after_a_reopening_counts_from_it(timed_ledger: Ledger, clock: StoppedClock) -> None:
+    with timed_ledger.begin() as uow:
         uow.sessions.create("s")
         uow.sessions.archive("s")
         clock.advance(days=30)

@@ -27,7 +27,7 @@ from chatledger import (
     UnitOfWork,
 )
 from chatledger.models import Session as SessionRow
-from tests.support.colours import open_book
+from tests.support.flavors import open_ledger
 from tests.support.raw import Raw
 
 IMPATIENT = Settings(busy_timeout=0.3, pool_timeout=0.3)
@@ -67,35 +67,37 @@ def counts(raw: Raw) -> dict[str, int]:
     return {table: raw.count(table) for table in TABLES}
 
 
-def test_leaving_the_block_commits_and_nothing_before(book: Ledger, raw: Raw) -> None:
-    with book.begin() as uow:
+def test_leaving_the_block_commits_and_nothing_before(any_ledger: Ledger, raw: Raw) -> None:
+    with any_ledger.begin() as uow:
         everything(uow)
         assert counts(raw) == NOTHING
     assert counts(raw) == EVERYTHING
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit, StopIteration, GeneratorExit])
-def test_any_error_rolls_back_all_and_is_raised_as_it_is(book: Ledger, raw: Raw, error: type[BaseException]) -> None:
+def test_any_error_rolls_back_all_and_is_raised_as_it_is(
+    any_ledger: Ledger, raw: Raw, error: type[BaseException]
+) -> None:
     given = error("as it is")
-    with pytest.raises(error) as caught, book.begin() as uow:
+    with pytest.raises(error) as caught, any_ledger.begin() as uow:
         everything(uow)
         raise given
     assert caught.value is given
     assert counts(raw) == NOTHING
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         everything(uow)
     assert counts(raw) == EVERYTHING
 
 
-def test_an_error_of_ours_that_was_handled_lets_the_rest_go_on(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_an_error_of_ours_that_was_handled_lets_the_rest_go_on(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
         with pytest.raises(SessionNotFound):
             uow.messages.append("nobody", "user")
         with pytest.raises(InvalidInput):
             uow.messages.append("s", "user", "\x00")
         uow.messages.append("s", "user", "fine")
-    with book.read() as uow:
+    with any_ledger.read() as uow:
         assert 1 == uow.sessions.get("s").message_count
 
 
@@ -125,19 +127,19 @@ WRITES: dict[str, Callable[[UnitOfWork], Any]] = {
 }
 
 
-def test_a_reading_block_refuses_every_write(book: Ledger, raw: Raw) -> None:
-    with book.begin() as uow:
+def test_a_reading_block_refuses_every_write(any_ledger: Ledger, raw: Raw) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s", user_id="ada", idle_timeout=36 * 3600)
         uow.timeouts.configure("s", warn_before=18 * 3600)
         uow.messages.append("s", "user")
         uow.snapshots.take("s")
     before = counts(raw)
     for name, write in WRITES.items():
-        with pytest.raises(ReadOnly), book.read() as uow:
+        with pytest.raises(ReadOnly), any_ledger.read() as uow:
             pytest.fail(f"{name} was allowed: {write(uow)}")
     assert before == counts(raw)
     # The connection that was refused can write again.
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         uow.messages.append("s", "user")
 
 
@@ -157,28 +159,28 @@ def test_a_savepoint_fails_by_itself(ledger: Ledger) -> None:
     assert [(1, "kept"), (2, "after")] == [(message.sequence_number, message.content) for message in history]
 
 
-def test_a_block_inside_a_block_is_no_deadlock(url: str, backend: str, colour: str) -> None:
-    with open_book(colour, url, settings=IMPATIENT) as book:
-        book.run(lambda uow: uow.sessions.create("s"))
-        with book.begin() as outer:
+def test_a_block_inside_a_block_is_no_deadlock(url: str, backend: str, flavor: str) -> None:
+    with open_ledger(flavor, url, settings=IMPATIENT) as any_ledger:
+        any_ledger.run(lambda uow: uow.sessions.create("s"))
+        with any_ledger.begin() as outer:
             outer.messages.append("s", "user", "outer")
-            with book.read() as reader:
+            with any_ledger.read() as reader:
                 assert [] == reader.messages.history("s")
             # SQLite has one writer at a time, so the inner one can only give up; elsewhere it is another writer.
             refused = pytest.raises(Busy) if backend == "sqlite" else contextlib.nullcontext()
-            with refused, book.begin() as inner:
+            with refused, any_ledger.begin() as inner:
                 inner.sessions.create("inner")
-        with book.read() as reader:
+        with any_ledger.read() as reader:
             assert ["outer"] == [message.content for message in reader.messages.history("s")]
 
 
-def test_run_gives_back_what_the_work_returns(book: Ledger) -> None:
-    assert "s" == book.run(lambda uow: uow.sessions.create("s").session_id)
-    assert "s" == book.run(lambda uow: uow.sessions.get("s")).session_id
+def test_run_gives_back_what_the_work_returns(any_ledger: Ledger) -> None:
+    assert "s" == any_ledger.run(lambda uow: uow.sessions.create("s").session_id)
+    assert "s" == any_ledger.run(lambda uow: uow.sessions.get("s")).session_id
 
 
 @pytest.mark.parametrize("failure", [Busy, Unavailable])
-def test_run_begins_again_when_the_database_was_busy(book: Ledger, raw: Raw, failure: type[Exception]) -> None:
+def test_run_begins_again_when_the_database_was_busy(any_ledger: Ledger, raw: Raw, failure: type[Exception]) -> None:
     attempts: list[int] = []
 
     def work(uow: UnitOfWork) -> str:
@@ -187,10 +189,10 @@ def test_run_begins_again_when_the_database_was_busy(book: Ledger, raw: Raw, fai
             raise failure("for a moment")
         return "done"
 
-    assert ("done", 3, 1) == (book.run(work), len(attempts), raw.count("chatledger_sessions"))
+    assert ("done", 3, 1) == (any_ledger.run(work), len(attempts), raw.count("chatledger_sessions"))
 
 
-def test_run_gives_up_with_the_error_that_it_met(book: Ledger, raw: Raw) -> None:
+def test_run_gives_up_with_the_error_that_it_met(any_ledger: Ledger, raw: Raw) -> None:
     attempts: list[int] = []
 
     def work(uow: UnitOfWork) -> None:
@@ -199,13 +201,13 @@ def test_run_gives_up_with_the_error_that_it_met(book: Ledger, raw: Raw) -> None
         raise Busy("for ever")
 
     with pytest.raises(Busy, match="for ever"):
-        book.run(work)
+        any_ledger.run(work)
     assert 1 < len(attempts) < 20
     assert 0 == raw.count("chatledger_sessions")
 
 
 @pytest.mark.parametrize("failure", [ZeroDivisionError, LedgerClosed, KeyError, InvalidInput])
-def test_run_does_not_repeat_what_another_try_cannot_cure(book: Ledger, failure: type[Exception]) -> None:
+def test_run_does_not_repeat_what_another_try_cannot_cure(any_ledger: Ledger, failure: type[Exception]) -> None:
     attempts: list[int] = []
 
     def work(uow: UnitOfWork) -> None:
@@ -213,25 +215,25 @@ def test_run_does_not_repeat_what_another_try_cannot_cure(book: Ledger, failure:
         raise failure(*("field", "reason")) if failure is InvalidInput else failure()
 
     with pytest.raises(failure):
-        book.run(work)
+        any_ledger.run(work)
     assert [1] == attempts
 
 
-def test_a_closed_ledger_says_so(url: str, colour: str) -> None:
-    with open_book(colour, url) as book:
-        book.run(lambda uow: uow.sessions.create("s"))
-        view = book.for_user("ada")
-        book.close()
-        book.close()
-        for use in (book.begin, book.read, view.begin):
+def test_a_closed_ledger_says_so(url: str, flavor: str) -> None:
+    with open_ledger(flavor, url) as any_ledger:
+        any_ledger.run(lambda uow: uow.sessions.create("s"))
+        view = any_ledger.for_user("ada")
+        any_ledger.close()
+        any_ledger.close()
+        for use in (any_ledger.begin, any_ledger.read, view.begin):
             with pytest.raises(LedgerClosed), use():
                 pytest.fail("opened")
         with pytest.raises(LedgerClosed):
-            book.run(lambda uow: uow.sessions.list())
+            any_ledger.run(lambda uow: uow.sessions.list())
 
 
-def test_a_unit_of_work_ends_with_its_block(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_unit_of_work_ends_with_its_block(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
     with pytest.raises(Unavailable):
         uow.sessions.get("s")
@@ -239,23 +241,23 @@ def test_a_unit_of_work_ends_with_its_block(book: Ledger) -> None:
         uow.messages.append("s", "user")
 
 
-def test_a_block_gives_its_connection_back(book: Ledger) -> None:
-    with book.begin() as uow:
+def test_a_block_gives_its_connection_back(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
         uow.sessions.create("s")
-        assert 1 == book.pool_status()["in_use"]
-    with contextlib.suppress(ZeroDivisionError), book.read():
+        assert 1 == any_ledger.pool_status()["in_use"]
+    with contextlib.suppress(ZeroDivisionError), any_ledger.read():
         raise ZeroDivisionError
-    with contextlib.suppress(ReadOnly), book.read() as uow:
+    with contextlib.suppress(ReadOnly), any_ledger.read() as uow:
         uow.sessions.create("t")
-    assert 0 == book.pool_status()["in_use"]
+    assert 0 == any_ledger.pool_status()["in_use"]
 
 
-def test_an_exhausted_pool_is_busy(url: str, colour: str) -> None:
+def test_an_exhausted_pool_is_busy(url: str, flavor: str) -> None:
     small = Settings(pool_size=1, max_overflow=1, pool_timeout=0.2)
-    with open_book(colour, url, settings=small) as book:
-        with book.read(), book.read(), pytest.raises(Busy), book.read():
+    with open_ledger(flavor, url, settings=small) as any_ledger:
+        with any_ledger.read(), any_ledger.read(), pytest.raises(Busy), any_ledger.read():
             pytest.fail("a third connection of two")
-        with book.read() as uow:
+        with any_ledger.read() as uow:
             assert [] == list(uow.sessions.list())
 
 
@@ -279,14 +281,14 @@ def test_rows_of_ones_own_are_written_with_the_block(ledger: Ledger) -> None:
         assert 1 == uow.session.execute(text("SELECT count(*) FROM chatledger_messages")).scalar_one()
 
 
-def test_an_in_memory_ledger_serves_several_threads(colour: str) -> None:
-    with open_book(colour, "sqlite://") as book:
-        book.run(lambda uow: uow.sessions.create("s"))
+def test_an_in_memory_ledger_serves_several_threads(flavor: str) -> None:
+    with open_ledger(flavor, "sqlite://") as any_ledger:
+        any_ledger.run(lambda uow: uow.sessions.create("s"))
 
         def write() -> None:
             for _ in range(20):
-                book.run(lambda uow: uow.messages.append("s", "user", "x"))
-                with book.read() as uow:
+                any_ledger.run(lambda uow: uow.messages.append("s", "user", "x"))
+                with any_ledger.read() as uow:
                     uow.messages.history("s", last=1)
 
         threads = [threading.Thread(target=write) for _ in range(4)]
@@ -294,7 +296,7 @@ def test_an_in_memory_ledger_serves_several_threads(colour: str) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        with book.read() as uow:
+        with any_ledger.read() as uow:
             assert list(range(1, 81)) == [message.sequence_number for message in uow.messages.history("s")]
 
 

@@ -22,14 +22,14 @@ TWO = ("base", "new")
 
 
 @pytest.fixture
-def compared(book: Ledger) -> Ledger:
-    with book.begin() as uow:
+def compared(any_ledger: Ledger) -> Ledger:
+    with any_ledger.begin() as uow:
         uow.comparisons.create("g", variants=TWO, user_id="ada", title="Which")
         for name in TWO:
             uow.sessions.create(f"s-{name}", user_id="ada")
             uow.comparisons.add("g", name, f"s-{name}", prompt_key="p1")
         uow.comparisons.record("g", "p1", "base", "new", judge="ada", preference=1)
-    return book
+    return any_ledger
 
 
 def test_a_group_comes_back_as_it_was_made(compared: Ledger) -> None:

@@ -20,15 +20,17 @@ CASES = [
 
 
 @pytest.mark.parametrize(("model", "judge"), CASES)
-def test_published_rows_give_the_published_figures(shared_data: Path, book: Ledger, model: str, judge: str) -> None:
+def test_published_rows_give_the_published_figures(
+    shared_data: Path, any_ledger: Ledger, model: str, judge: str
+) -> None:
     folder = shared_data / "alpaca_eval"
     rows = json.loads((folder / model / judge / "annotations.json").read_text("utf-8"))
     with (folder / f"{judge}_leaderboard.csv").open(encoding="utf-8", newline="") as file:
         published = next(row for row in csv.DictReader(file) if row[""] == model)
-    with book.begin() as uow:
+    with any_ledger.begin() as uow:
         group = uow.comparisons.create(variants=[rows[0]["generator_1"], rows[0]["generator_2"]])
         uow.comparisons.record_many(group.group_id, [_result(at, row) for at, row in enumerate(rows)])
-    with book.read() as uow:
+    with any_ledger.read() as uow:
         (pair,) = uow.comparisons.summary(group.group_id).pairs
     assert [int(published[name]) for name in ("n_wins", "n_wins_base", "n_draws", "n_total")] == [
         pair.wins, pair.losses, pair.draws, pair.n_total,

@@ -13,7 +13,7 @@ import pytest
 
 from chatledger import AsyncLedger, Busy, Ledger, NestedWrite, PoolExhausted, Settings
 from tests.faults.truth import numbered_messages
-from tests.support.colours import open_book
+from tests.support.flavors import open_ledger
 
 _PATIENCE = 0.5
 
@@ -110,28 +110,28 @@ def test_another_thread_of_ours_that_writes_for_long_is_busy_in_time(impatient: 
 
 
 @pytest.mark.parametrize("how", ["begin", "run"])
-def test_a_writing_block_inside_another_is_refused_at_once(colour: str, migrated_sqlite_url: str, how: str) -> None:
-    with open_book(colour, migrated_sqlite_url, settings=Settings(busy_timeout=20)) as book:
-        book.run(lambda uow: uow.sessions.create("s"))
-        if colour == "sync":
-            with book.begin() as uow:
+def test_a_writing_block_inside_another_is_refused_at_once(flavor: str, migrated_sqlite_url: str, how: str) -> None:
+    with open_ledger(flavor, migrated_sqlite_url, settings=Settings(busy_timeout=20)) as any_ledger:
+        any_ledger.run(lambda uow: uow.sessions.create("s"))
+        if flavor == "sync":
+            with any_ledger.begin() as uow:
                 began = time.monotonic()
                 with pytest.raises(NestedWrite, match="inside"):
-                    _write(book, how)
+                    _write(any_ledger, how)
                 assert time.monotonic() - began < 2
                 uow.messages.append("s", "user", "outer")
         else:
             asyncio.run(_nested(migrated_sqlite_url, how))
-        _write(book, how)
-        with book.read(), book.read() as reading:  # reading inside is no matter
+        _write(any_ledger, how)
+        with any_ledger.read(), any_ledger.read() as reading:  # reading inside is no matter
             assert 1 == reading.sessions.get("s").message_count
 
 
-def _write(book: Ledger, how: str) -> None:
+def _write(any_ledger: Ledger, how: str) -> None:
     if how == "run":
-        book.run(lambda uow: None)
+        any_ledger.run(lambda uow: None)
     else:
-        with book.begin():
+        with any_ledger.begin():
             pass
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from chatledger import AsyncLedger, ChatledgerError, CorruptDatabase, Ledger, NotALedger, SchemaAhead, SchemaBehind
 from tests.faults.truth import require_sound
-from tests.support.colours import LoopThread
+from tests.support.flavors import LoopThread
 from tests.support.sqlite import url_of
 
 _PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
@@ -92,10 +92,10 @@ def test_another_programs_file_is_not_changed_by_the_async_ledger(path: Path) ->
     path.write_bytes(_PNG)
     loop = LoopThread()
     try:
-        book = loop.call(AsyncLedger, url_of(path))
+        any_ledger = loop.call(AsyncLedger, url_of(path))
         with pytest.raises(NotALedger):
-            loop.call(book.current)
-        loop.call(book.close)
+            loop.call(any_ledger.current)
+        loop.call(any_ledger.close)
     finally:
         loop.close()
     assert _PNG == path.read_bytes()

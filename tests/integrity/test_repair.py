@@ -12,7 +12,7 @@ from sqlalchemy import text
 from chatledger import InvalidInput, Ledger, RepairReport, Status
 from tests.faults.truth import require_sound
 from tests.integrity.damage import CASES, DAMAGES, dump, fill, unguarded
-from tests.support.colours import open_book
+from tests.support.flavors import open_ledger
 from tests.support.raw import Raw
 
 #: Kinds that a repair mends only when it is told that the change was meant.
@@ -270,14 +270,14 @@ def test_a_server_is_not_copied(migrated_postgres_url: str, tmp_path: Path) -> N
     assert (None, True, 1) == (done.backup, done.ok, len(done.actions))
 
 
-def test_both_colours_check_and_repair(url: str, colour: str) -> None:
+def test_check_and_repair_sync_and_async(url: str, flavor: str) -> None:
     Raw(url)("INSERT INTO chatledger_sessions (session_id, message_count) VALUES ('s', 3)")
     told: list[tuple[str, int, int]] = []
-    with open_book(colour, url) as book:
-        assert not book.check(progress=lambda *figures: told.append(figures))
+    with open_ledger(flavor, url) as any_ledger:
+        assert not any_ledger.check(progress=lambda *figures: told.append(figures))
         assert ("chatledger_sessions", 1, 0) in told
-        assert book.repair(backup=False, actor="ada")
-        assert book.check(False)
+        assert any_ledger.repair(backup=False, actor="ada")
+        assert any_ledger.check(False)
     assert [("ada",)] == Raw(url)("SELECT actor FROM chatledger_audit_log WHERE action = 'repair.counters'")
 
 

@@ -10,7 +10,7 @@ import pytest
 from chatledger import AsyncLedger, InvalidInput, Ledger, NotALedger, SchemaAhead, SchemaBehind, SchemaError
 from chatledger.migrate import HEAD
 from tests.migrations.contents import fill, fingerprint, names, revision
-from tests.support.colours import LoopThread
+from tests.support.flavors import LoopThread
 from tests.support.raw import Raw
 
 
@@ -28,10 +28,10 @@ def test_a_stale_database_is_refused_by_the_async_ledger(url: str) -> None:
         ledger.downgrade("0003")
     loop = LoopThread()
     try:
-        book = loop.call(AsyncLedger, url)
+        any_ledger = loop.call(AsyncLedger, url)
         with pytest.raises(SchemaBehind, match="run `chatledger db upgrade`"):
-            loop.call(book.current)
-        loop.call(book.close)
+            loop.call(any_ledger.current)
+        loop.call(any_ledger.close)
     finally:
         loop.close()
 

@@ -7,8 +7,8 @@ import pytest
 #: Of the tests with `ledger`: a value that is refused before the database is asked is refused on each.
 ONE_DATABASE = pytest.mark.parametrize("backend", ["sqlite"])
 
-#: Of the tests with `book`: the same, and each async method is made from its sync twin (tests/architecture/test_async_twins.py).
-ONCE = pytest.mark.parametrize(("backend", "colour"), [("sqlite", "sync")])
+#: Of the tests with `any_ledger`: the same, and each async method is made from its sync twin (tests/architecture/test_async_twins.py).
+ONCE = pytest.mark.parametrize(("backend", "flavor"), [("sqlite", "sync")])
 
-#: Of the tests with `book` that have many cases: what one statement does is the same behind either.
-ONE_COLOUR = pytest.mark.parametrize("colour", ["sync"])
+#: Of the tests with `any_ledger` that have many cases: what one statement does is the same behind either.
+ONE_FLAVOR = pytest.mark.parametrize("flavor", ["sync"])

@@ -1,4 +1,4 @@
-"""One spelling for both colours: the async ledger behind the sync ledger's signatures.
+"""One spelling for sync and async: the async ledger behind the sync ledger's signatures.
 
 A test is written once, against `Ledger`, and runs on `AsyncLedger` too: each call is made on an
 event loop in a thread of its own, and the test's thread waits for the awaited result. What is
@@ -20,19 +20,19 @@ from chatledger import AsyncLedger, Ledger
 
 
 @contextmanager
-def open_book(colour: str, url: str, **options: Any) -> Iterator[Ledger]:
-    """Lend the ledger at `url` in a colour, `sync` or `async`, to be used as if it were sync."""
-    if colour == "sync":
+def open_ledger(flavor: str, url: str, **options: Any) -> Iterator[Ledger]:
+    """Lend the ledger at `url` of a flavor, `sync` or `async`, to be used as if it were sync."""
+    if flavor == "sync":
         with Ledger(url, **options) as ledger:
             yield ledger
         return
     loop = LoopThread()
     try:
-        book = BlockingLedger(loop, loop.call(AsyncLedger, url, **options))
+        any_ledger = BlockingLedger(loop, loop.call(AsyncLedger, url, **options))
         try:
-            yield cast("Ledger", book)
+            yield cast("Ledger", any_ledger)
         finally:
-            book.close()
+            any_ledger.close()
     finally:
         loop.close()
 
@@ -42,7 +42,7 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="async colour", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="async flavor", daemon=True)
         self._thread.start()
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
