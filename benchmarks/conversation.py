@@ -14,8 +14,8 @@ from functools import cache
 from itertools import accumulate
 from typing import Any
 
-from chatledger.dialects.segmentation import segment
 from chatledger.dialects.types import stamp
+from chatledger.dialects.word_segmentation import segment
 
 #: In most messages.
 COMMON = "the"

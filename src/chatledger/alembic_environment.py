@@ -41,8 +41,12 @@ def run_environment() -> None:
     else:
         dialect.prepare(parsed)
         engine = dialect.create_engine(parsed, Settings.preset("cli"))
-    with locked(engine, dialect) as connection:
-        _migrate(connection, dialect)
+    try:
+        with locked(engine, dialect) as connection:
+            _migrate(connection, dialect)
+    finally:
+        if engine is not handed:
+            engine.dispose()
 
 
 def _migrate(connection: Connection, dialect: Dialect) -> None:

@@ -14,7 +14,7 @@ from chatledger import AsyncLedger, BatchItem, GiveUp, InvalidInput, Ledger, Ret
 from chatledger.execution.batches.options import RunOptions
 from chatledger.execution.batches.run import Run, _Held
 from chatledger.execution.batches.steps import FinishedItem
-from chatledger.execution.leases import LeaseRenewal
+from chatledger.execution.lease_renewal import LeaseRenewal
 from tests.support.raw import Raw
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import Ledger
-from chatledger.schemas.digest import digest_of
+from chatledger.schemas.digest import message_digest
 from tests.support.once import ONE_FLAVOR
 from tests.support.raw import Raw
 
@@ -51,7 +51,7 @@ def three(any_ledger: Ledger) -> Ledger:
 def test_a_digest_is_sixteen_bytes_of_what_is_stored(three: Ledger, raw: Raw) -> None:
     rows = stored_rows(raw)
     assert [16, 16, 16] == [len(bytes(row["digest"])) for row in rows]
-    assert [bytes(row["digest"]) for row in rows] == [digest_of(row, created_at(row)) for row in rows]
+    assert [bytes(row["digest"]) for row in rows] == [message_digest(row, created_at(row)) for row in rows]
 
 
 @pytest.mark.parametrize("field", [*(field for field in FULL if field != "cost"), "role"])
@@ -68,15 +68,15 @@ def test_a_byte_that_changed_is_noticed(any_ledger: Ledger, three: Ledger, raw: 
     else:
         raw(f"UPDATE chatledger_messages SET {field} = {field} || ' ' WHERE sequence_number = 2")
     bare, changed, bulk = stored_rows(raw)
-    assert bytes(bare["digest"]) == digest_of(bare, created_at(bare))
-    assert bytes(bulk["digest"]) == digest_of(bulk, created_at(bulk))
-    assert bytes(changed["digest"]) != digest_of(changed, created_at(changed))
+    assert bytes(bare["digest"]) == message_digest(bare, created_at(bare))
+    assert bytes(bulk["digest"]) == message_digest(bulk, created_at(bulk))
+    assert bytes(changed["digest"]) != message_digest(changed, created_at(changed))
 
 
 def test_a_time_that_changed_is_noticed(three: Ledger, raw: Raw) -> None:
     raw("UPDATE chatledger_messages SET created_at = '2020-01-01 00:00:00.000000' WHERE sequence_number = 2")
     changed = stored_rows(raw)[1]
-    assert bytes(changed["digest"]) != digest_of(changed, created_at(changed))
+    assert bytes(changed["digest"]) != message_digest(changed, created_at(changed))
 
 
 def test_fields_cannot_be_confused(any_ledger: Ledger, raw: Raw) -> None:

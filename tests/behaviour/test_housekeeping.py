@@ -75,7 +75,7 @@ def test_a_sweep_that_is_killed_leaves_each_session_done_or_not_begun(
 ) -> None:
     fill(timed_ledger, clock, archive_timeout=3600)
     clock.advance(hours=2)
-    turn = lifecycle.turn
+    turn = lifecycle.transition
 
     def die(work: Any, session_id: str, *rest: Any, **how: Any) -> bool:
         if session_id == "s3":

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, Ledger, MessageNotFound, SessionNotFound, Status
-from chatledger.schemas.digest import digest_of
+from chatledger.schemas.digest import message_digest
 from tests.support.once import ONE_DATABASE
 from tests.support.raw import Raw
 
@@ -86,7 +86,7 @@ def test_a_redacted_message_has_a_digest_of_its_own(three: Ledger, raw: Raw) -> 
         message = uow.messages.redact("s", 2, replacement="gone 東京")
     stored = raw("SELECT digest FROM chatledger_messages WHERE sequence_number = 2")[0].digest
     given = {**message.model_dump(), "role": "user", "metadata": None}
-    assert bytes(stored) == digest_of(given, message.created_at)
+    assert bytes(stored) == message_digest(given, message.created_at)
 
 
 def test_redacting_twice_is_harmless(three: Ledger) -> None:

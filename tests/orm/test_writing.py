@@ -13,7 +13,7 @@ from sqlalchemy.orm import selectinload
 
 from chatledger import InvalidInput, Ledger, Role, Status
 from chatledger.models import Annotation, Message, Model, ModelPrice, Project, Session, SessionMetadata
-from chatledger.schemas.digest import digest_of
+from chatledger.schemas.digest import message_digest
 from tests.orm.conftest import Open, stored
 from tests.support.statements import counted_statements
 
@@ -349,7 +349,7 @@ def test_the_digest_is_that_of_the_content(ledger: Ledger) -> None:
             ("payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens", "cached_tokens",
              "tokens_used", "duration_ms", "key", "reasoning_tokens", "outcome")
         )  # fmt: skip
-        assert digest_of({**row, "role": "user", "content": "x"}, message.created_at) == message.digest
+        assert message_digest({**row, "role": "user", "content": "x"}, message.created_at) == message.digest
 
 
 def test_annotations_are_numbered_within_their_session(ledger: Ledger, open_session: Open) -> None:

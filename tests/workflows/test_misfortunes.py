@@ -174,7 +174,7 @@ def test_a_database_that_is_away_when_a_step_has_ended_is_waited_for(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The step is not done again, and it has not failed."""
-    monkeypatch.setattr("chatledger.execution.retry._PAUSE", 0.01)
+    monkeypatch.setattr("chatledger.execution.outage._PAUSE", 0.01)
     calls: list[int] = []
     run, away = ledger.run, [0]
 

@@ -13,12 +13,12 @@ from chatledger.adoption import source_check
 from chatledger.adoption.detection import reader_of
 from chatledger.adoption.findings import Notes
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.proof import require_every_row
 from chatledger.adoption.reader import Reader
 from chatledger.adoption.registry_import import Registering
 from chatledger.adoption.report import AdoptionReport, TableAccount
 from chatledger.adoption.session_copy import Passage, Progress
 from chatledger.adoption.source import Source
+from chatledger.adoption.verification import require_every_row
 from chatledger.callbacks import callback
 from chatledger.dialects.foreign_file import ForeignFile, unreadable
 from chatledger.enums import Orphans

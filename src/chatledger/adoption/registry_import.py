@@ -11,11 +11,11 @@ from sqlalchemy import update
 from chatledger.adoption.findings import Notes
 from chatledger.adoption.json_values import kept, storable
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.proof import require_name
 from chatledger.adoption.row_reader import plain
 from chatledger.adoption.source import Source
 from chatledger.adoption.source_rows import OldName
 from chatledger.adoption.to_new_message import MARK, digest, name_metadata
+from chatledger.adoption.verification import require_name
 from chatledger.models import Model as ModelRow
 from chatledger.models import Project as ProjectRow
 from chatledger.schemas import Model, Project

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 
 from chatledger.adoption.findings import Notes
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.proof import Trail, require_session
 from chatledger.adoption.report import AdoptionProgress
 from chatledger.adoption.source import Fate, Source
 from chatledger.adoption.source_rows import OldMessage, OldSession
 from chatledger.adoption.target import Place, add_metadata, close, compare, place_of
 from chatledger.adoption.to_new_message import new_message, session_fields, session_metadata
+from chatledger.adoption.verification import Trail, require_session
 from chatledger.schemas import NewMessage
 from chatledger.unit_of_work import UnitOfWork
 

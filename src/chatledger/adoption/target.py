@@ -17,9 +17,9 @@ from chatledger.errors import AdoptionFailed
 from chatledger.models import Message as MessageRow
 from chatledger.models import Session as SessionRow
 from chatledger.schemas import NewMessage, Session
-from chatledger.schemas.digest import digest_of
+from chatledger.schemas.digest import message_digest
 from chatledger.schemas.fields import MAX_IDENTIFIER
-from chatledger.schemas.stored import to_row
+from chatledger.schemas.stored_message import to_row
 from chatledger.unit_of_work import UnitOfWork
 
 #: Keys that are looked up at a time.
@@ -85,7 +85,7 @@ def compare(uow: UnitOfWork, session_id: str, messages: Sequence[NewMessage]) ->
 
 def _digest(message: NewMessage, stored_at: datetime) -> bytes:
     row = to_row(message, stored_at)
-    return digest_of(row, row["created_at"])
+    return message_digest(row, row["created_at"])
 
 
 def close(uow: UnitOfWork, session_id: str, status: Status, closed_at: datetime | None) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from chatledger.aio.bridge import call_in_thread
-from chatledger.aio.workers import await_worker
+from chatledger.aio.worker_tasks import await_worker
 from chatledger.callbacks import callback, is_async
 from chatledger.execution.batches.options import run_options
 from chatledger.execution.batches.run import Run

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from chatledger.aio.bridge import call_in_thread, result_of
 from chatledger.aio.user_ledger import AsyncUserLedger
-from chatledger.aio.workers import await_worker
+from chatledger.aio.worker_tasks import await_worker
 from chatledger.execution.workflows.builder import Workflow
 from chatledger.execution.workflows.context import StepCancelled, StepContext
 from chatledger.execution.workflows.runner import Runner

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from chatledger.backup.row_copy import OnProgress, Tally, columns_of, rows_of
 from chatledger.dialects.base import Dialect
 from chatledger.dialects.types import to_moment
-from chatledger.schemas.digest import digest_of
+from chatledger.schemas.digest import message_digest
 from chatledger.services.rows import messages
 
 
@@ -28,6 +28,6 @@ def first_changed(connection: Connection, dialect: Dialect, on_progress: OnProgr
 
 def _digest(row: dict[str, object]) -> bytes | None:
     try:
-        return digest_of(row, to_moment(str(row["created_at"])))
+        return message_digest(row, to_moment(str(row["created_at"])))
     except ValueError:  # no time any more
         return None

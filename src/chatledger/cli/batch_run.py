@@ -21,7 +21,7 @@ from chatledger.cli.options import AsJson, Database, Owner
 from chatledger.cli.output import Screen
 from chatledger.cli.progress_bar import bar
 from chatledger.cli.responder import Responder, ResponderFailed, responder_of
-from chatledger.cli.sweep import until_stopped
+from chatledger.cli.signals import until_stopped
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.execution.batches.outcomes import BatchResult, Retry

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,6 +20,7 @@ from chatledger.cli.open_ledger import opened, opened_for
 from chatledger.cli.options import Actor, AsJson, Database, Owner, Rehearse
 from chatledger.cli.output import Screen, counted
 from chatledger.cli.progress import counting
+from chatledger.cli.signals import until_stopped
 from chatledger.cli.timeouts import app, show_due
 from chatledger.clock import utc_now
 from chatledger.schemas import SweepReport
@@ -150,35 +151,6 @@ def _warnings_shown() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-
-
-@contextmanager
-def until_stopped(stop: Callable[[], Any]) -> Iterator[list[int]]:
-    """Call `stop` at SIGTERM or SIGINT; a second Ctrl-C does what it always does. Gives those that came.
-
-    SIGTERM often comes twice, once for the process and once for its group.
-    """
-    stop_requests: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def on_progress(number: int, _: object) -> None:
-        stop_requests.append(number)
-        if number == signal.SIGINT:
-            signal.signal(number, before[signal.SIGINT])
-        stop()
-
-    for number in before:
-        signal.signal(number, on_progress)
-    try:
-        yield stop_requests
-    finally:
-        restore()
-        if signal.SIGTERM in stop_requests:  # the process is about to end by itself
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _second(moment: datetime) -> str:

@@ -15,7 +15,7 @@ from chatledger.cli.options import AsJson, Database, Owner, json_value
 from chatledger.cli.output import Column, Screen, when
 from chatledger.cli.progress_bar import bar
 from chatledger.cli.responder import responder_of
-from chatledger.cli.sweep import until_stopped
+from chatledger.cli.signals import until_stopped
 from chatledger.cli.workflow_progress import StepsShown
 from chatledger.enums import ExecutionState
 from chatledger.errors import InvalidInput, NotFound

@@ -22,7 +22,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, Select, Table, literal_column
 from sqlalchemy.engine import Result
 
-from chatledger.dialects.segmentation import segment
+from chatledger.dialects.word_segmentation import segment
 
 #: Runs one statement.
 Execute = Callable[[Any, dict[str, Any]], Result[Any]]

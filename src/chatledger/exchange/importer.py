@@ -19,7 +19,7 @@ from chatledger.errors import (
     Unavailable,
 )
 from chatledger.exchange.batching import Misplaced, fork_messages, in_batches
-from chatledger.exchange.copies import Copies
+from chatledger.exchange.copy_links import Copies
 from chatledger.exchange.dry_run import try_fork, try_messages, try_session
 from chatledger.exchange.formats import Format
 from chatledger.exchange.readers.conversation import Conversation, Turn, Unreadable

@@ -9,7 +9,7 @@ from typing import Any
 from chatledger.enums import Status
 from chatledger.errors import InvalidInput, SessionExists
 from chatledger.exchange.batching import Misplaced, fork_messages
-from chatledger.exchange.copies import Attempt
+from chatledger.exchange.copy_links import Attempt
 from chatledger.exchange.readers.conversation import Conversation, Fork, Turn
 from chatledger.unit_of_work import UnitOfWork
 

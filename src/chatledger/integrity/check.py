@@ -13,7 +13,7 @@ from chatledger.dialects.integrity import Unreadable
 from chatledger.integrity import batches, comparisons, counters, orphans, timeout_rows, usage, workflows
 from chatledger.integrity.findings import NAMED, Findings
 from chatledger.integrity.values import TABLES, Progress, scan
-from chatledger.models.copies import holders
+from chatledger.models.copy_promotion import holders
 from chatledger.schemas import IntegrityReport
 from chatledger.schemas.fields import flags
 from chatledger.services.base import ServiceContext
@@ -63,7 +63,7 @@ def look(context: ServiceContext, findings: Findings, *, full: bool, progress: P
     with findings.probing(context, "file"):
         look_at_file(context, findings, full=full)
     with findings.probing(context, "orphans"):
-        for orphan in orphans.orphaned(context):
+        for orphan in orphans.find_orphans(context):
             message = f"{orphan.table}: {orphan.rows} of missing session {orphan.session_id!r}"
             findings.add("orphans", message, count=orphan.rows)
     with findings.probing(context, "batches"):

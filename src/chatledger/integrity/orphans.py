@@ -42,7 +42,7 @@ class Orphaned(NamedTuple):
     rows: int
 
 
-def orphaned(context: ServiceContext) -> Iterator[Orphaned]:
+def find_orphans(context: ServiceContext) -> Iterator[Orphaned]:
     """Every table's rows of missing sessions, by session."""
     for table in CHILDREN:
         there = exists(select(1).where(sessions.c.session_id == table.c.session_id))

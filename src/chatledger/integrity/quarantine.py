@@ -11,14 +11,14 @@ from sqlalchemy import Table, and_, bindparam, insert, literal, update
 
 from chatledger.dialects.base import TABLE_PREFIX
 from chatledger.dialects.encoding import check_text
-from chatledger.dialects.segmentation import segment
 from chatledger.dialects.types import wire
+from chatledger.dialects.word_segmentation import segment
 from chatledger.enums import BatchStatus, ItemStatus, Outcome, Role, SnapshotKind, Status
 from chatledger.errors import InvalidInput
 from chatledger.integrity.orphans import free_key, make_recovery
 from chatledger.integrity.values import Defect, matches, moment_of, wants_object
 from chatledger.models import Base
-from chatledger.schemas.digest import digest_of
+from chatledger.schemas.digest import message_digest
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages, metadata, sessions
 
@@ -72,7 +72,7 @@ class SettingAside:
         if row is None or created_at is None:
             return False
         try:
-            digest = digest_of(row, created_at)
+            digest = message_digest(row, created_at)
         except (ValueError, TypeError):
             return False
         self._set(messages, defect, {"digest": digest})

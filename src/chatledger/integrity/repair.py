@@ -138,7 +138,7 @@ class Repair:
         self._note("names", "registered", [f"{column} {name!r}" for column, name, _ in names])
 
     def _mend_orphans(self) -> None:
-        found = sorted(orphans.orphaned(self._context), key=lambda orphan: orphan.session_id)
+        found = sorted(orphans.find_orphans(self._context), key=lambda orphan: orphan.session_id)
         rows = sum(orphan.rows for orphan in found)
         if self._orphans is Orphans.DROP:
             orphans.drop(self._context, found)

@@ -12,11 +12,11 @@ from pydantic_core import from_json
 from sqlalchemy import Column, Float, Integer, LargeBinary, Table
 
 from chatledger.dialects.integrity import Unreadable
-from chatledger.dialects.segmentation import segment
 from chatledger.dialects.types import Document, Money, Timestamp, Word, to_moment
+from chatledger.dialects.word_segmentation import segment
 from chatledger.errors import CorruptDatabase
 from chatledger.models import Base
-from chatledger.schemas.digest import digest_of
+from chatledger.schemas.digest import message_digest
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages
 from chatledger.services.snapshots.body import Body, lines
@@ -106,7 +106,7 @@ def matches(row: Mapping[str, Any]) -> bool:
     """Whether a message's digest is that of what is stored."""
     created_at = moment_of(row["created_at"])
     try:
-        return created_at is not None and digest_of(row, created_at) == bytes(row["digest"])
+        return created_at is not None and message_digest(row, created_at) == bytes(row["digest"])
     except (ValueError, TypeError):  # bytes that are no text
         return False
 

@@ -14,7 +14,7 @@ from chatledger.clock import Clock
 from chatledger.database import Database
 from chatledger.enums import Status
 from chatledger.errors import Busy, ChatledgerError, Unavailable
-from chatledger.ledger.committed import Committed
+from chatledger.ledger.partial_commit import Committed
 from chatledger.ledger.sweeper import Sweeper
 from chatledger.schemas.fields import acting, flags, moment
 from chatledger.services.base import ServiceContext, logger

@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 from chatledger import enums
 from chatledger.dialects import types
 from chatledger.dialects.base import TABLE_PREFIX
-from chatledger.models.creation import LedgerMetaData, refuse_creation
+from chatledger.models.ddl_events import LedgerMetaData, refuse_creation
 
 #: Every constraint is named by convention, so that both databases and our errors speak the same names.
 NAMING = {

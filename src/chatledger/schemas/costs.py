@@ -2,7 +2,7 @@
 
 Cached tokens are part of the input and reasoning tokens part of the output. Each kind of token is multiplied by its
 price; the sum is divided by a million once, and rounded half to even, to a nano-dollar. The same is an expression for
-the database in `services.pricing`.
+the database in `services.registry.pricing`.
 """
 
 from __future__ import annotations

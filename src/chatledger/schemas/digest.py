@@ -23,7 +23,7 @@ FIELDS = (
 )  # fmt: skip
 
 
-def digest_of(row: Mapping[str, Any], created_at: datetime) -> bytes:
+def message_digest(row: Mapping[str, Any], created_at: datetime) -> bytes:
     """The digest of a row in stored form: JSON columns as their text."""
     given = {field: value for field in FIELDS if (value := row[field]) is not None}
     given["created_at"] = stamp(created_at)

@@ -20,7 +20,7 @@ from chatledger.models.base import table_of
 from chatledger.schemas import AuditEntry, Page
 from chatledger.schemas.fields import identifier, moment
 from chatledger.services.base import Service, ServiceContext
-from chatledger.services.pagination import limited, pack, unpack_moment
+from chatledger.services.pagination import decode_moment_cursor, encode_cursor, limited
 from chatledger.services.rows import sessions
 from chatledger.services.visibility import this_session, visibility_parameters
 
@@ -69,7 +69,7 @@ class Audit(Service):
         if until is not None:
             statement = statement.where(audit_log.c.at < moment(until, "until"))
         if cursor is not None:
-            at, number = unpack_moment("audit", cursor, int)
+            at, number = decode_moment_cursor("audit", cursor, int)
             last = tuple_(bindparam("last_at", at, type_=Timestamp()), bindparam("last_id", number, type_=Whole))
             statement = statement.where(tuple_(audit_log.c.at, audit_log.c.audit_id) < last)
         statement = statement.order_by(audit_log.c.at.desc(), audit_log.c.audit_id.desc()).limit(limit + 1)
@@ -78,7 +78,7 @@ class Audit(Service):
         more = len(found) > limit
         return Page[AuditEntry](
             items=tuple(items),
-            next_cursor=pack("audit", items[-1].at.isoformat(), items[-1].audit_id) if more else None,
+            next_cursor=encode_cursor("audit", items[-1].at.isoformat(), items[-1].audit_id) if more else None,
         )
 
 

@@ -13,12 +13,12 @@ from chatledger.schemas.fields import identifier, moment
 NOT_A_CURSOR = "is not a cursor of this list: pass next_cursor of the page before, unchanged"
 
 
-def pack(kind: str, *place: Any) -> str:
+def encode_cursor(kind: str, *place: Any) -> str:
     """A cursor of a list, from the last row's place in it."""
     return urlsafe_b64encode(json.dumps([kind, *place], separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def unpack(kind: str, cursor: str, *types: type) -> list[Any]:
+def decode_cursor(kind: str, cursor: str, *types: type) -> list[Any]:
     """The place in a cursor.
 
     Raises:
@@ -35,13 +35,13 @@ def unpack(kind: str, cursor: str, *types: type) -> list[Any]:
     return list(found[1:])
 
 
-def unpack_moment(kind: str, cursor: str, key: type) -> tuple[datetime, Any]:
+def decode_moment_cursor(kind: str, cursor: str, key: type) -> tuple[datetime, Any]:
     """The place in a cursor of a list by time: a moment, and what decides within it. A cursor may be forged.
 
     Raises:
         InvalidInput: not a cursor of this list.
     """
-    text, last = unpack(kind, cursor, str, key)
+    text, last = decode_cursor(kind, cursor, str, key)
     try:
         if isinstance(last, str):
             identifier(last, "cursor")

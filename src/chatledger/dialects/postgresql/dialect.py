@@ -16,11 +16,11 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatledger import errors
 from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, original, scalars
-from chatledger.dialects.fork import survive_fork
 from chatledger.dialects.postgresql.full_text import PostgreSQLFullText
 from chatledger.dialects.postgresql.integrity import PostgreSQLIntegrity
 from chatledger.dialects.postgresql.maintenance import PostgreSQLMaintenance
 from chatledger.dialects.postgresql.search_path import own_schema, scratch_schema
+from chatledger.dialects.process_fork import survive_fork
 from chatledger.dialects.types import wire
 from chatledger.settings import Settings
 

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from chatledger import errors
 from chatledger.dialects.base import VERSION_TABLE, Dialect, DurationRanking, Mode, State, original, scalars
-from chatledger.dialects.fork import survive_fork
+from chatledger.dialects.process_fork import survive_fork
 from chatledger.dialects.sqlite.connection import (
     WAL_RESET_FIXED,
     Configure,

@@ -18,8 +18,8 @@ from chatledger.errors import Busy, LeaseLost, NotFound, Unavailable, UnitOfWork
 from chatledger.execution.batches.options import RunOptions
 from chatledger.execution.batches.outcomes import BatchResult, GiveUp, Retry
 from chatledger.execution.batches.steps import AbandonItem, FinishedItem, StartItem, Step, Steps, Transact, Wait
-from chatledger.execution.leases import LeaseRenewal
-from chatledger.execution.retry import Outage
+from chatledger.execution.lease_renewal import LeaseRenewal
+from chatledger.execution.outage import Outage
 from chatledger.schemas import BatchItem, BatchProgress
 from chatledger.services.batches import claims
 from chatledger.services.batches import progress as batch_progress

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from chatledger.execution.retry import read_once
+from chatledger.execution.outage import read_once
 from chatledger.execution.workers import Finished
 from chatledger.schemas import BatchItem, BatchProgress
 from chatledger.transactions import Transactions

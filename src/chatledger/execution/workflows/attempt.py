@@ -8,7 +8,7 @@ from typing import Any
 
 from chatledger.enums import StepState
 from chatledger.errors import ChatledgerError, InvalidInput
-from chatledger.execution.retry import write
+from chatledger.execution.outage import write
 from chatledger.execution.workflows.context import StepContext
 from chatledger.schemas.execution import WorkflowStep
 from chatledger.schemas.workflow import StepDefinition

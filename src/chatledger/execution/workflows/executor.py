@@ -12,8 +12,8 @@ from typing import Any
 from chatledger.dialects.encoding import encode_json
 from chatledger.enums import ExecutionState, StepState
 from chatledger.errors import InvalidInput
-from chatledger.execution.leases import LeaseRenewal
-from chatledger.execution.retry import read, write
+from chatledger.execution.lease_renewal import LeaseRenewal
+from chatledger.execution.outage import read, write
 from chatledger.execution.stopping import StopRequest
 from chatledger.execution.workers import WorkerThreads
 from chatledger.execution.workflows.actions import Actions

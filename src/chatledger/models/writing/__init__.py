@@ -13,11 +13,11 @@ from functools import cache
 def install() -> None:
     """Import every model and register the events. Doing so again does nothing."""
     from chatledger import models  # noqa: PLC0415 - like the next line: this runs while mappers are configured
-    from chatledger.models.writing import annotation, copies, messages, ownership, sessions, statements  # noqa: PLC0415
+    from chatledger.models.writing import annotation, copy_promotion, messages, ownership, sessions, statements  # noqa: PLC0415
 
     _ = models.Base  # which imports them all
     annotation.install()
-    copies.install()
+    copy_promotion.install()
     messages.install()
     sessions.install()
     ownership.install()

@@ -21,7 +21,7 @@ from chatledger.schemas.costs import COUNTS
 from chatledger.schemas.digest import FIELDS
 from chatledger.schemas.fields import called, validated
 from chatledger.schemas.message import NewMessage
-from chatledger.schemas.stored import to_row
+from chatledger.schemas.stored_message import to_row
 
 #: The attribute of each field of `NewMessage`.
 _ATTRIBUTES = {name: "metadata_" if name == "metadata" else name for name in NewMessage.model_fields}

@@ -17,7 +17,7 @@ from chatledger.models.writing.locking import lock_session
 from chatledger.models.writing.prices import costs_of
 from chatledger.schemas.fields import called, validated
 from chatledger.schemas.message import NewMessage
-from chatledger.schemas.stored import to_row
+from chatledger.schemas.stored_message import to_row
 
 _PREPARED = "chatledger_rows"
 _FIELDS = tuple(NewMessage.model_fields)

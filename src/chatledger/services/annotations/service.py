@@ -30,7 +30,7 @@ from chatledger.services.annotations.statements import (
     to_annotation,
 )
 from chatledger.services.base import Service
-from chatledger.services.pagination import limited, pack
+from chatledger.services.pagination import encode_cursor, limited
 from chatledger.services.search.service import marks_of
 from chatledger.services.search.snippets import Highlighter, Matcher
 from chatledger.services.snapshots.statements import lock
@@ -297,4 +297,4 @@ class Annotations(Service):
 
 
 def _next(items: Sequence[Annotation], kind: str) -> str:
-    return pack(kind, items[-1].created_at.isoformat(), items[-1].annotation_id)
+    return encode_cursor(kind, items[-1].created_at.isoformat(), items[-1].annotation_id)

@@ -17,7 +17,7 @@ from chatledger.models.base import table_of
 from chatledger.schemas import Annotation, NewAnnotation
 from chatledger.schemas.fields import identifier, moment, whole
 from chatledger.services.base import ServiceContext
-from chatledger.services.pagination import NOT_A_CURSOR, unpack_moment
+from chatledger.services.pagination import NOT_A_CURSOR, decode_moment_cursor
 from chatledger.services.rows import messages, sessions
 from chatledger.services.visibility import require_visible
 
@@ -64,7 +64,7 @@ def behind(cursor: str, kind: str) -> ColumnElement[bool]:
     Raises:
         InvalidInput: not a cursor of this list.
     """
-    at, last = unpack_moment(kind, cursor, str)
+    at, last = decode_moment_cursor(kind, cursor, str)
     session_id, number = parts_of(last)
     if number is None:
         raise InvalidInput("cursor", NOT_A_CURSOR)

@@ -58,7 +58,7 @@ def claim(context: ServiceContext, job_id: str, worker: str, limit: int, lease: 
     return sorted(to_items(rows), key=lambda item: (-item.priority, item.item_number))
 
 
-def extend(context: ServiceContext, item: BatchItem, lease: timedelta) -> datetime:
+def renew(context: ServiceContext, item: BatchItem, lease: timedelta) -> datetime:
     """Renew a lease. Return when it ends."""
     end = context.now() + lease
     _write(context, item, _EXTEND, {"end": end})

@@ -13,7 +13,7 @@ from chatledger.schemas.fields import identifier, whole
 from chatledger.services.base import ServiceContext
 from chatledger.services.batches.arguments import word_of
 from chatledger.services.batches.statements import ITEM, JOB_KEY, is_status, items, jobs, to_items, to_job
-from chatledger.services.pagination import pack, unpack, unpack_moment
+from chatledger.services.pagination import decode_cursor, decode_moment_cursor, encode_cursor
 
 #: Items that are read at a time where all are wanted.
 _CHUNK = 500
@@ -30,7 +30,7 @@ def list_jobs(
     if status is not None:
         statement = statement.where(jobs.c.status == word_of(BatchStatus, status))
     if cursor is not None:
-        at, last = unpack_moment("batches", cursor, str)
+        at, last = decode_moment_cursor("batches", cursor, str)
         place = tuple_(bindparam("at", at, type_=Timestamp()), bindparam("last", last, type_=Identifier()))
         statement = statement.where(tuple_(jobs.c.created_at, jobs.c.job_id) < place)
     statement = statement.order_by(jobs.c.created_at.desc(), jobs.c.job_id.desc()).limit(limit + 1)
@@ -39,7 +39,7 @@ def list_jobs(
     more = len(found) > limit
     return Page[BatchJob](
         items=tuple(page),
-        next_cursor=pack("batches", page[-1].created_at.isoformat(), page[-1].job_id) if more else None,
+        next_cursor=encode_cursor("batches", page[-1].created_at.isoformat(), page[-1].job_id) if more else None,
     )
 
 
@@ -47,12 +47,14 @@ def list_items(
     context: ServiceContext, job_id: str, status: ItemStatus | str | None, limit: int, cursor: str | None
 ) -> Page[BatchItem]:
     """A page of the items of a job, in the order in which they were added."""
-    after = 0 if cursor is None else unpack("batch items", cursor, int)[0]
+    after = 0 if cursor is None else decode_cursor("batch items", cursor, int)[0]
     wanted = None if status is None else word_of(ItemStatus, status)
     found = _after(context, job_id, wanted, whole(after, "cursor"), limit + 1)
     page = found[:limit]
     more = len(found) > limit
-    return Page[BatchItem](items=tuple(page), next_cursor=pack("batch items", page[-1].item_number) if more else None)
+    return Page[BatchItem](
+        items=tuple(page), next_cursor=encode_cursor("batch items", page[-1].item_number) if more else None
+    )
 
 
 def all_items(context: ServiceContext, job_id: str, status: ItemStatus | None) -> Iterator[BatchItem]:

@@ -132,7 +132,7 @@ class Batches(Service):
             LeaseLost: somebody else has it by now.
             BatchNotFound, BatchItemNotFound: it is gone, or belongs to another user.
         """
-        return claims.extend(self._context, claimed(item), leased(lease))
+        return claims.renew(self._context, claimed(item), leased(lease))
 
     def complete(self, item: BatchItem, result: Any = None, *, session_id: str | None = None) -> bool:
         """Record the result (any JSON) of a claimed item, and perhaps the session that holds it; whether it was new.

@@ -34,7 +34,7 @@ from chatledger.services.comparisons.statements import (
     to_result,
     visible,
 )
-from chatledger.services.pagination import limited, pack, unpack_moment
+from chatledger.services.pagination import decode_moment_cursor, encode_cursor, limited
 from chatledger.services.rows import sessions
 
 
@@ -100,7 +100,7 @@ class Comparisons(Service):
         if kind is not None:
             statement = statement.where(groups.c.kind == _word(ComparisonKind, kind, "kind"))
         if cursor is not None:
-            at, last = unpack_moment("comparisons", cursor, str)
+            at, last = decode_moment_cursor("comparisons", cursor, str)
             place = tuple_(bindparam("at", at, type_=Timestamp()), bindparam("last", last, type_=Identifier()))
             statement = statement.where(tuple_(groups.c.created_at, groups.c.group_id) < place)
         statement = statement.order_by(groups.c.created_at.desc(), groups.c.group_id.desc()).limit(limit + 1)
@@ -108,7 +108,7 @@ class Comparisons(Service):
         items = found[:limit]
         following = None
         if len(found) > limit:
-            following = pack("comparisons", items[-1].created_at.isoformat(), items[-1].group_id)
+            following = encode_cursor("comparisons", items[-1].created_at.isoformat(), items[-1].group_id)
         return Page[ComparisonGroup](items=tuple(items), next_cursor=following)
 
     def add(

@@ -15,7 +15,7 @@ from chatledger.dialects.types import Identifier, Whole, wire
 from chatledger.enums import OPEN
 from chatledger.errors import InvalidInput, KeyReused, SequenceConflict, SessionClosed, SessionNotFound
 from chatledger.schemas import Message, NewMessage
-from chatledger.schemas.digest import digest_of
+from chatledger.schemas.digest import message_digest
 from chatledger.schemas.message import new_message
 from chatledger.services.base import ServiceContext
 from chatledger.services.prepared import Prepared
@@ -106,7 +106,7 @@ class Stored:
 
     def same_as(self, row: dict[str, Any], *, timed: bool) -> bool:
         """Whether a message in stored form has the same content. A time that the caller did not give does not count."""
-        return self.digest == digest_of(row, row["created_at"] if timed else self.message.created_at)
+        return self.digest == message_digest(row, row["created_at"] if timed else self.message.created_at)
 
     def require_same(self, row: dict[str, Any], *, timed: bool) -> Message:
         """The stored message.

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, or_, select, union, update
 
 from chatledger.dialects.types import Identifier, Whole
-from chatledger.models.copies import holders, messages, promotion
+from chatledger.models.copy_promotion import holders, messages, promotion
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import sessions
 from chatledger.services.visibility import SESSION_KEY, visible_to_owner

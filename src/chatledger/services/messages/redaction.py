@@ -8,7 +8,7 @@ from chatledger.dialects.types import Whole
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import validated
-from chatledger.schemas.stored import to_row
+from chatledger.schemas.stored_message import to_row
 from chatledger.services import audit
 from chatledger.services.annotations import statements as annotation_statements
 from chatledger.services.base import ServiceContext, logger

@@ -18,7 +18,7 @@ from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.costs import PriceList, is_countable
 from chatledger.schemas.fields import MAX_COUNT, identifier, validated, whole
 from chatledger.schemas.message import SettledMessage, origin_of
-from chatledger.schemas.stored import to_row
+from chatledger.schemas.stored_message import to_row
 from chatledger.services.base import Service, logger
 from chatledger.services.messages.append import (
     Stored,

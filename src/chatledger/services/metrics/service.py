@@ -15,7 +15,7 @@ from chatledger.schemas import Metric, MetricPoint, MetricSummary, NewMetric, Pa
 from chatledger.schemas.fields import flags, identifier, validated
 from chatledger.services.base import Service, logger
 from chatledger.services.metrics.statements import by_period, by_unit, chosen, figures, metrics, start_of, to_metric
-from chatledger.services.pagination import limited, pack, unpack_moment
+from chatledger.services.pagination import decode_moment_cursor, encode_cursor, limited
 from chatledger.services.retention.purge import boundary
 from chatledger.services.rows import sessions
 from chatledger.services.visibility import lock_each, this_session
@@ -113,7 +113,7 @@ class Metrics(Service):
             },
         )  # fmt: skip
         if cursor is not None:
-            at, number = unpack_moment("metrics", cursor, int)
+            at, number = decode_moment_cursor("metrics", cursor, int)
             last = tuple_(bindparam("last_at", at, type_=Timestamp()), bindparam("last_id", number, type_=Whole))
             conditions.append(tuple_(metrics.c.at, metrics.c.metric_id) < last)
         statement = select(*metrics.c).where(*conditions).order_by(metrics.c.at.desc(), metrics.c.metric_id.desc())
@@ -121,7 +121,8 @@ class Metrics(Service):
         items = tuple(map(to_metric, rows[:limit]))
         more = len(rows) > limit
         return Page[Metric](
-            items=items, next_cursor=pack("metrics", items[-1].at.isoformat(), items[-1].metric_id) if more else None
+            items=items,
+            next_cursor=encode_cursor("metrics", items[-1].at.isoformat(), items[-1].metric_id) if more else None,
         )
 
     def series(

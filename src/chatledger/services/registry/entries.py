@@ -13,7 +13,7 @@ from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import flags, identifier
 from chatledger.schemas.session import KEEP
 from chatledger.services.base import ServiceContext
-from chatledger.services.pagination import NOT_A_CURSOR, limited, pack, unpack
+from chatledger.services.pagination import NOT_A_CURSOR, decode_cursor, encode_cursor, limited
 
 #: Of the names a list holds, which are shown.
 Visible = ColumnElement[bool] | None
@@ -57,13 +57,13 @@ def rows_of(
         statement = statement.where(visible)
     if cursor is not None:
         try:
-            last = identifier(unpack(table.name, cursor, str)[0], "cursor")
+            last = identifier(decode_cursor(table.name, cursor, str)[0], "cursor")
         except InvalidInput:
             raise InvalidInput("cursor", NOT_A_CURSOR) from None
         statement = statement.where(column > bindparam("last", last, type_=Identifier()))
     rows = [_plain(row) for row in context.execute(statement)]
     items = rows[:limit]
-    return items, pack(table.name, items[-1][column.name]) if len(rows) > limit else None
+    return items, encode_cursor(table.name, items[-1][column.name]) if len(rows) > limit else None
 
 
 def add(context: ServiceContext, table: Table, name: str, values: Mapping[str, Any]) -> bool:

@@ -3,8 +3,7 @@
 Cached tokens are part of the input and reasoning tokens part of the output. Each kind of token is multiplied by its
 price; the sum is divided by a million once, and rounded half to even, to a nano-dollar. The same is written twice: as an
 expression for the database, so that an append stays one statement, and in Python (`schemas.costs`) for many messages at
-once. Prices are
-split into whole millionths and the rest, so that nothing leaves 64 bits on the way.
+once. Prices are split into whole millionths and the rest, so that no intermediate value exceeds 64 bits.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from chatledger.errors import CorruptDatabase, InvalidInput
 from chatledger.schemas import Page, SearchHit, SessionHit
 from chatledger.schemas.fields import flags, identifier, moment
 from chatledger.services.base import Service
-from chatledger.services.pagination import NOT_A_CURSOR, limited, pack, unpack
+from chatledger.services.pagination import NOT_A_CURSOR, decode_cursor, encode_cursor, limited
 from chatledger.services.rows import messages, sessions
 from chatledger.services.search.snippets import Highlighter
 
@@ -127,7 +127,7 @@ class Search(Service):
     ) -> Page[Any]:
         limit = limited(limit, 200)
         kind = "found sessions" if by_session else "found messages"
-        offset = unpack(kind, cursor, int)[0] if cursor is not None else 0
+        offset = decode_cursor(kind, cursor, int)[0] if cursor is not None else 0
         if not 0 <= offset <= CANDIDATES:
             raise InvalidInput("cursor", NOT_A_CURSOR)
         marks = marks_of(highlight)
@@ -150,7 +150,7 @@ class Search(Service):
             raise CorruptDatabase("a message that was found is damaged: run `chatledger db check`")
         return Page[hit](  # type: ignore[valid-type]
             items=items,
-            next_cursor=pack(kind, offset + limit) if len(rows) > limit else None,
+            next_cursor=encode_cursor(kind, offset + limit) if len(rows) > limit else None,
             truncated=cut,
         )
 

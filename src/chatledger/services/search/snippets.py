@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from chatledger.dialects.full_text import Query, Term, split_words
-from chatledger.dialects.segmentation import UNSPACED, UNSPACED_MARKS
+from chatledger.dialects.word_segmentation import UNSPACED, UNSPACED_MARKS
 
 #: Characters of text in a snippet, about.
 _LENGTH = 160

@@ -166,7 +166,7 @@ class Lifecycle(Service):
     def _obey(self, verb: str, session_id: str, *, reason: str | None = None) -> Session:
         why = stated(reason)
         identifier(session_id, "session_id")
-        turn(self._context, session_id, verb, reason=why)
+        transition(self._context, session_id, verb, reason=why)
         return fetch(self._context, session_id)
 
     def _hold(self, session_id: str, reason: str | None, *, held: bool) -> Session:
@@ -198,10 +198,10 @@ def archive(
     if snapshot and locked.status is not Status.ARCHIVED:
         taken = snapshot_statements.take(context, session_id, SnapshotKind.PRE_ARCHIVE, reason=reason, locked=locked)
         details = {"snapshot": taken.snapshot_number, "messages": taken.message_count}
-    turn(context, session_id, "archive", reason=reason, details=details, at=at)
+    transition(context, session_id, "archive", reason=reason, details=details, at=at)
 
 
-def turn(
+def transition(
     context: ServiceContext,
     session_id: str,
     verb: str,

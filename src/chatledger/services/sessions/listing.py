@@ -17,7 +17,7 @@ from chatledger.errors import InvalidInput
 from chatledger.schemas import Page, Session
 from chatledger.schemas.fields import identifier, moment
 from chatledger.services.base import ServiceContext
-from chatledger.services.pagination import limited, pack, unpack_moment
+from chatledger.services.pagination import decode_moment_cursor, encode_cursor, limited
 from chatledger.services.prepared import Prepared
 from chatledger.services.rows import SESSION, sessions, to_sessions
 
@@ -51,7 +51,7 @@ def list_sessions(
     bound["since"] = None if filters.since is None else moment(filters.since, "since")
     bound["until"] = None if filters.until is None else moment(filters.until, "until")
     if cursor is not None:
-        bound["last_activity"], bound["last_session"] = unpack_moment("sessions", cursor, str)
+        bound["last_activity"], bound["last_session"] = decode_moment_cursor("sessions", cursor, str)
     given = {name: value for name, value in bound.items() if value is not None}
     statement = _statement(frozenset(given), () if status is None else statuses_of(status))
     found = to_sessions(context.rows(statement, {**given, "count": limit + 1}))
@@ -59,7 +59,9 @@ def list_sessions(
     more = len(found) > limit
     return Page[Session](
         items=tuple(items),
-        next_cursor=pack("sessions", items[-1].last_activity.isoformat(), items[-1].session_id) if more else None,
+        next_cursor=encode_cursor("sessions", items[-1].last_activity.isoformat(), items[-1].session_id)
+        if more
+        else None,
     )
 
 

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-from chatledger.dialects.segmentation import segment
 from chatledger.dialects.types import dollars, stamp, to_moment
+from chatledger.dialects.word_segmentation import segment
 from chatledger.enums import Outcome, Role
 from chatledger.errors import CorruptDatabase
 from chatledger.services.rows import MESSAGE, messages

@@ -113,7 +113,7 @@ def sweep(
         decisions = [(candidate, decide(candidate.state, now)) for candidate in page]
         early = [(candidate.state, decision) for candidate, decision in decisions if decision.action is None]
         if early and not dry_run:
-            run(lambda context, early=early: put_off(context, early))  # type: ignore[misc]  # the lambda is called at once
+            run(lambda context, early=early: postpone(context, early))  # type: ignore[misc]  # the lambda is called at once
         for candidate, decision in decisions:
             if decision.action not in actions:
                 continue
@@ -122,13 +122,13 @@ def sweep(
             if dry_run:
                 tally.add(candidate.due(decision))
             else:
-                _deal_with(run, candidate.state, now, actions, send, tally)
+                _sweep_session(run, candidate.state, now, actions, send, tally)
         if progress is not None:
             progress(tally.report())
     return tally.report()
 
 
-def _deal_with(
+def _sweep_session(
     run: Run, state: SessionState, now: datetime, actions: Sequence[SweepAction], send: Send | None, tally: Tally
 ) -> None:
     session_id = state.session_id
@@ -193,7 +193,7 @@ def unscheduled(context: ServiceContext) -> Iterator[SessionState]:
         yield _candidate(row).state
 
 
-def put_off(context: ServiceContext, early: Sequence[tuple[SessionState, Decision]]) -> None:
+def postpone(context: ServiceContext, early: Sequence[tuple[SessionState, Decision]]) -> None:
     """Write down when to look again at sessions that were read too early. What was changed meanwhile stays changed."""
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for state, decision in sorted(early, key=lambda pair: pair[0].session_id):
@@ -214,7 +214,7 @@ def settle(context: ServiceContext, session_id: str, now: datetime, actions: Seq
     if decision.action is not None and decision.action not in actions:
         return None
     if decision.action is SweepAction.IDLE:
-        lifecycle.turn(context, session_id, "mark_idle")
+        lifecycle.transition(context, session_id, "mark_idle")
     elif decision.action is SweepAction.ARCHIVE:
         lifecycle.archive(context, session_id, reason=f"{decision.limit} limit reached", at=now)
     statement = update(timeouts).where(timeouts.c.session_id == _SESSION).values(_bound(tuple(decision.columns)))

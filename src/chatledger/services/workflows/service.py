@@ -20,7 +20,7 @@ from chatledger.schemas.page import Page
 from chatledger.schemas.workflow import WorkflowDefinition, definition_of, given_input
 from chatledger.services import audit
 from chatledger.services.base import Service
-from chatledger.services.pagination import limited, pack, unpack_moment
+from chatledger.services.pagination import decode_moment_cursor, encode_cursor, limited
 from chatledger.services.workflows import statements as workflow_statements
 from chatledger.services.workflows.statements import WHOLE, executions, steps
 
@@ -156,7 +156,7 @@ class Workflows(Service):
         if owner is not None:
             statement = statement.where(executions.c.user_id == owner)
         if cursor is not None:
-            at, last = unpack_moment("executions", cursor, str)
+            at, last = decode_moment_cursor("executions", cursor, str)
             place = tuple_(bindparam("at", at, type_=Timestamp()), bindparam("last", last, type_=Identifier()))
             statement = statement.where(tuple_(executions.c.created_at, executions.c.execution_id) < place)
         statement = statement.order_by(executions.c.created_at.desc(), executions.c.execution_id.desc())
@@ -165,7 +165,9 @@ class Workflows(Service):
         more = len(rows) > limit
         return Page[WorkflowExecution](
             items=items,
-            next_cursor=pack("executions", items[-1].created_at.isoformat(), items[-1].execution_id) if more else None,
+            next_cursor=encode_cursor("executions", items[-1].created_at.isoformat(), items[-1].execution_id)
+            if more
+            else None,
         )
 
     def steps(self, execution_id: str) -> builtins.list[WorkflowStep]:

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from chatledger.dialects.encoding import encode_json
-from chatledger.dialects.segmentation import segment
-from chatledger.schemas.digest import digest_of
+from chatledger.dialects.word_segmentation import segment
+from chatledger.schemas.digest import message_digest
 from chatledger.schemas.message import NewMessage
 
 
@@ -37,6 +37,6 @@ def to_row(message: NewMessage, now: datetime) -> dict[str, Any]:
         "key": message.key,
         "created_at": created_at,
     }
-    row["digest"] = digest_of(row, created_at)
+    row["digest"] = message_digest(row, created_at)
     row["search_text"] = segment(message.content)
     return row

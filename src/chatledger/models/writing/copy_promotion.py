@@ -8,7 +8,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session as OrmSession
 
 from chatledger.dialects import dialect_of
-from chatledger.models.copies import holders, promotion
+from chatledger.models.copy_promotion import holders, promotion
 from chatledger.models.message import Message
 from chatledger.models.session import Session
 from chatledger.models.writing.context import session_of
