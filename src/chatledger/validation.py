@@ -66,11 +66,12 @@ def _reason(first: Any, field: str) -> str:
     kind = first["type"]
     if kind == "string_type" and field.rpartition(".")[2] == "content":
         return "must be text; structured content belongs in `payload`"
-    if kind in ("string_too_short", "too_short"):
-        items = "characters" if kind == "string_too_short" else "items"
-        return (
-            "must not be empty" if context["min_length"] == 1 else f"must have at least {context['min_length']} {items}"
-        )
+    if kind == "string_too_short":
+        least = context["min_length"]
+        return "must not be empty" if least == 1 else f"must have at least {least} characters"
+    if kind == "too_short":
+        least = context["min_length"]
+        return f"must have at least {least} {'item' if least == 1 else 'items'}"
     if kind == "too_long":
         return f"must have at most {context['max_length']} items"
     if kind in _REASONS:
