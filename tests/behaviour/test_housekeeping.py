@@ -75,15 +75,15 @@ def test_a_sweep_that_is_killed_leaves_each_session_done_or_not_begun(
 ) -> None:
     fill(timed_ledger, clock, archive_timeout=3600)
     clock.advance(hours=2)
-    turn = lifecycle.transition
+    transition = lifecycle.transition
 
     def die(work: Any, session_id: str, *rest: Any, **how: Any) -> bool:
         if session_id == "s3":
             raise Killed  # its snapshot has been taken
-        return turn(work, session_id, *rest, **how)
+        return transition(work, session_id, *rest, **how)
 
     with monkeypatch.context() as dying:
-        dying.setattr(lifecycle, "turn", die)
+        dying.setattr(lifecycle, "transition", die)
         with pytest.raises(Killed):
             timed_ledger.sweep()
     assert NAMES[:3] == [name for name, status in statuses(raw).items() if status == "archived"]
