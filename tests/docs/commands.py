@@ -7,6 +7,7 @@ through a shell, with the commands on its path.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -124,7 +125,12 @@ def _called(
         output.write(done.stdout)
         errors.write(done.stderr)
         return done.returncode, printed.getvalue()
+    # A process would import what lies in its folder, and not a module of the same name that another test imported.
+    for script in folder.glob("*.py"):
+        sys.modules.pop(script.stem, None)
+    importlib.invalidate_caches()
     with (
+        unittest.mock.patch.object(sys, "path", [str(folder), *sys.path]),
         unittest.mock.patch.dict(os.environ, environment, clear=True),
         unittest.mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO((given or "").encode()), "utf-8")),
         contextlib.chdir(folder),
