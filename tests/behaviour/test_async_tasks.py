@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from chatledger import AsyncLedger, Busy, LedgerClosed, SessionNotFound, Settings
+from chatledger import AsyncLedger, Busy, LedgerClosed, PoolExhausted, SessionNotFound, Settings
 from tests.support.raw import Raw
 
 TICK = 0.005
@@ -264,3 +264,32 @@ def test_an_unused_ledger_opens_nothing(tmp_path: object) -> None:
         await AsyncLedger("postgresql://nobody@127.0.0.1:1/nothing").close()
 
     asyncio.run(scene())
+
+
+def _one_thread(timeout: float) -> Settings:
+    return Settings(pool_size=1, max_overflow=0, pool_timeout=timeout)
+
+
+def test_a_call_that_finds_every_thread_busy_ends_after_pool_timeout(url: str) -> None:
+    async def main() -> None:
+        async with AsyncLedger(url, settings=_one_thread(0.2)) as ledger:
+            async with ledger.read():
+                with pytest.raises(PoolExhausted):
+                    await ledger.run(lambda uow: uow.sessions.create("s"))
+            async with ledger.read() as uow:
+                assert await uow.sessions.find("s") is None
+
+    asyncio.run(main())
+
+
+def test_a_call_that_waits_for_a_thread_is_cancelled_at_once(url: str) -> None:
+    async def main() -> None:
+        async with AsyncLedger(url, settings=_one_thread(60)) as ledger:
+            async with ledger.read():
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.1):
+                        await ledger.run(lambda uow: uow.sessions.create("s"))
+            async with ledger.read() as uow:
+                assert await uow.sessions.find("s") is None
+
+    asyncio.run(main())
