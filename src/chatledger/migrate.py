@@ -45,7 +45,7 @@ class Expected(NamedTuple):
     """What a freshly migrated database is made of."""
 
     fingerprint: dict[str, str]
-    #: The statements behind it, under the same names, where something can be made anew.
+    #: The statements behind it, under the same names, where something can be recreated.
     definitions: dict[str, Definition]
 
 

@@ -74,7 +74,7 @@ def test_a_warning_is_sent_once_for_each_approach(timed_ledger: Ledger, clock: S
         clock.advance(minutes=1)
         uow.timeouts.sweep(send=sent.append)
         assert 2 == len(sent)
-        # So does who sets limits anew.
+        # So does who sets limits again.
         uow.timeouts.configure("s", archive_timeout=HOUR)
         uow.timeouts.sweep(send=sent.append)
         assert 3 == len(sent)
@@ -152,7 +152,7 @@ def test_the_hard_limit_does_not_move_by_activity_but_by_being_set(timed_ledger:
         )  # fmt: skip
         assert 59 == uow.snapshots.list("busy")[0].message_count
         assert ["reopened", "longer"] == [due.session_id for due in uow.timeouts.due(within=DAY)]
-        # It is warned anew, too.
+        # It is warned again, too.
         clock.advance(minutes=55)
         assert {"longer", "reopened"} == {due.session_id for due in uow.timeouts.warn()}
 
@@ -259,7 +259,7 @@ def test_who_is_due_within_a_while_is_seen_ahead_the_longest_due_first(
         assert ["a", "b"] == [due.session_id for due in uow.timeouts.due(later)]
         # Whoever is due already stays so, whatever comes.
         assert ["mark idle"] * 3 == [due.action for due in uow.timeouts.due(later, within=HOUR)]
-        uow.timeouts.configure_default(idle_timeout=20 * MINUTE)  # all are looked at anew, in no order
+        uow.timeouts.configure_default(idle_timeout=20 * MINUTE)  # all are looked at again, in no order
         clock.advance(hours=2)
         assert ["a", "never", "b", "c"] == [due.session_id for due in uow.timeouts.due()]
         assert ["a"] == [due.session_id for due in uow.timeouts.due(limit=1)]
@@ -305,7 +305,7 @@ def test_a_time_that_lies_ahead_keeps_nobody(timed_ledger: Ledger, clock: Stoppe
         assert [] == list(uow.timeouts.sweep().sessions)
         clock.advance(minutes=11)
         assert names == {due.session_id for due in uow.timeouts.sweep().sessions if due.action == "mark idle"}
-        # The next message is one by a right clock, and the time begins anew.
+        # The next message is one by a right clock, and the time restarts.
         uow.messages.append("said", "user", "awake")
         assert [] == list(uow.timeouts.sweep().sessions)
         clock.advance(minutes=50)

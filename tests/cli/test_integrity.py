@@ -59,7 +59,7 @@ def test_a_dry_run_says_what_would_be_done_and_changes_nothing(damaged: str) -> 
     assert [
         "orphans: 6 would be moved into sessions of their own",
         "  'home' into 'recovered-home'",
-        "counters: 1 would be counted anew",
+        "counters: 1 would be recounted",
         "  'work'",
         f"ok (revision {HEAD})",
     ] == Command(damaged).text("db", "repair", "--dry-run").splitlines()

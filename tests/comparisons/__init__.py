@@ -1,1 +1,1 @@
-"""TODO"""
+"""Comparisons: what users see of them, and their statistics."""

@@ -130,7 +130,7 @@ def test_a_file_with_damaged_pages_is_not_written_to(large: Path) -> None:
 
 
 def test_an_index_that_lacks_a_row_is_made_anew(large: Path) -> None:
-    # While the index is said to hold no row, it is made anew, and so is empty.
+    # While the index is said to hold no row, it is rebuilt, and so is empty.
     with closing(Ledger(url_of(large))) as ledger, ledger.begin() as uow:
         connection = uow.session.connection()
         connection.execute(text("PRAGMA writable_schema = ON"))

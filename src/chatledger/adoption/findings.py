@@ -45,11 +45,11 @@ ACTIONS: dict[str, str] = {
     "orphan_rows": "kept with the rows that belong to no session",
     "dangling_annotations": "kept with the rows that belong to no session",
     # Counters
-    "message_count_off": "counted anew; the old figure is kept as found",
-    "total_tokens_off": "added anew; the old figure is kept as found",
-    "total_duration_off": "added anew; the old figure is kept as found",
-    "totals_off": "counted anew; the old figures are kept as found",
-    "totals_of_deleted": "counted anew without what was deleted; the old figures are kept as found",
+    "message_count_off": "recounted; the old figure is kept as found",
+    "total_tokens_off": "recomputed; the old figure is kept as found",
+    "total_duration_off": "recomputed; the old figure is kept as found",
+    "totals_off": "recounted; the old figures are kept as found",
+    "totals_of_deleted": "recounted without what was deleted; the old figures are kept as found",
     "batch_counts_off": "kept as found",
     # The registry
     "duplicate_models": "one model in the ledger, from the first row; the other is kept with the rows of no session",

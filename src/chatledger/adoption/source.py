@@ -120,7 +120,7 @@ class Source:
         self._connection.executemany("INSERT OR IGNORE INTO temp.fates VALUES (?, ?, ?)", shared)
 
     def forget(self) -> None:
-        """Begin the notes on rows anew."""
+        """Clear the notes on rows."""
         self._fates.clear()
         self._connection.execute("DROP TABLE IF EXISTS temp.fates")
         self._connection.execute(

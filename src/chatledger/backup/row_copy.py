@@ -1,4 +1,4 @@
-"""Rows from one ledger into another, as they are: nothing is counted, stamped or numbered anew.
+"""Rows from one ledger into another, as they are: nothing is recounted, restamped or renumbered.
 
 Both sides are read row by row, and of each side the digests of all rows are added up: the sums are equal when the same
 rows are on both, in whatever order each database finds it easiest to read them.

@@ -28,8 +28,8 @@ def demo(
 ) -> None:
     """Record a few conversations, read them back, find them, fork one, export all. Try this first.
 
-    Run again, it begins anew: its own sessions are replaced, whatever else is in the file stays. A file that is not the
-    demo's is refused.
+    If it is run again, it starts over: its own sessions are replaced, and whatever else is in the file stays. A file
+    that is not the demo's is refused.
     """
     screen = Screen()
     for target in _targets(path).values():

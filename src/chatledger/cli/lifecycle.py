@@ -71,7 +71,7 @@ def reopen(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an archived, expired or failed session active again. Its limits begin anew."""
+    """Make an archived, expired or failed session active again. Its limits restart."""
     _turn(
         lambda uow: uow.sessions.reopen(session_id, reason=reason),
         "reopened", actor=actor, user=user, db=db, as_json=as_json,

@@ -25,7 +25,7 @@ class Unreadable(NamedTuple):
 class FileFaults(NamedTuple):
     """What the database itself says of its files."""
 
-    #: Indexes that do not agree with their tables: they can be made anew.
+    #: Indexes that do not agree with their tables: they can be rebuilt.
     indexes: list[str]
     #: Damaged pages. Writing on would make it worse.
     pages: list[str]
@@ -38,7 +38,7 @@ class FileFaults(NamedTuple):
 class Definition(NamedTuple):
     """How a thing of the schema is taken away and made."""
 
-    #: None: what is there is never taken away, for it may hold rows. Empty: making it anew replaces it.
+    #: None: what is there is never taken away, for it may hold rows. Empty: recreating it replaces it.
     drop: str | None
     create: str
 
@@ -46,7 +46,7 @@ class Definition(NamedTuple):
 class Integrity(ABC):
     """One for each database, beside its dialect."""
 
-    #: Things of the schema that can be made anew, in the order in which they are.
+    #: Things of the schema that can be recreated, in the order in which they are.
     mendable: tuple[str, ...]
     #: Of those, what can only be made when the rows are in order.
     last: tuple[str, ...] = ()
@@ -76,15 +76,15 @@ class Integrity(ABC):
 
     @abstractmethod
     def rebuild_full_text(self, connection: Connection) -> None:
-        """Index every message anew."""
+        """Reindex every message."""
 
     @abstractmethod
     def rebuild_indexes(self, connection: Connection, tables: Sequence[str]) -> list[str]:
-        """Make the indexes of tables anew; the tables of which that was possible."""
+        """Rebuild the indexes of tables. Return the tables for which that was possible."""
 
     @abstractmethod
     def definitions(self, scratch: Connection, tables: Collection[str]) -> dict[str, Definition]:
-        """The statements behind a fingerprint, under the same names, for what can be made anew."""
+        """The statements behind a fingerprint, under the same names, for what can be recreated."""
 
     @abstractmethod
     def keep_copy(self, url: URL, place: Path | None, now: datetime) -> Path | None:

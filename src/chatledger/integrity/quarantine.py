@@ -58,7 +58,7 @@ class SettingAside:
         return True
 
     def index_text(self, defect: Defect) -> bool:
-        """Make anew what full text indexes of a message."""
+        """Rebuild what full text indexes of a message."""
         row = self._row(messages, defect)
         if row is None or not isinstance(row["content"], str):
             return False

@@ -16,7 +16,7 @@ from chatledger.integrity import batches, counters, orphans, timeout_rows, usage
 from chatledger.integrity.check import look, look_at_full_text, look_at_schema, require_head
 from chatledger.integrity.findings import Findings, listed
 from chatledger.integrity.quarantine import SettingAside
-from chatledger.integrity.schema import make_anew
+from chatledger.integrity.schema import recreate
 from chatledger.integrity.values import TABLES, Defect, scan
 from chatledger.schemas import IntegrityReport, RepairAction, RepairReport
 from chatledger.schemas.fields import acting, flags
@@ -97,7 +97,7 @@ class Repair:
         integrity = self._context.dialect.integrity
         early = [kind for kind in integrity.mendable if kind not in integrity.last]
         # Triggers first, so that they count what is moved, and the index before the rows that they index.
-        self._note("schema", "made anew", make_anew(self._context, differences, definitions, early))
+        self._note("schema", "rebuilt", recreate(self._context, differences, definitions, early))
         self._mend_indexes()
         self._mend_full_text()
         self._mend_names()
@@ -110,7 +110,7 @@ class Repair:
         self._mend_usage()
         self._mend_timeouts()
         # Constraints last: only now do the rows obey them.
-        self._note("schema", "made anew", make_anew(self._context, differences, definitions, integrity.last))
+        self._note("schema", "rebuilt", recreate(self._context, differences, definitions, integrity.last))
         return tuple(self._done)
 
     def _note(self, kind: str, what: str, examples: Sequence[str], count: int | None = None) -> None:
@@ -123,7 +123,7 @@ class Repair:
         connection, integrity = self._context.connected(), self._context.dialect.integrity
         faults = integrity.file_faults(connection, NAMES, quick=False)
         if faults.indexes:
-            self._note("indexes", "made anew", self._context.dialect.integrity.rebuild_indexes(connection, NAMES))
+            self._note("indexes", "rebuilt", self._context.dialect.integrity.rebuild_indexes(connection, NAMES))
 
     def _mend_full_text(self) -> None:
         connection, integrity = self._context.connected(), self._context.dialect.integrity
@@ -154,7 +154,7 @@ class Repair:
         found = list(batches.wrong(self._context))
         for job in found:
             batches.mend(self._context, job)
-        self._note("batches", "jobs made anew or counted", [job.message for job in found])
+        self._note("batches", "jobs recreated or recounted", [job.message for job in found])
 
     def _mend_numbers(self) -> None:
         found = list(counters.below_one(self._context))
@@ -171,20 +171,20 @@ class Repair:
         for kind, what in (("json", "set aside"), ("words", "mended"), ("times", "set aside")):
             self._note(kind, what, [str(one) for one in found if one.kind == kind and aside.mend(one)])
         texts = [str(one) for one in found if one.kind == "full_text" and aside.index_text(one)]
-        self._note("full_text", "texts indexed anew", texts)
+        self._note("full_text", "texts reindexed", texts)
         changed: list[Defect] = [one for one in found if one.kind == "digest"]
         self._note("digest", "accepted as it is", [str(one) for one in changed if aside.accept(one)])
 
     def _mend_counters(self) -> None:
         found = list(counters.wrong(self._context))
         counters.recount(self._context, sorted({wrong.session_id for wrong in found}))
-        self._note("counters", "counted anew", [repr(wrong.session_id) for wrong in found if not wrong.behind])
+        self._note("counters", "recounted", [repr(wrong.session_id) for wrong in found if not wrong.behind])
         self._note("sequence", "last number raised", [repr(wrong.session_id) for wrong in found if wrong.behind])
 
     def _mend_usage(self) -> None:
         found = list(usage.wrong(self._context))
         usage.recount(self._context, found)
-        self._note("usage", "counted anew", list(map(repr, found)))
+        self._note("usage", "recounted", list(map(repr, found)))
 
     def _mend_timeouts(self) -> None:
         found = list(timeout_rows.forgotten(self._context, self._context.now()))

@@ -1,4 +1,4 @@
-"""Triggers, views, indexes and the like, made anew as a freshly migrated database has them."""
+"""Triggers, views, indexes and the like, recreated as a freshly migrated database has them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatledger.dialects.integrity import Definition
 from chatledger.services.base import ServiceContext
 
 
-def make_anew(
+def recreate(
     context: ServiceContext, differences: Iterable[str], definitions: Mapping[str, Definition], kinds: Sequence[str]
 ) -> list[str]:
     """Make what is missing or changed, of some kinds in their order; what was made.
@@ -35,7 +35,7 @@ def make_anew(
 def _make(context: ServiceContext, definition: Definition) -> bool:
     connection = context.connected()
     try:
-        # A function made anew remembers the search path: the ledger's schema, not that of whoever repairs.
+        # A recreated function remembers the search path: the ledger's schema, not that of whoever repairs.
         with connection.begin_nested(), context.dialect.own_schema(connection):
             for statement in (definition.drop, definition.create):
                 if statement:

@@ -32,7 +32,7 @@ def wrong(context: ServiceContext) -> Iterator[str]:
 
 
 def recount(context: ServiceContext, session_ids: Sequence[str]) -> None:
-    """Count the usage of sessions anew from their messages."""
+    """Recount the usage of sessions from their messages."""
     for session_id in session_ids:
         context.execute(_FORGET, {"session": session_id})
         context.execute(_COUNT, {"session": session_id})

@@ -163,9 +163,9 @@ class Ledger(UserLedger):
     ) -> RepairReport:
         """Mend what can be mended without guessing, in one transaction; a killed repair leaves everything as it was.
 
-        Triggers, views and indexes are made anew, and the full-text index; counters are counted and last numbers raised;
-        invalid JSON is set aside as text in the session's metadata, under `repaired/…`. Rows of a missing session move
-        into an archived and held session, `recovered-` and its id; `orphans="drop"` deletes them instead. A message whose
+        Triggers, views and indexes are recreated, the full-text index too; counters are recounted and last numbers
+        raised; invalid JSON is set aside as text in the session's metadata, under `repaired/…`. Rows of a missing session
+        move into an archived and held session, `recovered-` and its id; `orphans="drop"` deletes them instead. A message whose
         digest is not that of its text is only named; `accept_changed` gives it the digest of what it says now. What
         cannot be mended is in `left`, which is a full check of the result. Each kind of act is in the audit log, as
         `repair.` and the kind.
@@ -268,7 +268,7 @@ class Ledger(UserLedger):
         `full_text` merges the index of SQLite, and empties the list beside that of PostgreSQL. `vacuum` gives back the
         room of deleted rows: by itself ("auto") when more than a quarter of a file's pages are free, or a tenth of a
         server's rows are dead. `analyze` renews the planner's figures. `checkpoint` brings SQLite's log into the file and
-        cuts it off. Writers wait meanwhile on SQLite, for a vacuum as long as it takes to write the file anew, with as
+        cuts it off. Writers wait meanwhile on SQLite, for a vacuum as long as it takes to rewrite the file, with as
         much room again on the disk.
 
         Raises:

@@ -23,7 +23,7 @@ logger = logging.getLogger("chatledger")
 
 #: Longest wait after a failure, in seconds, where the interval is longer still.
 _LONGEST_PAUSE = 60.0
-#: How far the clock may run away from the steady one between two sweeps before it counts as set anew, in seconds.
+#: How far the clock may run away from the steady one between two sweeps before it counts as having been set, in seconds.
 _JUMP = 60.0
 
 
@@ -126,7 +126,7 @@ class Sweeper:
         return report
 
     def _serve(self) -> None:
-        """What the thread does: nobody would start it anew after an error that is not ours."""
+        """What the thread does: nobody would restart it after an error that is not ours."""
         while not self._stopping:
             try:
                 self.run()

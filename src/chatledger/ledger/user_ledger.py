@@ -38,7 +38,7 @@ R = TypeVar("R")
 
 # Who a sweep is in the audit log, where nobody else is named.
 SWEEPER = "sweeper"
-# How long the items of a run over a batch are its own, unless it says anew that it is there (three times as often).
+# How long the items of a run over a batch are its own, unless it renews its lease (three times as often).
 BATCH_LEASE = timedelta(minutes=1)
 
 

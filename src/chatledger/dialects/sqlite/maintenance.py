@@ -20,7 +20,7 @@ from chatledger.dialects.sqlite.file import is_open_in_this_task
 
 #: Pages copied at a time: 8 MiB of the usual 4 KiB.
 _PAGES = 2048
-#: A file is written anew when more than this part of its pages is free ...
+#: A file is rewritten when more than this part of its pages is free ...
 _FREE = 0.25
 #: ... and there are enough pages for it to matter.
 _LEAST_PAGES = 256
@@ -49,7 +49,7 @@ class SQLiteMaintenance(Maintenance):
         return [literal_column("message_id")]
 
     def copy_pages(self, connection: Connection, target: Path, progress: PageProgress) -> bool:
-        # Page by page, and yet never begun anew: the connection's own transaction keeps the snapshot that is copied,
+        # Page by page, and yet never started over: the connection's own transaction keeps the snapshot that is copied,
         # whoever writes meanwhile.
         with closing(sqlite3.connect(target, isolation_level=None)) as copy:
             _driver(connection).backup(
@@ -151,7 +151,7 @@ class SQLiteMaintenance(Maintenance):
             diagnostics.wal_bytes = _size_of(path.with_name(f"{path.name}-wal"))
             diagnostics.disk_free_bytes = shutil.disk_usage(path.parent).free
             if _was_moved(path):
-                diagnostics.unwritable = "the file was moved or replaced while it is open: open the ledger anew"
+                diagnostics.unwritable = "the file was moved or replaced while it was open: open the ledger again"
         if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
             diagnostics.notes.append(
                 f"SQLite {sqlite3.sqlite_version} has the WAL-reset defect, which can rarely damage a file that several"

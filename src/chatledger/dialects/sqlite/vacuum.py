@@ -24,7 +24,7 @@ def merge_full_text(driver: Any, deadline: float) -> None:
 
 
 def vacuum(driver: Any, deadline: float) -> None:
-    """Write the file anew, without its free pages."""
+    """Rewrite the file without its free pages."""
     wait_for(driver, "VACUUM", deadline)
 
 

@@ -77,7 +77,7 @@ class Branching(NamedTuple):
 
 @dataclass(frozen=True)
 class _Path:
-    """The messages on the way to a node, read anew each time: a message may lie on thousands of ways."""
+    """The messages on the way to a node, read again each time, because a message may be on thousands of ways."""
 
     piece: Piece
     record: Branching

@@ -2,7 +2,7 @@
 
 What comes back: id, owner, project, model, title, system prompt, context, metadata and time of creation of a session; of
 its messages everything, in order. A cost stays what it was: given, counted with its price, or not known; `reprice` fills
-it in. Messages are numbered anew from 1: where messages had been deleted, the gaps close.
+it in. Messages are renumbered from 1: where messages had been deleted, the gaps close.
 A message that is a copy of another one is so again, of the same message as it is stored now. Where the original is
 neither in the ledger nor in the file, the first of its copies becomes the original.
 A session becomes archived, expired, failed, paused or idle again, at the time of the import. What the ledger alone

@@ -211,7 +211,7 @@ class Batches(Service):
         return self._become(job_id, BatchStatus.CANCELLED)
 
     def retry_failed(self, job_id: str, *, kind: str | None = None) -> int:
-        """Put items that failed for good back into the queue, with all their attempts anew; how many.
+        """Put items that failed for good back into the queue, with all their attempts restored. Return how many.
 
         `kind` chooses those that failed with such an error.
 

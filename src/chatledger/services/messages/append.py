@@ -31,7 +31,7 @@ GIVEN = (
 )  # fmt: skip
 
 _EXPECTED = bindparam("expected", type_=Whole)
-# Spelled out: an IN of bound values is expanded anew at every call.
+# Spelled out: an IN of bound values is expanded again at every call.
 _IS_OPEN = text(f"chatledger_sessions.status IN ({', '.join(repr(status.value) for status in OPEN)})")
 
 

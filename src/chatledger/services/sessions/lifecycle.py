@@ -115,7 +115,7 @@ class Lifecycle(Service):
         return self._obey("fail", session_id, reason=reason)
 
     def reopen(self, session_id: str, *, reason: str | None = None) -> Session:
-        """Make an archived, expired or failed session active again: as activity, and with its hard limit begun anew.
+        """Make an archived, expired or failed session active again: as activity, and with its hard limit restarted.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.

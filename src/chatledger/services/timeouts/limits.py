@@ -75,7 +75,7 @@ def look_again(context: ServiceContext, session_id: str) -> None:
 
 
 def begin_anew(context: ServiceContext, session_id: str) -> None:
-    """The hard limit of a session that was reopened counts from now, and it is warned anew.
+    """The hard limit of a session that was reopened counts from now, and it is warned again.
 
     That is written down where no limit holds yet, too: one may be set later.
     """
@@ -113,7 +113,7 @@ def merged(
 
 
 def store(context: ServiceContext, session_id: str, limits: Mapping[str, int | None]) -> None:
-    """Set the limits of a session itself. It is warned anew, and looked at by the next sweep."""
+    """Set the limits of a session itself. It is warned again, and looked at by the next sweep."""
     now = context.now()
     given = [literal(limits[column], timeouts.c[column].type) for column in COLUMNS]
     source = select(sessions.c.session_id, *given, _when_open(), _NOW, _NOW).where(this_session())

@@ -108,7 +108,7 @@ def decide(state: SessionState, now: datetime) -> Decision:
                 rest = [other for other in every if other.kind is not LimitKind.IDLE]
                 columns["next_check_at"] = _next(rest, state.warned_for, now)
                 return Decision(SweepAction.IDLE, kind, deadline.at, columns)
-    # One warning speaks of all limits that are near; one that moved away is warned of anew when it comes near again.
+    # One warning speaks of all limits that are near; one that moved away is warned of again when it comes near again.
     near = [deadline for deadline in every if deadline.warn_at <= now and _is_new(deadline, state.warned_for)]
     if not near:
         return Decision(None, None, None, {**columns, "next_check_at": _next(every, state.warned_for, now)})
@@ -141,7 +141,7 @@ def _activity(state: SessionState, now: datetime) -> datetime:
 
 def _start(state: SessionState, now: datetime) -> datetime:
     if state.created_at <= now:
-        # A session that was reopened began anew then.
+        # A session that was reopened started over then.
         return max(state.created_at, state.hard_from) if state.hard_from is not None else state.created_at
     return state.hard_from if state.hard_from is not None and state.hard_from <= now else now
 

@@ -46,7 +46,7 @@ class Timeouts(Service):
         Without activity for `idle_timeout` it is marked idle, for `archive_timeout` it is archived; `hard_timeout` after
         its creation it is archived, whatever happens in it. It is warned `warn_before` a limit (five minutes), but not
         before half of the limit. What is not given stays. Without any limit, a session that has none gets one hour
-        idle and 24 hours hard. Setting limits arms the warnings anew.
+        idle and 24 hours hard. Setting limits re-enables its warnings.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
