@@ -164,11 +164,11 @@ class Ledger(UserLedger):
         """Mend what can be mended without guessing, in one transaction; a killed repair leaves everything as it was.
 
         Triggers, views and indexes are recreated, the full-text index too; counters are recounted and last numbers
-        raised; invalid JSON is set aside as text in the session's metadata, under `repaired/…`. Rows of a missing session
-        move into an archived and held session, `recovered-` and its id; `orphans="drop"` deletes them instead. A message whose
-        digest is not that of its text is only named; `accept_changed` gives it the digest of what it says now. What
-        cannot be mended is in `left`, which is a full check of the result. Each kind of act is in the audit log, as
-        `repair.` and the kind.
+        raised; invalid JSON is set aside as text in the session's metadata, under `repaired/…`. Rows of a missing
+        session move into an archived and held session, `recovered-` and its id; `orphans="drop"` deletes them
+        instead. A message whose digest is not that of its text is only named; `accept_changed` gives it the digest of
+        what it says now. What cannot be mended is in `left`, which is a full check of the result. Each kind of act is
+        in the audit log, as `repair.` and the kind.
 
         Before, a SQLite file is copied beside itself, to a file that only its owner can read; `backup` names another
         place, or is False. PostgreSQL is backed up with `pg_dump`. Writers wait. A file with damaged pages is not
