@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 
 class Role(StrEnum):
@@ -141,3 +142,16 @@ class StepState(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
+
+
+# What an argument takes: the member of an enum or its value, so that a type checker knows the words.
+RoleLike: TypeAlias = Role | Literal["system", "developer", "user", "assistant", "tool"]
+OutcomeLike: TypeAlias = Outcome | Literal["complete", "interrupted", "error"]
+StatusLike: TypeAlias = Status | Literal["active", "idle", "paused", "archived", "expired", "failed"]
+SnapshotKindLike: TypeAlias = SnapshotKind | Literal["checkpoint", "timeout_warning", "pre_archive", "manual"]
+OrphansLike: TypeAlias = Orphans | Literal["keep", "drop"]
+BatchStatusLike: TypeAlias = BatchStatus | Literal["open", "paused", "cancelled"]
+ItemStatusLike: TypeAlias = ItemStatus | Literal["waiting", "delayed", "running", "done", "failed"]
+ComparisonKindLike: TypeAlias = ComparisonKind | Literal["model", "prompt", "parameters"]
+JudgeKindLike: TypeAlias = JudgeKind | Literal["person", "model", "metric"]
+ExecutionStateLike: TypeAlias = ExecutionState | Literal["pending", "running", "succeeded", "failed", "cancelled"]

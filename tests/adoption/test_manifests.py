@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chatledger import Ledger
+from chatledger import Ledger, Status
 from chatledger.adoption import AdoptionReport, adopt
 from tests.adoption.old import state_of
 
@@ -123,8 +123,7 @@ def _texts_of_source(source: Path, report: AdoptionReport) -> Counter[tuple[str,
 
 def _texts_of_ledger(ledger: Ledger) -> Counter[tuple[str, str]]:
     with ledger.read() as uow:
-        statuses = ("active", "idle", "paused", "archived", "expired", "failed")
-        found = uow.sessions.list(status=statuses, limit=1000)
+        found = uow.sessions.list(status=Status, limit=1000)
         return Counter(
             (chat.session_id, message.content)
             for chat in found

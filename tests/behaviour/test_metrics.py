@@ -72,7 +72,7 @@ def test_a_series_never_adds_up_different_units(measured: Ledger) -> None:
         ]
         assert 3 == len(uow.metrics.summary())
         with pytest.raises(InvalidInput, match=r"by: is not one of hour, day, month"):
-            uow.metrics.series("latency", "minute'")
+            uow.metrics.series("latency", "minute'")  # type: ignore[arg-type]
 
 
 def test_the_largest_numbers_can_be_averaged(any_ledger: Ledger) -> None:

@@ -14,7 +14,7 @@ from tests.support.contents import contents, places_of
 from tests.support.raw import Raw
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-CLOSING = {"archived": "archive", "expired": "expire", "failed": "fail"}
+CLOSING: dict[Status, str] = {Status.ARCHIVED: "archive", Status.EXPIRED: "expire", Status.FAILED: "fail"}
 
 
 def closed(any_ledger: Ledger, clock: StoppedClock) -> None:

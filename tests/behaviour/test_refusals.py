@@ -14,7 +14,7 @@ REFUSALS: list[tuple[Callable[[UnitOfWork], object], str]] = [
     (lambda uow: uow.sessions.create("x" * 256), "session_id: must have at most 255 characters"),
     (lambda uow: uow.sessions.create(metadata="x"), "metadata: must be a mapping"),  # type: ignore[arg-type]
     (
-        lambda uow: uow.messages.append("s", "nobody", "x"),
+        lambda uow: uow.messages.append("s", "nobody", "x"),  # type: ignore[arg-type]
         "role: must be 'system', 'developer', 'user', 'assistant' or 'tool'",
     ),
     (

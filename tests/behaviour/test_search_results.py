@@ -28,7 +28,7 @@ def talks(timed_ledger: Ledger, clock: StoppedClock) -> Ledger:
             uow.sessions.create(name, user_id=user, project_id=project, title=f"Talk {name}")
             for role, text in (("user", "an otter"), ("assistant", "the otter"), ("user", "otter otter"), ("user", "")):
                 clock.advance(minutes=1)
-                uow.messages.append(name, role, text)
+                uow.messages.append(name, Role(role), text)
     return timed_ledger
 
 

@@ -33,7 +33,7 @@ REFUSED: dict[str, Callable[[UnitOfWork], Any]] = {
     "content of a wrong type": lambda uow: uow.messages.append("s", "user", [SECRET]),  # type: ignore[arg-type]
     "content in bulk": lambda uow: uow.messages.append_many("s", [{"role": "user", "content": f"{SECRET}\ud800"}]),
     "a wrong message": lambda uow: uow.messages.append_many("s", [SECRET]),  # type: ignore[list-item]
-    "role": lambda uow: uow.messages.append("s", SECRET),
+    "role": lambda uow: uow.messages.append("s", SECRET),  # type: ignore[arg-type]
     "payload with nan": lambda uow: uow.messages.append("s", "user", payload=[SECRET, float("nan")]),
     "payload with surrogate": lambda uow: uow.messages.append("s", "user", payload={"a": f"{SECRET}\ud800"}),
     "payload with nul": lambda uow: uow.messages.append("s", "user", payload={"a": f"{SECRET}\x00"}),
@@ -55,10 +55,10 @@ REFUSED: dict[str, Callable[[UnitOfWork], Any]] = {
     "key": lambda uow: uow.metadata.set("s", f"{SECRET}\ud800", 1),
     "replacement": lambda uow: uow.messages.redact("s", 1, replacement=f"{SECRET}\ud800"),
     "query": lambda uow: uow.search.messages([SECRET]),  # type: ignore[arg-type]
-    "search in": lambda uow: uow.search.messages(SECRET, role=SECRET),
+    "search in": lambda uow: uow.search.messages(SECRET, role=SECRET),  # type: ignore[arg-type]
     "search since": lambda uow: uow.search.messages(SECRET, since=SECRET),  # type: ignore[arg-type]
     "cursor": lambda uow: uow.sessions.list(cursor=f"{SECRET}\ud800"),
-    "status": lambda uow: uow.sessions.list(status=SECRET),
+    "status": lambda uow: uow.sessions.list(status=SECRET),  # type: ignore[arg-type]
     "key reused": lambda uow: uow.messages.append("s", "user", f"{SECRET} again", key="k"),
     "number taken": lambda uow: uow.messages.append("s", "user", SECRET, expected_sequence=9),
     "nobody": lambda uow: uow.messages.append("nobody", "user", SECRET),

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chatledger import InvalidInput, Ledger, Message, SessionNotFound, Usage
+from chatledger import InvalidInput, Ledger, Message, Outcome, SessionNotFound, Usage
+from chatledger.services.statistics.filters import ByLike
 from tests.support.once import ONE_DATABASE
 from tests.support.raw import Raw
 
@@ -143,7 +144,7 @@ def _nearest_ranks(durations: list[int]) -> tuple[int | None, ...]:
 
 
 @pytest.mark.parametrize("by", ["model", "project", "user", "role", "session"])
-def test_parts_are_those_of_the_messages_and_add_up(filled: Ledger, by: str) -> None:
+def test_parts_are_those_of_the_messages_and_add_up(filled: Ledger, by: ByLike) -> None:
     def key(message: Message, session: Any) -> Any:
         return {
             "model": message.model_id or session.model_id,
@@ -214,7 +215,7 @@ def test_periods_are_those_of_the_zones_clock(
 
 @pytest.mark.parametrize("kind", ["day", "hour"])
 @pytest.mark.parametrize("split", [None, "model", "role", "project"])
-def test_percentiles_of_a_period_are_those_of_its_messages(filled: Ledger, kind: str, split: str | None) -> None:
+def test_percentiles_of_a_period_are_those_of_its_messages(filled: Ledger, kind: str, split: ByLike | None) -> None:
     zone, label = ZoneInfo("Asia/Kathmandu"), {"day": _day, "hour": _hour}[kind]
     groups: dict[Any, list[int]] = {}
     for message, session in each(filled):
@@ -327,7 +328,11 @@ def test_a_period_is_compared_with_the_one_before(filled: Ledger) -> None:
 def test_means_and_rates_are_exact(ledger: Ledger) -> None:
     with ledger.begin() as uow:
         uow.sessions.create("s", model_id="m")
-        for cost, took, outcome in (("0.000000001", 1, "error"), ("0.000000002", 2, "complete"), (None, None, None)):
+        for cost, took, outcome in (
+            ("0.000000001", 1, Outcome.ERROR),
+            ("0.000000002", 2, Outcome.COMPLETE),
+            (None, None, None),
+        ):
             uow.messages.append("s", "assistant", cost=cost, duration_ms=took, outcome=outcome)
     with ledger.read() as uow:
         usage = uow.statistics.overview()

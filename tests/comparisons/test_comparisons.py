@@ -134,7 +134,7 @@ def test_a_group_is_made_once_of_different_variants(compared: Ledger) -> None:
         with pytest.raises(InvalidInput):
             uow.comparisons.create(variants=["a", "a"])
         with pytest.raises(InvalidInput):
-            uow.comparisons.create(kind="colour")
+            uow.comparisons.create(kind="colour")  # type: ignore[arg-type]
         with pytest.raises(SessionNotFound):
             uow.comparisons.add("g", "new", "nowhere")
         assert ("base", "new", "third") == uow.comparisons.add("g", "third").variants

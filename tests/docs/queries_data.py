@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chatledger import Ledger, UnitOfWork
+from chatledger.enums import RoleLike
 from chatledger.workflows import Runner, StepContext, Workflow
 from tests.support.clock import StoppedClock
 from tests.support.raw import Raw
@@ -92,7 +93,7 @@ def _conversations(uow: UnitOfWork) -> None:
     uow.messages.append_many("nobodys", [{"role": "user", "content": f"{number}"} for number in range(4)])
 
 
-def _say(uow: UnitOfWork, session_id: str, role: str, content: str, **more: Any) -> None:
+def _say(uow: UnitOfWork, session_id: str, role: RoleLike, content: str, **more: Any) -> None:
     uow.messages.append(session_id, role, content, **{"created_at": MAY + timedelta(minutes=5)} | more)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from chatledger import Ledger, UnitOfWork
+from chatledger import Ledger, Status, UnitOfWork
 from chatledger.services.retention import expiry, purge
 from chatledger.services.timeouts import sweep as sweeps
 from tests.engine.test_query_plans import large, plan
@@ -53,7 +53,7 @@ def _next_page(uow: UnitOfWork) -> object:
     return sweeps.look(uow._context, _NOW, (_SOON, "s100"), 100)
 
 
-def _old(uow: UnitOfWork, status: str, last: tuple[datetime, str] | None) -> object:
+def _old(uow: UnitOfWork, status: Status, last: tuple[datetime, str] | None) -> object:
     wanted = purge.wanted(_SOON, status, _NOW, None)
     return purge._old(uow._context, wanted.statuses[0], wanted, last)
 
@@ -66,10 +66,10 @@ _PLANS: dict[str, tuple[Callable[[UnitOfWork], object], str]] = {
         lambda uow: uow.timeouts.sweep(dry_run=True, now=_SOON),
         "ix_chatledger_session_timeouts_next_check_at",
     ),
-    "purge of archived": (lambda uow: _old(uow, "archived", None), "ix_chatledger_sessions_archived_at"),
-    "its next batch": (lambda uow: _old(uow, "archived", (_SOON, "s7")), "ix_chatledger_sessions_archived_at"),
-    "purge of expired": (lambda uow: _old(uow, "expired", None), "ix_chatledger_sessions_expired_at"),
-    "its next batch too": (lambda uow: _old(uow, "expired", (_SOON, "s8")), "ix_chatledger_sessions_expired_at"),
+    "purge of archived": (lambda uow: _old(uow, Status.ARCHIVED, None), "ix_chatledger_sessions_archived_at"),
+    "its next batch": (lambda uow: _old(uow, Status.ARCHIVED, (_SOON, "s7")), "ix_chatledger_sessions_archived_at"),
+    "purge of expired": (lambda uow: _old(uow, Status.EXPIRED, None), "ix_chatledger_sessions_expired_at"),
+    "its next batch too": (lambda uow: _old(uow, Status.EXPIRED, (_SOON, "s8")), "ix_chatledger_sessions_expired_at"),
 }
 
 

@@ -52,7 +52,7 @@ def _orm(uow: UnitOfWork) -> None:
 
 _MISTAKES: dict[str, Callable[[UnitOfWork], object]] = {
     "unknown session": lambda uow: uow.messages.append("nobody", "user", _SECRET),
-    "wrong role": lambda uow: uow.messages.append("s", "robot", _SECRET),
+    "wrong role": lambda uow: uow.messages.append("s", "robot", _SECRET),  # type: ignore[arg-type]
     "payload that is no JSON": lambda uow: uow.messages.append("s", "user", "", payload={_SECRET: float("nan")}),
     "a NUL": lambda uow: uow.messages.append("s", "user", f"{_SECRET}\0"),
     "a surrogate": lambda uow: uow.messages.append("s", "user", f"{_SECRET}\ud800"),

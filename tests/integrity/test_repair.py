@@ -283,7 +283,7 @@ def test_check_and_repair_sync_and_async(url: str, flavor: str) -> None:
 
 def test_what_is_asked_for_must_be_something(ledger: Ledger) -> None:
     with pytest.raises(InvalidInput, match="orphans"):
-        ledger.repair(orphans="burn")
+        ledger.repair(orphans="burn")  # type: ignore[arg-type]
 
 
 def test_a_view_that_is_missing_or_changed_is_made_anew(url: str) -> None:

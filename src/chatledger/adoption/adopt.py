@@ -21,7 +21,7 @@ from chatledger.adoption.source import Source
 from chatledger.adoption.verification import require_every_row
 from chatledger.callbacks import callback
 from chatledger.dialects.foreign_file import ForeignFile, unreadable
-from chatledger.enums import Orphans
+from chatledger.enums import Orphans, OrphansLike
 from chatledger.errors import InvalidInput
 from chatledger.ledger.ledger import Ledger
 from chatledger.schemas.fields import file_path, flags
@@ -34,7 +34,7 @@ def adopt(
     *,
     layout: Layout | str = Layout.AUTO,
     dry_run: bool = False,
-    orphans: Orphans | str = Orphans.KEEP,
+    orphans: OrphansLike = Orphans.KEEP,
     timezone: str = "UTC",
     progress: Progress | None = None,
 ) -> AdoptionReport:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TextIO
 
 from chatledger.callbacks import callback
-from chatledger.enums import Status
+from chatledger.enums import StatusLike
 from chatledger.errors import InvalidInput
 from chatledger.exchange.formats import ExportFormat
 from chatledger.exchange.report import ExportReport
@@ -41,7 +41,7 @@ def export_sessions(
     session_ids: Iterable[str] | None = None,
     user_id: str | None = None,
     project_id: str | None = None,
-    status: Status | str | Iterable[Status | str] | None = None,
+    status: StatusLike | Iterable[StatusLike] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     progress: Callable[[ExportReport], None] | None = None,

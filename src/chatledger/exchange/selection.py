@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from chatledger.enums import Status
+from chatledger.enums import Status, StatusLike
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Session
 from chatledger.schemas.fields import several
@@ -23,7 +23,7 @@ class Choice:
     session_ids: Iterable[str] | None
     user_id: str | None
     project_id: str | None
-    status: Status | str | Iterable[Status | str] | None
+    status: StatusLike | Iterable[StatusLike] | None
     since: datetime | None
     until: datetime | None
 

@@ -10,7 +10,7 @@ from chatledger import migrate as migrations
 from chatledger.callbacks import callback
 from chatledger.database import Database
 from chatledger.dialects.integrity import Definition, Unreadable
-from chatledger.enums import Orphans
+from chatledger.enums import Orphans, OrphansLike
 from chatledger.errors import InvalidInput
 from chatledger.integrity import batches, counters, orphans, timeout_rows, usage
 from chatledger.integrity.check import look, look_at_full_text, look_at_schema, require_head
@@ -36,7 +36,7 @@ def repair(
     database: Database,
     *,
     dry_run: bool = False,
-    orphans: Orphans | str = Orphans.KEEP,
+    orphans: OrphansLike = Orphans.KEEP,
     accept_changed: bool = False,
     backup: bool | str | Path = True,
     actor: str | None = REPAIRER,

@@ -17,7 +17,7 @@ from chatledger.backup.counts import count_rows
 from chatledger.backup.progress import Progress, or_silent
 from chatledger.clock import Clock, utc_now
 from chatledger.database import Database
-from chatledger.enums import Orphans
+from chatledger.enums import Orphans, OrphansLike
 from chatledger.errors import InvalidInput
 from chatledger.ledger.user_ledger import UserLedger
 from chatledger.observers import Observer
@@ -155,7 +155,7 @@ class Ledger(UserLedger):
         self,
         *,
         dry_run: bool = False,
-        orphans: Orphans | str = Orphans.KEEP,
+        orphans: OrphansLike = Orphans.KEEP,
         accept_changed: bool = False,
         backup: bool | str | Path = True,
         actor: str | None = REPAIRER,

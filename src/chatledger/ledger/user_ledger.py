@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session as OrmSession
 from chatledger.callbacks import callback
 from chatledger.clock import Clock
 from chatledger.database import Database
-from chatledger.enums import Status
+from chatledger.enums import Status, StatusLike
 from chatledger.errors import Busy, ChatledgerError, Unavailable
 from chatledger.ledger.partial_commit import Committed
 from chatledger.ledger.sweeper import Sweeper
@@ -217,7 +217,7 @@ class UserLedger:
         self,
         *,
         older_than: timedelta | datetime | float,
-        status: Status | str | Iterable[Status | str] = Status.ARCHIVED,
+        status: StatusLike | Iterable[StatusLike] = Status.ARCHIVED,
         dry_run: bool = False,
         now: datetime | None = None,
         actor: str | None = None,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, TypeVar, overload
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, overload
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
-from chatledger.enums import Outcome, Role
+from chatledger.enums import Outcome, OutcomeLike, Role, RoleLike
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import (
     Amount,
@@ -42,20 +44,44 @@ class NewMessage(Input):
     model_id: Identifier | None = None
     input_tokens: Count | None = None
     output_tokens: Count | None = None
-    #: The part of the input that came from a cache.
     cached_tokens: Count | None = None
-    #: The part of the output that was spent on reasoning.
+    """The part of the input that came from a cache."""
     reasoning_tokens: Count | None = None
-    #: The total, when only a total is known.
+    """The part of the output that was spent on reasoning."""
     tokens_used: Count | None = None
+    """The total, when only a total is known."""
     duration_ms: Count | None = None
-    #: In dollars; left out, it is counted from the price of the model, where there is one.
     cost: Money | None = None
-    #: Whether writing it failed or was cut off.
+    """In dollars. When it is left out, it is calculated from the price of the model, if there is one."""
     outcome: Outcome | None = None
-    #: Makes the append idempotent: the same key and content give back the first message.
+    """Whether the writing of the message failed or was interrupted."""
     key: Identifier | None = None
+    """Makes the append idempotent: the same key with the same content returns the first message."""
     created_at: Moment | None = None
+
+    if TYPE_CHECKING:
+        # Pydantic takes the values of an enum; a type checker would see its members only.
+        def __init__(
+            self,
+            *,
+            role: RoleLike,
+            content: str = "",
+            payload: Any = None,
+            metadata: Mapping[str, Any] | None = None,
+            name: str | None = None,
+            tool_call_id: str | None = None,
+            model_id: str | None = None,
+            input_tokens: int | None = None,
+            output_tokens: int | None = None,
+            cached_tokens: int | None = None,
+            reasoning_tokens: int | None = None,
+            tokens_used: int | None = None,
+            duration_ms: int | None = None,
+            cost: Decimal | float | str | None = None,
+            outcome: OutcomeLike | None = None,
+            key: str | None = None,
+            created_at: datetime | None = None,
+        ) -> None: ...
 
 
 class CopiedMessage(NewMessage):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
-from chatledger.enums import Role
+from chatledger.enums import RoleLike
 from chatledger.ids import new_id
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.unit_of_work import UnitOfWork
@@ -64,7 +64,7 @@ class StepContext:
         if self._over.wait(seconds):
             raise StepCancelled
 
-    def append(self, role: Role | str, content: str, *, session_id: str | None = None, **fields: Any) -> None:
+    def append(self, role: RoleLike, content: str, *, session_id: str | None = None, **fields: Any) -> None:
         """Append a message when the step has succeeded: to `session_id`, or else to a session of the step's own."""
         if session_id is None and not self.wrote_session:
             self.wrote_session = True

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import bindparam, select, tuple_
 
 from chatledger.dialects.types import Identifier, Timestamp, Whole
-from chatledger.enums import BatchStatus, ItemStatus
+from chatledger.enums import BatchStatus, BatchStatusLike, ItemStatus, ItemStatusLike
 from chatledger.schemas import BatchItem, BatchJob, Page
 from chatledger.schemas.fields import identifier, whole
 from chatledger.services.base import ServiceContext
@@ -20,7 +20,7 @@ _CHUNK = 500
 
 
 def list_jobs(
-    context: ServiceContext, user_id: str | None, status: BatchStatus | str | None, limit: int, cursor: str | None
+    context: ServiceContext, user_id: str | None, status: BatchStatusLike | None, limit: int, cursor: str | None
 ) -> Page[BatchJob]:
     """A page of jobs, newest first."""
     statement = select(jobs)
@@ -44,7 +44,7 @@ def list_jobs(
 
 
 def list_items(
-    context: ServiceContext, job_id: str, status: ItemStatus | str | None, limit: int, cursor: str | None
+    context: ServiceContext, job_id: str, status: ItemStatusLike | None, limit: int, cursor: str | None
 ) -> Page[BatchItem]:
     """A page of the items of a job, in the order in which they were added."""
     after = 0 if cursor is None else decode_cursor("batch items", cursor, int)[0]

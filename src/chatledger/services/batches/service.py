@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, literal_column, select, update
 
 from chatledger.dialects.encoding import encode_json
-from chatledger.enums import BatchStatus, ItemStatus
+from chatledger.enums import BatchStatus, BatchStatusLike, ItemStatus, ItemStatusLike
 from chatledger.errors import BatchItemNotFound
 from chatledger.schemas import BatchItem, BatchJob, BatchProgress, NewBatch, NewBatchItem, Page
 from chatledger.schemas.fields import called, flags, identifier, validated, whole
@@ -97,7 +97,7 @@ class Batches(Service):
         self,
         *,
         user_id: str | None = None,
-        status: BatchStatus | str | None = None,
+        status: BatchStatusLike | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[BatchJob]:
@@ -250,7 +250,7 @@ class Batches(Service):
         return found[0]
 
     def items(
-        self, job_id: str, *, status: ItemStatus | str | None = None, limit: int = 100, cursor: str | None = None
+        self, job_id: str, *, status: ItemStatusLike | None = None, limit: int = 100, cursor: str | None = None
     ) -> Page[BatchItem]:
         """Items of a job, perhaps of one status, in the order in which they were added. At most 1,000 a page.
 
@@ -262,7 +262,7 @@ class Batches(Service):
         job_row(self._context, identifier(job_id, "job_id"))
         return batch_listing.list_items(self._context, job_id, status, limit, cursor)
 
-    def iterate(self, job_id: str, *, status: ItemStatus | str | None = None) -> Iterator[BatchItem]:
+    def iterate(self, job_id: str, *, status: ItemStatusLike | None = None) -> Iterator[BatchItem]:
         """All items of a job, however many, a few hundred in memory at a time.
 
         Raises:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
 
 from chatledger.dialects.types import Identifier, Timestamp
-from chatledger.enums import ComparisonKind, JudgeKind
+from chatledger.enums import ComparisonKind, ComparisonKindLike, JudgeKind, JudgeKindLike
 from chatledger.errors import ComparisonExists, InvalidInput, SessionNotFound
 from chatledger.ids import new_id
 from chatledger.schemas import (
@@ -47,7 +47,7 @@ class Comparisons(Service):
         self,
         group_id: str | None = None,
         *,
-        kind: ComparisonKind | str = ComparisonKind.MODEL,
+        kind: ComparisonKindLike = ComparisonKind.MODEL,
         variants: Iterable[str] = (),
         title: str | None = None,
         user_id: str | None = None,
@@ -88,7 +88,7 @@ class Comparisons(Service):
         return find(self._context, identifier(group_id, "group_id"))
 
     def list(
-        self, *, kind: ComparisonKind | str | None = None, limit: int = 50, cursor: str | None = None
+        self, *, kind: ComparisonKindLike | None = None, limit: int = 50, cursor: str | None = None
     ) -> Page[ComparisonGroup]:
         """Comparisons, newest first. At most 1,000 a page.
 
@@ -160,7 +160,7 @@ class Comparisons(Service):
         variant_b: str | None = None,
         *,
         judge: str,
-        judge_kind: JudgeKind | str = JudgeKind.PERSON,
+        judge_kind: JudgeKindLike = JudgeKind.PERSON,
         preference: float | None = None,
         first: str | None = None,
         scores_a: Mapping[str, float] | None = None,

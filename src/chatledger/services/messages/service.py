@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from chatledger.dialects.types import dollars, to_moment
-from chatledger.enums import Outcome, Role
+from chatledger.enums import OutcomeLike, RoleLike
 from chatledger.errors import InvalidInput, MessageNotFound
 from chatledger.models import Message as MessageRow
 from chatledger.models.base import table_of
@@ -50,7 +50,7 @@ class Messages(Service):
     def append(
         self,
         session_id: str,
-        role: Role | str,
+        role: RoleLike,
         content: str | None = "",
         *,
         payload: Any = None,
@@ -65,7 +65,7 @@ class Messages(Service):
         tokens_used: int | None = None,
         duration_ms: int | None = None,
         cost: Decimal | float | str | None = None,
-        outcome: Outcome | str | None = None,
+        outcome: OutcomeLike | None = None,
         key: str | None = None,
         expected_sequence: int | None = None,
         created_at: datetime | None = None,

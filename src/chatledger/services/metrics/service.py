@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import bindparam, delete, func, select, tuple_
 
@@ -128,7 +128,7 @@ class Metrics(Service):
     def series(
         self,
         name: str,
-        by: str = "day",
+        by: Literal["hour", "day", "month"] = "day",
         *,
         unit: str | None = None,
         session_id: str | None = None,

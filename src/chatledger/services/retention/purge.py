@@ -11,7 +11,7 @@ from sqlalchemy import Select, bindparam, select, tuple_
 
 from chatledger.dialects.constructs import hour_of
 from chatledger.dialects.types import Identifier, Timestamp
-from chatledger.enums import Status
+from chatledger.enums import Status, StatusLike
 from chatledger.errors import InvalidInput
 from chatledger.schemas import PurgeReport
 from chatledger.schemas.fields import moment, stated
@@ -42,7 +42,7 @@ class Wanted:
 
 def wanted(
     older_than: timedelta | datetime | float,
-    status: Status | str | Iterable[Status | str],
+    status: StatusLike | Iterable[StatusLike],
     now: datetime,
     reason: str | None,
 ) -> Wanted:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from chatledger.dialects.full_text import CANDIDATES, Query, Scope, parse
-from chatledger.enums import Role, Status
+from chatledger.enums import Role, RoleLike, Status
 from chatledger.errors import CorruptDatabase, InvalidInput
 from chatledger.schemas import Page, SearchHit, SessionHit
 from chatledger.schemas.fields import flags, identifier, moment
@@ -65,7 +65,7 @@ class Search(Service):
         user_id: str | None = None,
         session_id: str | None = None,
         project_id: str | None = None,
-        role: Role | str | None = None,
+        role: RoleLike | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         include_copies: bool = False,
@@ -97,7 +97,7 @@ class Search(Service):
         user_id: str | None = None,
         session_id: str | None = None,
         project_id: str | None = None,
-        role: Role | str | None = None,
+        role: RoleLike | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         include_copies: bool = False,
@@ -185,7 +185,7 @@ def _filters(
     user_id: str | None,
     session_id: str | None,
     project_id: str | None,
-    role: Role | str | None,
+    role: RoleLike | None,
     since: datetime | None,
     until: datetime | None,
 ) -> dict[str, Any]:

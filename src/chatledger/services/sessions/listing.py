@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Text, bindparam, literal_column, select, t
 
 from chatledger.dialects.constructs import hour_of
 from chatledger.dialects.types import Identifier, Timestamp, Whole
-from chatledger.enums import Status
+from chatledger.enums import Status, StatusLike
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Page, Session
 from chatledger.schemas.fields import identifier, moment
@@ -38,7 +38,7 @@ def list_sessions(
     context: ServiceContext,
     filters: Filters,
     *,
-    status: Status | str | Iterable[Status | str] | None,
+    status: StatusLike | Iterable[StatusLike] | None,
     limit: int,
     cursor: str | None,
 ) -> Page[Session]:
@@ -111,7 +111,7 @@ def has_status(*statuses: Status) -> ColumnElement[bool]:
     return status.in_([literal_column(f"'{word}'") for word in statuses])
 
 
-def statuses_of(wanted: Status | str | Iterable[Status | str]) -> tuple[Status, ...]:
+def statuses_of(wanted: StatusLike | Iterable[StatusLike]) -> tuple[Status, ...]:
     """The statuses asked for, in one order.
 
     Raises:

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import EncodedDocument, Timestamp
-from chatledger.enums import OPEN, Status
+from chatledger.enums import OPEN, Status, StatusLike
 from chatledger.errors import InvalidInput, SessionClosed, SessionHeld, SessionNotFound
 from chatledger.ids import new_id
 from chatledger.schemas import NewSession, Page, Session
@@ -101,7 +101,7 @@ class Sessions(Lifecycle):
         user_id: str | None = None,
         project_id: str | None = None,
         model_id: str | None = None,
-        status: Status | str | Iterable[Status | str] | None = None,
+        status: StatusLike | Iterable[StatusLike] | None = None,
         annotated: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,

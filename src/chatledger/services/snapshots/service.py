@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, delete, select
 
-from chatledger.enums import SnapshotKind
+from chatledger.enums import SnapshotKind, SnapshotKindLike
 from chatledger.errors import InvalidInput
 from chatledger.schemas import Message, Session, Snapshot, SnapshotDiff
 from chatledger.schemas.fields import identifier, stated
@@ -37,7 +37,7 @@ class Snapshots(Service):
     __slots__ = ()
 
     def take(
-        self, session_id: str, kind: SnapshotKind | str = SnapshotKind.CHECKPOINT, *, reason: str | None = None
+        self, session_id: str, kind: SnapshotKindLike = SnapshotKind.CHECKPOINT, *, reason: str | None = None
     ) -> Snapshot:
         """Keep what a session is now: its messages, title, system prompt, context, metadata, project and model.
 
@@ -149,7 +149,7 @@ class Snapshots(Service):
         )
 
 
-def _kind(given: SnapshotKind | str) -> SnapshotKind:
+def _kind(given: SnapshotKindLike) -> SnapshotKind:
     try:
         return SnapshotKind(given)
     except ValueError:

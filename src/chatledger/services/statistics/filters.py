@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 from sqlalchemy import ColumnElement, FromClause, func, literal, type_coerce
 
 from chatledger.dialects.constructs import read_before
 from chatledger.dialects.types import Identifier, Timestamp, Whole
-from chatledger.enums import Role
+from chatledger.enums import Role, RoleLike
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import flags, identifier, moment
 from chatledger.services.base import ServiceContext
@@ -29,6 +29,9 @@ class By(StrEnum):
     ROLE = "role"
 
 
+ByLike: TypeAlias = By | Literal["model", "project", "user", "session", "role"]
+
+
 class FilterArguments(TypedDict, total=False):
     """The filters of every method but for the time. None: no filter."""
 
@@ -37,7 +40,7 @@ class FilterArguments(TypedDict, total=False):
     #: A message's own model, else its session's.
     model_id: str | None
     session_id: str | None
-    role: Role | str | None
+    role: RoleLike | None
     #: Count the messages of forks, restored copies and imported branches that were copied from another session, too.
     include_copies: bool
 
@@ -58,7 +61,7 @@ class MessageFilter:
     project_id: str | None = None
     model_id: str | None = None
     session_id: str | None = None
-    role: Role | str | None = None
+    role: RoleLike | None = None
     since: datetime | None = None
     until: datetime | None = None
     include_copies: bool = False
@@ -147,7 +150,7 @@ def key_of(table: FromClause, by: By) -> ColumnElement[Any]:
     }[by]
 
 
-def by_of(given: By | str | None, field: str) -> By | None:
+def by_of(given: ByLike | None, field: str) -> By | None:
     """What is told apart by, as users name it.
 
     Raises:
@@ -176,7 +179,7 @@ def _id(value: str) -> ColumnElement[Any]:
     return literal(value, Identifier())
 
 
-def _role(given: Role | str) -> Role:
+def _role(given: RoleLike) -> Role:
     try:
         return Role(given)
     except ValueError:

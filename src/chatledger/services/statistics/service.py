@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, tzinfo
-from typing import Any, TypeVar, Unpack
+from typing import Any, Literal, TypeAlias, TypeVar, Unpack, get_args
 
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import moment, whole
@@ -33,13 +33,21 @@ from chatledger.services.statistics.calendar import (
     zone,
 )
 from chatledger.services.statistics.context_use import fullest
-from chatledger.services.statistics.filters import By, FilterArguments, MessageFilter, PeriodFilterArguments, by_of
+from chatledger.services.statistics.filters import (
+    By,
+    ByLike,
+    FilterArguments,
+    MessageFilter,
+    PeriodFilterArguments,
+    by_of,
+)
 from chatledger.services.statistics.latency import EMPTY_LATENCY, latency_fields, latency_rows
 from chatledger.services.statistics.usage import EMPTY_USAGE, bounds, usage_fields, usage_rows
 
 _P = TypeVar("_P", UsagePeriod, LatencyPeriod)
 _TOO_MANY = f"makes more than {MOST:,} periods: ask for fewer, or longer ones"
-_ORDERS = ("cost", "messages", "total_tokens", "duration_ms", "errors")
+Ranking: TypeAlias = Literal["cost", "messages", "total_tokens", "duration_ms", "errors"]
+_ORDERS: tuple[str, ...] = get_args(Ranking)
 
 
 class Statistics(Service):
@@ -82,7 +90,7 @@ class Statistics(Service):
         return self._by(By.ROLE, filters)
 
     def by_session(
-        self, *, order: str = "messages", limit: int = 20, **filters: Unpack[PeriodFilterArguments]
+        self, *, order: Ranking = "messages", limit: int = 20, **filters: Unpack[PeriodFilterArguments]
     ) -> list[UsageOf]:
         """The busiest sessions by one figure: `messages`, `total_tokens`, `cost`, `duration_ms` or `errors`."""
         if order not in _ORDERS:
@@ -93,13 +101,13 @@ class Statistics(Service):
         return [UsageOf(key=row.key, **usage_fields(row)) for row in best]
 
     def by_hour(
-        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **filters: Unpack[PeriodFilterArguments]
+        self, *, tz: str | tzinfo = "UTC", split: ByLike | None = None, **filters: Unpack[PeriodFilterArguments]
     ) -> list[UsagePeriod]:
         """By hour, as `by_day`. The hour that comes twice when clocks go back is two."""
         return self._usage_by(Kind.HOUR, tz, split, filters)
 
     def by_day(
-        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **filters: Unpack[PeriodFilterArguments]
+        self, *, tz: str | tzinfo = "UTC", split: ByLike | None = None, **filters: Unpack[PeriodFilterArguments]
     ) -> list[UsagePeriod]:
         """By day of a time zone, such as Europe/Lisbon; a day may have 23 or 25 hours.
 
@@ -110,13 +118,13 @@ class Statistics(Service):
         return self._usage_by(Kind.DAY, tz, split, filters)
 
     def by_week(
-        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **filters: Unpack[PeriodFilterArguments]
+        self, *, tz: str | tzinfo = "UTC", split: ByLike | None = None, **filters: Unpack[PeriodFilterArguments]
     ) -> list[UsagePeriod]:
         """By week, from Monday on, as `by_day`."""
         return self._usage_by(Kind.WEEK, tz, split, filters)
 
     def by_month(
-        self, *, tz: str | tzinfo = "UTC", split: By | str | None = None, **filters: Unpack[PeriodFilterArguments]
+        self, *, tz: str | tzinfo = "UTC", split: ByLike | None = None, **filters: Unpack[PeriodFilterArguments]
     ) -> list[UsagePeriod]:
         """By month of the calendar, as `by_day`."""
         return self._usage_by(Kind.MONTH, tz, split, filters)
@@ -148,7 +156,7 @@ class Statistics(Service):
         rows = latency_rows(self._context, self._message_filter(filters))
         return Latency(**(latency_fields(rows[0]) if rows else EMPTY_LATENCY))
 
-    def latency_by(self, by: By | str, **filters: Unpack[PeriodFilterArguments]) -> list[LatencyOf]:
+    def latency_by(self, by: ByLike, **filters: Unpack[PeriodFilterArguments]) -> list[LatencyOf]:
         """The same by `model`, `project`, `user`, `session` or `role`, the slowest first, of what has durations."""
         rows = latency_rows(self._context, self._message_filter(filters), by=_required(by))
         found = [LatencyOf(key=row.key, **latency_fields(row)) for row in rows]
@@ -158,7 +166,7 @@ class Statistics(Service):
         self,
         *,
         tz: str | tzinfo = "UTC",
-        split: By | str | None = None,
+        split: ByLike | None = None,
         period: Kind | str = Kind.DAY,
         **filters: Unpack[PeriodFilterArguments],
     ) -> list[LatencyPeriod]:
@@ -176,7 +184,7 @@ class Statistics(Service):
 
         return list(self._periods(LatencyPeriod, kind, tz, split, filters, read, EMPTY_LATENCY))
 
-    def errors(self, *, by: By | str = By.MODEL, **filters: Unpack[PeriodFilterArguments]) -> list[UsageOf]:
+    def errors(self, *, by: ByLike = By.MODEL, **filters: Unpack[PeriodFilterArguments]) -> list[UsageOf]:
         """By model (or what `by` says) where answers failed or were cut off, the highest rate of failures first."""
         every = self._by(_required(by), filters)
         bad = [one for one in every if one.errors or one.interruptions]
@@ -221,7 +229,7 @@ class Statistics(Service):
         return sorted(found, key=lambda one: (-one.cost, -one.messages, one.key or ""))
 
     def _usage_by(
-        self, kind: Kind, tz: str | tzinfo, split: By | str | None, filters: PeriodFilterArguments
+        self, kind: Kind, tz: str | tzinfo, split: ByLike | None, filters: PeriodFilterArguments
     ) -> list[UsagePeriod]:
         def read(
             message_filter: MessageFilter, by: By | None, bucketing: Bucketing
@@ -236,7 +244,7 @@ class Statistics(Service):
         record: type[_P],
         kind: Kind,
         tz: str | tzinfo,
-        split: By | str | None,
+        split: ByLike | None,
         filters: PeriodFilterArguments,
         read: Callable[[MessageFilter, By | None, Bucketing], dict[tuple[str | None, int], dict[str, Any]]],
         empty: dict[str, Any],
@@ -291,7 +299,7 @@ class Statistics(Service):
         return (first, last) if first <= last else None
 
 
-def _required(given: By | str) -> By:
+def _required(given: ByLike) -> By:
     by = by_of(given, "by")
     if by is None:
         raise InvalidInput("by", "must say what to tell apart")

@@ -8,7 +8,7 @@ from heapq import nsmallest
 from typing import Any
 
 from chatledger.callbacks import callback
-from chatledger.enums import LimitKind, Scope, Status, SweepAction
+from chatledger.enums import LimitKind, Scope, Status, StatusLike, SweepAction
 from chatledger.errors import InvalidInput, SessionNotFound
 from chatledger.schemas import Due, PurgeReport, SweepReport, Timeout, TimeoutDefault, TimeoutReport
 from chatledger.schemas.fields import called, flags, identifier, moment, validated, whole
@@ -219,7 +219,7 @@ class Timeouts(Service):
         self,
         *,
         older_than: timedelta | datetime | float,
-        status: Status | str | Iterable[Status | str] = Status.ARCHIVED,
+        status: StatusLike | Iterable[StatusLike] = Status.ARCHIVED,
         dry_run: bool = False,
         now: datetime | None = None,
         reason: str | None = None,

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
 
 from chatledger.dialects.types import Identifier, Timestamp
-from chatledger.enums import ExecutionState, StepState
+from chatledger.enums import ExecutionState, ExecutionStateLike, StepState
 from chatledger.errors import Conflict, ExecutionBusy, InvalidInput, WorkflowNotFound
 from chatledger.ids import new_id
 from chatledger.models import Workflow as WorkflowRow
@@ -134,7 +134,7 @@ class Workflows(Service):
         self,
         *,
         name: str | None = None,
-        state: ExecutionState | str | None = None,
+        state: ExecutionStateLike | None = None,
         user_id: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
