@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chatledger.cli import adopt
+from chatledger.cli.files import adopt
 from tests.adoption.old import AI_ROUTER, fill_ai_router, made, put
 from tests.cli.conftest import Command
 

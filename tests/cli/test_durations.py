@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import typer
 
-from chatledger.cli.duration import NONE, age, duration, lead, limit, spelled
+from chatledger.cli.arguments.duration import NONE, age, duration, lead, limit, spelled
 
 
 @pytest.mark.parametrize(

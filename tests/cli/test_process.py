@@ -69,7 +69,7 @@ def test_errors_are_one_line_and_no_traceback(spawn: Spawn) -> None:
 
 def test_a_defect_tells_its_place_and_no_content(spawn: Spawn) -> None:
     broken = (
-        "import chatledger.cli.sessions as sessions, chatledger.cli as cli\n"
+        "import chatledger.cli.sessions.sessions as sessions, chatledger.cli as cli\n"
         "def boom(*_, **__): raise RuntimeError('a secret')\n"
         "sessions.opened_for = boom\n"
         "cli.main(['list'])"

@@ -146,7 +146,7 @@ def test_a_clean_up_without_options_only_sweeps(old: Command, ledger: Ledger) ->
 
 
 def test_a_clean_up_expires_in_batches(run: Command, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatledger.cli.cleanup._BATCH", 2)
+    monkeypatch.setattr("chatledger.cli.retention.cleanup._BATCH", 2)
     with ledger.begin() as uow:
         for number in range(5):
             uow.sessions.create(f"s{number}", created_at=LONG_AGO)

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from chatledger.cli.escaping import Neutral, neutral, one_line
-from chatledger.cli.output import Column, Screen, sized
+from chatledger.cli.output.escaping import Neutral, neutral, one_line
+from chatledger.cli.output.screen import Column, Screen, sized
 
 COLUMNS = (Column("ID"), Column("Title", flexible=True), Column("User", rank=2), Column("Count", rank=1, right=True))
 ROWS = (("0001", "晚饭做什么好呢我想吃番茄炒蛋", "ada", "1"), ("0002", "", "", "1,200"))

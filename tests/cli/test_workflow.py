@@ -17,8 +17,8 @@ import typer
 
 from chatledger import Ledger
 from chatledger.backup.progress import Progress
-from chatledger.cli import workflows
-from chatledger.cli.workflow_progress import StepsShown
+from chatledger.cli.workflows import workflow
+from chatledger.cli.workflows.progress import StepsShown
 from chatledger.schemas.execution import WorkflowStep
 from tests.cli.conftest import Command
 
@@ -179,12 +179,12 @@ def test_a_terminal_sees_how_far_it_is(run: Command, here: Path, url: str, monke
     shown = Terminal()
     monkeypatch.setattr(sys, "stderr", shown)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr("chatledger.cli.workflow_progress._PAUSE", 0.0)
-    monkeypatch.setattr(workflows, "StepsShown", Kept)
+    monkeypatch.setattr("chatledger.cli.workflows.progress._PAUSE", 0.0)
+    monkeypatch.setattr(workflow, "StepsShown", Kept)
     with Ledger(url) as ledger:
         begun = ledger.run(lambda uow: uow.workflows.start("flow"))
         with pytest.raises(typer.Exit):
-            workflows._execute(ledger, begun.execution_id, None, 1, 60, as_json=True, take_over=False)
+            workflow._execute(ledger, begun.execution_id, None, 1, 60, as_json=True, take_over=False)
     assert [("a", 0, 2), ("", 1, 2), ("", 1, 3), ("b 0", 1, 3), ("", 2, 3), ("b 1", 2, 3)] == told[:6]
     assert ("1 failed", 3, 3) == told[-1]
     assert "100%" in shown.getvalue()

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from chatledger.cli.escaping import one_line
+from chatledger.cli.output.escaping import one_line
 from chatledger.errors import ChatledgerError
 
 FAILED = 1

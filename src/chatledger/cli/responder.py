@@ -14,9 +14,9 @@ from typing import Any
 
 import typer
 
-from chatledger.cli.json_output import encoded
-from chatledger.cli.messages import without_break
-from chatledger.cli.options import words
+from chatledger.cli.arguments.options import words
+from chatledger.cli.output.json_output import encoded
+from chatledger.cli.sessions.messages import without_break
 from chatledger.enums import Role
 from chatledger.errors import ChatledgerError, InvalidInput
 from chatledger.schemas import Message, NewMessage

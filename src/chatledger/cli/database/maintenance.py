@@ -1,0 +1,74 @@
+"""Keeping a ledger quick and small, and asking how it is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from chatledger.backup.health import DISK_FREE_BYTES, SWEEP_LAG, TIMEOUT, WAL_BYTES
+from chatledger.cli.arguments.options import AsJson, Database
+from chatledger.cli.errors import FAILED
+from chatledger.cli.open_ledger import opened
+from chatledger.cli.output.json_output import write_document
+from chatledger.cli.output.screen import Screen, sized
+from chatledger.settings import MIB
+
+
+def maintain(
+    analyze: Annotated[bool, typer.Option("--analyze", help="Renew the planner's figures.")] = False,
+    vacuum: Annotated[bool, typer.Option("--vacuum", help="Give back the room of deleted rows.")] = False,
+    checkpoint: Annotated[bool, typer.Option("--checkpoint", help="Cut off SQLite's log.")] = False,
+    full_text: Annotated[bool, typer.Option("--full-text", help="Merge the full-text index.")] = False,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep the database quick and small: what is named, or with nothing named all that helps."""
+    every = not (analyze or vacuum or checkpoint or full_text)
+    with opened(db) as ledger:
+        done = ledger.maintain(
+            analyze=analyze or every,
+            vacuum="auto" if every else vacuum,
+            checkpoint=checkpoint or every,
+            full_text=full_text or every,
+        )
+    if as_json:
+        write_document(done)
+        return
+    screen = Screen()
+    width = max(len(step.name) for step in done.steps)
+    for step in done.steps:
+        screen.line((step.name.replace("_", " ").ljust(width), "bold"), f"  {'done' if step.done else step.why or ''}")
+    if done.bytes_before is not None and done.bytes_after is not None:
+        screen.line(f"{sized(done.bytes_before)} → {sized(done.bytes_after)}")
+
+
+def health(
+    timeout: Annotated[float, typer.Option(min=0.01, metavar="SECONDS", help="Wait so long for an answer.")] = TIMEOUT,
+    wal: Annotated[int, typer.Option(min=0, metavar="MIB", help="A larger log is a problem.")] = WAL_BYTES // MIB,
+    disk_free: Annotated[
+        int, typer.Option(min=0, metavar="MIB", help="Less room on the disk is a problem.")
+    ] = DISK_FREE_BYTES // MIB,
+    sweep_lag: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="A session that is due for longer is a problem.")
+    ] = SWEEP_LAG,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how the ledger is. Exit code 1 when something is wrong."""
+    with opened(db, migrate="never") as ledger:
+        found = ledger.health(
+            timeout=timeout, wal_bytes=wal * MIB, disk_free_bytes=disk_free * MIB, sweep_lag=sweep_lag
+        )
+    if as_json:
+        write_document(found.document())
+    else:
+        screen = Screen()
+        if found.ok:
+            screen.line(("ok", "green"), f" (revision {found.revision})")
+        for problem in found.problems:
+            screen.line((problem.kind, "bold red"), f"  {problem.message}")
+        for note in found.notes:
+            screen.line((f"note: {note}", "dim"))
+    if not found.ok:
+        raise typer.Exit(FAILED)

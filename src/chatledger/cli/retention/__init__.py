@@ -1,0 +1,1 @@
+"""Commands that delete what is old, and the audit log."""

@@ -1,0 +1,1 @@
+"""Commands for sessions and their messages."""

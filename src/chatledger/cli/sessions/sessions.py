@@ -1,0 +1,189 @@
+"""Sessions: created, listed, forked, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from chatledger.cli.arguments.duration import NewArchiveAfter, NewHard, NewIdle
+from chatledger.cli.arguments.options import (
+    Actor,
+    AsJson,
+    Cursor,
+    Database,
+    Metadata,
+    ModelFilter,
+    Owner,
+    Project,
+    Reason,
+    SessionId,
+    Since,
+    Until,
+    Yes,
+    pairs,
+)
+from chatledger.cli.errors import fail
+from chatledger.cli.open_ledger import opened_for
+from chatledger.cli.output.json_output import write_document
+from chatledger.cli.output.screen import Column, Screen, money, when
+from chatledger.enums import Status
+from chatledger.schemas import Session
+
+_PAGE = 1000
+
+
+def create(
+    session_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="Your own id; else a UUIDv7.")] = None,
+    user: Annotated[str | None, typer.Option("--user", metavar="USER", help="Whose it is.")] = None,
+    project: Annotated[str | None, typer.Option("--project", metavar="PROJECT", help="Registered by its name.")] = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Registered by its name.")] = None,
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT")] = None,
+    system_prompt: Annotated[str | None, typer.Option("--system-prompt", metavar="TEXT")] = None,
+    metadata: Metadata = None,
+    idle: NewIdle = None,
+    archive_after: NewArchiveAfter = None,
+    hard: NewHard = None,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Begin a session and print its id."""
+    entries = pairs(metadata)
+    with opened_for(db, user, new=True) as ledger:
+        session = ledger.run(
+            lambda uow: uow.sessions.create(
+                session_id,
+                user_id=user,
+                project_id=project,
+                model_id=model,
+                title=title,
+                system_prompt=system_prompt,
+                metadata=entries,
+                idle_timeout=idle,
+                archive_timeout=archive_after,
+                hard_timeout=hard,
+            )
+        )
+    _show(session, as_json=as_json)
+
+
+def list_(
+    user: Owner = None,
+    project: Project = None,
+    model: ModelFilter = None,
+    status: Annotated[
+        list[Status] | None, typer.Option("--status", help="May be repeated. Without it: all but expired ones.")
+    ] = None,
+    annotated: Annotated[
+        str | None, typer.Option("--annotated", metavar="LABEL", help="Only those with such an annotation.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most 1,000.")] = 20,
+    cursor: Cursor = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every page.")] = False,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sessions by their last activity, newest first."""
+    found: list[Session] = []
+    with opened_for(db, user) as ledger, ledger.read() as uow:
+        while True:
+            page = uow.sessions.list(
+                project_id=project, model_id=model, status=status or None, annotated=annotated, since=since,
+                until=until, limit=_PAGE if everything else limit, cursor=cursor,
+            )  # fmt: skip
+            found += page.items
+            cursor = page.next_cursor
+            if not (everything and cursor):
+                break
+    if as_json:
+        write_document({"items": found, "next_cursor": cursor})
+        return
+    if found:
+        show_table(Screen(), found)
+    else:
+        Screen.errors().line("no sessions")
+    if cursor:
+        Screen.errors().line((f"more with --cursor {cursor}", "dim"))
+
+
+def fork(
+    session_id: SessionId,
+    at: Annotated[int | None, typer.Option("--at", min=1, metavar="N", help="The last message to copy.")] = None,
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="Else that of the original.")] = None,
+    new_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="The copy's id; else a UUIDv7.")] = None,
+    user: Owner = None,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a session, up to a message, into a new one that goes its own way. Prints the new id."""
+    with opened_for(db, user) as ledger:
+        session = ledger.run(lambda uow: uow.sessions.fork(session_id, at=at, title=title, new_session_id=new_id))
+    _show(session, as_json=as_json)
+
+
+def delete(
+    session_id: SessionId,
+    yes: Yes = False,
+    actor: Actor = None,
+    reason: Reason = None,
+    user: Owner = None,
+    db: Database = None,
+) -> None:
+    """Delete a session with all its messages. The audit log keeps that it was."""
+    with opened_for(db, user) as ledger:
+        if not yes:
+            with ledger.read() as uow:
+                count = uow.sessions.get(session_id, include_expired=True).message_count
+            fail(f"session {session_id!r} holds {count:,} messages, which would be lost: add --yes to delete it")
+        ledger.run(lambda uow: uow.sessions.delete(session_id, reason=reason), actor=actor)
+    Screen().line(f"deleted {session_id}")
+
+
+_COLUMNS = (
+    Column("ID"),
+    Column("Title", flexible=True),
+    Column("User", rank=3),
+    Column("Model", rank=6, flexible=True),
+    Column("Status", rank=5),
+    Column("Messages", rank=2, right=True),
+    Column("Tokens", rank=4, right=True),
+    Column("Cost", rank=4, right=True),
+    # The order of the list, so it goes last.
+    Column("Last activity", rank=1),
+)
+
+
+def show_table(screen: Screen, sessions: Sequence[Session]) -> None:
+    """Sessions as people read them."""
+    screen.table(
+        _COLUMNS,
+        [
+            (
+                session.session_id,
+                session.title or "",
+                session.user_id or "",
+                session.model_id or "",
+                status_of(session),
+                f"{session.message_count:,}",
+                f"{session.total_tokens:,}" if session.total_tokens else "",
+                money(session.total_cost),
+                when(session.last_activity),
+            )
+            for session in sessions
+        ],
+    )
+
+
+def status_of(session: Session) -> str:
+    """Where a session stands, and whether it is held there."""
+    return f"{session.status.value}, held" if session.held_at is not None else session.status.value
+
+
+def _show(session: Session, *, as_json: bool) -> None:
+    if as_json:
+        write_document(session)
+    else:
+        Screen().line(session.session_id)

@@ -1,0 +1,1 @@
+"""Commands for timeouts, and the sweep that applies them."""
