@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from chatledger.schemas.execution import WorkflowExecution, WorkflowStep, WorkflowVersion
     from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction, RepairReport
     from chatledger.schemas.message import Message, NewMessage
+    from chatledger.schemas.message_parts import Reasoning, ToolCall, ToolResult, reasoning, tool_call, tool_result
     from chatledger.schemas.observations import (
         Annotation,
         AnnotationHit,
@@ -79,6 +80,7 @@ _HOMES = {
     "execution": ("WorkflowExecution", "WorkflowStep", "WorkflowVersion"),
     "integrity": ("Finding", "IntegrityReport", "RepairAction", "RepairReport"),
     "message": ("Message", "NewMessage"),
+    "message_parts": ("Reasoning", "ToolCall", "ToolResult", "reasoning", "tool_call", "tool_result"),
     "observations": (
         "Annotation",
         "AnnotationHit",
@@ -169,6 +171,7 @@ __all__ = [
     "Problem",
     "Project",
     "PurgeReport",
+    "Reasoning",
     "RepairAction",
     "RepairReport",
     "RepriceReport",
@@ -183,6 +186,8 @@ __all__ = [
     "Timeout",
     "TimeoutDefault",
     "TimeoutReport",
+    "ToolCall",
+    "ToolResult",
     "UpkeepStep",
     "Usage",
     "UsageComparison",
@@ -192,6 +197,9 @@ __all__ = [
     "WorkflowExecution",
     "WorkflowStep",
     "WorkflowVersion",
+    "reasoning",
+    "tool_call",
+    "tool_result",
 ]
 
 __getattr__ = lazy_names(__name__, _HOMES)

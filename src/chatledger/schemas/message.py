@@ -23,6 +23,14 @@ from chatledger.schemas.fields import (
     Text,
     validated,
 )
+from chatledger.schemas.message_parts import (
+    Reasoning,
+    ToolCall,
+    ToolResult,
+    read_reasoning,
+    read_tool_calls,
+    read_tool_result,
+)
 from chatledger.validation import invalid_input
 
 Shape = TypeVar("Shape")
@@ -155,6 +163,21 @@ class Message(Record):
         if self.tokens_used is not None:
             return self.tokens_used
         return (self.input_tokens or 0) + (self.output_tokens or 0)
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls in the payload (`payload["tool_calls"]`), their arguments parsed."""
+        return read_tool_calls(self.payload)
+
+    @property
+    def tool_result(self) -> ToolResult | None:
+        """What a tool returned; None if the role is not `tool`."""
+        return read_tool_result(self.role, self.content, self.tool_call_id, self.name, self.payload)
+
+    @property
+    def reasoning(self) -> tuple[Reasoning, ...]:
+        """The model's thoughts in the payload (`payload["reasoning"]`), in order. The content does not repeat them."""
+        return read_reasoning(self.payload)
 
     @overload
     def payload_as(self, shape: type[Shape], part: str | None = None) -> Shape: ...
