@@ -6,11 +6,12 @@ import getpass
 import json
 import shlex
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
+from chatledger.cli.arguments.times import TIME_HELP, moment
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import acting
 
@@ -34,21 +35,6 @@ def _named_or_login(value: str | None) -> str | None:
         return acting(getpass.getuser())
     except (ImportError, KeyError, OSError, InvalidInput):
         return None
-
-
-def moment(typed: str | datetime) -> datetime:
-    """A time as typed: ISO 8601 with a zone, or a date, which is its midnight in UTC."""
-    if isinstance(typed, datetime):
-        return typed
-    try:
-        if len(typed) <= len("2026-05-01"):
-            return datetime.combine(date.fromisoformat(typed), datetime.min.time(), UTC)
-        found = datetime.fromisoformat(typed)
-    except ValueError:
-        raise typer.BadParameter("is not a time: write 2026-05-01 or 2026-05-01T12:00:00Z") from None
-    if found.tzinfo is None:
-        raise typer.BadParameter("has no time zone: add Z for UTC, or an offset such as +02:00")
-    return found
 
 
 def pairs(typed: Iterable[str] | None, option: str = "--metadata") -> dict[str, Any]:
@@ -95,8 +81,6 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-_TIME_HELP = "ISO 8601 with a zone (2026-05-01T12:00Z), or a date: its midnight in UTC."
-
 Database = Annotated[
     str | None,
     typer.Option(
@@ -128,11 +112,11 @@ IncludeCopies = Annotated[
 ]
 Since = Annotated[
     datetime | None,
-    typer.Option("--since", metavar="TIME", parser=moment, help=f"The earliest wanted. {_TIME_HELP}"),
+    typer.Option("--since", metavar="TIME", parser=moment, help=f"Only from then on: {TIME_HELP}"),
 ]
 Until = Annotated[
     datetime | None,
-    typer.Option("--until", metavar="TIME", parser=moment, help=f"The first not wanted. {_TIME_HELP}"),
+    typer.Option("--until", metavar="TIME", parser=moment, help="Only before then, written as for --since."),
 ]
 Cursor = Annotated[
     str | None, typer.Option("--cursor", metavar="CURSOR", help="Go on from there: what the page before gave.")

@@ -24,9 +24,9 @@ from chatledger.cli.arguments.options import (
     Since,
     Until,
     Yes,
-    moment,
     pairs,
 )
+from chatledger.cli.arguments.times import TIME_HELP, moment
 from chatledger.cli.errors import fail
 from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.output.json_output import write_document
@@ -67,7 +67,8 @@ def record(
     model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Of which model.")] = None,
     metadata: Metadata = None,
     at: Annotated[
-        datetime | None, typer.Option("--at", metavar="TIME", parser=moment, help="When it was measured; else now.")
+        datetime | None,
+        typer.Option("--at", metavar="TIME", parser=moment, help=f"When it was measured; else now. {TIME_HELP}"),
     ] = None,
     user: Owner = None,
     db: Database = None,

@@ -21,9 +21,9 @@ from chatledger.cli.arguments.options import (
     Rehearse,
     Since,
     Until,
-    moment,
     pairs,
 )
+from chatledger.cli.arguments.times import TIME_HELP, moment
 from chatledger.cli.errors import FAILED, report
 from chatledger.cli.open_ledger import opened, opened_for
 from chatledger.cli.output.json_output import amount, write_document
@@ -129,9 +129,7 @@ def price(
     reasoning: Annotated[Any, _price_option("--reasoning", "reasoning ones of the output; else as output")] = None,
     from_: Annotated[
         Any,
-        typer.Option(
-            "--from", metavar="TIME", parser=moment, help="When it takes effect; else now. A date: its midnight in UTC."
-        ),
+        typer.Option("--from", metavar="TIME", parser=moment, help=f"When it takes effect; else now. {TIME_HELP}"),
     ] = None,
     user: Owner = None,
     db: Database = None,
@@ -166,7 +164,10 @@ def prices(model_id: _Id, user: Owner = None, db: Database = None, as_json: AsJs
 def remove_price(
     model_id: _Id,
     from_: Annotated[
-        Any, typer.Option("--from", metavar="TIME", parser=moment, help="When it takes effect.", show_default=False)
+        Any,
+        typer.Option(
+            "--from", metavar="TIME", parser=moment, help=f"When it takes effect: {TIME_HELP}", show_default=False
+        ),
     ],
     actor: Actor = None, user: Owner = None, db: Database = None,
 ) -> None:  # fmt: skip
