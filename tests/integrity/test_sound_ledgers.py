@@ -12,8 +12,8 @@ from sqlalchemy import create_engine
 
 from chatledger import InvalidInput, Ledger
 from chatledger.exchange import import_file
-from tests.behaviour.nasty import GOOD_JSON, GOOD_TEXTS, GOOD_TIMES
 from tests.integrity.damage import DAMAGES, dump, fill
+from tests.services.messages.nasty_values import GOOD_JSON, GOOD_TEXTS, GOOD_TIMES
 from tests.support.clock import StoppedClock
 from tests.support.raw import Raw
 

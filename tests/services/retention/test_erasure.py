@@ -10,7 +10,7 @@ import pytest
 
 from chatledger import Ledger, Status
 from chatledger.services.retention.erasure import digest_of_user
-from tests.behaviour.test_counters import WRONG
+from tests.services.messages.test_counters import WRONG
 from tests.support.clock import StoppedClock
 from tests.support.contents import contents, places_of
 from tests.support.raw import Raw

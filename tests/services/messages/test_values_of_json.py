@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from chatledger import InvalidInput, Ledger, UnitOfWork
-from tests.behaviour.nasty import (
+from tests.services.messages.nasty_values import (
     BAD_COUNTS,
     BAD_JSON,
     BAD_TIMES,
@@ -22,7 +22,7 @@ from tests.behaviour.nasty import (
     deep,
     total,
 )
-from tests.behaviour.test_values_of_text import Door, added, appended, created, outcome, short
+from tests.services.messages.test_values_of_text import Door, added, appended, created, outcome, short
 from tests.support.once import ONE_DATABASE
 
 JSON_DOORS: dict[str, tuple[str, Door]] = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import ChatledgerError, InvalidInput, Ledger, UnitOfWork
-from tests.behaviour.nasty import BAD_TEXTS, GOOD_TEXTS, LONG_TEXTS, NO_TEXTS
+from tests.services.messages.nasty_values import BAD_TEXTS, GOOD_TEXTS, LONG_TEXTS, NO_TEXTS
 from tests.support.once import ONE_DATABASE
 
 Door = Callable[[UnitOfWork, Any], Any]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, Ledger, SessionClosed, SessionExists, SnapshotNotFound, Status
-from tests.behaviour.nasty import GOOD_JSON, GOOD_TEXTS
-from tests.behaviour.test_counters import WRONG
+from tests.services.messages.nasty_values import GOOD_JSON, GOOD_TEXTS
+from tests.services.messages.test_counters import WRONG
 from tests.support.clock import StoppedClock
 from tests.support.contents import contents
 from tests.support.once import ONE_FLAVOR

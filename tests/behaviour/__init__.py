@@ -1,1 +1,0 @@
-"""What a ledger does, on every database and sync and async."""

@@ -1,1 +1,0 @@
-"""Comparisons: what users see of them, and their statistics."""
