@@ -104,6 +104,8 @@ CREATE TABLE chatledger_comparison_results (
     cost_b bigint,
     duration_a_ms bigint,
     duration_b_ms bigint,
+    judge_cost bigint,
+    judge_duration_ms bigint,
     prompt text,
     notes text,
     created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
@@ -117,6 +119,7 @@ CREATE TABLE chatledger_comparison_sessions (
     session_id text COLLATE "C" NOT NULL,
     variant text COLLATE "C" NOT NULL,
     prompt_key text COLLATE "C",
+    trial bigint DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_chatledger_comparison_sessions PRIMARY KEY (group_id, session_id)
 );
@@ -320,6 +323,7 @@ CREATE TABLE chatledger_session_metadata (
     CONSTRAINT pk_chatledger_session_metadata PRIMARY KEY (session_id, key),
     CONSTRAINT fk_chatledger_session_metadata_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions(session_id) ON DELETE CASCADE
 );
+CREATE INDEX ix_chatledger_session_metadata_value ON chatledger_session_metadata USING btree (key, substr((value)::text, 1, 200), session_id);
 
 CREATE TABLE chatledger_session_snapshots (
     session_id text COLLATE "C" NOT NULL,

@@ -98,6 +98,8 @@ CREATE TABLE chatledger_comparison_results (
     cost_b INTEGER,
     duration_a_ms INTEGER,
     duration_b_ms INTEGER,
+    judge_cost INTEGER,
+    judge_duration_ms INTEGER,
     prompt TEXT,
     notes TEXT,
     created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
@@ -113,6 +115,7 @@ CREATE TABLE chatledger_comparison_sessions (
     session_id TEXT NOT NULL,
     variant TEXT NOT NULL,
     prompt_key TEXT,
+    trial INTEGER DEFAULT 1 NOT NULL,
     created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_chatledger_comparison_sessions PRIMARY KEY (group_id, session_id)
 )
@@ -331,6 +334,7 @@ CREATE TABLE chatledger_session_metadata (
 )
  WITHOUT ROWID,
  STRICT;
+CREATE INDEX ix_chatledger_session_metadata_value ON chatledger_session_metadata ("key", value, session_id);
 
 CREATE TABLE chatledger_session_snapshots (
     session_id TEXT NOT NULL,

@@ -19,8 +19,11 @@ Why: the whole of the store. Names begin with `chatledger_`, so that the tables 
   all times, walks that index through everybody's newer sessions for a user whose sessions are old.
 - `messages.copied_from` and `copied_sequence` name the message that a fork, a restored copy or an imported branch was
   copied from, so that statistics and search can leave copies out. `session_usage` keeps copies in rows of their own.
-- What later revisions add must not rebuild a table that is large or a key: the outcome `streaming` and the trial number of
-  a comparison's result are admitted here, because SQLite cannot change a CHECK or a primary key without a rebuild.
+- Sessions are found by the entries of their metadata, so these are indexed by key and value. PostgreSQL refuses keys of an
+  index beyond 2.7 kB and cannot compare `json`, so it indexes the first 200 characters of the text, and the query asks
+  for those as well as for the whole text (`constructs.json_equals`).
+- What later revisions add must not rebuild a table that is large or a key: the outcome `streaming` is admitted here,
+  because SQLite cannot change a CHECK without a rebuild.
   Everything else that is planned is a new table or a new nullable column.
 - Row-level security finds the owner through the session: policies on tables of a session ask for a visible row of
   `sessions`, whose own policy compares `user_id`. A copy of `user_id` in each table could disagree with the session's.
@@ -305,6 +308,8 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
+    first_of_value = "value" if sqlite else text("substr(CAST(value AS TEXT), 1, 200)")
+    index("ix_chatledger_session_metadata_value", "chatledger_session_metadata", ["key", first_of_value, "session_id"])
 
     op.create_table(
         "chatledger_session_snapshots",
@@ -502,6 +507,7 @@ def upgrade() -> None:
         Column("session_id", Key, nullable=False),
         Column("variant", Key, nullable=False),
         Column("prompt_key", Key),
+        Column("trial", Whole, nullable=False, server_default=text("1")),
         Column("created_at", Time, nullable=False, server_default=now),
         PrimaryKeyConstraint("group_id", "session_id", name=op.f("pk_chatledger_comparison_sessions")),
         sqlite_strict=True,
@@ -526,6 +532,8 @@ def upgrade() -> None:
         Column("cost_b", Whole),
         Column("duration_a_ms", Whole),
         Column("duration_b_ms", Whole),
+        Column("judge_cost", Whole),
+        Column("judge_duration_ms", Whole),
         Column("prompt", Text()),
         Column("notes", Text()),
         Column("created_at", Time, nullable=False, server_default=now),

@@ -24,7 +24,7 @@
     │   ├── ProjectExists
     │   ├── ProjectInUse         sessions belong to it: archive it instead
     │   ├── ComparisonExists
-    │   ├── ResultExists         this judge has judged this prompt already: say replace=True
+    │   ├── ResultExists         this judge already has a result for this prompt: pass replace=True or a trial
     │   ├── BatchExists
     │   ├── LeaseLost            somebody else has the item by now
     │   └── ExecutionBusy        another runner holds the lease of this execution, or has taken it over
@@ -330,14 +330,17 @@ class ResultExists(Conflict):
     group_id: str
     prompt_key: str
     judge: str
+    trial: int
 
-    def __init__(self, group_id: str, prompt_key: str, judge: str) -> None:
+    def __init__(self, group_id: str, prompt_key: str, judge: str, trial: int = 1) -> None:
+        repeated = "" if trial == 1 else f" in trial {trial}"
         super().__init__(
-            f"judge {judge!r} has a result for prompt {prompt_key!r} of comparison {group_id!r} already: "
-            "record it with replace=True",
+            f"judge {judge!r} already has a result for prompt {prompt_key!r} of comparison {group_id!r}{repeated}: "
+            "pass replace=True to replace it, or another trial to record a repetition",
             group_id=group_id,
             prompt_key=prompt_key,
             judge=judge,
+            trial=trial,
         )
 
 

@@ -64,9 +64,15 @@ def _large(kind: str, url: str) -> Iterator[Ledger]:
         f" || ' x' || i || '{_FILLER}',"
         f" 'k' || i, {moment} FROM n"
     )
+    entries = (
+        "INSERT INTO chatledger_session_metadata (session_id, key, value) "
+        + numbers.format(many=4000)
+        + f"SELECT 's' || i, 'ticket', CAST(CAST(i AS TEXT) AS {'JSON' if kind == 'postgresql' else 'TEXT'}) FROM n"
+    )
     # Colons in the text are no parameters.
     raw(sessions.replace(":", r"\:"))
     raw(messages.replace(":", r"\:"))
+    raw(entries)
     if kind == "postgresql":
         with raw.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
@@ -126,6 +132,20 @@ def test_a_users_own_list_goes_by_the_users_index(large: Ledger) -> None:
     found = _plan_for_user(large, "u7")
     assert "ix_chatledger_sessions_user_activity" in found, found
     _no_scan(found)
+
+
+def test_sessions_with_an_entry_of_metadata_are_found_by_its_index(large: Ledger) -> None:
+    asks: tuple[Callable[[UnitOfWork], object], ...] = (
+        lambda uow: uow.sessions.list(metadata={"ticket": 77}, limit=20),
+        lambda uow: uow.sessions.count(metadata={"ticket": 77}),
+    )
+    for ask in asks:
+        found = plan(large, ask)
+        assert "ix_chatledger_session_metadata_value" in found, found
+        # The few that are found are sorted; no session is read for nothing.
+        _no_scan(found.replace("USE TEMP B-TREE FOR ORDER BY", ""))
+        if large.engine.dialect.name == "sqlite":
+            assert "(key=? AND value=?)" in found, found
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,8 @@ NO_EXECUTION: dict[str, Callable[[UnitOfWork], object]] = {
 #: The rest, with what another user's session is to them.
 NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.find": lambda uow: uow.sessions.find(THEIRS, include_expired=True),
+    "sessions.iterate": lambda uow: [session.session_id for session in uow.sessions.iterate(user_id="bob")],
+    "sessions.count": lambda uow: uow.sessions.count(user_id="bob"),
     "sessions.list": lambda uow: [session.session_id for session in uow.sessions.list(user_id="bob")],
     "search.messages": lambda uow: list(uow.search.messages("secret", session_id=THEIRS)),
     "search.sessions": lambda uow: list(uow.search.sessions("secret", user_id="bob")),

@@ -27,6 +27,8 @@ class AsyncSessions(AsyncService):
     get = async_method(Sessions.get)
     find = async_method(Sessions.find)
     list = async_method(Sessions.list)
+    iterate = async_iterator_method(Sessions.iterate)
+    count = async_method(Sessions.count)
     update = async_method(Sessions.update)
     update_context = async_method(Sessions.update_context)
     pause = async_method(Sessions.pause)

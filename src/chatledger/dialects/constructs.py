@@ -11,7 +11,7 @@ from sqlalchemy import Boolean, Integer, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import NullType, TypeEngine
 
 
 class json_text(FunctionElement[Any]):  # noqa: N801 - reads like the SQL functions that it stands among
@@ -29,6 +29,26 @@ def _json_text(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(json_text, "postgresql")
 def _json_text_postgresql(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
     return f"CAST({compiler.process(element.clauses, **kw)} AS TEXT)"
+
+
+class json_equals(FunctionElement[bool]):  # noqa: N801
+    """Whether a JSON column holds exactly this JSON text, by the index on the column's beginning (migration 0001)."""
+
+    # As a Boolean, SQLite would be asked whether it equals 1, and not use the index.
+    type: TypeEngine[Any] = NullType()
+    inherit_cache = True
+
+
+@compiles(json_equals)
+def _json_equals(element: json_equals, compiler: SQLCompiler, **kw: Any) -> str:
+    column, value = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({column} = {value})"
+
+
+@compiles(json_equals, "postgresql")
+def _json_equals_postgresql(element: json_equals, compiler: SQLCompiler, **kw: Any) -> str:
+    column, value = (f"CAST({compiler.process(clause, **kw)} AS TEXT)" for clause in element.clauses)
+    return f"(substr({column}, 1, 200) = substr({value}, 1, 200) AND {column} = {value})"
 
 
 class json_object(FunctionElement[str]):  # noqa: N801

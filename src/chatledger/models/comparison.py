@@ -1,4 +1,4 @@
-"""Comparisons: groups of variants, the sessions of each, and what judges said of them."""
+"""Comparisons: groups of variants, their sessions, and the results of judges."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatledger.models.base import Base, Json, Key, Money, Number, PrimaryKey, R
 
 
 class ComparisonGroup(Base):
-    """What is compared with what."""
+    """A comparison: its kind, its variants and its owner."""
 
     __tablename__ = "chatledger_comparison_groups"
     __table_args__ = (one_of("kind", ComparisonKind), {"info": {"distribution": "root"}})
@@ -30,19 +30,19 @@ class ComparisonGroup(Base):
         lazy="raise",
         cascade="all, delete-orphan",
     )
-    """Deleted with the group, like the results: no foreign key does it, so they are loaded first."""
+    """Deleted with the group, like the results. There is no foreign key, so the ORM loads them first."""
     results: Mapped[list[ComparisonResult]] = relationship(
         back_populates="group",
         primaryjoin="ComparisonGroup.group_id == foreign(ComparisonResult.group_id)",
         order_by="ComparisonResult.prompt_key, ComparisonResult.variant_a, ComparisonResult.variant_b,"
-        " ComparisonResult.judge",
+        " ComparisonResult.judge, ComparisonResult.trial",
         lazy="raise",
         cascade="all, delete-orphan",
     )
 
 
 class ComparisonSession(Base):
-    """A session in which a variant was recorded. It may be deleted: nothing but the service looks after that."""
+    """A session in which a variant was recorded. Without a foreign key: the service removes it with the session."""
 
     __tablename__ = "chatledger_comparison_sessions"
     __table_args__ = {"info": {"distribution": "root"}}  # noqa: RUF012 - SQLAlchemy's own form
@@ -51,7 +51,9 @@ class ComparisonSession(Base):
     session_id: Mapped[PrimaryKey] = mapped_column(index=True)
     variant: Mapped[Key]
     prompt_key: Mapped[Key | None]
-    """The prompt that was put to it; NULL: the session is no answer to one prompt."""
+    """The prompt that the session answers; NULL: it does not answer a single prompt."""
+    trial: Mapped[Whole] = mapped_column(server_default=text("1"))
+    """Which run of the prompt the session is. Starts at 1."""
     created_at: Mapped[Stamped]
 
     group: Mapped[ComparisonGroup] = relationship(
@@ -62,7 +64,7 @@ class ComparisonSession(Base):
 
 
 class ComparisonResult(Base):
-    """What one judge says of two variants on a prompt, or of one where `variant_b` is empty."""
+    """The verdict of one judge about two variants on a prompt, or measurements of one if `variant_b` is empty."""
 
     __tablename__ = "chatledger_comparison_results"
     __table_args__ = (
@@ -77,10 +79,10 @@ class ComparisonResult(Base):
     variant_b: Mapped[PrimaryKey]
     judge: Mapped[PrimaryKey]
     trial: Mapped[Number] = mapped_column(server_default=text("1"))
-    """Which of several results of one judge on one prompt. Always 1 in this release."""
+    """Which of several results of one judge for one prompt: repeated runs, or repeated judgments. Starts at 1."""
     judge_kind: Mapped[JudgeKind]
     preference: Mapped[Real | None]
-    """How much better the second did, from 0 to 1. NULL: no verdict."""
+    """How much better the second variant was, from 0 to 1. NULL: no verdict."""
     first: Mapped[Key | None]
     """The variant that the judge saw first."""
     scores_a: Mapped[Json | None]
@@ -89,6 +91,9 @@ class ComparisonResult(Base):
     cost_b: Mapped[Money | None]
     duration_a_ms: Mapped[Whole | None]
     duration_b_ms: Mapped[Whole | None]
+    judge_cost: Mapped[Money | None]
+    """What the judgment itself cost. The costs of the variants do not include it."""
+    judge_duration_ms: Mapped[Whole | None]
     prompt: Mapped[str | None]
     notes: Mapped[str | None]
     created_at: Mapped[Stamped]

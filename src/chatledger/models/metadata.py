@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
@@ -17,7 +18,11 @@ class SessionMetadata(Base):
     """One entry."""
 
     __tablename__ = "chatledger_session_metadata"
-    __table_args__ = {"info": {"distribution": "session"}}  # noqa: RUF012 - SQLAlchemy's own form
+    __table_args__ = (
+        # PostgreSQL indexes the beginning of the value (migration 0001).
+        Index("ix_chatledger_session_metadata_value", "key", "value", "session_id"),
+        {"info": {"distribution": "session"}},
+    )
 
     session_id: Mapped[SessionKey]
     key: Mapped[PrimaryKey]

@@ -60,6 +60,7 @@ def test_everything_of_a_result_comes_back(compared: Ledger) -> None:
         "prompt_key": "p2", "variant_a": "base", "variant_b": "new", "judge": "gpt-5", "judge_kind": "model",
         "preference": 0.1 + 0.2, "first": "new", "scores_a": {"kind": 1.0}, "scores_b": {"kind": 0.1 + 0.2},
         "cost_a": "0.000000001", "cost_b": 2, "duration_a_ms": 5, "duration_b_ms": 6, "prompt": "数?", "notes": "n",
+        "trial": 3, "judge_cost": "0.000000007", "judge_duration_ms": 8,
     }  # fmt: skip
     with compared.begin() as uow:
         recorded = uow.comparisons.record("g", **given)
@@ -67,6 +68,7 @@ def test_everything_of_a_result_comes_back(compared: Ledger) -> None:
         assert [recorded] == list(uow.comparisons.results("g", prompt_key="p2"))
         assert 0.1 + 0.2 == recorded.preference
         assert {"kind": 0.1 + 0.2} == recorded.scores_b
+        assert (3, Decimal("0.000000007"), 8) == (recorded.trial, recorded.judge_cost, recorded.judge_duration_ms)
 
 
 def test_the_order_in_which_a_pair_is_named_changes_nothing(compared: Ledger) -> None:
@@ -84,10 +86,40 @@ def test_the_order_in_which_a_pair_is_named_changes_nothing(compared: Ledger) ->
 
 def test_a_second_verdict_is_refused_by_name_or_replaces_the_first(compared: Ledger) -> None:
     with compared.begin() as uow:
-        with pytest.raises(ResultExists, match="judge 'ada' has a result for prompt 'p1' of comparison 'g' already"):
+        with pytest.raises(ResultExists, match="judge 'ada' already has a result for prompt 'p1' of comparison 'g'"):
             uow.comparisons.record("g", "p1", "base", "new", judge="ada", preference=0)
         uow.comparisons.record("g", "p1", "base", "new", judge="ada", preference=0, replace=True)
         assert [0.0] == [result.preference for result in uow.comparisons.results("g")]
+
+
+def test_a_judge_has_one_result_for_each_trial(compared: Ledger) -> None:
+    with compared.begin() as uow:
+        for trial in (2, 3):
+            uow.comparisons.record("g", "p1", "base", "new", judge="ada", preference=0, trial=trial)
+        with pytest.raises(ResultExists, match="in trial 3") as caught:
+            uow.comparisons.record("g", "p1", "new", "base", judge="ada", trial=3)
+        assert 3 == caught.value.trial
+        assert (1, 2, 3) == tuple(result.trial for result in uow.comparisons.results("g"))
+        uow.comparisons.record("g", "p1", "base", "new", judge="ada", preference=0.5, trial=3, replace=True)
+        assert [1.0, 0.0, 0.5] == [result.preference for result in uow.comparisons.results("g")]
+        uow.comparisons.add("g", "new", "s-new", prompt_key="p1", trial=2)
+        assert [("s-base", 1), ("s-new", 2)] == [
+            (session.session_id, session.trial) for session in uow.comparisons.sessions("g")
+        ]
+        wrongs: list[Any] = [0, -1, 1.5, True, "1"]
+        for wrong in wrongs:
+            with pytest.raises(InvalidInput, match="trial"):
+                uow.comparisons.record("g", "p2", "base", "new", judge="ada", trial=wrong)
+            with pytest.raises(InvalidInput, match="trial"):
+                uow.comparisons.add("g", "new", "s-new", trial=wrong)
+
+
+def test_the_position_of_an_invalid_result_is_named(compared: Ledger) -> None:
+    one = {"prompt_key": "q", "variant_a": "base", "variant_b": "new", "judge": "m"}
+    for field, wrong in (("preference", {"preference": 2}), ("variant_b", {"variant_b": "third"})):
+        with compared.begin() as uow, pytest.raises(InvalidInput) as caught:
+            uow.comparisons.record_many("g", [one, {**one, **wrong}])
+        assert f"results[1].{field}" == caught.value.field
 
 
 def test_many_are_recorded_or_none(compared: Ledger) -> None:

@@ -29,7 +29,7 @@ def pair(*results: ComparisonResult) -> PairSummary:
 def said(prompt: object, preference: float | None = None, **more: Any) -> ComparisonResult:
     fields: dict[str, Any] = dict.fromkeys(ComparisonResult.model_fields)
     fields |= {"group_id": "g", "prompt_key": str(prompt), "variant_a": "a", "variant_b": "b", "judge": "ada"}
-    fields |= {"judge_kind": "person", "created_at": _AT, "preference": preference}
+    fields |= {"judge_kind": "person", "created_at": _AT, "preference": preference, "trial": 1}
     return ComparisonResult.model_validate({**fields, **more})
 
 

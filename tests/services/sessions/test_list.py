@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, Ledger, Page, Session, UnitOfWork
+from chatledger.services.sessions import listing
 from tests.support.clock import StoppedClock
 from tests.support.once import ONE_DATABASE
 from tests.support.raw import Raw
@@ -196,3 +197,54 @@ def test_an_unknown_status_is_refused(ledger: Ledger, status: Any) -> None:
     with pytest.raises(InvalidInput) as caught, ledger.read() as uow:
         uow.sessions.list(status=status)
     assert "status" == caught.value.field
+
+
+def test_sessions_are_found_by_the_entries_of_their_metadata(any_ledger: Ledger) -> None:
+    long = "x" * 300
+    with any_ledger.begin() as uow:
+        uow.sessions.create("a", user_id="ada", metadata={"channel": "web", "tags": [1, "é"], "n": 1})
+        uow.sessions.create("b", user_id="bob", metadata={"channel": "web", "tags": [1], "n": 1.0, "long": long + "1"})
+        uow.sessions.create("c", metadata={"channel": "'; --", "none": None, "long": long + "2"})
+        uow.sessions.create("d", metadata={"web": "channel"})
+
+    def found(**wanted: Any) -> list[str]:
+        with any_ledger.read() as uow:
+            every = sorted(names(uow.sessions.list(**wanted)))
+            assert every == sorted(session.session_id for session in uow.sessions.iterate(**wanted))
+            assert len(every) == uow.sessions.count(**wanted)
+        return every
+
+    assert ["a", "b"] == found(metadata={"channel": "web"})
+    assert ["a"] == found(metadata={"channel": "web", "tags": [1, "é"]})
+    assert ["b"] == found(metadata={"channel": "web"}, user_id="bob")
+    assert ["c"] == found(metadata={"channel": "'; --"})
+    assert ["c"] == found(metadata={"none": None})
+    # Only the beginning of a value is in PostgreSQL's index; all of it is compared.
+    assert [["b"], ["c"], []] == [found(metadata={"long": long + end}) for end in ("1", "2", "")]
+    # As JSON text: a number as it is written.
+    assert [["a"], ["b"]] == [found(metadata={"n": number}) for number in (1, 1.0)]
+    assert ["a", "b", "c", "d"] == found(metadata={})
+
+
+def test_iteration_and_count_go_over_all_pages(any_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_PAGE", 2)
+    with any_ledger.begin() as uow:
+        for number in range(5):
+            uow.sessions.create(f"s{number}", user_id="ada" if number else "bob", metadata={"k": number % 2})
+    with any_ledger.read() as uow:
+        assert ["s4", "s3", "s2", "s1", "s0"] == [session.session_id for session in uow.sessions.iterate()]
+        assert ["s3", "s1"] == [session.session_id for session in uow.sessions.iterate(metadata={"k": 1})]
+        assert (5, 4, 2) == (
+            uow.sessions.count(), uow.sessions.count(user_id="ada"), uow.sessions.count(metadata={"k": 1}),
+        )  # fmt: skip
+    with any_ledger.for_user("ada").read() as uow:
+        assert (4, 2) == (uow.sessions.count(), len(list(uow.sessions.iterate(metadata={"k": 1}))))
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("wrong", [["k"], {1: 2}, {"k": float("nan")}, {str(n): n for n in range(21)}])
+def test_an_invalid_filter_of_metadata_is_refused(ledger: Ledger, wrong: Any) -> None:
+    with ledger.read() as uow:
+        for ask in (uow.sessions.list, uow.sessions.iterate, uow.sessions.count):
+            with pytest.raises(InvalidInput, match="metadata"):
+                ask(metadata=wrong)

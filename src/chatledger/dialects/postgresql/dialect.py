@@ -83,6 +83,8 @@ class PostgreSQL(Dialect):
             "ix_chatledger_messages_created_at",
             # The newest first, which the models do not say: they declare an index once for both databases.
             *(f"ix_chatledger_sessions_{whose}_activity" for whose in ("user", "project", "model")),
+            # The beginning of the value, for the same reason.
+            "ix_chatledger_session_metadata_value",
         }
     )
     full_text = PostgreSQLFullText()

@@ -1,4 +1,4 @@
-"""Models, prompts or parameters side by side."""
+"""Comparisons of models, prompts or parameters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chatledger.schemas import (
     NewComparisonResult,
     Page,
 )
-from chatledger.schemas.fields import called, flags, identifier, several, stated, validated
+from chatledger.schemas.fields import called, flags, identifier, several, stated, validated, whole
 from chatledger.services.audit import audit_log
 from chatledger.services.base import Service, logger
 from chatledger.services.comparisons.statements import (
@@ -32,6 +32,7 @@ from chatledger.services.comparisons.statements import (
     store,
     to_group,
     to_result,
+    to_row,
     visible,
 )
 from chatledger.services.pagination import decode_moment_cursor, encode_cursor, limited
@@ -39,7 +40,7 @@ from chatledger.services.rows import sessions
 
 
 class Comparisons(Service):
-    """Groups of variants, the sessions in which they were recorded, what judges said, and what it comes to."""
+    """Groups of variants with their sessions, the results of judges, and their statistics."""
 
     __slots__ = ()
 
@@ -52,11 +53,12 @@ class Comparisons(Service):
         title: str | None = None,
         user_id: str | None = None,
     ) -> ComparisonGroup:
-        """Begin a comparison. The first variant is the one that others are held against; more can be added later.
+        """Create a comparison. The other variants are compared with the first one. You can add more variants later.
 
         Raises:
             ComparisonExists: the id is taken.
-            InvalidInput: no such kind, a variant twice, or another user than the one that this ledger is limited to.
+            InvalidInput: an unknown kind, a variant twice, or a user different from the one that this ledger is
+                limited to.
         """
         owner = self._context.owner
         if user_id is not None:
@@ -80,7 +82,7 @@ class Comparisons(Service):
         return ComparisonGroup.model_validate(values)
 
     def get(self, group_id: str) -> ComparisonGroup:
-        """One comparison.
+        """Return a comparison.
 
         Raises:
             ComparisonNotFound: no such group, or it belongs to another user.
@@ -90,10 +92,10 @@ class Comparisons(Service):
     def list(
         self, *, kind: ComparisonKindLike | None = None, limit: int = 50, cursor: str | None = None
     ) -> Page[ComparisonGroup]:
-        """Comparisons, newest first. At most 1,000 a page.
+        """Return a page of comparisons, newest first. A page has at most 1,000.
 
         Raises:
-            InvalidInput: no such kind, or a cursor of another list.
+            InvalidInput: an unknown kind, or a cursor of another list.
         """
         limit = limited(limit)
         statement = select(groups).where(visible(self._context))
@@ -112,20 +114,28 @@ class Comparisons(Service):
         return Page[ComparisonGroup](items=tuple(items), next_cursor=following)
 
     def add(
-        self, group_id: str, variant: str, session_id: str | None = None, *, prompt_key: str | None = None
+        self,
+        group_id: str,
+        variant: str,
+        session_id: str | None = None,
+        *,
+        prompt_key: str | None = None,
+        trial: int = 1,
     ) -> ComparisonGroup:
-        """Add a variant, where the group does not have it yet, and a session in which it was recorded.
+        """Add a variant if the group does not have it yet, and optionally a session in which it was recorded.
 
-        `prompt_key` says that the session is its answer to that prompt. A session stands in a group once; added again,
-        what is given last counts. The session of a user's group is that user's.
+        `prompt_key` is the prompt that the session answers, and `trial` which run of the prompt it is. A group contains
+        a session only once: if you add it again, the new values replace the old ones. A session of a group with an
+        owner must have the same owner.
 
         Raises:
             ComparisonNotFound: no such group, or it belongs to another user.
-            SessionNotFound: no such session, or it belongs to somebody else than the group.
+            SessionNotFound: no such session, or its owner is not the owner of the group.
             InvalidInput: a name that cannot be stored, or too many variants.
         """
         group = find(self._context, identifier(group_id, "group_id"), lock=True)
         called(variant, "variant")
+        whole(trial, "trial", 1, 1_000_000)
         if prompt_key is not None:
             called(prompt_key, "prompt_key")
         if variant not in group.variants:
@@ -135,11 +145,11 @@ class Comparisons(Service):
             self._context.execute(update(groups).where(groups.c.group_id == group_id).values(variants=list(names)))
             group = group.model_copy(update={"variants": names})
         if session_id is not None:
-            self._add_session(group, variant, session_id, prompt_key)
+            self._add_session(group, variant, session_id, prompt_key, trial)
         return group
 
     def sessions(self, group_id: str) -> Sequence[ComparisonSession]:
-        """The sessions of a comparison, by prompt and in the order in which they were added.
+        """Return the sessions of a comparison, sorted by prompt, then in the order in which they were added.
 
         Raises:
             ComparisonNotFound: no such group, or it belongs to another user.
@@ -161,6 +171,7 @@ class Comparisons(Service):
         *,
         judge: str,
         judge_kind: JudgeKindLike = JudgeKind.PERSON,
+        trial: int = 1,
         preference: float | None = None,
         first: str | None = None,
         scores_a: Mapping[str, float] | None = None,
@@ -169,31 +180,37 @@ class Comparisons(Service):
         cost_b: Any = None,
         duration_a_ms: int | None = None,
         duration_b_ms: int | None = None,
+        judge_cost: Any = None,
+        judge_duration_ms: int | None = None,
         prompt: str | None = None,
         notes: str | None = None,
         replace: bool = False,
     ) -> ComparisonResult:
-        """Record what one judge says of two variants on a prompt, or with one variant what was measured of it.
+        """Record the verdict of a judge about two variants on a prompt, or measurements of one variant.
 
-        `preference` is how much better the second did: 1 it won, 0 it lost, 0.5 a draw, or a grade between. None is no
-        verdict, and no draw. `first` is the variant that the judge saw first. A judge has one result for a prompt and a
-        pair, in whatever order the two are named; `replace` puts the new one in its place.
+        `preference` is how much better the second variant was: 1 if it won, 0 if it lost, 0.5 for a draw, or a grade
+        between them. None means that there is no verdict. `first` is the variant that the judge saw first. Costs are in
+        dollars. `judge_cost` and `judge_duration_ms` are those of the judgment itself.
+
+        A judge has one result for each prompt, pair of variants and `trial`, regardless of the order in which the
+        variants are named. To store a repeated run or a repeated judgment, pass the next trial number.
 
         Raises:
             ComparisonNotFound: no such group, or it belongs to another user.
-            ResultExists: there is one, and `replace` was not said.
+            ResultExists: the judge already has this result, and `replace` is not set.
             InvalidInput: a variant that the group does not have, or a value out of bounds.
         """
         flags(replace=replace)
         fields: dict[str, Any] = {
             "prompt_key": prompt_key, "variant_a": variant_a, "variant_b": variant_b, "judge": judge,
-            "judge_kind": judge_kind, "preference": preference, "first": first, "scores_a": scores_a,
+            "judge_kind": judge_kind, "trial": trial, "preference": preference, "first": first, "scores_a": scores_a,
             "scores_b": scores_b, "cost_a": cost_a, "cost_b": cost_b, "duration_a_ms": duration_a_ms,
-            "duration_b_ms": duration_b_ms, "prompt": prompt, "notes": notes,
+            "duration_b_ms": duration_b_ms, "judge_cost": judge_cost, "judge_duration_ms": judge_duration_ms,
+            "prompt": prompt, "notes": notes,
         }  # fmt: skip
         new = validated(NewComparisonResult, fields)
         group = find(self._context, identifier(group_id, "group_id"), lock=True)
-        row = store(self._context, group, [new], replace=replace)[0]
+        row = store(self._context, group, [to_row(group, new)], replace=replace)[0]
         return ComparisonResult.model_validate({**row, "variant_b": row["variant_b"] or None})
 
     def record_many(
@@ -203,20 +220,28 @@ class Comparisons(Service):
         *,
         replace: bool = False,
     ) -> int:
-        """Record many results in one go, all or none; how many. Dicts have the names of `NewComparisonResult`.
+        """Record many results in one statement: all of them or none. Return their number.
+
+        Dicts have the keys of `NewComparisonResult`.
 
         Raises:
-            ComparisonNotFound, ResultExists, InvalidInput: as `record`.
+            ComparisonNotFound, ResultExists: as `record`.
+            InvalidInput: as `record`. The field begins with the position in the list, such as `results[3].preference`.
         """
         flags(replace=replace)
         group = find(self._context, identifier(group_id, "group_id"), lock=True)
-        news = [validated(NewComparisonResult, new) for new in results]
-        return len(store(self._context, group, news, replace=replace))
+        rows = []
+        for position, new in enumerate(several(results, "results")):
+            try:
+                rows.append(to_row(group, validated(NewComparisonResult, new)))
+            except InvalidInput as error:
+                raise InvalidInput(f"results[{position}].{error.field}", error.reason) from None
+        return len(store(self._context, group, rows, replace=replace))
 
     def results(
         self, group_id: str, *, prompt_key: str | None = None, judge: str | None = None
     ) -> Iterator[ComparisonResult]:
-        """The results of a comparison, by prompt, pair and judge. Read as they are asked for.
+        """Iterate over the results of a comparison, sorted by prompt, pair, judge and trial.
 
         Raises:
             ComparisonNotFound: no such group, or it belongs to another user.
@@ -229,10 +254,10 @@ class Comparisons(Service):
         return map(to_result, self._context.execute(statement.order_by(*results.primary_key)))
 
     def summary(self, group_id: str, *, confidence: float = 0.95, judge: str | None = None) -> ComparisonSummary:
-        """What the results come to, by pair and by variant; `judge` counts one judge's results only.
+        """Summarize the results by pair, by variant and by judge. With `judge`, only the results of that judge.
 
-        A missing verdict counts nowhere but in `missing`. Where several judges spoke of a prompt, their mean counts, so
-        that more judges do not make more prompts. What is random in it (the intervals of ratings) comes from a seed.
+        A missing verdict counts only in `missing`. Each prompt counts once: the trials of a judge are averaged, then the
+        judges. The intervals of ratings are sampled with a fixed seed, so that the summary is the same each time.
 
         Raises:
             ComparisonNotFound: no such group, or it belongs to another user.
@@ -245,7 +270,7 @@ class Comparisons(Service):
         return summarise(group, list(self.results(group_id, judge=judge)), confidence=confidence)
 
     def delete(self, group_id: str, *, reason: str | None = None) -> None:
-        """Delete a comparison with its results. The sessions stay.
+        """Delete a comparison with its results. Its sessions are kept.
 
         Raises:
             ComparisonNotFound: no such group, or it belongs to another user.
@@ -262,13 +287,15 @@ class Comparisons(Service):
         self._context.execute(insert(audit_log), entry)
         logger.info("comparison deleted", extra={"count": gone})
 
-    def _add_session(self, group: ComparisonGroup, variant: str, session_id: str, prompt_key: str | None) -> None:
+    def _add_session(
+        self, group: ComparisonGroup, variant: str, session_id: str, prompt_key: str | None, trial: int
+    ) -> None:
         there = select(sessions.c.user_id).where(sessions.c.session_id == called(session_id, "session_id"))
         row = self._context.execute(there).one_or_none()
         if row is None or (group.user_id is not None and row.user_id != group.user_id):
             raise SessionNotFound(session_id)
         statement = self._context.dialect.insert(members)
-        changes = {name: statement.excluded[name] for name in ("variant", "prompt_key")}
+        changes = {name: statement.excluded[name] for name in ("variant", "prompt_key", "trial")}
         self._context.execute(
             statement.on_conflict_do_update(index_elements=list(members.primary_key), set_=changes),
             {
@@ -276,6 +303,7 @@ class Comparisons(Service):
                 "session_id": session_id,
                 "variant": variant,
                 "prompt_key": prompt_key,
+                "trial": trial,
                 "created_at": self._context.now(),
             },
         )

@@ -1,8 +1,8 @@
-"""The rows of comparisons: groups as one may see them, results with their keys, and what becomes of deleted sessions."""
+"""The rows of comparisons: visible groups, results with their keys, and what happens when sessions are deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, delete, insert, or_, select, update
@@ -14,7 +14,7 @@ from chatledger.models import ComparisonResult as ResultRow
 from chatledger.models import ComparisonSession as SessionRow
 from chatledger.models.base import table_of
 from chatledger.schemas import ComparisonGroup, ComparisonResult, NewComparisonResult
-from chatledger.schemas.comparison import turned
+from chatledger.schemas.comparison import swapped
 from chatledger.services.audit import audit_log
 from chatledger.services.base import ServiceContext
 
@@ -22,20 +22,20 @@ groups = table_of(GroupRow)
 members = table_of(SessionRow)
 results = table_of(ResultRow)
 
-#: Variants of one group: more than can be compared in pairs.
 MAX_VARIANTS = 100
+"""Variants of one group. More cannot be compared in pairs."""
 
-_KEY = ("prompt_key", "variant_a", "variant_b", "judge")
+_KEY = ("prompt_key", "variant_a", "variant_b", "judge", "trial")
 
 
 def visible(context: ServiceContext) -> ColumnElement[bool]:
-    """Groups of the owner of this work, or all where it has none."""
+    """Return the condition for groups of the ledger's user, or for all groups if the ledger is not limited to one."""
     owner = bindparam("owner", context.owner, type_=Identifier())
     return or_(owner.is_(None), groups.c.user_id == owner)
 
 
 def find(context: ServiceContext, group_id: str, *, lock: bool = False) -> ComparisonGroup:
-    """A group. `lock` keeps others from changing it, or what belongs to it, until the transaction ends.
+    """Return a group. `lock` locks the group, its sessions and its results until the transaction ends.
 
     Raises:
         ComparisonNotFound: no such group, or it belongs to another user.
@@ -55,23 +55,59 @@ def to_result(row: Any) -> ComparisonResult:
     return ComparisonResult.model_validate({**row._mapping, "variant_b": row.variant_b or None})
 
 
-def store(
-    context: ServiceContext, group: ComparisonGroup, given: Iterable[NewComparisonResult], *, replace: bool
-) -> list[Any]:
-    """Insert results of a group that is locked; their rows.
+def to_row(group: ComparisonGroup, new: NewComparisonResult) -> dict[str, Any]:
+    """Return the row of a result, with its variants in the order of the group.
 
     Raises:
-        InvalidInput: a variant that the group does not have, or a result that says nothing.
-        ResultExists: one of them is there already, or is given twice.
+        InvalidInput: a variant that the group does not have, or a value for a variant that is not named.
+    """
+    fields = {"group_id": group.group_id, **new.model_dump()}
+    a, b = new.variant_a, new.variant_b
+    for field, variant in (("variant_a", a), ("variant_b", b)):
+        if variant is not None and variant not in group.variants:
+            raise InvalidInput(field, "is not a variant of this comparison: add it first")
+    if a == b:
+        raise InvalidInput("variant_b", "is the same variant as the first")
+    if new.first is not None and new.first not in (a, b):
+        raise InvalidInput("first", "is neither of the two variants")
+    if b is None:
+        of_two = ("preference", "first", "scores_b", "cost_b", "duration_b_ms")
+        for field in of_two:
+            if fields[field] is not None:
+                raise InvalidInput(field, "belongs to a second variant: pass variant_b too")
+        return {**fields, "variant_b": ""}
+    if group.variants.index(a) > group.variants.index(b):
+        return swapped(fields)
+    return fields
+
+
+def key_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what identifies a result within its group."""
+    return tuple(row[name] for name in _KEY)
+
+
+def existing_keys(context: ServiceContext, group_id: str, judges: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+    """Return the keys of the results that a group has from these judges."""
+    statement = select(*(results.c[name] for name in _KEY))
+    found = context.execute(statement.where(results.c.group_id == group_id, results.c.judge.in_(sorted(judges))))
+    return map(tuple, found)
+
+
+def store(
+    context: ServiceContext, group: ComparisonGroup, given: Iterable[dict[str, Any]], *, replace: bool
+) -> list[dict[str, Any]]:
+    """Insert rows of `to_row` into a locked group. Return them as they were stored.
+
+    Raises:
+        ResultExists: the database has one of them already, or one is given twice.
     """
     now = context.now()
-    rows: dict[tuple[str, ...], dict[str, Any]] = {}
-    for new in given:
-        row = {"group_id": group.group_id, **_ordered(group, new), "created_at": now}
-        key = tuple(row[name] for name in _KEY)
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in given:
+        key = key_of(row)
         if key in rows and not replace:
-            raise ResultExists(group.group_id, new.prompt_key, new.judge)
-        rows[key] = row
+            raise ResultExists(group.group_id, row["prompt_key"], row["judge"], row["trial"])
+        rows[key] = {**row, "created_at": now}
     if not rows:
         return []
     statement = context.dialect.insert(results)
@@ -80,20 +116,17 @@ def store(
         excluded = {name: statement.excluded[name] for name in others}
         statement = statement.on_conflict_do_update(index_elements=list(results.primary_key), set_=excluded)
     else:
-        judges = {row["judge"] for row in rows.values()}
-        there = select(*(results.c[name] for name in _KEY)).where(
-            results.c.group_id == group.group_id, results.c.judge.in_(judges)
-        )
-        for found in context.execute(there):
-            if tuple(found) in rows:
-                raise ResultExists(group.group_id, found.prompt_key, found.judge)
+        for key in existing_keys(context, group.group_id, {row["judge"] for row in rows.values()}):
+            if key in rows:
+                prompt_key, _, _, judge, trial = key
+                raise ResultExists(group.group_id, prompt_key, judge, trial)
     written = list(rows.values())
     context.execute(statement, written)
     return written
 
 
 def sessions_deleted(context: ServiceContext, names: Sequence[str]) -> None:
-    """Take deleted sessions out of the groups that have them; each time, the audit log says so."""
+    """Remove deleted sessions from their groups. The audit log gets an entry for each."""
     gone = delete(members).where(members.c.session_id.in_(list(names)))
     rows = context.execute(gone.returning(members.c.group_id, members.c.session_id, members.c.variant)).all()
     if not rows:
@@ -114,11 +147,7 @@ def sessions_deleted(context: ServiceContext, names: Sequence[str]) -> None:
 
 
 def erase(context: ServiceContext, user_id: str, sessions_of_user: Any) -> None:
-    """Delete the groups of a user, and take the user out of those of others.
-
-    What others recorded of the user's sessions keeps its figures and loses its texts. Verdicts stay; the judge's name
-    becomes one that says nothing.
-    """
+    """Delete the groups of a user, and remove the user from the audit entries of comparisons."""
     theirs = select(groups.c.group_id).where(groups.c.user_id == user_id).scalar_subquery()
     for table in (results, members):
         context.execute(delete(table).where(table.c.group_id.in_(theirs)))
@@ -130,7 +159,7 @@ def erase(context: ServiceContext, user_id: str, sessions_of_user: Any) -> None:
 
 
 def forget_texts(context: ServiceContext, names: Sequence[str]) -> None:
-    """Before sessions are erased: the texts that results of others repeat of the same prompts."""
+    """Before sessions are erased: remove the texts of the same prompts from the results of other users' groups."""
     of_them = select(members.c.group_id, members.c.prompt_key).where(members.c.session_id.in_(list(names)))
     for row in context.execute(of_them).all():
         statement = update(results).where(results.c.group_id == row.group_id)
@@ -140,27 +169,5 @@ def forget_texts(context: ServiceContext, names: Sequence[str]) -> None:
 
 
 def forget_judge(context: ServiceContext, user_id: str, name: str) -> None:
-    """Give the verdicts of somebody another name."""
+    """Rename a judge in all results, and remove the judge's notes."""
     context.execute(update(results).where(results.c.judge == user_id).values(judge=name, notes=None))
-
-
-def _ordered(group: ComparisonGroup, new: NewComparisonResult) -> dict[str, Any]:
-    """The fields of a result, its variants in the order of the group."""
-    fields = new.model_dump()
-    a, b = new.variant_a, new.variant_b
-    for field, variant in (("variant_a", a), ("variant_b", b)):
-        if variant is not None and variant not in group.variants:
-            raise InvalidInput(field, "is no variant of this comparison: add it first")
-    if a == b:
-        raise InvalidInput("variant_b", "is the same variant as the first")
-    if new.first is not None and new.first not in (a, b):
-        raise InvalidInput("first", "is neither of the two variants")
-    if b is None:
-        of_two = ("preference", "first", "scores_b", "cost_b", "duration_b_ms")
-        for field in of_two:
-            if fields[field] is not None:
-                raise InvalidInput(field, "is about a second variant, and none is named")
-        return {**fields, "variant_b": ""}
-    if group.variants.index(a) > group.variants.index(b):
-        return turned(fields)
-    return fields

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -103,29 +103,67 @@ class Sessions(Lifecycle):
         model_id: str | None = None,
         status: StatusLike | Iterable[StatusLike] | None = None,
         annotated: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[Session]:
-        """Sessions by their last activity, newest first. Expired ones only when `status` names them.
+        """Return a page of sessions by their last activity, newest first. A page has at most 1,000.
 
-        `annotated` is a label: those that it is put on, themselves or by a message.
-        `since` is the earliest activity wanted, `until` the first not wanted. At most 1,000 a page. A session whose
-        activity changes between two pages may be met twice or not at all; one that does not change is met once.
+        Expired sessions are included only if `status` names them. `annotated` is a label on the session or one of its
+        messages. `metadata` selects the sessions that have all of these entries, by index. Values are compared as JSON
+        text: 1 and 1.0 differ, and so do dicts whose keys are in another order. `since` is the earliest last activity
+        to include, `until` the first to exclude.
+
+        A session whose activity changes between two pages may appear twice or not at all. One that does not change
+        appears once.
 
         Raises:
-            InvalidInput: a cursor of another list, an unknown status, a time without a zone.
+            InvalidInput: a cursor of another list, an unknown status, a time without a zone, more than 20 entries.
         """
-        return listing.list_sessions(
-            self._context,
-            listing.Filters(
-                user_id=user_id, project_id=project_id, model_id=model_id, annotated=annotated, since=since, until=until
-            ),
-            status=status,
-            limit=limit,
-            cursor=cursor,
-        )
+        filters = listing.Filters(user_id, project_id, model_id, annotated, metadata, status, since, until)
+        return listing.list_sessions(self._context, filters, limit=limit, cursor=cursor)
+
+    def iterate(
+        self,
+        *,
+        user_id: str | None = None,
+        project_id: str | None = None,
+        model_id: str | None = None,
+        status: StatusLike | Iterable[StatusLike] | None = None,
+        annotated: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[Session]:
+        """Iterate over all sessions that `list` would return, in the same order. They are read 1,000 at a time.
+
+        Raises:
+            InvalidInput: as `list`.
+        """
+        filters = listing.Filters(user_id, project_id, model_id, annotated, metadata, status, since, until)
+        return listing.iterate_sessions(self._context, filters)
+
+    def count(
+        self,
+        *,
+        user_id: str | None = None,
+        project_id: str | None = None,
+        model_id: str | None = None,
+        status: StatusLike | Iterable[StatusLike] | None = None,
+        annotated: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> int:
+        """Count the sessions that `list` would return on all of its pages.
+
+        Raises:
+            InvalidInput: as `list`.
+        """
+        filters = listing.Filters(user_id, project_id, model_id, annotated, metadata, status, since, until)
+        return listing.count_sessions(self._context, filters)
 
     def update(
         self,
