@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, perf_counter
 from types import TracebackType
@@ -11,12 +11,13 @@ from typing import Literal
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 from chatledger import migrate as migrations
 from chatledger.clock import Clock
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.dialects.base import Mode
-from chatledger.errors import Busy, ChatledgerError, LedgerClosed
+from chatledger.errors import Busy, ChatledgerError, CommitUnknown, LedgerClosed, OutOfSpace, Unavailable
 from chatledger.observers import Observers
 from chatledger.settings import Settings
 
@@ -178,10 +179,15 @@ class BaseTransaction:
             # database's.
             if error is None and self._writing:
                 self._connection.commit()
+            elif error is None:
+                with suppress(SQLAlchemyError):  # everything has been read
+                    dialect.end_read(self._connection)
         except Exception as broken:
             if not dialect.recognises(broken):
                 raise
             failure = dialect.translate(broken)
+            if isinstance(failure, Unavailable) and not isinstance(failure, OutOfSpace):
+                failure = CommitUnknown(failure.code)
         finally:
             self._give_back()
             self._leave(turn=self._writing, seated=self._database.connection_slots is not None)

@@ -34,6 +34,10 @@
     │   ├── PoolExhausted        for a connection of the pool, and not for a lock
     │   └── NestedWrite          a writing block inside another one of the same thread or task
     ├── Unavailable              the database cannot be reached or cannot be written
+    │   ├── ConnectionFailed     no connection to the server, or it was lost: `ledger.run` tries again
+    │   │   └── StandbyServer    the server takes no writes: another one is the primary
+    │   ├── AccessDenied         the server refuses the user, the password or the database of the URL
+    │   ├── CommitUnknown        the connection was lost during the commit, which may have happened
     │   ├── LedgerClosed
     │   │   └── UnitOfWorkEnded  used after its block
     │   └── OutOfSpace
@@ -48,7 +52,7 @@
 
 Messages never contain what a user stored (message text, metadata, passwords): only ids, sequence numbers and names of
 fields. Driver errors become one of these in one place, `dialects.base.Dialect.translate`, by error code and never by
-the text of a message.
+the text of a message. (The only exception is a refused connection, of which the driver tells no code.)
 """
 
 from __future__ import annotations
@@ -59,6 +63,7 @@ from typing import Any
 from sqlalchemy.exc import DontWrapMixin
 
 __all__ = [
+    "AccessDenied",
     "AdoptionFailed",
     "AnnotationNotFound",
     "BatchExists",
@@ -66,9 +71,11 @@ __all__ = [
     "BatchNotFound",
     "Busy",
     "ChatledgerError",
+    "CommitUnknown",
     "ComparisonExists",
     "ComparisonNotFound",
     "Conflict",
+    "ConnectionFailed",
     "CorruptDatabase",
     "ExecutionBusy",
     "ExecutionNotFound",
@@ -100,6 +107,7 @@ __all__ = [
     "SessionHeld",
     "SessionNotFound",
     "SnapshotNotFound",
+    "StandbyServer",
     "TransitionRefused",
     "Unavailable",
     "UnitOfWorkEnded",
@@ -426,6 +434,39 @@ class NestedWrite(Busy):
 
 class Unavailable(ChatledgerError):
     """The database cannot be reached, or cannot take what was written. Nothing was acknowledged."""
+
+
+class ConnectionFailed(Unavailable):
+    """There is no connection to the server, or it was lost before the commit. Nothing was written.
+
+    `Ledger.run` tries again for `Settings.retry_timeout` seconds.
+    """
+
+
+class StandbyServer(ConnectionFailed):
+    """The server takes no writes: it is a standby, or is set to read only (`default_transaction_read_only`).
+
+    The connection is closed, and the next one looks for the primary among the hosts of the URL.
+    """
+
+
+class AccessDenied(Unavailable):
+    """The server refuses the user, the password or the database of the URL. Trying again does not help."""
+
+
+class CommitUnknown(Unavailable):
+    """The connection was lost during the commit, so that nobody knows whether the transaction was committed.
+
+    Look before you repeat it: `uow.messages.find(session_id, key=…)` finds a message by its key, and an append with the
+    same key is stored only once.
+    """
+
+    def __init__(self, code: str | None = None) -> None:
+        super().__init__(
+            "the connection was lost during the commit, which may have happened: look for what was written (a message by"
+            " its key) before you do it again, or repeat it if every append has a key=",
+            code=code,
+        )
 
 
 class LedgerClosed(Unavailable):

@@ -52,13 +52,17 @@ class Settings(BaseModel):
     pool_recycle: float = Field(default=1800.0, ge=-1, le=10**9)
     #: How long to wait for somebody else's lock before `Busy`.
     busy_timeout: float = Field(default=30.0, ge=0, le=3600)
+    #: How long `Ledger.run` tries again while the server cannot be reached, counted from the first failure. A failover
+    #: to another host takes some seconds to half a minute. 0: not at all.
+    retry_timeout: float = Field(default=30.0, ge=0, le=3600)
     #: `normal` survives a killed process; `full` also a power cut, for a disk flush at every commit.
     durability: Literal["normal", "full"] = "normal"
     #: Page cache of each connection.
     cache_size: int = Field(default=16 * MIB, ge=0, le=2**40)
     #: Memory-mapped part of the file. None: 256 MiB where the library is free of the WAL-reset defect, else off.
     mmap_size: int | None = Field(default=None, ge=0, le=2**47)
-    #: False for a pooler in transaction mode, where a prepared statement may belong to another client.
+    #: False for a pooler in transaction mode, where a prepared statement may belong to another client. The URL's own
+    #: `prepared_statements=false` wins.
     prepared_statements: StrictBool = True
 
     if not TYPE_CHECKING:  # type checkers see the fields

@@ -13,12 +13,22 @@ from chatledger.callbacks import plain, require_synchronous
 from chatledger.clock import Clock
 from chatledger.database import BaseTransaction, Database
 from chatledger.dialects.base import Mode
-from chatledger.errors import Busy, LedgerClosed, NestedWrite, OutOfSpace, Unavailable
+from chatledger.errors import (
+    AccessDenied,
+    Busy,
+    CommitUnknown,
+    ConnectionFailed,
+    LedgerClosed,
+    NestedWrite,
+    OutOfSpace,
+    Unavailable,
+)
+from chatledger.settings import Settings
 from chatledger.unit_of_work import UnitOfWork
 
 Outcome = TypeVar("Outcome")
 
-# How often `run` begins again, and the longest it then waits, in seconds.
+# How often `run` begins again where the database is busy, and the longest pause before it does, in seconds.
 _ATTEMPTS = 6
 _LONGEST_PAUSE = 1.0
 
@@ -81,23 +91,38 @@ def run(
 ) -> Outcome:
     """Begin, call `work` and commit; again when the database was busy or away. See `Ledger.run` for what is promised."""
     require_synchronous(work, "work")
-    # An attempt may wait for the whole of busy_timeout: there is time for a second one, and not for six.
-    deadline = time.monotonic() + 1.5 * database.settings.busy_timeout
-    for attempt in range(1, _ATTEMPTS + 1):
-        committing = False
+    patience = _Patience(database.settings)
+    while True:
         try:
             with begin() as uow:
-                outcome = plain(work(uow), "work")
-                committing = True
-            return outcome
-        except NestedWrite:  # waiting does not help
-            raise
-        except Busy:
-            if attempt == _ATTEMPTS or time.monotonic() >= deadline:
+                return plain(work(uow), "work")
+        except (Busy, Unavailable) as error:
+            if not patience.allows_retry(error):
                 raise
-        except Unavailable as error:
-            final = isinstance(error, LedgerClosed | OutOfSpace)
-            if committing or final or attempt == _ATTEMPTS or time.monotonic() >= deadline:
-                raise
-        time.sleep(random.random() * min(_LONGEST_PAUSE, 0.01 * 2**attempt))
-    raise AssertionError("the loop returns or raises")
+        patience.pause()
+
+
+class _Patience:
+    """Whether `run` begins again after a failure, and when."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._retry_timeout = settings.retry_timeout
+        # An attempt may wait for the whole of busy_timeout: there is time for a second one, and not for six.
+        self._busy_until = time.monotonic() + 1.5 * settings.busy_timeout
+        self._failures = 0
+        self._lost_since: float | None = None
+
+    def allows_retry(self, error: Busy | Unavailable) -> bool:
+        now = time.monotonic()
+        self._failures += 1
+        if isinstance(error, ConnectionFailed):
+            if self._lost_since is None:
+                self._lost_since = now
+            return now < self._lost_since + self._retry_timeout
+        # Waiting does not help: the caller would wait for itself, or must look at what was committed first.
+        if isinstance(error, NestedWrite | LedgerClosed | OutOfSpace | AccessDenied | CommitUnknown):
+            return False
+        return self._failures < _ATTEMPTS and now < self._busy_until
+
+    def pause(self) -> None:
+        time.sleep(random.random() * min(_LONGEST_PAUSE, 0.01 * 2 ** min(self._failures, 7)))

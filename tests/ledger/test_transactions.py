@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,8 @@ from sqlalchemy import text
 
 from chatledger import (
     Busy,
+    CommitUnknown,
+    ConnectionFailed,
     InvalidInput,
     Ledger,
     LedgerClosed,
@@ -28,6 +31,7 @@ from chatledger import (
 )
 from chatledger.models import Session as SessionRow
 from tests.support.flavors import open_ledger
+from tests.support.once import ONE_FLAVOR
 from tests.support.raw import Raw
 
 IMPATIENT = Settings(busy_timeout=0.3, pool_timeout=0.3)
@@ -192,6 +196,53 @@ def test_run_begins_again_when_the_database_was_busy(any_ledger: Ledger, raw: Ra
     assert ("done", 3, 1) == (any_ledger.run(work), len(attempts), raw.count("chatledger_sessions"))
 
 
+@ONE_FLAVOR
+def test_run_tries_again_for_retry_timeout_while_the_server_is_away(url: str, flavor: str) -> None:
+    """Far longer than the attempts after Busy: a failover takes seconds, and each attempt fails at once."""
+    attempts: list[int] = []
+
+    def work(uow: UnitOfWork) -> str:
+        attempts.append(1)
+        if time.monotonic() < back:
+            raise ConnectionFailed("no server")
+        return uow.sessions.create("s").session_id
+
+    with open_ledger(flavor, url, settings=Settings(busy_timeout=0, retry_timeout=20)) as any_ledger:
+        back = time.monotonic() + 0.6
+        assert ("s", True) == (any_ledger.run(work), len(attempts) > 2)
+    with open_ledger(flavor, url, settings=Settings(retry_timeout=0)) as any_ledger:
+        attempts.clear()
+        back = time.monotonic() + 60
+        with pytest.raises(ConnectionFailed):
+            any_ledger.run(work)
+        assert [1] == attempts
+
+
+def test_a_commit_whose_outcome_nobody_knows_is_told_apart_and_not_repeated(
+    migrated_postgres_url: str, flavor: str
+) -> None:
+    raw = Raw(migrated_postgres_url)
+    raw("CREATE TABLE dying (number int)")
+    raw(
+        "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$"
+    )
+    raw(
+        "CREATE CONSTRAINT TRIGGER dying AFTER INSERT ON dying DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION die()"
+    )
+    attempts: list[int] = []
+
+    def work(uow: UnitOfWork) -> None:
+        attempts.append(1)
+        uow.session.execute(text("INSERT INTO dying VALUES (1)"))
+
+    with open_ledger(flavor, migrated_postgres_url) as any_ledger:
+        with pytest.raises(CommitUnknown, match="by its key") as caught:
+            any_ledger.run(work)
+        assert ([1], "57P01") == (attempts, caught.value.code)
+        any_ledger.run(lambda uow: uow.sessions.create("afterwards"))
+
+
 def test_run_gives_up_with_the_error_that_it_met(any_ledger: Ledger, raw: Raw) -> None:
     attempts: list[int] = []
 
@@ -206,7 +257,7 @@ def test_run_gives_up_with_the_error_that_it_met(any_ledger: Ledger, raw: Raw) -
     assert 0 == raw.count("chatledger_sessions")
 
 
-@pytest.mark.parametrize("failure", [ZeroDivisionError, LedgerClosed, KeyError, InvalidInput])
+@pytest.mark.parametrize("failure", [ZeroDivisionError, LedgerClosed, KeyError, InvalidInput, CommitUnknown])
 def test_run_does_not_repeat_what_another_try_cannot_cure(any_ledger: Ledger, failure: type[Exception]) -> None:
     attempts: list[int] = []
 

@@ -45,9 +45,10 @@ class AsyncLedger(AsyncUserLedger):
         preset: Preset | str | None = None,
         migrate: Literal["empty", "always", "never"] = "empty",
         durability: Literal["normal", "full"] | None = None,
+        prepared_statements: bool | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        chosen = chosen_settings(settings, preset, durability)
+        chosen = chosen_settings(settings, preset, durability, prepared_statements)
 
         def make() -> Ledger:
             return Ledger(url, engine=engine, settings=chosen, migrate=migrate, clock=clock)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from chatledger.dialects.base import Dialect
 from chatledger.dialects.encoding import check_text
+from chatledger.dialects.postgresql.url import move_hosts
 from chatledger.errors import InvalidInput
 
 
@@ -36,6 +37,7 @@ def _parsed(url: str | Path | URL) -> URL:
     _, _, query = url.rpartition("@")[2].partition("?")  # a password may have one
     if query and not all("=" in part for part in query.split("&")):
         raise InvalidInput("url", "has a question mark and no name=value after it: write %3F for one in a name")
+    url = move_hosts(url)
     try:
         return make_url(url)
     except (ArgumentError, ValueError):

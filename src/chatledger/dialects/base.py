@@ -80,6 +80,10 @@ class Dialect(ABC):
     def interrupt(self, connection: Connection) -> None:
         """From another thread: end the statement that is running, if any. The transaction can then only roll back."""
 
+    def end_read(self, connection: Connection) -> None:
+        """End a reading transaction that succeeded. Without this it is rolled back."""
+        return
+
     def end(self, connection: Connection) -> None:
         """After the transaction: leave the connection as it was."""
         return
@@ -186,6 +190,10 @@ class Dialect(ABC):
         translated = kind.__new__(kind)
         translated.args = (message,)
         translated.code = code
+        if isinstance(translated, errors.InvalidInput):
+            # A message begins with the name of the argument, where that is known.
+            field, separator, reason = message.partition(": ")
+            translated.field, translated.reason = (field, reason) if separator else ("value", message)
         return translated
 
     def recognises(self, error: BaseException) -> bool:

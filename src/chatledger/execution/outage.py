@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from chatledger.errors import Busy, LedgerClosed, Unavailable
+from chatledger.errors import AccessDenied, Busy, LedgerClosed, Unavailable
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 
@@ -34,7 +34,7 @@ class Outage:
         now = time.monotonic()
         if self._since is None:
             self._since = now
-        return not isinstance(error, LedgerClosed) and now - self._since <= _OUTAGE_LIMIT
+        return not isinstance(error, LedgerClosed | AccessDenied) and now - self._since <= _OUTAGE_LIMIT
 
     def end(self) -> None:
         """Note that a transaction succeeded."""

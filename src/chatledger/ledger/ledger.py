@@ -48,7 +48,8 @@ class Ledger(UserLedger):
     Opening looks at the database once: an empty one is migrated to head, one that is behind, ahead or something else is
     refused. `migrate="always"` also upgrades one that is behind; `migrate="never"` does not look. `engine=` shares an
     application's pool instead of making one: its settings stay as they are (on SQLite, foreign keys are switched on for
-    the time of our transactions), and `close` leaves it open.
+    the time of our transactions), and `close` leaves it open. `prepared_statements=False` is for a pooler in transaction
+    mode, as is `?prepared_statements=false` in the URL.
 
     A ledger may be used from any number of threads and survives a fork.
 
@@ -67,6 +68,7 @@ class Ledger(UserLedger):
         preset: Preset | str | None = None,
         migrate: Literal["empty", "always", "never"] = "empty",
         durability: Literal["normal", "full"] | None = None,
+        prepared_statements: bool | None = None,
         clock: Clock = utc_now,
     ) -> None:
         if engine is not None and url is not None:
@@ -81,7 +83,7 @@ class Ledger(UserLedger):
             raise InvalidInput("engine", f"must be a SQLAlchemy Engine, not {type(engine).__name__}")
         if migrate not in ("empty", "always", "never"):
             raise InvalidInput("migrate", "is not one of 'empty', 'always', 'never'")
-        chosen = chosen_settings(settings, preset, durability)
+        chosen = chosen_settings(settings, preset, durability, prepared_statements)
         super().__init__(Database(DEFAULT_URL if url is None else url, engine, chosen, clock), user_id=None)
         try:
             self._database.open(migrate)
@@ -358,15 +360,19 @@ def owner_id(user_id: str) -> str:
     return user_id
 
 
-def chosen_settings(settings: Settings | None, preset: Preset | str | None, durability: str | None) -> Settings:
+def chosen_settings(
+    settings: Settings | None, preset: Preset | str | None, durability: str | None, prepared_statements: bool | None
+) -> Settings:
     """The settings of a ledger from what its constructor was given.
 
     Raises:
-        InvalidInput: an unknown preset or durability.
+        InvalidInput: an unknown preset or durability, or another argument that is not valid.
     """
     if preset is not None and preset not in list(Preset):
         raise InvalidInput("preset", f"{preset!r} is not one of {', '.join(Preset)}")
     if settings is not None and not isinstance(settings, Settings):
         raise InvalidInput("settings", f"must be Settings, not {type(settings).__name__}")
     chosen = settings or (Settings.preset(preset) if preset else Settings())
-    return chosen if durability is None else Settings(**{**chosen.model_dump(), "durability": durability})
+    given = {"durability": durability, "prepared_statements": prepared_statements}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return Settings(**{**chosen.model_dump(), **changes}) if changes else chosen

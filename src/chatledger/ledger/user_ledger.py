@@ -70,6 +70,7 @@ class UserLedger:
         Raises:
             Busy: others held the lock, or every connection, for longer than the settings allow.
             Unavailable: the database cannot be reached or written.
+            CommitUnknown: the connection was lost during the commit at the end of the block.
         """
         return UnitOfWorkTransaction(self._database, "write", self._user_id, acting(actor))
 
@@ -103,15 +104,20 @@ class UserLedger:
         return LedgerSession(lambda: database.transaction("write"), WriterContext(self._user_id, database.clock))
 
     def run(self, work: Callable[[UnitOfWork], Outcome], *, actor: str | None = None) -> Outcome:
-        """`begin`, call `work`, commit; again when the database was busy or the connection broke before the commit.
+        """Call `work` inside a `begin` block, and again if the database was busy or the connection was lost.
 
-        Gives up after about twice `busy_timeout`. `work` may be called several times and must not do what cannot be done
-        twice outside of the transaction. When the connection breaks during the commit itself, nobody knows whether it
-        happened: that is raised and not tried again. Appends with `key=` can be repeated safely.
+        After `Busy` it gives up after about twice `busy_timeout`. While the server cannot be reached it tries again for
+        `retry_timeout` seconds, so that it survives a restart or a failover. `work` may be called several times and must
+        not do what cannot be done twice outside of the transaction.
+
+        If the connection is lost during the commit itself, nobody knows whether it happened: `CommitUnknown` is raised,
+        and `work` is not called again. Repeat it if its appends have a `key=`, else look for what it wrote first.
 
         Raises:
             InvalidInput: `work` is a coroutine or generator function, or returned something of the kind: calling it ran
                 nothing. Nothing is committed.
+            CommitUnknown: see above.
+            Busy, Unavailable: as `begin`, after the attempts described above.
         """
         return run_transaction(self._database, lambda: self.begin(actor=actor), work)
 

@@ -68,7 +68,7 @@ class ServiceContext:
             if self.orm is not None:
                 self.flush()
             return self._bind.execute(statement, parameters)
-        except (sa.SQLAlchemyError, OverflowError, UnicodeDecodeError) as error:
+        except (sa.SQLAlchemyError, OverflowError, UnicodeError) as error:
             translated = self._translate(error)
         raise translated  # outside of the handler: the driver's error, with its values, is not chained to ours
 
@@ -103,7 +103,7 @@ class ServiceContext:
         try:
             self.dialect.insert_rows(self.connected(), table, rows)
             return
-        except (sa.SQLAlchemyError, OverflowError) as error:
+        except (sa.SQLAlchemyError, OverflowError, UnicodeError) as error:
             translated = self._translate(error)
         raise translated
 
@@ -112,7 +112,7 @@ class ServiceContext:
         try:
             self.dialect.delete_dependents(self.connected(), tables, session_ids)
             return
-        except (sa.SQLAlchemyError, OverflowError) as error:
+        except (sa.SQLAlchemyError, OverflowError, UnicodeError) as error:
             translated = self._translate(error)
         raise translated
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from sqlalchemy import ARRAY, Connection, Engine, QueuePool, Table, bindparam, create_engine, event, func, select, text
-from sqlalchemy import exc as sa
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.engine import URL
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatledger import errors
-from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, original, scalars
+from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, scalars
+from chatledger.dialects.postgresql import connection as connections
 from chatledger.dialects.postgresql.full_text import PostgreSQLFullText
 from chatledger.dialects.postgresql.integrity import PostgreSQLIntegrity
 from chatledger.dialects.postgresql.maintenance import PostgreSQLMaintenance
 from chatledger.dialects.postgresql.search_path import own_schema, scratch_schema
+from chatledger.dialects.postgresql.server_errors import classify, leave_standby
+from chatledger.dialects.postgresql.url import split_hosts, take_prepared_statements
 from chatledger.dialects.process_fork import survive_fork
 from chatledger.dialects.types import wire
 from chatledger.settings import Settings
@@ -27,47 +27,6 @@ from chatledger.settings import Settings
 MINIMUM = 130000
 #: "chlg" as a number: the advisory lock under which schemas change.
 _SCHEMA_LOCK = 0x63686C67
-
-#: A connection that lay unused for longer is asked whether it lives before it is handed out. A busy pool is not slowed;
-#: one that slept through a restart of the server is not poisoned.
-_PING_AFTER = 1.0
-
-_STATES: dict[str, tuple[type[errors.ChatledgerError], str]] = {
-    "25P02": (errors.ChatledgerError, "an earlier statement failed: this transaction can only end (see uow.savepoint)"),
-    "25006": (errors.ReadOnly, "the transaction may only read: write in ledger.begin()"),
-    "40001": (errors.Busy, "another transaction changed the same rows: try again (ledger.run does)"),
-    "40P01": (errors.Busy, "two transactions waited for each other: try again (ledger.run does)"),
-    "55P03": (errors.Busy, "another transaction holds the lock: try again, or raise busy_timeout"),
-    "57014": (errors.Busy, "the statement took longer than the server allows"),
-    "53100": (errors.OutOfSpace, "the server's disk is full: nothing was written"),
-    "53300": (errors.Unavailable, "the server has no connection left: lower pool_size, or use a pooler"),
-    "57P03": (errors.Unavailable, "the server is starting up or shutting down: try again"),
-    "28P01": (errors.Unavailable, "the server refuses the user name or the password"),
-    "28000": (errors.Unavailable, "the server refuses this user"),
-    "3D000": (errors.Unavailable, "there is no such database on the server: create it first"),
-    "42501": (errors.ReadOnly, "this user may not do that in the database: grant the rights to it"),
-    "42P01": (errors.NotALedger, "a table of the ledger is missing: run `chatledger db upgrade`"),
-    "42703": (errors.NotALedger, "a column of the ledger is missing: run `chatledger db upgrade`"),
-    "54000": (errors.InvalidInput, "a value is larger than the database can hold"),
-    "22021": (errors.InvalidInput, "a text holds characters that the database cannot keep"),
-    "22003": (errors.InvalidInput, "a number is larger than the database can hold"),
-    "22008": (errors.InvalidInput, "a time is outside of what the database can hold"),
-}
-_CLASSES: dict[str, tuple[type[errors.ChatledgerError], str]] = {
-    "08": (errors.Unavailable, "the connection to the server was lost"),
-    "57": (errors.Unavailable, "the server ended the connection"),
-    "53": (errors.Unavailable, "the server is out of resources"),
-    "23": (errors.Conflict, "a constraint of the database refused the row"),
-    "XX": (errors.CorruptDatabase, "the server reports damaged data"),
-    "58": (errors.Unavailable, "the server cannot read or write its files"),
-}
-
-
-#: A failed connection carries no code, whatever the server said.
-_NO_CONNECTION = (
-    "no connection to the server: see that it runs, and that the host, port, database, user and password"
-    " of the URL are right"
-)
 
 
 class PostgreSQL(Dialect):
@@ -96,7 +55,11 @@ class PostgreSQL(Dialect):
             import psycopg  # noqa: F401, PLC0415 - an extra, looked for when it is needed
         except ImportError:
             raise errors.MissingExtra("postgres", "a PostgreSQL ledger") from None
-        connect: dict[str, Any] = {}
+        url, prepared = take_prepared_statements(split_hosts(url))
+        if prepared is not None:
+            settings = settings.model_copy(update={"prepared_statements": prepared})
+        # Here and not by a statement: the driver reads the version of the server before.
+        connect: dict[str, Any] = {"client_encoding": "utf8"}
         if "application_name" not in url.query:
             connect["application_name"] = "chatledger"
         if not settings.prepared_statements:
@@ -113,19 +76,21 @@ class PostgreSQL(Dialect):
             hide_parameters=True,
             connect_args=connect,
         )
-        event.listen(engine, "connect", _Configure(settings))
-        event.listen(engine, "checkin", _note_time)
-        event.listen(engine, "checkout", _ping_after_rest)
+        event.listen(engine, "connect", connections.Configure(settings))
+        event.listen(engine, "checkin", connections.note_time)
+        event.listen(engine, "checkout", connections.ping_after_rest)
+        event.listen(engine, "handle_error", leave_standby)
         return survive_fork(engine, file=False)
 
     def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
-        if mode == "read":
-            # REPEATABLE READ: every statement of the block sees the same moment.
-            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        elif getattr(connection.connection.dbapi_connection, "autocommit", False):
-            # An application's engine in AUTOCOMMIT: a unit of work is a transaction all the same.
-            connection.execution_options(isolation_level="READ COMMITTED")
-        connection.begin()
+        connections.begin(connection, mode)
+
+    def end_read(self, connection: Connection) -> None:
+        # The driver forgets its prepared statements at a rollback, and the server plans them again.
+        connection.commit()
+
+    def end(self, connection: Connection) -> None:
+        connections.end(connection)
 
     def interrupt(self, connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection
@@ -135,9 +100,15 @@ class PostgreSQL(Dialect):
         """The server makes its own files."""
 
     def state(self, connection: Connection) -> State:
-        version = connection.execute(text("SELECT current_setting('server_version_num')::int")).scalar_one()
+        found = "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
+        version, encoding = connection.execute(text(found)).one()
         if version < MINIMUM:
             raise errors.Unavailable("the server is too old: chatledger needs PostgreSQL 13 or newer")
+        if encoding != "UTF8":
+            raise errors.SchemaError(
+                f"the encoding of the database is {encoding}, which cannot keep every text: create it with"
+                " CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+            )
         tables = set(scalars(connection, "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"))
         revision = None
         if VERSION_TABLE in tables:
@@ -160,7 +131,9 @@ class PostgreSQL(Dialect):
 
     def fingerprint(self, connection: Connection, tables: Collection[str]) -> dict[str, str]:
         found = {}
-        schema = connection.execute(text("SELECT current_schema()")).scalar_one()
+        # Definitions are compared as the server spells them, which may quote every name.
+        spelling = "SELECT current_schema(), set_config('quote_all_identifiers', 'off', true)"
+        schema, _ = connection.execute(text(spelling)).one()
         pinned = "SET search_path TO '{}', 'pg_temp'".format(schema.replace("'", "''"))  # another path is a difference
         for kind, query in _FINGERPRINT.items():
             for name, definition in connection.execute(text(query), {"tables": list(tables)}):
@@ -203,58 +176,12 @@ class PostgreSQL(Dialect):
             "settings": {name: one(f"SHOW {name}") for name in settings},
         }
 
+    def recognises(self, error: BaseException) -> bool:
+        # The driver raises these while it writes a text for a server that keeps another encoding.
+        return super().recognises(error) or isinstance(error, UnicodeError)
+
     def classify(self, error: BaseException) -> tuple[type[errors.ChatledgerError], str, str | None]:
-        state = getattr(original(error), "sqlstate", None)
-        known = _STATES.get(state or "") or _CLASSES.get((state or "")[:2])
-        if known is not None and not (state or "").startswith("57P0"):
-            return *known, state
-        lost = (isinstance(error, sa.DBAPIError) and error.connection_invalidated) or state is None or state[:2] == "57"
-        # Failed connections and failovers carry no code.
-        if lost and (
-            isinstance(error, sa.OperationalError | sa.InterfaceError | sa.InternalError) or _is_driver(error)
-        ):
-            return errors.Unavailable, _NO_CONNECTION, state
-        if isinstance(original(error), UnicodeError):
-            return errors.InvalidInput, "a text holds characters that the database cannot keep", state
-        return errors.ChatledgerError, f"the database refused the statement ({state or type(error).__name__})", state
-
-
-def _is_driver(error: BaseException) -> bool:
-    return type(error).__module__.startswith("psycopg") and "Operational" in type(error).__name__
-
-
-class _Configure:
-    """Settings of every connection. Set by statement, for a pooler refuses them as startup options; most are left out
-    for a pooler in transaction mode, where they would stay behind for another client.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        # In another zone the driver cannot read the first and the last day of the calendar. Poolers keep this one apart.
-        self._statement = "SET TIME ZONE 'UTC'"
-        if settings.prepared_statements:
-            # Zero would mean to wait for ever.
-            self._statement += f"; SET lock_timeout = {max(1, round(settings.busy_timeout * 1000))}"
-            if settings.durability == "full":
-                self._statement += "; SET synchronous_commit = on"
-
-    def __call__(self, connection: Any, record: ConnectionPoolEntry) -> None:
-        connection.execute(self._statement)
-        connection.commit()
-
-
-def _note_time(connection: Any, record: ConnectionPoolEntry) -> None:
-    record.info["chatledger_rested_since"] = time.monotonic()
-
-
-def _ping_after_rest(connection: Any, record: ConnectionPoolEntry, proxy: Any) -> None:
-    rested = record.info.get("chatledger_rested_since")
-    if rested is None or time.monotonic() - rested < _PING_AFTER:
-        return
-    try:
-        connection.execute("SELECT 1")
-        connection.rollback()
-    except Exception:  # noqa: BLE001 - whatever it is, this connection is of no use
-        raise sa.DisconnectionError from None
+        return classify(error)
 
 
 _FINGERPRINT = {

@@ -141,13 +141,15 @@ class PostgreSQLMaintenance(Maintenance):
     def diagnostics(self, connection: Connection, url: URL) -> Diagnostics:
         statement = """
             SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::bool,
-                coalesce(has_table_privilege(to_regclass('messages'), 'INSERT'), true)"""
+                coalesce(has_table_privilege(to_regclass('chatledger_messages'), 'INSERT'), true)"""
         standby, read_only, allowed = connection.execute(text(statement)).one()
         if standby:
             return Diagnostics(unwritable="the server is a standby: name the primary")
         if read_only:
             return Diagnostics(unwritable="the server allows reading only (default_transaction_read_only)")
-        return Diagnostics(unwritable=None if allowed else "this user may not insert into messages: grant the right")
+        if not allowed:
+            return Diagnostics(unwritable="this user may not insert into chatledger_messages: grant the right")
+        return Diagnostics()
 
 
 def _named(tables: Sequence[Table]) -> str:

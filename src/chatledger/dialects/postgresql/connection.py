@@ -1,0 +1,90 @@
+"""What happens on each connection to a server: its settings, how it is tested, and how its transactions begin."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy import exc as sa
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from chatledger.dialects.base import Mode
+from chatledger.settings import Settings
+
+#: A connection that was not used for longer is tested before it is handed out. A busy pool is not slowed; one that slept
+#: through a restart of the server is not poisoned.
+_PING_AFTER = 1.0
+
+#: The values of psycopg's IsolationLevel, which is imported with the driver. (SQLAlchemy's options of a connection do the
+#: same for an application's driver, and take longer.)
+_READ_COMMITTED, _REPEATABLE_READ = 2, 3
+
+_OURS = "chatledger_connection"
+_RESTED_SINCE = "chatledger_rested_since"
+
+
+class Configure:
+    """Settings of every connection, whatever the server, the database or the role sets.
+
+    Set by statement, because a pooler refuses them as startup options. The first ones a pooler keeps apart for each of
+    its clients; the others are left out for a pooler in transaction mode, where they would stay behind for another one.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        # In another zone the driver cannot read the first and the last day of the calendar, and in another style no
+        # time at all. (The encoding is set when the connection is made, before the driver reads anything.)
+        self._statement = "SET TIME ZONE 'UTC'; SET DateStyle = 'ISO'; SET standard_conforming_strings = on"
+        if settings.prepared_statements:
+            self._statement += "; SET extra_float_digits = 1; SET IntervalStyle = 'postgres'"
+            # Zero would mean to wait for ever.
+            self._statement += f"; SET lock_timeout = {max(1, round(settings.busy_timeout * 1000))}"
+            if settings.durability == "full":
+                self._statement += "; SET synchronous_commit = on"
+
+    def __call__(self, connection: Any, record: ConnectionPoolEntry) -> None:
+        connection.execute(self._statement)
+        connection.commit()
+        record.info[_OURS] = True
+
+
+def note_time(connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_RESTED_SINCE] = time.monotonic()
+
+
+def ping_after_rest(connection: Any, record: ConnectionPoolEntry, proxy: Any) -> None:
+    rested = record.info.get(_RESTED_SINCE)
+    if rested is None or time.monotonic() - rested < _PING_AFTER:
+        return
+    try:
+        # Without a transaction, because the driver forgets its prepared statements at a rollback.
+        connection.autocommit = True
+        connection.execute("SELECT 1")
+        connection.autocommit = False
+    except Exception:  # noqa: BLE001 - whatever it is, this connection is of no use
+        raise sa.DisconnectionError from None
+
+
+def begin(connection: Connection, mode: Mode) -> None:
+    """Begin on a connection of ours, or of an application.
+
+    A reader sees the same moment in every statement (REPEATABLE READ) and is refused writes. A writer does not say that
+    it writes (READ WRITE), so that a server that is set to read only stays so.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    if _OURS in connection.info:
+        if mode == "read":
+            driver.isolation_level, driver.read_only = _REPEATABLE_READ, True
+    elif mode == "read":
+        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    elif getattr(driver, "autocommit", False):
+        # An application's engine in AUTOCOMMIT: a unit of work is a transaction all the same.
+        connection.execution_options(isolation_level="READ COMMITTED")
+    connection.begin()
+
+
+def end(connection: Connection) -> None:
+    """After the transaction: leave a connection of ours as others expect it."""
+    driver: Any = connection.connection.dbapi_connection
+    if _OURS in connection.info and driver.read_only is not None:
+        driver.isolation_level, driver.read_only = _READ_COMMITTED, None
