@@ -33,6 +33,13 @@ def test_an_id_that_is_taken_is_an_error(run: Command) -> None:
     assert "chatledger: session 's' exists already" == run.error("create", "--id", "s")
 
 
+def test_an_id_that_is_taken_can_be_left_as_it_is(run: Command) -> None:
+    assert "s" == run.text("create", "--id", "s", "--title", "Trip", "--if-not-exists")
+    assert "s" == run.text("create", "--id", "s", "--title", "Another", "--if-not-exists")
+    assert ["Trip"] == [session["title"] for session in run.json("list")["items"]]
+    assert 2 == run("create", "--if-not-exists").exit_code
+
+
 def test_metadata_must_be_key_and_value(run: Command) -> None:
     result = run("create", "--metadata", "lonely")
     assert 2 == result.exit_code

@@ -17,6 +17,7 @@ QUERIES = "docs/queries.md"
 ON_BOTH = {
     "README.md",
     "docs/adopting.md",
+    "docs/agents.md",
     "docs/import-export.md",
     "docs/lifecycle.md",
     "docs/payloads.md",

@@ -51,6 +51,7 @@ COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
     "last 20": (1, lambda uow: uow.messages.history("s", last=20)),
     "get": (1, lambda uow: uow.messages.get("s", 3)),
     "list": (1, lambda uow: uow.sessions.list(user_id="ada", status="active")),
+    "get_or_create of one that exists": (1, lambda uow: uow.sessions.get_or_create("s", title="x")),
     "session": (1, lambda uow: uow.sessions.get("s")),
     # A server first says which of the words it knows.
     "search": (2, lambda uow: uow.search.messages("word")),

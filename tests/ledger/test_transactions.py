@@ -147,6 +147,30 @@ def test_a_reading_block_refuses_every_write(any_ledger: Ledger, raw: Raw) -> No
         uow.messages.append("s", "user")
 
 
+def test_a_view_is_a_read_only_snapshot(any_ledger: Ledger, raw: Raw) -> None:
+    any_ledger.run(lambda uow: uow.sessions.create("s"))
+    assert "s" == any_ledger.view(lambda uow: uow.sessions.get("s").session_id)
+    with pytest.raises(ReadOnly):
+        any_ledger.view(lambda uow: uow.messages.append("s", "user"))
+    with pytest.raises(ZeroDivisionError):
+        any_ledger.view(lambda uow: 1 // 0)
+    with pytest.raises(SessionNotFound):
+        any_ledger.for_user("ada").view(lambda uow: uow.sessions.get("s"))
+    assert 0 == raw.count("chatledger_messages")
+
+
+def test_a_view_is_repeated_when_the_database_was_busy(any_ledger: Ledger) -> None:
+    attempts: list[int] = []
+
+    def work(uow: UnitOfWork) -> int:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise Unavailable("for a moment")
+        return len(uow.sessions.list().items)
+
+    assert (0, 3) == (any_ledger.view(work), len(attempts))
+
+
 def test_a_savepoint_fails_by_itself(ledger: Ledger) -> None:
     with ledger.begin() as uow:
         uow.sessions.create("s")

@@ -24,6 +24,7 @@ class AsyncSessions(AsyncService):
     """`Sessions`, awaited."""
 
     create = async_method(Sessions.create)
+    get_or_create = async_method(Sessions.get_or_create)
     get = async_method(Sessions.get)
     find = async_method(Sessions.find)
     list = async_method(Sessions.list)

@@ -66,6 +66,15 @@ class AsyncUserLedger:
         self._threads.require_no_writer()
         return await self._threads.call(lambda: self._synchronous().run(work, actor=actor))
 
+    async def view(self, work: Callable[[UnitOfWork], R]) -> R:
+        """As `Ledger.view`. `work` is synchronous and runs in a worker thread: one hop for the whole snapshot.
+
+        Raises:
+            InvalidInput: a coroutine function, which is for `async with ledger.read()`; and as `Ledger.view`.
+        """
+        require_synchronous(work, "work")
+        return await self._threads.call(lambda: self._synchronous().view(work))
+
     async def orm(self, work: Callable[[OrmSession], R]) -> R:
         """Call `work` in a worker thread with a session of `Ledger.orm`, and commit.
 

@@ -121,6 +121,17 @@ class UserLedger:
         """
         return run_transaction(self._database, lambda: self.begin(actor=actor), work)
 
+    def view(self, work: Callable[[UnitOfWork], Outcome]) -> Outcome:
+        """Call `work` inside a `read` block and return its result. It is called again when the database was busy or away.
+
+            messages = ledger.view(lambda uow: uow.messages.history(session_id, last=20))
+
+        Raises:
+            InvalidInput: `work` is a coroutine or generator function, or returned something of the kind.
+            Busy, Unavailable: as `read`, after about twice `busy_timeout`.
+        """
+        return run_transaction(self._database, self.read, work)
+
     def run_batch(
         self,
         job_id: str,

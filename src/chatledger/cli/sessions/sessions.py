@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,6 +30,7 @@ from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.screen import Column, Screen, money, when
 from chatledger.enums import Status
 from chatledger.schemas import Session
+from chatledger.unit_of_work import UnitOfWork
 
 _PAGE = 1000
 
@@ -45,26 +46,27 @@ def create(
     idle: NewIdle = None,
     archive_after: NewArchiveAfter = None,
     hard: NewHard = None,
+    if_not_exists: Annotated[
+        bool, typer.Option("--if-not-exists", help="Leave a session that has the id already as it is.")
+    ] = False,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """Begin a session and print its id."""
-    entries = pairs(metadata)
+    if if_not_exists and session_id is None:
+        raise typer.BadParameter("needs --id", param_hint="'--if-not-exists'")
+    fields: dict[str, Any] = {
+        "user_id": user, "project_id": project, "model_id": model, "title": title, "system_prompt": system_prompt,
+        "metadata": pairs(metadata), "idle_timeout": idle, "archive_timeout": archive_after, "hard_timeout": hard,
+    }  # fmt: skip
+
+    def begin(uow: UnitOfWork) -> Session:
+        if if_not_exists and session_id is not None:
+            return uow.sessions.get_or_create(session_id, **fields)
+        return uow.sessions.create(session_id, **fields)
+
     with opened_for(db, user, new=True) as ledger:
-        session = ledger.run(
-            lambda uow: uow.sessions.create(
-                session_id,
-                user_id=user,
-                project_id=project,
-                model_id=model,
-                title=title,
-                system_prompt=system_prompt,
-                metadata=entries,
-                idle_timeout=idle,
-                archive_timeout=archive_after,
-                hard_timeout=hard,
-            )
-        )
+        session = ledger.run(begin)
     _show(session, as_json=as_json)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, select, update
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import EncodedDocument, Timestamp
 from chatledger.enums import OPEN, Status, StatusLike
-from chatledger.errors import InvalidInput, SessionClosed, SessionHeld, SessionNotFound
+from chatledger.errors import InvalidInput, SessionClosed, SessionExists, SessionHeld, SessionNotFound
 from chatledger.ids import new_id
 from chatledger.schemas import NewSession, Page, Session
 from chatledger.schemas.fields import flags, identifier, stated, validated, whole
@@ -59,20 +59,70 @@ class Sessions(Lifecycle):
             SessionExists: the id is taken.
             InvalidInput: a value that cannot be stored, or another user than the one this ledger is limited to.
         """
-        owner = self._context.owner
+        return self._create({
+            "session_id": new_id() if session_id is None else session_id, "user_id": user_id,
+            "project_id": project_id, "model_id": model_id, "title": title, "system_prompt": system_prompt,
+            "context": context, "metadata": metadata, "idle_timeout": idle_timeout,
+            "archive_timeout": archive_timeout, "hard_timeout": hard_timeout, "created_at": created_at,
+        })  # fmt: skip
+
+    def get_or_create(
+        self,
+        session_id: str,
+        *,
+        user_id: str | None = None,
+        project_id: str | None = None,
+        model_id: str | None = None,
+        title: str | None = None,
+        system_prompt: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idle_timeout: timedelta | float | None = None,
+        archive_timeout: timedelta | float | None = None,
+        hard_timeout: timedelta | float | None = None,
+        created_at: datetime | None = None,
+    ) -> Session:
+        """Return the session, and create it with these fields if it does not exist.
+
+        An existing session is returned unchanged, whatever its status and whatever the fields say: one statement, and
+        nothing is written. When several writers call this for the same new id, one creates the session and the others
+        return it.
+
+        Raises:
+            SessionExists: the session belongs to another user than `user_id`, or than the one this ledger is limited to.
+            InvalidInput: as `create`.
+        """
         fields = {
-            "session_id": new_id() if session_id is None else session_id,
-            "user_id": owner if user_id is None else user_id,
+            "session_id": identifier(session_id, "session_id"), "user_id": user_id,
             "project_id": project_id, "model_id": model_id, "title": title, "system_prompt": system_prompt,
             "context": context, "metadata": metadata, "idle_timeout": idle_timeout,
             "archive_timeout": archive_timeout, "hard_timeout": hard_timeout, "created_at": created_at,
         }  # fmt: skip
-        new = validated(NewSession, fields)
-        if owner is not None and new.user_id != owner:
-            raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
-        session = creation.create(self._context, new)
+        found = self.find(session_id, include_expired=True)
+        if found is None:
+            try:
+                return self._create(fields)
+            except SessionExists:
+                # Another writer was quicker, or another user has it.
+                found = self.find(session_id, include_expired=True)
+        else:
+            self._new(fields)  # what is not valid is refused, whether or not the session exists
+        if found is None or (user_id is not None and found.user_id != user_id):
+            raise SessionExists(session_id)
+        return found
+
+    def _create(self, fields: dict[str, Any]) -> Session:
+        session = creation.create(self._context, self._new(fields))
         logger.info("session created", extra={"session_id": session.session_id})
         return session
+
+    def _new(self, fields: dict[str, Any]) -> NewSession:
+        """A session to create, which belongs to the user that the ledger is limited to."""
+        owner = self._context.owner
+        new = validated(NewSession, {**fields, "user_id": owner if fields["user_id"] is None else fields["user_id"]})
+        if owner is not None and new.user_id != owner:
+            raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+        return new
 
     def get(self, session_id: str, *, include_expired: bool = False) -> Session:
         """One session.
