@@ -11,7 +11,18 @@ import pytest
 
 from chatledger import ChatledgerError, CorruptDatabase, InvalidInput, Ledger
 from chatledger.adoption import adopt
-from tests.adoption.old import AI_ROUTER, CHAT_SESSIONS, fill_ai_router, made, put
+from tests.adoption.old import (
+    ADK,
+    AGENTS,
+    AI_ROUTER,
+    CHAT_SESSIONS,
+    LLM,
+    LLM_SESSIONS,
+    THREADS,
+    fill_ai_router,
+    made,
+    put,
+)
 
 
 def refused(path: Path, **how: str) -> str:
@@ -49,6 +60,20 @@ def test_other_files(tmp_path: Path, name: str) -> None:
 def test_a_ledger_is_no_older_database(tmp_path: Path) -> None:
     Ledger(tmp_path / "chat.db").close()
     assert "is a ledger already" in refused(tmp_path / "chat.db")
+
+
+@pytest.mark.parametrize(
+    ("schema", "sentence"),
+    [
+        (AI_ROUTER, "an AI-router database"), (CHAT_SESSIONS, "a chat_sessions database"),
+        (LLM_SESSIONS, "an LLM-session-management database"), (LLM, "a log of llm"), (THREADS, "a log of llm"),
+        (ADK, "a Google ADK session store"), (AGENTS, "an OpenAI Agents session store"),
+    ],
+)  # fmt: skip
+def test_a_database_of_another_layout_is_called_by_its_name(tmp_path: Path, schema: str, sentence: str) -> None:
+    with made(tmp_path / "it", schema):
+        pass
+    assert f"is not langchain: {str(tmp_path / 'it')!r} is {sentence}" in refused(tmp_path / "it", layout="langchain")
 
 
 def test_a_database_of_something_else(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_a_row_that_changed_is_kept_beside_what_was_adopted_first(path: Path, le
         connection.execute("UPDATE projects SET description = 'of books'")
     for added in (1, 0):
         report = adopt(ledger, path)
-        assert (added, 0) == (report.messages, report.sessions)
+        assert (added, 0, 0) == (report.other_rows, report.messages, report.sessions)
         found = report.finding("registry_differs")
         assert found is not None
         assert ("projects", ("1",)) == (found.table, found.examples)

@@ -135,6 +135,7 @@ class _Adoption:
             sessions=done.sessions,
             messages=done.messages,
             already_there=done.already_there,
+            other_rows=done.other_rows,
         )
 
     def _account(self, table: str) -> TableAccount:

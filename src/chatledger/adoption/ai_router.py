@@ -12,7 +12,7 @@ from chatledger.adoption.ordering import oddities
 from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.row_reader import Reading
 from chatledger.adoption.side_tables import Aside, remaining
-from chatledger.adoption.source import Row, Source
+from chatledger.adoption.source import Row, Source, sum_of
 from chatledger.adoption.source_rows import OldMessage, OldName, OldSession
 from chatledger.enums import Status
 from chatledger.schemas.fields import MAX_IDENTIFIER
@@ -23,7 +23,8 @@ _METADATA = "session_metadata"
 _TIMEOUTS = Aside("session_timeouts", _KEY, "timeouts")
 _SNAPSHOTS = Aside("session_snapshots", _KEY, "snapshots")
 _STATUS = {word.value: word for word in Status}
-_LIMIT = 36500 * 86400
+#: Seconds that an idle limit may have here, at least and at most.
+_LEAST, _LIMIT = 1e-6, 36500 * 86400
 
 
 class AiRouter(Reader):
@@ -72,7 +73,7 @@ class AiRouter(Reader):
         sql = (
             "SELECT s.session_id, s.message_count, s.total_tokens, s.total_duration_seconds, m.n, m.tokens, m.seconds,"
             " m.high - m.n, s.title FROM sessions AS s LEFT JOIN (SELECT session_id, count(*) AS n,"
-            " sum(coalesce(tokens_used, 0)) AS tokens, sum(coalesce(duration_seconds, 0)) AS seconds,"
+            " exact_sum(tokens_used) AS tokens, exact_sum(duration_seconds) AS seconds,"
             " max(sequence_number) AS high FROM messages GROUP BY session_id) AS m ON m.session_id = s.session_id"
             " ORDER BY s.rowid"
         )
@@ -86,8 +87,8 @@ class AiRouter(Reader):
                 self.notes.add("message_count_off", "sessions", key)
             deleted = False
             for kind, said, added, noise in (
-                ("total_tokens_off", tokens, used or 0, 0),
-                ("total_duration_off", seconds, took or 0, 0.001 * ((found or 0) + 1)),
+                ("total_tokens_off", tokens, sum_of(used), 0),
+                ("total_duration_off", seconds, sum_of(took), 0.001 * ((found or 0) + 1)),
             ):
                 more = said - added if isinstance(said, int | float) else None
                 if more is None or abs(more) > noise:
@@ -101,7 +102,7 @@ class AiRouter(Reader):
     def _survey_sequences(self) -> None:
         there = "SELECT session_id FROM sessions"
         for found in oddities(self.source, "messages", "session_id", "message_id", of=there):
-            self.notes.add(found.kind, "messages", [kept(found.session), found.number], count=found.times)
+            self.notes.add(found.kind, "messages", [kept(found.session), found.number])
 
     def _survey_search(self) -> None:
         if "sessions_fts" not in self.source.virtual:
@@ -130,7 +131,7 @@ class AiRouter(Reader):
             fields={
                 "title": reading.text("title"),
                 "model_id": reading.identifier("model_id"),
-                "created_at": reading.moment("created_at", "sql"),
+                "created_at": reading.moment("created_at", "sql", needed=True),
             },
             messages=with_times(self._messages(row["session_id"])),
             copied=[row],
@@ -151,7 +152,7 @@ class AiRouter(Reader):
         if word in _STATUS:
             session.status = _STATUS[word]
             if session.status in (Status.ARCHIVED, Status.EXPIRED):
-                session.closed_at = reading.moment("last_activity", "sql")
+                session.closed_at = reading.moment("last_activity", "sql", needed=True)
                 reading.keep("last_activity")
         elif word is not None:
             reading.note("unknown_status")
@@ -170,8 +171,10 @@ class AiRouter(Reader):
         """The idle limit is set. A hard limit, counted from then, would end the session at the first sweep."""
         for row in self.source.found(_TIMEOUTS.table, _KEY, session_id):
             limit = row["idle_timeout_seconds"]
-            if isinstance(limit, int | float) and 0 < limit <= _LIMIT:
+            if isinstance(limit, int | float) and _LEAST <= limit <= _LIMIT:
                 session.fields["idle_timeout"] = limit
+            elif limit is not None:
+                self.notes.add("timeout_out_of_range", row.table, session.source_id)
             if row["hard_timeout_seconds"] is not None:
                 self.notes.add("hard_timeout", row.table, session.source_id)
 
@@ -189,7 +192,7 @@ class AiRouter(Reader):
         fields = {
             "role": reading.role("role"),
             "content": reading.content("content"),
-            "created_at": reading.moment("timestamp", "sql"),
+            "created_at": reading.moment("timestamp", "sql", needed=True),
             "tokens_used": reading.whole("tokens_used"),
             "duration_ms": reading.milliseconds("duration_seconds"),
         }

@@ -76,7 +76,7 @@ class ChatSessions(Reader):
             fields={
                 "user_id": owner,
                 "context": reading.names("context", _NOT_AN_OBJECT) or None,
-                "created_at": reading.moment("created_at", "iso"),
+                "created_at": reading.moment("created_at", "iso", needed=True),
             },
             metadata=reading.names("metadata", _NOT_AN_OBJECT),
             messages=with_times(self._messages(row["session_id"])),
@@ -113,7 +113,7 @@ class ChatSessions(Reader):
             "role": reading.role("role"),
             "content": reading.content("content"),
             "payload": {name: value for name, value in payload.items() if value is not None} or None,
-            "created_at": reading.moment("timestamp", "iso"),
+            "created_at": reading.moment("timestamp", "iso", needed=True),
         }
         rating = reading.raw("rating")
         metadata = {} if rating is None else {"rating": kept(rating)}

@@ -26,6 +26,7 @@ ACTIONS: dict[str, str] = {
     "session_uuid_of_another_shape": "adopted under this id",
     "unknown_status": "adopted as active; the word is kept as found",
     "hard_timeout": "kept as metadata and not set: it would end the session at the first sweep",
+    "timeout_out_of_range": "kept as metadata and not set",
     "snapshots": "kept as metadata",
     # Messages
     "long_message": "copied whole",
@@ -35,6 +36,9 @@ ACTIONS: dict[str, str] = {
     "zero_based_sequence": "numbered from 1; those of the source are kept in the metadata of the messages",
     "duplicate_sequence": "both copied, in the order of their rows",
     "unknown_role": "stored as a user's; the word is kept as found",
+    "other_role_word": "stored under the ledger's word for it; the word is kept as found",
+    "not_a_message": "stored with its JSON as payload, as a user's",
+    "removal": "kept with the rows that belong to no session; the message that it removes stays",
     "same_timestamp": "ordered by the number of the row",
     "id_order_is_not_time_order": "ordered by time",
     "shared_messages": "copied into each session that has them",
@@ -72,6 +76,7 @@ ACTIONS: dict[str, str] = {
     "other_time_shape": "read",
     "aware_updated_at": "read with its own offset",
     "unreadable_time": "takes the time before it; the text is kept as found",
+    "missing_time": "takes the time before it, or the moment of the adoption if there is none",
     "no_time": "takes the moment of the adoption: the layout knows none",
     # The ledger
     "id_taken": "adopted under an id with the name of the layout before it",

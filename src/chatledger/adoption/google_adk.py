@@ -30,7 +30,7 @@ _GONE = (
 
 class GoogleAdk(Reader):
     layout = Layout.GOOGLE_ADK
-    text = "a Google ADK session store"
+    said = "a Google ADK session store"
 
     @classmethod
     def knows(cls, source: Source) -> bool:
@@ -68,7 +68,7 @@ class GoogleAdk(Reader):
                 "user_id": reading.identifier("user_id"),
                 "project_id": reading.identifier("app_name"),
                 "context": state if isinstance(state, dict) else None,
-                "created_at": reading.moment("create_time"),
+                "created_at": reading.moment("create_time", needed=True),
             },
             messages=with_times(self._events(self._key_of(row, "id"))),
             copied=[row],
@@ -112,7 +112,11 @@ class GoogleAdk(Reader):
             for column in ("app_name", "user_id", "session_id"):
                 reading.raw(column)
             payload = _event(reading)
-            fields = {**_fields(payload), "created_at": reading.moment("timestamp"), "payload": payload or None}
+            fields = {
+                **_fields(payload),
+                "created_at": reading.moment("timestamp", needed=True),
+                "payload": payload or None,
+            }
             metadata = {
                 name: value
                 for name, value in (("event_id", reading.text("id")), ("invocation_id", reading.text("invocation_id")))
@@ -170,4 +174,4 @@ def _fields(event: dict[str, Any]) -> dict[str, Any]:
 def _written(usage: dict[str, Any]) -> int | None:
     """Gemini counts thoughts beside the answer; here they are part of the output."""
     answer, thoughts = (count_in(usage.get(f"{name}_token_count")) for name in ("candidates", "thoughts"))
-    return answer if thoughts is None else (answer or 0) + thoughts
+    return answer if thoughts is None else count_in((answer or 0) + thoughts)

@@ -104,7 +104,7 @@ class Conversations:
         reading = self._reader.read(row, kept(row["id"]))
         reading.raw("id")
         reading.raw("conversation_id")
-        at = reading.moment("datetime_utc")
+        at = reading.moment("datetime_utc", needed=True)
         results = list(self._results(row["id"]))
         for message in results:
             message.fields["created_at"] = at

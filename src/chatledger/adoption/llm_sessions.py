@@ -100,7 +100,7 @@ class LlmSessions(Reader):
                 "system_prompt": reading.text("system_prompt"),
                 "project_id": self._name(reading, "project_id", self._project(row["project_id"])),
                 "model_id": self._name(reading, "model_id", self._model(row["model_id"])),
-                "created_at": reading.moment("started_at", "sql"),
+                "created_at": reading.moment("started_at", "sql", needed=True),
             },
             metadata=reading.names("metadata", _NOT_RIGHT),
             messages=with_times(self._messages(row["id"])),
@@ -124,7 +124,7 @@ class LlmSessions(Reader):
         elif word is not None:
             reading.note("unknown_status")
         if session.status is Status.ARCHIVED:
-            session.closed_at = reading.moment("completed_at", "sql")
+            session.closed_at = reading.moment("completed_at", "sql", needed=True)
             reading.keep("completed_at")
 
     def _messages(self, session_id: Any) -> Iterator[OldMessage]:
@@ -145,7 +145,7 @@ class LlmSessions(Reader):
             "content": reading.text("content") or "",
             "payload": {name: value for name, value in calls.items() if value is not None} or None,
             "model_id": self._name(reading, "model_id", self._model(row["model_id"])),
-            "created_at": reading.moment("timestamp", "sql"),
+            "created_at": reading.moment("timestamp", "sql", needed=True),
             "input_tokens": reading.whole("input_tokens", real="tokens_are_real"),
             "output_tokens": reading.whole("output_tokens", real="tokens_are_real"),
             "cost": reading.cost("cost"),

@@ -49,7 +49,7 @@ def _project(reader: Reader, row: Row, name: str) -> OldName:
     reading = reader.read(row, row.key)
     fields = {"name": reading.text("name"), "description": reading.text("description")}
     metadata = reading.names("metadata", _NOT_AN_OBJECT)
-    created_at = reading.moment("created_at", "sql")
+    created_at = reading.moment("created_at", "sql", needed=True)
     return OldName("project", name, fields, metadata, reading.as_found(), created_at, row=row)
 
 
@@ -61,7 +61,7 @@ def _model(reader: Reader, row: Row, name: str) -> OldName:
         "context_window": reading.whole("context_window"),
     }
     metadata = reading.names("metadata", _NOT_AN_OBJECT)
-    created_at = reading.moment("created_at", "sql")
+    created_at = reading.moment("created_at", "sql", needed=True)
     prices = {kind: reading.per_million(column) for kind, column in _PRICES.items()}
     return OldName(
         "model",

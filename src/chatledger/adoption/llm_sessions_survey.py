@@ -7,6 +7,7 @@ import re
 from chatledger.adoption.json_values import kept
 from chatledger.adoption.ordering import oddities
 from chatledger.adoption.reader import Reader
+from chatledger.adoption.source import sum_of
 
 _UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 #: Dollars that binary fractions lose while a thousand of them are added.
@@ -32,16 +33,18 @@ def _ids(reader: Reader) -> None:
 def _totals(reader: Reader) -> None:
     sql = (
         "SELECT s.session_uuid, s.total_messages, s.total_input_tokens, s.total_output_tokens, s.total_cost,"
-        " coalesce(m.n, 0), coalesce(m.given, 0), coalesce(m.written, 0), coalesce(m.cost, 0),"
+        " coalesce(m.n, 0), m.given, m.written, m.cost,"
         " coalesce(m.high - m.low + 1 - m.n, 0) + CASE WHEN m.low > 1 THEN m.low - 1 ELSE 0 END"
-        " FROM sessions AS s LEFT JOIN (SELECT session_id, count(*) AS n, sum(input_tokens) AS given,"
-        " sum(output_tokens) AS written, sum(cost) AS cost, min(sequence_number) AS low, max(sequence_number) AS high"
+        " FROM sessions AS s LEFT JOIN (SELECT session_id, count(*) AS n,"
+        " exact_sum(input_tokens) AS given, exact_sum(output_tokens) AS written, exact_sum(cost) AS cost,"
+        " min(sequence_number) AS low, max(sequence_number) AS high"
         " FROM messages GROUP BY session_id) AS m ON m.session_id = s.id ORDER BY s.id"
     )
-    for uuid, messages, given, written, cost, *found, holes in reader.source.query(sql):
+    for uuid, messages, given, written, cost, *sums, holes in reader.source.query(sql):
+        found = [*map(sum_of, sums)]
         said = (messages, given, written, cost)
         # A fraction of a token in a row is its own finding.
-        noise = (0, 1, 1, _NOISE * (1 + (found[3] or 0)))
+        noise = (0, 1, 1, _NOISE * (1 + found[3]))
         if all(_near(one, other, least) for one, other, least in zip(said, found, noise, strict=True)):
             continue
         explained = isinstance(messages, int) and holes > 0 and messages == found[0] + holes

@@ -66,7 +66,7 @@ class Threads:
     def _session(self, row: Row) -> OldSession:
         reading = self._reader.read(row, kept(row["id"]))
         first = next(self._source.found("turns", _THREAD, row["id"], "t.datetime_utc, t.id"), None)
-        began = reading.moment("datetime_utc")
+        began = reading.moment("datetime_utc", needed=True)
         if first is not None:
             began = self._reader.began(first, "datetime_utc") or began
         session = OldSession(
@@ -159,7 +159,7 @@ class Threads:
             "duration_ms": reading.milliseconds("duration_ms", of_a_second=1000),
             "input_tokens": reading.whole("input_tokens"),
             "output_tokens": reading.whole("output_tokens"),
-            "created_at": reading.moment("datetime_utc"),
+            "created_at": reading.moment("datetime_utc", needed=True),
         }
         turned = {"turn_id": kept(reading.raw("id"))}
         for name in ("options_json", "token_details", "response_json"):

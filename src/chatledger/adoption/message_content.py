@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chatledger.adoption.json_values import cleaned
+from chatledger.enums import Role
 from chatledger.schemas.fields import MAX_IDENTIFIER, MAX_TEXT
 
 
@@ -22,6 +23,19 @@ def _text(part: Any) -> str:
     if isinstance(part, dict) and isinstance(part.get("text"), str) and not part.get("thought"):
         return str(part["text"])
     return ""
+
+
+_ROLES = {role.value: role for role in Role}
+_OTHER_WORDS = {
+    "human": Role.USER, "ai": Role.ASSISTANT, "model": Role.ASSISTANT, "bot": Role.ASSISTANT, "function": Role.TOOL,
+}  # fmt: skip
+
+
+def role_of(word: Any) -> Role | None:
+    """Who speaks, by our word or another word for it in any case; None for an unknown word."""
+    if not isinstance(word, str):
+        return None
+    return _ROLES.get(word.lower()) or _OTHER_WORDS.get(word.lower())
 
 
 def name_in(value: Any) -> str | None:

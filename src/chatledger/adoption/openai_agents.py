@@ -64,7 +64,7 @@ class OpenAIAgents(Reader):
         session = OldSession(
             source_id=name_of(row["session_id"], row),
             origin=str(row["created_at"]),
-            fields={"created_at": reading.moment("created_at")},
+            fields={"created_at": reading.moment("created_at", needed=True)},
             messages=with_times(self._of_session(row["session_id"])),
             copied=[row],
         )
@@ -104,7 +104,7 @@ class OpenAIAgents(Reader):
             else:
                 fields = _fields(item)
             yield OldMessage(
-                row, {**fields, "created_at": reading.moment("created_at")}, as_found=reading.as_found()
+                row, {**fields, "created_at": reading.moment("created_at", needed=True)}, as_found=reading.as_found()
             )  # fmt: skip
 
 

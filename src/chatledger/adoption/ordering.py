@@ -1,4 +1,4 @@
-"""Numbers of messages within their sessions: holes, doubles, and those that begin at zero."""
+"""Numbers of messages within their sessions: gaps, doubles, and those that begin at zero."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from typing import Any, NamedTuple
 
 from chatledger.adoption.source import Source
 
-#: Numbers of one hole that are named.
-_NAMED = 1000
-
 
 class Oddity(NamedTuple):
     """Something about the numbers of one session."""
 
     kind: str
     session: Any
-    number: int
-    #: How many numbers it stands for: the rest of a very long hole.
-    times: int = 1
+    #: The number, or the missing numbers of a gap, such as `3-7`.
+    number: int | str
 
 
 def oddities(source: Source, table: str, session: str, row: str, *, of: str) -> Iterator[Oddity]:
-    """Holes and doubles in `sequence_number`. `session` names the column; `of` limits it to sessions that are there."""
+    """Gaps and doubles in `sequence_number`. `session` names the column; `of` limits it to sessions that are there.
+
+    A gap counts once, however many numbers are missing in it: one message with a high number is one oddity.
+    """
     sql = (
         f"SELECT {session}, sequence_number, lag(sequence_number) OVER w, row_number() OVER w FROM {table}"
         f" WHERE {session} IN ({of}) AND typeof(sequence_number) = 'integer'"
@@ -35,8 +34,6 @@ def oddities(source: Source, table: str, session: str, row: str, *, of: str) -> 
             before = 0
         elif number == before:
             yield Oddity("duplicate_sequence", key, number)
-        missing = number - before - 1
-        for hole in range(before + 1, before + 1 + min(missing, _NAMED)):
-            yield Oddity("sequence_gaps", key, hole)
-        if missing > _NAMED:
-            yield Oddity("sequence_gaps", key, before + 1 + _NAMED, missing - _NAMED)
+        first, last = max(before + 1, 1), number - 1
+        if first <= last:
+            yield Oddity("sequence_gaps", key, first if first == last else f"{first}-{last}")

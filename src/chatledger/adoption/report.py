@@ -64,11 +64,14 @@ class AdoptionReport(Record):
     dry_run: bool
     findings: tuple[SourceFinding, ...]
     tables: tuple[TableAccount, ...]
-    #: Sessions and messages that were added to the ledger.
     sessions: int
+    """Sessions that were added to the ledger, without the session that holds other rows."""
     messages: int
-    #: Sessions that an earlier adoption brought. Messages that came since are among `messages`.
+    """Messages that were added to the ledger, without those that hold other rows."""
     already_there: int
+    """Sessions that an earlier adoption brought. Messages that came since are among `messages`."""
+    other_rows: int
+    """Rows that belong to no session and were added as messages of the session `LAYOUT-rows`."""
 
     def finding(self, kind: str, table: str | None = None) -> SourceFinding | None:
         """The finding of a kind, in a table where there are several."""

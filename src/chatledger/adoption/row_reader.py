@@ -8,6 +8,7 @@ from typing import Any
 
 from chatledger.adoption.findings import Notes
 from chatledger.adoption.json_values import NotJson, cleaned, is_clean, kept, read_json
+from chatledger.adoption.message_content import role_of
 from chatledger.adoption.source import Row
 from chatledger.adoption.timestamps import Shape, read_time
 from chatledger.enums import Role
@@ -16,10 +17,6 @@ from chatledger.schemas.registry import MAX_PRICE
 
 #: Characters from which on a message is worth a word.
 LONG = 50_000
-_ROLES = {role.value: role for role in Role}
-_OTHER_WORDS = {
-    "human": Role.USER, "ai": Role.ASSISTANT, "model": Role.ASSISTANT, "bot": Role.ASSISTANT, "function": Role.TOOL,
-}  # fmt: skip
 _NANO = Decimal(1).scaleb(-9)
 #: Below this a difference is what binary fractions leave.
 _NOISE = Decimal(1).scaleb(-12)
@@ -83,15 +80,15 @@ class Reading:
         return text
 
     def role(self, column: str) -> Role:
-        """Who speaks: a word of ours, or another word for one. An unknown word is a user's, and is kept as found."""
+        """Who speaks: a word of ours, or another word for one. Any word but ours is noted, and kept as found."""
         word = self.raw(column)
-        if isinstance(word, str) and word.lower() in _ROLES:
-            return _ROLES[word.lower()]
-        if word in _OTHER_WORDS:
-            self.keep(column)
-            return _OTHER_WORDS[word]
-        self._refuse(column, "unknown_role")
-        return Role.USER
+        found = role_of(word)
+        if found is None:
+            self._refuse(column, "unknown_role")
+            return Role.USER
+        if word != found.value:
+            self._refuse(column, "other_role_word")
+        return found
 
     def whole(self, column: str, *, text: str = "not_a_number", real: str = "out_of_range") -> int | None:
         """A count. A text or a fraction is kept as found, under the kinds that are given for them."""
@@ -145,10 +142,14 @@ class Reading:
         self._refuse_number(column, value)
         return None
 
-    def moment(self, column: str, usual: Shape | None = None, *, odd: str = "other_time_shape") -> datetime | None:
-        """A time. Notes what is naive, and what is written otherwise than usual."""
+    def moment(
+        self, column: str, usual: Shape | None = None, *, odd: str = "other_time_shape", needed: bool = False
+    ) -> datetime | None:
+        """A time. Notes what is naive, what is written otherwise than usual, and with `needed` a missing one."""
         value = self.raw(column)
         if value is None:
+            if needed:
+                self._notes.add("missing_time", f"{self.row.table}.{column}", self._key)
             return None
         found = read_time(value, self._zone)
         if found is None:

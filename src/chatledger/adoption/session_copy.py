@@ -44,7 +44,7 @@ class Passage:
         self._writing, self._total, self._progress = writing, total, progress
         self._reported_at = 0.0
         self._rows = 0
-        self.sessions = self.messages = self.already_there = 0
+        self.sessions = self.messages = self.already_there = self.other_rows = 0
 
     def take(self, session: OldSession) -> None:
         """Go through one session with its messages.
@@ -65,14 +65,14 @@ class Passage:
     def _begin(self, session: OldSession, place: Place) -> None:
         fields = session_fields(session, self._notes)
         metadata = session_metadata(session, self._layout, self._notes)
-        self.sessions += 1
+        self.sessions += not session.of_rows
         written = Trail()
         if self._writing:
             self._uow.sessions.create(place.session_id, metadata=metadata, **fields)
         for old, new in self._batches(session):
             if self._writing:
                 written.add(self._uow.messages.append_many(place.session_id, new))
-            self.messages += len(new)
+            self._count(session, len(new))
             self._settle(old, "copied")
         if self._writing:
             close(self._uow, place.session_id, session.status, session.closed_at)
@@ -85,7 +85,7 @@ class Passage:
         """A session that was adopted before: what came since is added, what is there stays as it is."""
         there = place.there
         assert there is not None
-        self.already_there += 1
+        self.already_there += not session.of_rows
         table = session.copied[0].table if session.copied else ""
         written = Trail()
         for old, new in self._batches(session):
@@ -100,7 +100,7 @@ class Passage:
             elif absent:
                 if self._writing:
                     written.add(self._uow.messages.append_many(place.session_id, [new[index] for index in absent]))
-                self.messages += len(absent)
+                self._count(session, len(absent))
                 self._settle([old[index] for index in absent], "copied")
         session_fields(session, self._notes)
         metadata = session_metadata(session, self._layout, self._notes)
@@ -111,6 +111,12 @@ class Passage:
                 self._uow, place.session_id, {}, {}, there.status, written, after=there.last_sequence
             )  # fmt: skip
         self._settle_session(session, "already", "already")
+
+    def _count(self, session: OldSession, added: int) -> None:
+        if session.of_rows:
+            self.other_rows += added
+        else:
+            self.messages += added
 
     def _batches(self, session: OldSession) -> Iterator[Batch]:
         old: list[OldMessage] = []

@@ -78,6 +78,7 @@ def remaining(
         messages=_messages(source, taken),
         status=Status.PAUSED,
         recovered="rows that belong to no session",
+        of_rows=True,
     )
 
 

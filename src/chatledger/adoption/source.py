@@ -43,6 +43,7 @@ class Source:
         self._connection = file.connection
         self._connection.create_function("moment", 1, lambda value: rank(value, zone), deterministic=True)
         self._connection.create_function("json_key", 2, _json_key, deterministic=True)
+        self._connection.create_aggregate("exact_sum", 1, _ExactSum)
         self.virtual = frozenset(
             name for name, sql in self._named("table") if (sql or "").upper().startswith("CREATE VIRTUAL")
         )
@@ -192,6 +193,36 @@ class Source:
 def quoted(name: str) -> str:
     """A name as SQL has it."""
     return '"' + name.replace('"', '""') + '"'
+
+
+class _ExactSum:
+    """The SQL function `exact_sum`. SQLite's own `sum` fails where whole numbers add up to more than 64 bits.
+
+    Its result is read by `sum_of`: a sum that no column can hold is its digits.
+    """
+
+    def __init__(self) -> None:
+        self._whole, self._real, self._any_real = 0, 0.0, False
+
+    def step(self, value: Any, /) -> None:
+        """Add a number. Text and bytes count as nothing."""
+        if isinstance(value, int):
+            self._whole += value
+        elif isinstance(value, float):
+            self._real += value
+            self._any_real = True
+
+    def finalize(self) -> Any:
+        if self._any_real:
+            return self._real + self._whole
+        return self._whole if -(2**63) <= self._whole < 2**63 else str(self._whole)
+
+
+def sum_of(found: Any) -> int | float:
+    """A result of `exact_sum` as a number; that of no rows is 0."""
+    if isinstance(found, str):
+        return int(found)
+    return found if isinstance(found, int | float) else 0
 
 
 def _json_key(text: Any, key: Any) -> Any:

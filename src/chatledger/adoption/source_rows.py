@@ -52,6 +52,8 @@ class OldSession:
     kept: list[Row] = field(default_factory=list)
     #: Made for messages whose own session is gone, or for rows that belong to none.
     recovered: str | None = None
+    #: Its messages are rows of other tables, and no messages of the source.
+    of_rows: bool = False
 
 
 @dataclass

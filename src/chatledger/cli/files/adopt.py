@@ -137,6 +137,8 @@ def _key(key: Any) -> str:
 
 def _summary(done: AdoptionReport) -> str:
     what = f"{counted(done.sessions, 'session')} with {counted(done.messages, 'message')}"
+    if done.other_rows:
+        what += f" and {counted(done.other_rows, 'other row')}"
     if done.already_there:
         what += f", {counted(done.already_there, 'session')} there already"
     if done.dry_run:
