@@ -7,9 +7,10 @@ import hashlib
 import re
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from jinja2 import StrictUndefined, Template, UndefinedError
+from jinja2 import StrictUndefined, UndefinedError
 
 import chatledger.html
 from chatledger.html import environment, filters
@@ -18,8 +19,7 @@ _TEMPLATES = sorted(path.name for path in (Path(chatledger.html.__file__).parent
 
 
 def rendered(source: str, **values: object) -> str:
-    found: Template = environment.template("page.html.jinja").environment.from_string(source)
-    return found.render(**values)
+    return environment.printable(environment.environment().from_string(source).render(**values))
 
 
 @pytest.mark.parametrize(
@@ -38,17 +38,29 @@ def test_every_value_is_escaped_and_printable(text: str, expected: str) -> None:
     assert f"{expected}<br>" == rendered("{{ text ~ ('<br>' | safe) }}", text=text)
 
 
+def test_a_page_is_escaped_and_printable_in_every_piece() -> None:
+    hostile = "<i>\x1b\u202e"
+    sections: list[Any] = [(hostile, [(hostile, hostile)] * 300, [], [(hostile, hostile)], [])]
+    page = {"title": hostile, "sections": sections, "totals": lambda: hostile}
+    pieces = list(environment.generate("conversations.html.jinja", **page))
+    assert len(pieces) > 3
+    assert "".join(pieces) == environment.render("conversations.html.jinja", **page)
+    assert 605 == "".join(pieces).count("&lt;i&gt;␛\ufffd")
+    assert not re.search("[\x1b\u202e]|<i>", "".join(pieces))
+
+
 def test_an_unknown_name_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="titel"):
         rendered("{{ titel }}")
-    assert environment.template("page.html.jinja").environment.undefined is StrictUndefined
+    assert environment.environment().undefined is StrictUndefined
 
 
 @pytest.mark.parametrize("name", _TEMPLATES)
 def test_templates_compile_and_switch_no_escaping_off(name: str) -> None:
-    page = environment.template(name)
-    assert page.environment.loader is not None
-    source, _, _ = page.environment.loader.get_source(page.environment, name)
+    templates = environment.environment()
+    templates.get_template(name)
+    assert templates.loader is not None
+    source, _, _ = templates.loader.get_source(templates, name)
     assert not re.search(r"\|\s*safe\b|autoescape|<script|style=|https?:", source)
 
 

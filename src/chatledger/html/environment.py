@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from chatledger.html.filters import FILTERS
+
+# Pieces of output that are joined before they are searched and written.
+_BUFFERED = 100
 
 # read_text() turns CRLF into LF, as browsers do before they compare the hash.
 STYLESHEET = files("chatledger.html").joinpath("style.css").read_text("utf-8")
@@ -32,33 +36,44 @@ _REPLACEMENTS = (
 )
 
 
-def template(name: str) -> Template:
-    """Return a template of this package, such as `report.html.jinja`."""
-    return _environment().get_template(name)
+def render(name: str, **values: Any) -> str:
+    """Return a page from a template of this package, such as `report.html.jinja`.
+
+    Every value is escaped, and characters that a page cannot show are replaced.
+    """
+    return "".join(generate(name, **values))
+
+
+def generate(name: str, **values: Any) -> Iterator[str]:
+    """Yield a page in pieces of limited size, so that a long one is never in memory as a whole. See `render`."""
+    stream = environment().get_template(name).stream(**values)
+    stream.enable_buffering(_BUFFERED)
+    return map(printable, stream)
+
+
+def printable(text: str) -> str:
+    """Replace characters that a page cannot show.
+
+    Pages are searched piece by piece: to search each value by itself took a fifth of the time of a long export.
+    """
+    return text.translate(_REPLACEMENTS) if _UNPRINTABLE.search(text) else text
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Return the environment of every template, with its filters."""
+    found = Environment(
         loader=PackageLoader("chatledger.html"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    environment.filters |= FILTERS
-    environment.globals |= {
+    found.filters |= FILTERS
+    found.globals |= {
         "content_security_policy": CONTENT_SECURITY_POLICY,
         "stylesheet": Markup(STYLESHEET),
     }
-    return environment
-
-
-def _printable(value: Any) -> Any:
-    """Replace characters that a page cannot show. Jinja2 calls this for every value that a template outputs."""
-    if isinstance(value, str) and _UNPRINTABLE.search(value):
-        return value.translate(_REPLACEMENTS)  # of Markup, it stays Markup
-    return value
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chatledger.html.environment import template
+from chatledger.html.environment import render
 from chatledger.html.plots import LINE, SOFT, Plot, draw_plot, series_color
 from chatledger.schemas import ComparisonGroup, ComparisonSummary, Interval
 
@@ -24,7 +24,8 @@ def comparison_page(group: ComparisonGroup, summary: ComparisonSummary) -> str:
     """
     ratings = [(variant.rating, variant.rating_interval) for variant in summary.variants if variant.rating is not None]
     win_rates = [(pair.win_rate, pair.interval) for pair in summary.pairs if pair.win_rate is not None]
-    return template("comparison.html.jinja").render(
+    return render(
+        "comparison.html.jinja",
         title=group.title or f"Comparison {group.group_id}",
         group=group,
         summary=summary,

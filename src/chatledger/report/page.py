@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from typing import TextIO, Unpack
 
-from chatledger.html.environment import template
+from chatledger.html.environment import render
 from chatledger.html.plots import Plot
 from chatledger.report import charts
 from chatledger.report.data import ReportData, read_report_data
@@ -39,7 +39,8 @@ def write_report(
     """
     with ledger.read() as uow:
         report = read_report_data(uow, filters, tz, period)
-    page = template("report.html.jinja").render(
+    page = render(
+        "report.html.jinja",
         title=title,
         report=report,
         plots=dict(_plots(report)),

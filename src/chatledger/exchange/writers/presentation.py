@@ -59,6 +59,9 @@ def take_apart(message: Message) -> MessageParts:
 
 def fenced_parts(text: str) -> Iterator[tuple[bool, str]]:
     """Split Markdown at its code fences: yield whether a part is code, and its lines without the fence."""
+    if "```" not in text and "~~~" not in text:
+        yield False, text
+        return
     lines: list[str] = []
     fence: str | None = None
     for line in text.split("\n"):
@@ -86,7 +89,7 @@ def pretty_json(value: Any) -> str:
 
 
 def timestamp(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return time.astimezone(UTC).isoformat(" ", "seconds")[:19] + " UTC"
 
 
 def usage_labels(message: Message) -> list[str]:
