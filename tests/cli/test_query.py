@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from chatledger.cli.signals import terminable
 from tests.cli.conftest import Command
 
 RESPONDERS = """
 import asyncio
+import signal
 import sys
 
 calls = []
@@ -47,6 +49,15 @@ def breaks(messages):
 def breaks_late(messages):
     yield "half"
     raise RuntimeError("gone")
+
+def interrupted_late(messages):
+    yield "so far"
+    raise KeyboardInterrupt
+
+def terminated_late(messages):
+    yield "so "
+    yield "far"
+    signal.raise_signal(signal.SIGTERM)
 
 def leaves(messages):
     sys.exit(3)
@@ -143,16 +154,62 @@ def test_the_question_is_kept_when_the_responder_fails(run: Command, chat: str, 
     assert [("user", "Why?")] == conversation(run, chat)
 
 
-def test_half_an_answer_is_not_recorded(run: Command, chat: str) -> None:
+def test_half_an_answer_is_kept_with_its_outcome(run: Command, chat: str) -> None:
     result = run("query", "Why?", "--session-id", chat, "--responder", "answers:breaks_late")
     assert (1, "half\n") == (result.exit_code, result.stdout)
-    assert [("user", "Why?")] == conversation(run, chat)
+    assert "RuntimeError: gone; the question is kept as message 1 of session 's', and what came of" in result.stderr
+    assert "the answer as message 2: leave out the text to try again" in result.stderr
+    assert ("half", "error", "gpt-4o") == kept(run, chat)
+
+
+def test_half_an_answer_is_kept_whatever_is_printed(run: Command, chat: str) -> None:
+    assert 1 == run("query", "Why?", "--session-id", chat, "--responder", "answers:breaks_late", "--json").exit_code
+    assert ("half", "error", "gpt-4o") == kept(run, chat)
 
 
 def test_an_interrupted_responder_leaves_the_question(run: Command, chat: str) -> None:
     error = run.error("query", "Why?", "--session-id", chat, "--responder", "answers:interrupted", code=130)
     assert "chatledger: interrupted; the question is kept as message 1 of session 's'" == error
     assert [("user", "Why?")] == conversation(run, chat)
+
+
+@pytest.mark.parametrize(
+    ("function", "code", "word"), [("interrupted_late", 130, "interrupted"), ("terminated_late", 143, "terminated")]
+)
+def test_what_came_before_a_signal_is_kept(run: Command, chat: str, function: str, code: int, word: str) -> None:
+    with terminable():
+        result = run("query", "Why?", "--session-id", chat, "--responder", f"answers:{function}")
+    assert (code, "so far\n") == (result.exit_code, result.stdout)
+    assert result.stderr.startswith(f"chatledger: {word}; the question is kept as message 1")
+    assert ("so far", "interrupted", "gpt-4o") == kept(run, chat)
+
+
+def test_an_answer_ends_before_what_cannot_be_stored(run: Command, chat: str) -> None:
+    result = run("query", "Why?", "--session-id", chat, "--exec", "printf 'a\\000b'")
+    assert (1, "a\\x00b\n") == (result.exit_code, result.stdout)
+    assert "holds a NUL character" in result.stderr
+    assert ("a", "error", "gpt-4o") == kept(run, chat)
+
+
+def test_a_broken_answer_is_tried_again_without_the_text(run: Command, chat: str) -> None:
+    for function in ("breaks_late", "interrupted_late"):
+        run("query", "Why?", "--session-id", chat, "--responder", f"answers:{function}", "--key", "k")
+    again = ("query", "--session-id", chat, "--responder", "answers:text")
+    assert "1 so far, last: Why?" == run.text(*again)
+    assert ["Why?", "half", "so far", "1 so far, last: Why?"] == [text for _, text in conversation(run, chat)]
+    assert "nothing waits for an answer" in run.error(*again)
+    # The next responder sees the answer that was given in the end.
+    prompted = run.text("query", "And?", "--session-id", chat, "--responder", "answers:prompted")
+    assert "1 user Why? | 4 assistant 1 so far, last: Why? | 5 user And?" == prompted
+
+
+def test_an_answer_whose_reader_has_left_is_recorded(run: Command, chat: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(*_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("chatledger.cli.output.screen.Screen.flush", leave)
+    run("query", "Why?", "--session-id", chat, "--responder", "answers:pieces")
+    assert ("one two", None, "gpt-4o") == kept(run, chat)
 
 
 def test_without_a_text_the_waiting_question_is_answered(run: Command, chat: str) -> None:
@@ -215,7 +272,6 @@ def test_a_command_is_told_of_all_there_is(run: Command, chat: str) -> None:
         ("no-such-command-here", "cannot be run: No such file or directory"),
         ("true", "'true' answered nothing"),
         ("printf '\\377'", "not UTF-8"),
-        ("printf 'a\\000b'", "holds a NUL character"),
         ("sh -c 'kill -9 $$'", "was ended by signal 9"),
     ],
 )
@@ -227,6 +283,9 @@ def test_the_question_is_kept_when_a_command_fails(run: Command, chat: str, comm
 def test_a_command_is_stopped_in_time(run: Command, chat: str) -> None:
     error = run.error("query", "Why?", "--session-id", chat, "--exec", "sleep 30", "--timeout", "0.2")
     assert "'sleep' did not answer within 0.2 seconds" in error
+    result = run("query", "--session-id", chat, "--exec", "sh -c 'echo Begun; sleep 30'", "--timeout", "0.2")
+    assert (1, "Begun\n") == (result.exit_code, result.stdout)
+    assert ("Begun", "interrupted", "gpt-4o") == kept(run, chat)
 
 
 @pytest.mark.parametrize(
@@ -248,6 +307,12 @@ def test_misuse_records_nothing(run: Command, chat: str, wrong: tuple[str, ...])
 def test_an_unknown_session_is_one_line(run: Command) -> None:
     error = run.error("query", "Why?", "--session-id", "nope", "--responder", "answers:text")
     assert "chatledger: no session 'nope'" == error
+
+
+def kept(run: Command, session_id: str) -> tuple[str, str | None, str | None]:
+    """The text, the outcome and the model of the last message."""
+    message = json.loads(run.text("history", session_id, "--last", "1", "--json"))
+    return message["content"], message["outcome"], message["model_id"]
 
 
 def conversation(run: Command, session_id: str) -> list[tuple[str, str]]:

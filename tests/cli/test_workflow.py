@@ -115,8 +115,8 @@ def test_prompts_need_a_responder_and_the_execution_is_kept(run: Command, url: s
     assert "steps.ask.prompt: needs a responder; execution e is kept" in run.error(
         "workflow", "run", "flow", "--id", "e"
     )
-    (here / "responders.py").write_text("def answer(messages):\n    return messages[-1].content.upper()\n")
-    done = run.json("workflow", "resume", "e", "--responder", "responders:answer")
+    (here / "shouting.py").write_text("def answer(messages):\n    return messages[-1].content.upper()\n")
+    done = run.json("workflow", "resume", "e", "--responder", "shouting:answer")
     assert "GREET ADA" == done["steps"][0]["output"]["text"]
     with Ledger(url) as ledger, ledger.read() as uow:
         history = uow.messages.history(done["steps"][0]["session_id"])

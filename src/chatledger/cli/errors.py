@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from chatledger.cli.output.escaping import one_line
+from chatledger.cli.signals import exit_code_of, terminable
 from chatledger.errors import ChatledgerError
 
 FAILED = 1
@@ -56,11 +57,12 @@ def process() -> Iterator[None]:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     code: Any = 0
     try:
-        yield
+        with terminable():
+            yield
     except SystemExit as exit_:
         code = exit_.code
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+    except KeyboardInterrupt as stop:
+        code = exit_code_of(stop)
     except BrokenPipeError:
         code = FAILED
     except OSError as error:

@@ -20,7 +20,8 @@ from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.progress_bar import bar
 from chatledger.cli.output.screen import Screen
-from chatledger.cli.responder import Responder, ResponderFailed, responder_of
+from chatledger.cli.responders.answers import Responder, ResponderFailed
+from chatledger.cli.responders.responder import responder_of
 from chatledger.cli.signals import until_stopped
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput

@@ -19,7 +19,8 @@ from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.progress import counting
 from chatledger.cli.output.screen import Screen, counted
-from chatledger.cli.responder import Responder, responder_of
+from chatledger.cli.responders.answers import Responder
+from chatledger.cli.responders.responder import responder_of
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.schemas import ComparisonResult

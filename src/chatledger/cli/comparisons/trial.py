@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatledger.cli.responder import Responder, ResponderFailed
+from chatledger.cli.responders.answers import Responder, ResponderFailed
 from chatledger.enums import JudgeKind, Role
 from chatledger.errors import InvalidInput
 from chatledger.schemas import ComparisonGroup, Message, NewMessage

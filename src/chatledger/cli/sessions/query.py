@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from chatledger.cli.arguments.options import AsJson, Database
-from chatledger.cli.errors import FAILED, INTERRUPTED, report
+from chatledger.cli.errors import FAILED, report
 from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.screen import Screen
-from chatledger.cli.responder import Responder, ResponderFailed, Show, responder_of
-from chatledger.cli.sessions.messages import standard_input
-from chatledger.enums import Role
-from chatledger.errors import InvalidInput
+from chatledger.cli.responders.answers import Responder, ResponderFailed
+from chatledger.cli.responders.responder import responder_of
+from chatledger.cli.sessions.messages import standard_input, without_break
+from chatledger.cli.signals import Terminated, exit_code_of
+from chatledger.enums import Outcome, Role
+from chatledger.errors import ChatledgerError, InvalidInput
 from chatledger.schemas import Message, NewMessage, Session
 from chatledger.schemas.fields import MAX_IDENTIFIER
+from chatledger.schemas.message import new_message
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
+
+#: NUL, and halves of surrogate pairs.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def query(
@@ -63,8 +71,9 @@ def query(
 ) -> None:
     """Record a question, let a responder answer, print and record the answer.
 
-    The question is stored before the responder starts, and kept when it fails; then run the same without the text to try
-    again. Nothing is locked while it thinks.
+    The question is stored before the responder starts. If it fails or is interrupted, the question is kept, and so is
+    what came of the answer, with its outcome (`error` or `interrupted`): run the same without the text to try again.
+    Nothing is locked while it thinks.
 
     A function gets the list of messages, the system prompt in front as message 0. It returns text, or a dict (content,
     payload, input_tokens, output_tokens, cost, …), or yields pieces of text; it may be async. Modules are looked for in
@@ -116,10 +125,27 @@ def _ask(
         session = uow.sessions.get(session_id, include_expired=True)
     if text is not None:
         return session, uow.messages.append(session.session_id, Role.USER, text, key=key)
-    waiting = uow.messages.history(session.session_id, last=1)
-    if not waiting or waiting[0].role not in (Role.USER, Role.TOOL):
+    waiting = _waiting(uow, session.session_id)
+    if waiting is None:
         raise InvalidInput("TEXT", f"give a question: nothing waits for an answer in session {session.session_id!r}")
-    return session, waiting[0]
+    return session, waiting
+
+
+def _waiting(uow: UnitOfWork, session_id: str) -> Message | None:
+    """The last message, unless it is an answer. An answer that failed or was cut off is none."""
+    before: int | None = None
+    while found := uow.messages.history(session_id, last=1, before=before):
+        message = found[0]
+        if message.role in (Role.USER, Role.TOOL):
+            return message
+        if message.role is not Role.ASSISTANT or not _is_broken(message):
+            return None
+        before = message.sequence_number
+    return None
+
+
+def _is_broken(message: Message) -> bool:
+    return message.outcome in (Outcome.INTERRUPTED, Outcome.ERROR)
 
 
 def _answer_to(ledger: Transactions, question: Message, key: str | None) -> Message | None:
@@ -140,44 +166,97 @@ def _answered(
     key: str | None,
     screen: Screen | None,
 ) -> Message:
-    kept = f"the question is kept as message {question.sequence_number} of session {session.session_id!r}"
     with ledger.read() as uow:
         conversation = uow.messages.history(session.session_id, last=last, before=question.sequence_number + 1)
-    streamed: list[str] = []
+    shown = _Shown(screen)
     began = time.perf_counter()
+
+    def record(answer: NewMessage, key: str | None) -> Message:
+        changes: dict[str, Any] = {"key": key}
+        if answer.duration_ms is None:
+            changes["duration_ms"] = round((time.perf_counter() - began) * 1000)
+        if answer.model_id is None:
+            changes["model_id"] = model or session.model_id
+        return ledger.run(lambda uow: _record(uow, session.session_id, answer.model_copy(update=changes)))
+
     try:
-        answer = responder(_prompted(session, conversation), _shower(screen, streamed))
-    except (ResponderFailed, KeyboardInterrupt) as failure:
-        if streamed and screen:
-            screen.text("")
-        if isinstance(failure, KeyboardInterrupt):
-            report(f"interrupted; {kept}")
-            raise typer.Exit(INTERRUPTED) from None
+        answer = responder(_prompted(session, _without_retried(conversation)), shown.show)
+    except ResponderFailed as failure:
+        kept = _kept(question, shown.broken(failure.outcome), record)
         report(f"the responder failed: {failure}; {kept}: leave out the text to try again")
         raise typer.Exit(FAILED) from None
-    took = round((time.perf_counter() - began) * 1000)
-    if screen:
-        screen.text("" if streamed else answer.content)
-    changes: dict[str, Any] = {"key": answer.key or (_answer_key(key) if key else None)}
-    if answer.duration_ms is None:
-        changes["duration_ms"] = took
-    if answer.model_id is None:
-        changes["model_id"] = model or session.model_id
-    return ledger.run(lambda uow: _record(uow, session.session_id, answer.model_copy(update=changes)))
+    except KeyboardInterrupt as stop:
+        what = "terminated" if isinstance(stop, Terminated) else "interrupted"
+        report(f"{what}; {_kept(question, shown.broken(Outcome.INTERRUPTED), record)}")
+        raise typer.Exit(exit_code_of(stop)) from None
+    if shown.pieces:
+        shown.end()
+    elif screen:
+        screen.text(answer.content)
+    return record(answer, answer.key or (_answer_key(key) if key else None))
+
+
+def _kept(question: Message, answer: NewMessage | None, record: Callable[[NewMessage, str | None], Message]) -> str:
+    """Record the part of an answer that came, and say what is kept."""
+    session_id = question.session_id
+    kept = f"the question is kept as message {question.sequence_number} of session {session_id!r}"
+    if answer is None:
+        return kept
+    try:
+        number = record(answer, None).sequence_number
+    except ChatledgerError as error:
+        return f"{kept}, and what came of the answer is lost: {error}"
+    return f"{kept}, and what came of the answer as message {number}"
 
 
 def _record(uow: UnitOfWork, session_id: str, answer: NewMessage) -> Message:
     return uow.messages.append_many(session_id, [answer])[0]
 
 
-def _shower(screen: Screen | None, streamed: list[str]) -> Show:
-    def show(piece: str) -> None:
-        if screen:
-            screen.text(piece, end="")
-            screen.flush()
-            streamed.append(piece)
+class _Shown:
+    """The pieces of an answer, as they come: on the screen where there is one, and kept."""
 
-    return show
+    def __init__(self, screen: Screen | None) -> None:
+        self.pieces: list[str] = []
+        self._screen = screen
+        self._break = ""
+
+    def show(self, piece: str) -> None:
+        self.pieces.append(piece)
+        # The line is ended once, whether or not the answer ends with a break.
+        text = self._break + piece
+        self._break = "\n" if text.endswith("\n") else ""
+        self._write(text.removesuffix("\n"), "")
+
+    def end(self) -> None:
+        self._write("", "\n")
+
+    def broken(self, outcome: Outcome) -> NewMessage | None:
+        """What came, as a message; None if nothing did. It ends before what cannot be stored."""
+        if self.pieces:
+            self.end()
+        text = without_break(_UNSTORABLE.split("".join(self.pieces), maxsplit=1)[0])
+        return new_message({"role": Role.ASSISTANT, "content": text, "outcome": outcome}) if text else None
+
+    def _write(self, text: str, end: str) -> None:
+        if self._screen is None:
+            return
+        try:
+            self._screen.text(text, end=end)
+            self._screen.flush()
+        except BrokenPipeError:
+            # The reader has left; the answer is recorded all the same.
+            self._screen = None
+
+
+def _without_retried(conversation: list[Message]) -> list[Message]:
+    """The conversation without answers that failed or were cut off and then given again."""
+    following = [*conversation[1:], None]
+    return [
+        message
+        for message, after in zip(conversation, following, strict=True)
+        if not (_is_broken(message) and after is not None and after.role is Role.ASSISTANT)
+    ]
 
 
 def _prompted(session: Session, conversation: list[Message]) -> list[Message]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from typing import Annotated
 
@@ -11,11 +10,11 @@ import typer
 from chatledger.cli.arguments.options import words
 from chatledger.cli.output.json_output import encoded
 from chatledger.errors import ChatledgerError
+from chatledger.execution.child_process import ChildFailed, ChildTimedOut, run_program
 from chatledger.schemas import Due
 
 #: Seconds that a command may take: the next session waits for it.
-_PATIENCE = 30
-_STANDARD_ERROR = 2
+_TIMEOUT = 30
 
 NotifyExec = Annotated[
     str | None,
@@ -45,17 +44,8 @@ def notifier(command: str | None) -> Callable[[Due], None] | None:
 
 def _notify(program: list[str], due: Due) -> None:
     try:
-        done = subprocess.run(
-            program,
-            input=encoded(due).encode() + b"\n",
-            stdout=_STANDARD_ERROR,
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise NotNotified(f"{program[0]!r} was not done within {_PATIENCE} seconds") from None
-    except OSError as error:
-        raise NotNotified(f"{program[0]!r} cannot be run: {error.strerror}") from None
-    if done.returncode:
-        how = f"was ended by signal {-done.returncode}" if done.returncode < 0 else f"exited with {done.returncode}"
-        raise NotNotified(f"{program[0]!r} {how}")
+        run_program(program, encoded(due).encode() + b"\n", timeout=_TIMEOUT)
+    except ChildTimedOut:
+        raise NotNotified(f"{program[0]!r} did not end within {_TIMEOUT} seconds") from None
+    except ChildFailed as failure:
+        raise NotNotified(str(failure)) from None

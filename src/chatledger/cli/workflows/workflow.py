@@ -14,7 +14,7 @@ from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.output.json_output import encoded, write_document
 from chatledger.cli.output.progress_bar import bar
 from chatledger.cli.output.screen import Column, Screen, when
-from chatledger.cli.responder import responder_of
+from chatledger.cli.responders.responder import responder_of
 from chatledger.cli.signals import until_stopped
 from chatledger.cli.workflows.progress import StepsShown
 from chatledger.enums import ExecutionState

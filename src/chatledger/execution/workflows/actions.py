@@ -6,19 +6,16 @@ import asyncio
 import importlib
 import inspect
 import json
-import os
-import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from chatledger.clock import utc_now
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput
+from chatledger.execution.child_process import ChildFailed, run_program
 from chatledger.execution.workflows.context import StepCancelled, StepContext
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.message import new_message
@@ -28,9 +25,6 @@ from chatledger.schemas.workflow import StepDefinition
 Responder = Callable[[list[Message]], Any]
 #: Returns the result of a coroutine, for as long as the step is wanted.
 Await = Callable[[Coroutine[Any, Any, Any], StepContext], Any]
-
-#: Seconds between two looks at whether a command is still wanted.
-_POLL = 0.1
 
 
 class StepFailed(Exception):
@@ -118,33 +112,13 @@ def _message_of(result: Any) -> NewMessage:
 
 
 def _execute(program: list[str], context: StepContext) -> Any:
-    """Run a command without a shell. What it prints is its output: as JSON if it is JSON, else as text."""
+    """Run a command without a shell. What it prints, 50 MB at most, is its output: as JSON if it is JSON, else text."""
     fields = {"input": context.input, "item": context.item, "index": context.index, "key": context.key}
-    # Files and not pipes, so that a command that prints much is not blocked while nobody reads.
-    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout:
-        stdin.write(json.dumps(fields).encode())
-        stdin.seek(0)
-        try:
-            # A process group of its own: Ctrl-C is for the runner, which then kills the command with its children.
-            process = subprocess.Popen(program, stdin=stdin, stdout=stdout, start_new_session=True)
-        except OSError as error:
-            raise StepFailed(f"{program[0]!r} cannot be run: {error.strerror}") from None
-        try:
-            while True:
-                try:
-                    code = process.wait(_POLL)
-                    break
-                except subprocess.TimeoutExpired:
-                    if context.cancelled:
-                        raise StepCancelled from None
-        finally:
-            if process.poll() is None:
-                _kill(process)
-                process.wait()
-        stdout.seek(0)
-        printed = stdout.read()
-    if code:
-        raise StepFailed(f"{program[0]!r} exited with {code}")
+    printed = bytearray()
+    try:
+        run_program(program, json.dumps(fields).encode(), on_output=printed.extend, check=partial(_check, context))
+    except ChildFailed as failure:
+        raise StepFailed(str(failure)) from None
     try:
         text = printed.decode("utf-8")
     except UnicodeDecodeError:
@@ -155,12 +129,9 @@ def _execute(program: list[str], context: StepContext) -> Any:
         return text.removesuffix("\n")
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if hasattr(os, "killpg"):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
+def _check(context: StepContext) -> None:
+    if context.cancelled:
+        raise StepCancelled
 
 
 def _no_constant(word: str) -> Any:

@@ -1,0 +1,1 @@
+"""Responders: a function or a command that answers a conversation."""
