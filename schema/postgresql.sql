@@ -282,6 +282,7 @@ CREATE TABLE chatledger_messages (
     cost bigint,
     priced_from timestamp with time zone,
     outcome text,
+    hidden bigint,
     key text COLLATE "C",
     copied_from text COLLATE "C",
     copied_sequence bigint,
@@ -292,6 +293,7 @@ CREATE TABLE chatledger_messages (
     CONSTRAINT pk_chatledger_messages PRIMARY KEY (session_id, sequence_number),
     CONSTRAINT fk_chatledger_messages_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions(session_id) ON DELETE CASCADE,
     CONSTRAINT ck_chatledger_messages_copied_from CHECK (((copied_from IS NULL) = (copied_sequence IS NULL))),
+    CONSTRAINT ck_chatledger_messages_hidden CHECK ((hidden = 1)),
     CONSTRAINT ck_chatledger_messages_outcome CHECK ((outcome = ANY (ARRAY['complete'::text, 'interrupted'::text, 'error'::text, 'streaming'::text]))),
     CONSTRAINT ck_chatledger_messages_role CHECK ((role = ANY (ARRAY['system'::text, 'developer'::text, 'user'::text, 'assistant'::text, 'tool'::text]))),
     CONSTRAINT ck_chatledger_messages_sequence_number CHECK ((sequence_number >= 1))

@@ -290,6 +290,7 @@ CREATE TABLE chatledger_messages (
     cost INTEGER,
     priced_from TEXT,
     outcome TEXT,
+    hidden INTEGER,
     "key" TEXT,
     copied_from TEXT,
     copied_sequence INTEGER,
@@ -301,6 +302,7 @@ CREATE TABLE chatledger_messages (
     CONSTRAINT fk_chatledger_messages_session_id FOREIGN KEY(session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
     CONSTRAINT ck_chatledger_messages_role CHECK (role IN ('system', 'developer', 'user', 'assistant', 'tool')),
     CONSTRAINT ck_chatledger_messages_outcome CHECK (outcome IN ('complete', 'interrupted', 'error', 'streaming')),
+    CONSTRAINT ck_chatledger_messages_hidden CHECK (hidden = 1),
     CONSTRAINT ck_chatledger_messages_sequence_number CHECK (sequence_number >= 1),
     CONSTRAINT ck_chatledger_messages_copied_from CHECK ((copied_from IS NULL) = (copied_sequence IS NULL))
 )

@@ -235,6 +235,7 @@ def upgrade() -> None:
         Column("cost", Whole),
         Column("priced_from", Time),
         Column("outcome", Text()),
+        Column("hidden", Whole),
         Column("key", Key),
         Column("copied_from", Key),
         Column("copied_sequence", Whole),
@@ -266,6 +267,7 @@ def upgrade() -> None:
         CheckConstraint(
             "outcome IN ('complete', 'interrupted', 'error', 'streaming')", name=op.f("ck_chatledger_messages_outcome")
         ),
+        CheckConstraint("hidden = 1", name=op.f("ck_chatledger_messages_hidden")),
         CheckConstraint("sequence_number >= 1", name=op.f("ck_chatledger_messages_sequence_number")),
         CheckConstraint(
             "(copied_from IS NULL) = (copied_sequence IS NULL)", name=op.f("ck_chatledger_messages_copied_from")

@@ -75,7 +75,7 @@ def samples(any_ledger: Ledger, tmp_path: Path) -> dict[str, Any]:
         "session_id": "s", "user_id": "ada", "older_than": 0, "path": tmp_path / "other.db", "url": tmp_path / "new.db",
         "item": items[0], "error": "broken", "group_id": group.group_id, "prompt_key": "p",
         "variant_a": "a", "judge": "j", "results": [], "rows": [], "name": "score", "hours": 1, "execution_id": "e", "revision": "0001",
-        "query": "otter",
+        "query": "otter", "role": "user",
     }  # fmt: skip
 
 

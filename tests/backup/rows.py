@@ -66,7 +66,7 @@ def fill(ledger: Ledger) -> None:
         uow.sessions.mark_idle("idle one")
         uow.sessions.create("held", user_id="bob", model_id="gpt-5")
         uow.messages.append(
-            "held", "assistant", "p", input_tokens=7, output_tokens=3, reasoning_tokens=1, outcome="error"
+            "held", "assistant", "p", input_tokens=7, output_tokens=3, reasoning_tokens=1, outcome="error", hidden=True
         )
         uow.sessions.hold("held", reason="the law")
         uow.sessions.create("emptied", user_id="lin")

@@ -26,7 +26,7 @@ def fill(url: str) -> None:
                 uow.messages.append(
                     name, "user", f"{name} {number} by the harbour of 東京", payload={"n": number},
                     metadata={"m": number}, name="n", tool_call_id="t", model_id="m-2", input_tokens=3, output_tokens=4,
-                    cached_tokens=1, reasoning_tokens=2, outcome="complete", duration_ms=5, cost="0.000000006",
+                    cached_tokens=1, reasoning_tokens=2, outcome="complete", hidden=number == 5, duration_ms=5, cost="0.000000006",
                     key=f"k-{number}",
                 )  # fmt: skip
         uow.messages.pop("home")  # the last number stays above the count

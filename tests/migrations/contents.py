@@ -30,7 +30,9 @@ def fill(url: str) -> None:
         for number in range(30):
             text_ = f"Message {number} of Lisbon, Zürich and 数据库: the second tides of a harbour" * (1 + number % 3)
             uow.messages.append("first", "user", text_, input_tokens=number, cost="0.000000001", key=f"k{number}")
-        uow.messages.append("second", "tool", "quiet harbour", payload={"a": 1e16}, tokens_used=7, outcome="error")
+        uow.messages.append(
+            "second", "tool", "quiet harbour", payload={"a": 1e16}, tokens_used=7, outcome="error", hidden=True
+        )
         uow.messages.append("second", "assistant", "…", reasoning_tokens=2, outcome="interrupted", duration_ms=5)
         for _ in range(3):
             uow.messages.pop("first")  # the last number stays above the count

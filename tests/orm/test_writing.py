@@ -136,7 +136,7 @@ def test_values_are_stored_as_a_service_stores_them(ledger: Ledger, open_session
     values: dict[str, Any] = {
         "content": "x", "payload": {"a": [1, 2.5, None], "b": "é"}, "name": "tool", "tool_call_id": "c1", "model_id": "gpt",
         "input_tokens": 3, "output_tokens": 4, "cached_tokens": 1, "reasoning_tokens": 1, "duration_ms": 7, "cost": 0.1,
-        "outcome": "error", "key": "k", "created_at": moment,
+        "outcome": "error", "hidden": True, "key": "k", "created_at": moment,
     }  # fmt: skip
     ledger.run(lambda uow: uow.sessions.create("service"))
     ledger.run(lambda uow: uow.messages.append("service", "tool", metadata={"m": 1}, **values))
@@ -347,7 +347,7 @@ def test_the_digest_is_that_of_the_content(ledger: Ledger) -> None:
         session.commit()
         row: dict[str, Any] = dict.fromkeys(
             ("payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens", "cached_tokens",
-             "tokens_used", "duration_ms", "key", "reasoning_tokens", "outcome")
+             "tokens_used", "duration_ms", "key", "reasoning_tokens", "outcome", "hidden")
         )  # fmt: skip
         assert message_digest({**row, "role": "user", "content": "x"}, message.created_at) == message.digest
 

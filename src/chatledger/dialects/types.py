@@ -4,6 +4,7 @@ Each type has one Python form and one stored form per database, chosen so that v
 
     Timestamp   aware UTC datetime    SQLite: text of 26 characters; PostgreSQL: timestamptz
     Money       Decimal dollars       a 64-bit integer of nano-dollars
+    Flag        bool                  1, or NULL for false
     Document    any JSON value        the JSON text itself, so that 1.0, 1e16 and the order of keys come back unchanged
     Identifier  str                   text compared by code point
     Word        a StrEnum             its value, under a named CHECK
@@ -117,6 +118,22 @@ def nanos(amount: Decimal) -> int:
 def dollars(amount: int) -> Decimal:
     """Nano-dollars as dollars, with nine decimals; nothing is 0, which would else be shown as 0E-9."""
     return Decimal(amount).scaleb(-9) if amount else _ZERO
+
+
+class Flag(TypeDecorator[bool]):
+    """True or False. NULL stands for false, so that rows without the mark say nothing, and old digests stay valid."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> int | None:
+        return 1 if value else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> bool:
+        return bool(value)
 
 
 class JsonText(UserDefinedType[str]):

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from sqlalchemy import Column, Float, Integer, LargeBinary, Table
 
 from chatledger.dialects.integrity import Unreadable
-from chatledger.dialects.types import Document, Money, Timestamp, Word, to_moment
+from chatledger.dialects.types import Document, Flag, Money, Timestamp, Word, to_moment
 from chatledger.dialects.word_segmentation import segment
 from chatledger.errors import CorruptDatabase
 from chatledger.models import Base
@@ -144,7 +144,7 @@ def _check_of(column: Column[Any]) -> tuple[str, Callable[[Any], bool]]:
         return "values", lambda value: value is not None
     if isinstance(kind, Float):
         return "values", lambda value: type(value) is float and isfinite(value)
-    wanted = int if isinstance(kind, Integer | Money) else str
+    wanted = int if isinstance(kind, Integer | Money | Flag) else str
     return "values", lambda value: type(value) is wanted
 
 

@@ -38,6 +38,8 @@ Timestamp = Annotated[datetime, mapped_column(types.Timestamp)]
 Stamped = Annotated[datetime, mapped_column(types.Timestamp, server_default=FetchedValue())]
 Money = Annotated[Decimal, mapped_column(types.Money)]
 MoneyTotal = Annotated[Decimal, mapped_column(types.Money, server_default=text("0"))]
+#: Stored as 1, or NULL for false.
+Flag = Annotated[bool, mapped_column(types.Flag)]
 Json = Annotated[Any, mapped_column(types.Document)]
 Blob = Annotated[bytes, mapped_column(types.Binary)]
 

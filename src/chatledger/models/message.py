@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chatledger.dialects import types
 from chatledger.enums import Outcome, Role
-from chatledger.models.base import Base, Blob, Json, Key, Number, SessionKey, Timestamp, Whole, one_of, parent
+from chatledger.models.base import Base, Blob, Flag, Json, Key, Number, SessionKey, Timestamp, Whole, one_of, parent
 
 if TYPE_CHECKING:
     from chatledger.models.session import Session
@@ -45,6 +45,7 @@ class Message(Base):
         CheckConstraint("sequence_number >= 1", name="sequence_number"),
         one_of("role", Role),
         one_of("outcome", Outcome, "streaming"),
+        CheckConstraint("hidden = 1", name="hidden"),
         CheckConstraint("(copied_from IS NULL) = (copied_sequence IS NULL)", name="copied_from"),
         # Partial on every database (migration 0001), so that appends without a key do not touch it. The condition is not
         # given in SQLAlchemy's form, which loads the dialects that it names.
@@ -107,6 +108,8 @@ class Message(Base):
     """The price that the cost was counted with, by the moment it took effect. NULL: the caller gave the cost."""
     outcome: Mapped[Outcome | None]
     """Whether writing it failed or was cut off."""
+    hidden: Mapped[Flag | None]
+    """1: the program that wrote it did not show it, such as an injected profile. The model has seen it. Else NULL."""
     key: Mapped[Key | None]
     """Makes an append idempotent; unique within the session."""
     copied_from: Mapped[Key | None]

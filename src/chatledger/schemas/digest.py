@@ -19,7 +19,7 @@ from chatledger.dialects.types import stamp
 #: What the digest covers, besides the time.
 FIELDS = (
     "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
-    "cached_tokens", "tokens_used", "duration_ms", "key", "reasoning_tokens", "outcome",
+    "cached_tokens", "tokens_used", "duration_ms", "key", "reasoning_tokens", "outcome", "hidden",
 )  # fmt: skip
 
 

@@ -7,13 +7,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, overload
 
-from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from chatledger.enums import Outcome, OutcomeLike, Role, RoleLike
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import (
     Amount,
     Count,
+    Flag,
     Identifier,
     Input,
     Moment,
@@ -34,6 +35,11 @@ from chatledger.schemas.message_parts import (
 from chatledger.validation import invalid_input
 
 Shape = TypeVar("Shape")
+
+
+def _false_if_none(value: Any) -> Any:
+    """What an ORM object says of an attribute that was not set."""
+    return False if value is None else value
 
 
 class NewMessage(Input):
@@ -63,6 +69,10 @@ class NewMessage(Input):
     """In dollars. When it is left out, it is calculated from the price of the model, if there is one."""
     outcome: Outcome | None = None
     """Whether the writing of the message failed or was interrupted."""
+    hidden: Annotated[Flag, BeforeValidator(_false_if_none)] = False
+    """Whether people do not see the message, such as a profile that a program gives the model. Titles, previews and
+    search leave it out. The history contains it, because the model has seen it.
+    """
     key: Identifier | None = None
     """Makes the append idempotent: the same key with the same content returns the first message."""
     created_at: Moment | None = None
@@ -87,6 +97,7 @@ class NewMessage(Input):
             duration_ms: int | None = None,
             cost: Decimal | float | str | None = None,
             outcome: OutcomeLike | None = None,
+            hidden: bool = False,
             key: str | None = None,
             created_at: datetime | None = None,
         ) -> None: ...
@@ -145,6 +156,8 @@ class Message(Record):
     #: The price that the cost was counted with, by the moment it took effect; None where the caller gave the cost.
     priced_from: datetime | None = None
     outcome: Outcome | None = None
+    hidden: bool = False
+    """Whether people do not see the message. Titles, previews and search leave it out; the history contains it."""
     key: str | None = None
     created_at: datetime
     copied_from: str | None = None

@@ -34,6 +34,7 @@ def to_row(message: NewMessage, now: datetime) -> dict[str, Any]:
         "duration_ms": message.duration_ms,
         "cost": message.cost,
         "outcome": None if message.outcome is None else message.outcome.value,
+        "hidden": 1 if message.hidden else None,
         "key": message.key,
         "created_at": created_at,
     }

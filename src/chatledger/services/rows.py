@@ -53,6 +53,7 @@ MESSAGE = (
     type_coerce(messages.c.cost, Whole).label("cost"),
     messages.c.priced_from,
     _plain(messages.c.outcome).label("outcome"),
+    type_coerce(messages.c.hidden, Whole).label("hidden"),
     messages.c.key,
     messages.c.created_at,
     messages.c.copied_from,
@@ -121,7 +122,7 @@ def to_messages(rows: Sequence[Sequence[Any]]) -> list[Message]:
 
 def _message(row: Any) -> dict[str, Any]:
     (session_id, number, role, content, payload, extra, name, call, model, given, written, cached, reasoned, used, took,
-     cost, priced, outcome, key, created, copied_from, copied_sequence) = row  # fmt: skip
+     cost, priced, outcome, hidden, key, created, copied_from, copied_sequence) = row  # fmt: skip
     return {
         "session_id": session_id,
         "sequence_number": number,
@@ -141,6 +142,7 @@ def _message(row: Any) -> dict[str, Any]:
         "cost": None if cost is None else dollars(cost),
         "priced_from": None if priced is None else to_moment(priced),
         "outcome": outcome,
+        "hidden": bool(hidden),
         "key": key,
         "created_at": to_moment(created),
         "copied_from": copied_from,
@@ -190,5 +192,6 @@ def from_row(session_id: str, number: int, row: dict[str, Any]) -> Message:
             "sequence_number": number,
             "payload": None if row["payload"] is None else from_json(row["payload"]),
             "metadata": {} if row["metadata"] is None else from_json(row["metadata"]),
+            "hidden": bool(row["hidden"]),
         }
     )

@@ -17,6 +17,7 @@ FULL: dict[str, Any] = {
     "content": "naïve 東京 🧑‍🚀 \u2028", "payload": {"a": [1.0, "é", None]}, "metadata": {"x": 1}, "name": "n",
     "tool_call_id": "t", "model_id": "m", "input_tokens": 1, "output_tokens": 2, "cached_tokens": 3, "tokens_used": 4,
     "duration_ms": 5, "cost": Decimal("0.5"), "key": "k", "reasoning_tokens": 6, "outcome": "error",
+    "hidden": True,
 }  # fmt: skip
 
 
@@ -24,7 +25,7 @@ FULL: dict[str, Any] = {
 STORED = """
     SELECT role, content, CAST(payload AS TEXT) AS payload, CAST(metadata AS TEXT) AS metadata, name, tool_call_id,
         model_id, input_tokens, output_tokens, cached_tokens, tokens_used, duration_ms, key, reasoning_tokens, outcome,
-        created_at, digest
+        hidden, created_at, digest
     FROM chatledger_messages ORDER BY sequence_number"""
 
 
@@ -61,6 +62,8 @@ def test_a_byte_that_changed_is_noticed(any_ledger: Ledger, three: Ledger, raw: 
         raw("UPDATE chatledger_messages SET role = 'user' WHERE sequence_number = 2")
     elif field == "outcome":
         raw("UPDATE chatledger_messages SET outcome = 'complete' WHERE sequence_number = 2")
+    elif field == "hidden":
+        raw("UPDATE chatledger_messages SET hidden = NULL WHERE sequence_number = 2")
     elif field in ("payload", "metadata"):
         raw(f"UPDATE chatledger_messages SET {field} = '[2]' WHERE sequence_number = 2")
     elif isinstance(FULL[field], int):

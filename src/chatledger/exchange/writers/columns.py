@@ -19,6 +19,7 @@ class Kind(StrEnum):
 
     TEXT = "text"
     WHOLE = "whole"
+    FLAG = "flag"
     MONEY = "money"
     MOMENT = "moment"
     #: JSON, as its text.
@@ -44,7 +45,13 @@ def _kind(annotation: Any) -> Kind:
     if get_origin(annotation) is not None and type(None) in get_args(annotation):
         [annotation] = [part for part in get_args(annotation) if part is not type(None)] or [Any]
     if isinstance(annotation, type):
-        for base, kind in ((str, Kind.TEXT), (int, Kind.WHOLE), (Decimal, Kind.MONEY), (datetime, Kind.MOMENT)):
+        for base, kind in (
+            (str, Kind.TEXT),
+            (bool, Kind.FLAG),
+            (int, Kind.WHOLE),
+            (Decimal, Kind.MONEY),
+            (datetime, Kind.MOMENT),
+        ):
             if issubclass(annotation, base):
                 return kind
     return Kind.JSON

@@ -52,7 +52,7 @@ def message_fields(message: Message) -> dict[str, Any]:
     return {
         name: value
         for name in _MESSAGE
-        if (value := getattr(message, name)) is not None and (value != {} or name == "payload")
+        if (value := getattr(message, name)) is not None and (name == "payload" or (value != {} and value is not False))
     }
 
 

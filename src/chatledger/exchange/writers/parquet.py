@@ -28,6 +28,7 @@ def write_parquet(out: IO[bytes], columns: tuple[Column, ...], rows: Iterator[li
     types = {
         Kind.TEXT: pa.string(),
         Kind.WHOLE: pa.int64(),
+        Kind.FLAG: pa.bool_(),
         Kind.MONEY: pa.decimal128(19, 9),
         Kind.MOMENT: pa.timestamp("us", tz="UTC"),
         Kind.JSON: pa.string(),

@@ -26,8 +26,8 @@ from chatledger.services.visibility import in_visible_session, this_session, vis
 #: Columns of an append beside the session and the number.
 GIVEN = (
     "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
-    "cached_tokens", "reasoning_tokens", "tokens_used", "duration_ms", "cost", "outcome", "key", "created_at", "digest",
-    "search_text",
+    "cached_tokens", "reasoning_tokens", "tokens_used", "duration_ms", "cost", "outcome", "hidden", "key", "created_at",
+    "digest", "search_text",
 )  # fmt: skip
 
 _EXPECTED = bindparam("expected", type_=Whole)

@@ -16,7 +16,7 @@ from chatledger.models import Message as MessageRow
 from chatledger.models.base import table_of
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.costs import PriceList, is_countable
-from chatledger.schemas.fields import MAX_COUNT, identifier, validated, whole
+from chatledger.schemas.fields import MAX_COUNT, flags, identifier, validated, whole
 from chatledger.schemas.message import SettledMessage, origin_of
 from chatledger.schemas.stored_message import to_row
 from chatledger.services.base import Service, logger
@@ -66,6 +66,7 @@ class Messages(Service):
         duration_ms: int | None = None,
         cost: Decimal | float | str | None = None,
         outcome: OutcomeLike | None = None,
+        hidden: bool = False,
         key: str | None = None,
         expected_sequence: int | None = None,
         created_at: datetime | None = None,
@@ -76,7 +77,8 @@ class Messages(Service):
         typed again). Tokens and milliseconds are whole numbers, `cost` is in dollars; where it is left out, it is counted
         from the price of the model that is in force, if tokens and price are known. `key` makes the append idempotent:
         the same key with the same content gives back the first message. `expected_sequence` is the number that the
-        message is to get; when somebody else has taken it, nothing is written.
+        message is to get; when somebody else has taken it, nothing is written. A `hidden` message is in the history
+        and not in titles, previews and search: people do not see it, and the model does.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
@@ -86,6 +88,7 @@ class Messages(Service):
             InvalidInput: a value that cannot be stored, by name.
         """
         began = time.perf_counter()
+        flags(hidden=hidden)
         identifier(session_id, "session_id")
         if expected_sequence is not None:
             whole(expected_sequence, "expected_sequence")
@@ -94,7 +97,7 @@ class Messages(Service):
             "name": name, "tool_call_id": tool_call_id, "model_id": model_id, "input_tokens": input_tokens,
             "output_tokens": output_tokens, "cached_tokens": cached_tokens,
             "reasoning_tokens": reasoning_tokens, "tokens_used": tokens_used, "duration_ms": duration_ms, "cost": cost,
-            "outcome": outcome, "key": key, "created_at": created_at,
+            "outcome": outcome, "hidden": hidden, "key": key, "created_at": created_at,
         }  # fmt: skip
         message = validated(NewMessage, fields)
         row = to_row(message, self._context.now())

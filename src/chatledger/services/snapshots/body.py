@@ -31,7 +31,7 @@ VERSION = 2
 _READABLE = (1, 2)
 
 #: What is read of a message for a snapshot.
-_LATER = ("reasoning_tokens", "priced_from", "outcome")
+_LATER = ("reasoning_tokens", "priced_from", "outcome", "hidden")
 _LEFT_OUT = ("copied_from", "copied_sequence")
 _FIRST = (*(column for column in MESSAGE if column.name not in (*_LATER, *_LEFT_OUT)), messages.c.digest)
 COLUMNS = (*_FIRST, *(column for column in MESSAGE if column.name in _LATER))
