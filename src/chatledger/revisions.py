@@ -12,6 +12,7 @@ import io
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +50,15 @@ def upgrade(engine: Engine, revision: str = "head", *, dialect: Dialect | None =
         Busy: another migration or writer held the lock for too long.
     """
     dialect = dialect or dialect_of(engine.dialect.name)
+    _known(revision, "head")
+    # Many processes may start at once: those that find nothing to do wait for nobody, and the one that migrates keeps
+    # the others out for no longer than it takes.
+    with _reading(engine, dialect) as connection:
+        if _is_at(_checked(connection, dialect), revision):
+            return
+    _scripts()
     with locked(engine, dialect) as connection:
-        _upgrade_known(connection, dialect, _known(revision, "head"))
+        _upgrade_known(connection, dialect, revision)
 
 
 def downgrade(engine: Engine, revision: str, *, drop_content: bool = False, dialect: Dialect | None = None) -> None:
@@ -185,6 +193,18 @@ def locked(engine: Engine, dialect: Dialect) -> Iterator[Connection]:
 
 
 @contextmanager
+def _reading(engine: Engine, dialect: Dialect) -> Iterator[Connection]:
+    """A connection in a reading transaction, which waits for no writer."""
+    with engine.connect() as connection:
+        try:
+            dialect.begin(connection, "read", _WAIT)
+            yield connection
+        finally:
+            connection.rollback()
+            dialect.end(connection)
+
+
+@contextmanager
 def _connected(bind: Engine | Connection) -> Iterator[tuple[Connection, Dialect]]:
     dialect = dialect_of(bind.dialect.name)
     if isinstance(bind, Engine):
@@ -219,9 +239,14 @@ def _checked(connection: Connection, dialect: Dialect) -> State:
     return state
 
 
+def _is_at(state: State, revision: str) -> bool:
+    return state.revision == (HEAD if revision == "head" else revision)
+
+
 def _upgrade_known(connection: Connection, dialect: Dialect, revision: str) -> None:
     state = _checked(connection, dialect)
-    _run_on(connection, lambda scripts, at: scripts._upgrade_revs(revision, at))
+    if not _is_at(state, revision):  # another process may have been first
+        _run_on(connection, lambda scripts, at: scripts._upgrade_revs(revision, at))
     dialect.mark(connection, alone=state.empty or state.ours)
 
 
@@ -244,11 +269,9 @@ def _run_on(connection: Connection, steps: _Steps, **how: Any) -> None:
 
 def _run(steps: _Steps, *, offline: dict[str, Any] | None = None, **how: Any) -> None:
     from alembic.runtime.environment import EnvironmentContext  # noqa: PLC0415 - costs as much as opening a ledger
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     with _alembic, _outer_operations_kept():
-        config = _config()
-        scripts = ScriptDirectory.from_config(config)
+        config, scripts = _scripts()
         # Not entered as a context manager: that would replace the global `alembic.context`.
         environment = EnvironmentContext(config, scripts, fn=lambda at, _context: steps(scripts, at), **(offline or {}))
         environment.configure(
@@ -278,13 +301,19 @@ def _outer_operations_kept() -> Iterator[None]:
             left._remove_proxy()
 
 
-def _config() -> Config:
-    from alembic.config import Config  # noqa: PLC0415
+@cache
+def _scripts() -> tuple[Config, ScriptDirectory]:
+    """The revisions, loaded. Loading Alembic and them takes longer than running them."""
+    from alembic.config import Config  # noqa: PLC0415 - as above
+    from alembic.runtime.environment import EnvironmentContext  # noqa: F401, PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     checkout = Path(__file__).parents[2] / "alembic"
     # A checkout's own revisions before the copy that an editable install made of them.
-    scripts = checkout if (checkout / "env.py").is_file() else Path(__file__).parent / "_migrations"
+    location = checkout if (checkout / "env.py").is_file() else Path(__file__).parent / "_migrations"
     config = Config()
-    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.set_main_option("script_location", str(location).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    return config
+    scripts = ScriptDirectory.from_config(config)
+    list(scripts.walk_revisions())
+    return config, scripts

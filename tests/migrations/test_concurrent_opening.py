@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
 
+from chatledger import Ledger, Settings, revisions
+from chatledger.dialects.base import Dialect
 from chatledger.migrate import HEAD
 from tests.faults.nursery import Nursery
 from tests.faults.truth import require_sound
@@ -47,3 +53,39 @@ def test_eight_upgrades_of_one_filled_database_at_once(nursery: Nursery, url: st
     assert [HEAD] * 8 == nursery.crowd("upgrade", [(url,)] * 8)
     require_sound(url)
     assert 29 == Raw(url).count("chatledger_messages")
+
+
+def test_who_finds_nothing_to_do_waits_for_nobody(url: str) -> None:
+    with Ledger(url, settings=Settings(busy_timeout=0.2)) as ledger, ledger.begin() as uow:
+        uow.sessions.create("s")
+        began = time.monotonic()
+        with Ledger(url, migrate="always") as other:
+            other.upgrade()
+        assert time.monotonic() - began < 5  # a migration waits for a writer up to a minute
+
+
+def test_who_comes_second_runs_no_revision_and_loads_nothing_under_the_lock(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    load, lock, run = revisions._scripts, revisions.locked, revisions._run
+
+    def loading() -> Any:
+        order.append("loads")
+        return load()
+
+    @contextmanager
+    def locking(engine: Engine, dialect: Dialect) -> Iterator[Connection]:
+        order.append("locks")
+        with lock(engine, dialect) as connection:
+            # The first process has been at work while this one waited.
+            run(lambda scripts, at: scripts._upgrade_revs("head", at), connection=connection)
+            order.append("runs")
+            yield connection
+
+    monkeypatch.setattr(revisions, "_scripts", loading)
+    monkeypatch.setattr(revisions, "locked", locking)
+    monkeypatch.setattr(revisions, "_run", None)
+    with Ledger(empty_url) as ledger:
+        ledger.run(lambda uow: uow.sessions.create("s"))
+    assert ["loads", "locks", "loads", "runs"] == order

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy import exc as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -65,7 +65,7 @@ def ping_after_rest(connection: Any, record: ConnectionPoolEntry, proxy: Any) ->
         raise sa.DisconnectionError from None
 
 
-def begin(connection: Connection, mode: Mode) -> None:
+def begin(connection: Connection, mode: Mode, wait: float) -> None:
     """Begin on a connection of ours, or of an application.
 
     A reader sees the same moment in every statement (REPEATABLE READ) and is refused writes. A writer does not say that
@@ -81,6 +81,8 @@ def begin(connection: Connection, mode: Mode) -> None:
         # An application's engine in AUTOCOMMIT: a unit of work is a transaction all the same.
         connection.execution_options(isolation_level="READ COMMITTED")
     connection.begin()
+    if mode == "migrate":
+        connection.execute(text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": f"{round(wait * 1000)}ms"})
 
 
 def end(connection: Connection) -> None:

@@ -83,7 +83,7 @@ class PostgreSQL(Dialect):
         return survive_fork(engine, file=False)
 
     def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
-        connections.begin(connection, mode)
+        connections.begin(connection, mode, wait)
 
     def end_read(self, connection: Connection) -> None:
         # The driver forgets its prepared statements at a rollback, and the server plans them again.
