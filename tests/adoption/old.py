@@ -55,6 +55,18 @@ CREATE TABLE agent_messages (id INTEGER PRIMARY KEY AUTOINCREMENT, session_id TE
   created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);
 """
 
+#: What `AdvancedSQLiteSession` adds.
+BRANCHES = """
+CREATE TABLE message_structure (id INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL,
+  message_id INTEGER NOT NULL, branch_id TEXT NOT NULL DEFAULT 'main', message_type TEXT NOT NULL,
+  sequence_number INTEGER NOT NULL, user_turn_number INTEGER, branch_turn_number INTEGER, tool_name TEXT,
+  created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);
+CREATE TABLE turn_usage (id INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL,
+  branch_id TEXT NOT NULL DEFAULT 'main', user_turn_number INTEGER NOT NULL, requests INTEGER DEFAULT 0,
+  input_tokens INTEGER DEFAULT 0, output_tokens INTEGER DEFAULT 0, UNIQUE (session_id, branch_id, user_turn_number));
+CREATE TABLE branch_reservations (session_id TEXT NOT NULL, branch_id TEXT NOT NULL, PRIMARY KEY (session_id, branch_id));
+"""
+
 LANGCHAIN = "CREATE TABLE message_store (id INTEGER PRIMARY KEY, session_id TEXT, message TEXT);"
 
 ADK = """
@@ -75,8 +87,11 @@ CREATE TABLE fragments (id INTEGER PRIMARY KEY, hash TEXT, content TEXT);
 CREATE TABLE prompt_fragments (response_id TEXT, fragment_id INTEGER, "order" INTEGER,
   PRIMARY KEY (response_id, fragment_id, "order"));
 CREATE TABLE tool_calls (id INTEGER PRIMARY KEY, response_id TEXT, name TEXT, arguments TEXT, tool_call_id TEXT);
-CREATE TABLE tool_results (id INTEGER PRIMARY KEY, response_id TEXT, name TEXT, output TEXT, tool_call_id TEXT);
+CREATE TABLE tool_results (id INTEGER PRIMARY KEY, response_id TEXT, name TEXT, output TEXT, tool_call_id TEXT,
+  exception TEXT);
 CREATE TABLE attachments (id TEXT PRIMARY KEY, type TEXT, content BLOB);
+CREATE TABLE prompt_attachments (response_id TEXT, attachment_id TEXT, "order" INTEGER,
+  PRIMARY KEY (response_id, attachment_id));
 CREATE TABLE embeddings (collection_id INTEGER, id TEXT, embedding BLOB, PRIMARY KEY (collection_id, id));
 """
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatledger import Ledger
+from chatledger import Ledger, tool_call
 from chatledger.adoption import adopt
 from tests.adoption.old import LLM_SESSIONS, made, put
 
@@ -33,7 +33,7 @@ def fill(connection: Any) -> None:
     put(
         connection, "messages", id=101, message_uuid="m-101", session_id=10, sequence_number=1, role="assistant",
         content="", model_id=3, timestamp="2025-01-08 09:00:02", input_tokens=12, output_tokens=30, cost=0.1 + 0.2,
-        latency_ms=850, finish_reason="tool_calls", tool_calls='[{"id": "c1"}]', parent_message_id=100,
+        latency_ms=850, finish_reason="tool_calls", tool_calls='[{"id": "c1", "name": "f", "args": {"x": 1}}]', parent_message_id=100,
     )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def test_a_session_by_its_uuid_and_its_names(path: Path, ledger: Ledger) -> None
     assert (Decimal("0.300000000"), 850, 12, 30) == (
         answer.cost, answer.duration_ms, answer.input_tokens, answer.output_tokens
     )  # fmt: skip
-    assert {"tool_calls": [{"id": "c1"}]} == answer.payload
+    assert {"tool_calls": [tool_call("f", {"x": 1}, id="c1")]} == answer.payload
     assert ("m-101", "tool_calls") == (answer.metadata["message_uuid"], answer.metadata["finish_reason"])
     assert "cost" not in answer.metadata["adopted"]["as_found"]
     assert Decimal("0.300000000") == chat.total_cost

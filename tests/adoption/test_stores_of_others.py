@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chatledger import Ledger, Message
+from chatledger import Ledger, Message, tool_call
 from chatledger.adoption import adopt
 from tests.adoption.old import ADK, AGENTS, LANGCHAIN, LLM, THREADS, made, put
 
@@ -54,7 +54,7 @@ def test_a_response_of_llm_is_a_question_and_an_answer(path: Path, ledger: Ledge
     assert ("assistant", "Short.", 8, 2, 900) == (
         answer.role, answer.content, answer.input_tokens, answer.output_tokens, answer.duration_ms
     )  # fmt: skip
-    assert {"tool_calls": [{"id": 1, "name": "now", "arguments": "{}", "tool_call_id": "t1"}]} == answer.payload
+    assert {"tool_calls": [tool_call("now", "{}", id="t1")]} == answer.payload
     assert ({"temperature": 0}, {"id": "x"}) == (answer.metadata["options"], answer.metadata["response"])
     assert ("tool", "12:00", "now", "t1") == (result.role, result.content, result.name, result.tool_call_id)
     assert "Noon." == second.content
@@ -91,7 +91,7 @@ def test_threads_of_llm_are_chains_and_may_share_their_beginning(path: Path, led
     assert ("m", 3, 4, "t") == (
         answer.model_id, answer.input_tokens, answer.output_tokens, answer.metadata["turn_id"]
     )  # fmt: skip
-    assert {"name": "f"} == answer.payload["parts"][1]["payload"]
+    assert {"tool_calls": [tool_call("f")]} == answer.payload
     assert {datetime(2026, 1, 1, 10, tzinfo=UTC)} == {m.created_at for m in history(ledger, "a")}
     assert ["text of h9"] == [m.content for m in history(ledger, "llm-messages-without-thread")]
     tables = {table.table: table for table in report.tables}
@@ -101,12 +101,12 @@ def test_threads_of_llm_are_chains_and_may_share_their_beginning(path: Path, led
 ITEMS: list[tuple[Any, tuple[str, str, str | None, str | None]]] = [
     ({"role": "user", "content": "Hi"}, ("user", "Hi", None, None)),
     ({"role": "user", "content": [{"type": "input_text", "text": "What?"}]}, ("user", "What?", None, None)),
-    ({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}, ("assistant", "", "f", None)),
-    ({"type": "function_call_output", "call_id": "c", "output": "done"}, ("tool", "done", None, "c")),
-    ({"type": "reasoning", "summary": [{"type": "summary_text", "text": "so"}]}, ("assistant", "so", None, None)),
+    ({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}, ("assistant", "", None, None)),
+    ({"type": "function_call_output", "call_id": "c", "output": "done"}, ("tool", "done", "f", "c")),
+    ({"type": "reasoning", "summary": [{"type": "summary_text", "text": "so"}]}, ("assistant", "", None, None)),
     ({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Yes"}]},
      ("assistant", "Yes", None, None)),
-    (["odd"], ("user", "", None, None)),
+    (["odd"], ("user", "odd", None, None)),
 ]  # fmt: skip
 
 
@@ -121,7 +121,11 @@ def test_items_of_openai_agents(path: Path, ledger: Ledger) -> None:
     assert [expected for _, expected in ITEMS] == [
         (m.role.value, m.content, m.name, m.tool_call_id) for m in told[:-1]
     ]  # fmt: skip
-    assert [None, *(item for item, _ in ITEMS[1:])] == [m.payload for m in told[:-1]]
+    assert [None if number in (0, 3) else item for number, (item, _) in enumerate(ITEMS)] == [
+        None if m.payload is None else m.payload["item"] for m in told[:-1]
+    ]
+    assert ("f", {}) == (told[2].tool_calls[0].name, told[2].tool_calls[0].arguments)
+    assert ["so"] == [thought.text for thought in told[4].reasoning]
     assert ("{broken", {"message_data": "{broken"}) == (told[-1].content, told[-1].metadata["adopted"]["as_found"])
 
 
@@ -150,7 +154,8 @@ def test_messages_of_langchain(path: Path, ledger: Ledger) -> None:
         ("user", "When?"), ("assistant", "Noon."), ("tool", "12:00"), ("system", "Be brief."), ("assistant", "x")
     ] == [(m.role.value, m.content) for m in told]  # fmt: skip
     assert (5, 2, "m") == (told[1].input_tokens, told[1].output_tokens, told[1].model_id)
-    assert {"type": "ai", "data": {k: v for k, v in answer.items() if k != "content"}} == told[1].payload
+    assert [tool_call("f", {}, id="c")] == told[1].payload["tool_calls"]
+    assert {"type": "ai", "data": {k: v for k, v in answer.items() if k != "content"}} == told[1].payload["message"]
     assert "c" == told[2].tool_call_id
     found = report.finding("no_time")
     assert found is not None
@@ -193,7 +198,7 @@ def test_sessions_of_google_adk_with_one_name_for_two_users(path: Path, ledger: 
             said.role, said.content, said.name, said.input_tokens, said.output_tokens
         )  # fmt: skip
         assert ("tool", "f", "c") == (called.role, called.name, called.tool_call_id)
-        assert event == said.payload
+        assert (event, [tool_call("f")]) == (said.payload["event"], said.payload["tool_calls"])
     assert (["Lost"], "paused") == ([m.content for m in history(ledger, "gone")], chats["eve"].status)
     assert 0 == adopt(ledger, path).messages
 
@@ -217,5 +222,5 @@ def test_pickled_columns_of_an_older_adk_are_kept_as_bytes(path: Path, ledger: L
         )  # fmt: skip
     adopt(ledger, path)
     (message,) = history(ledger, "s")
-    assert ("user", "Hallo", 1) == (message.role, message.content, message.payload["turn_complete"])
+    assert ("user", "Hallo", 1) == (message.role, message.content, message.payload["event"]["turn_complete"])
     assert {"base64": "gARwaWNrbGU="} == message.metadata["adopted"]["as_found"]["actions"]

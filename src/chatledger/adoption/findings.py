@@ -41,6 +41,9 @@ ACTIONS: dict[str, str] = {
     "removal": "kept with the rows that belong to no session; the message that it removes stays",
     "same_timestamp": "ordered by the number of the row",
     "id_order_is_not_time_order": "ordered by time",
+    "branches": "each adopted as a fork of its session; messages that it shares are copies",
+    "encrypted": "adopted without text, with the encrypted content as payload: only its key opens it",
+    "history_differs": "both copied: the thread does not begin as the older tables have the conversation",
     "shared_messages": "copied into each session that has them",
     "unreachable_messages": "adopted in a session of their own, in the order of their rows",
     # Orphans

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.json_values import NotJson, kept, read_json
+from chatledger.adoption.json_values import NotJson, cleaned, kept, read_json
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.message_content import count_in, name_in, text_of
+from chatledger.adoption.message_content import call_entry, count_in, name_in, result_fields, text_of
 from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.row_reader import Reading
 from chatledger.adoption.side_tables import remaining
 from chatledger.adoption.source import Row, Source
 from chatledger.adoption.source_rows import OldMessage, OldSession
 from chatledger.enums import Role, Status
+from chatledger.schemas.fields import MAX_TEXT
+from chatledger.schemas.message_parts import payload_of, reasoning
 
+SOURCE = "google-adk"
 #: A session is known by three names.
 _KEY = "quote(t.app_name) || quote(t.user_id) || quote(t.session_id)"
 _SESSION = "quote(t.app_name) || quote(t.user_id) || quote(t.id)"
@@ -111,18 +114,17 @@ class GoogleAdk(Reader):
             reading = self.read(row, kept(row["id"]))
             for column in ("app_name", "user_id", "session_id"):
                 reading.raw(column)
-            payload = _event(reading)
-            fields = {
-                **_fields(payload),
-                "created_at": reading.moment("timestamp", needed=True),
-                "payload": payload or None,
-            }
+            event = _event(reading)
+            at = reading.moment("timestamp", needed=True)
             metadata = {
                 name: value
                 for name, value in (("event_id", reading.text("id")), ("invocation_id", reading.text("invocation_id")))
                 if value is not None
             }
-            yield OldMessage(row, fields, metadata, reading.as_found())
+            for number, fields in enumerate(_messages(event)):
+                part = f":{number + 1}" if number else ""
+                as_found = {} if number else reading.as_found()
+                yield OldMessage(row, {**fields, "created_at": at}, dict(metadata), as_found, part=part)
 
 
 def _event(reading: Reading) -> dict[str, Any]:
@@ -146,29 +148,68 @@ def _event(reading: Reading) -> dict[str, Any]:
     return event
 
 
-def _fields(event: dict[str, Any]) -> dict[str, Any]:
-    content = event.get("content")
-    content = content if isinstance(content, dict) else {}
-    parts = [part for part in content.get("parts") or [] if isinstance(part, dict)]
+def _messages(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The messages of an event: what was said, then each result of a tool. The first has the usage and the event."""
+    parts = [part for part in _object(event.get("content")).get("parts") or [] if isinstance(part, dict)]
     answers = [part["function_response"] for part in parts if isinstance(part.get("function_response"), dict)]
+    said = [part for part in parts if not isinstance(part.get("function_response"), dict)]
+    first = {"source_format": SOURCE, "event": event} if event else {}
+    if said or not answers:
+        yield {**_said(event, said), **_usage(event), "payload": _payload(said, first)}
+        first = {}
+    for number, answer in enumerate(answers):
+        fields = result_fields(
+            answer.get("response"),
+            tool_call_id=answer.get("id"),
+            name=answer.get("name"),
+            is_error=bool(_object(answer.get("response")).get("error")),
+            **first,
+        )
+        yield {**fields, **(_usage(event) if not said and not number else {})}
+        first = {}
+
+
+def _said(event: dict[str, Any], parts: list[dict[str, Any]]) -> dict[str, Any]:
     author = event.get("author")
-    role = Role.USER if author == "user" or content.get("role") == "user" else Role.ASSISTANT
-    usage = event.get("usage_metadata")
-    usage = usage if isinstance(usage, dict) else {}
-    fields: dict[str, Any] = {
-        "role": role,
-        "content": text_of(parts),
+    by_user = author == "user" or _object(event.get("content")).get("role") == "user"
+    results = [_object(part.get("code_execution_result")).get("output") for part in parts]
+    texts = [text_of(parts), *(text for text in results if isinstance(text, str))]
+    return {
+        "role": Role.USER if by_user else Role.ASSISTANT,
+        "content": cleaned("\n".join(filter(None, texts)))[:MAX_TEXT],
         "name": name_in(author) if author != "user" else None,
+    }
+
+
+def _payload(parts: list[dict[str, Any]], source: dict[str, Any]) -> dict[str, Any] | None:
+    calls = [_object(part.get("function_call")) for part in parts]
+    thoughts = [part for part in parts if part.get("thought")]
+    return payload_of(
+        tool_calls=[call_entry(call.get("name"), call.get("args"), call.get("id")) for call in calls if call],
+        reasoning=[
+            reasoning(cleaned(str(part.get("text") or "")), **_named(part, "thought_signature")) for part in thoughts
+        ],
+        source=source,
+    )
+
+
+def _usage(event: dict[str, Any]) -> dict[str, Any]:
+    usage = _object(event.get("usage_metadata"))
+    return {
         "model_id": name_in(event.get("model_version")),
         "input_tokens": count_in(usage.get("prompt_token_count")),
         "output_tokens": _written(usage),
         "reasoning_tokens": count_in(usage.get("thoughts_token_count")),
         "cached_tokens": count_in(usage.get("cached_content_token_count")),
     }
-    if answers:
-        called = answers[0]
-        fields |= {"role": Role.TOOL, "name": name_in(called.get("name")), "tool_call_id": name_in(called.get("id"))}
-    return fields
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _named(part: dict[str, Any], name: str) -> dict[str, Any]:
+    return {name: part[name]} if part.get(name) else {}
 
 
 def _written(usage: dict[str, Any]) -> int | None:

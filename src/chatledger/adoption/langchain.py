@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.json_values import NotJson, kept, read_json
+from chatledger.adoption.json_values import NotJson, cleaned, kept, read_json
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.message_content import count_in, name_in, text_of
+from chatledger.adoption.message_content import call_entry, count_in, name_in, result_fields, role_of, text_of
 from chatledger.adoption.reader import Reader, name_of
+from chatledger.adoption.row_reader import Reading
+from chatledger.adoption.side_tables import remaining
 from chatledger.adoption.source import Source
 from chatledger.adoption.source_rows import OldMessage, OldSession
 from chatledger.enums import Role
+from chatledger.schemas.message_parts import payload_of, reasoning
 
 _KEY = "t.session_id"
 _COLUMNS = ("id", "session_id", "message")
-_ROLES = {
-    "human": Role.USER, "HumanMessageChunk": Role.USER, "ai": Role.ASSISTANT, "AIMessageChunk": Role.ASSISTANT,
-    "system": Role.SYSTEM, "tool": Role.TOOL, "function": Role.TOOL, "developer": Role.DEVELOPER,
-}  # fmt: skip
-_CHAT_ROLES = {role.value: role for role in Role}
+SOURCE = "langchain"
 
 
 class LangChain(Reader):
@@ -50,6 +49,7 @@ class LangChain(Reader):
                 origin=f"{first['id']} {first['message']}",
                 messages=self._messages(session_id),
             )
+        yield from remaining(self, self.tables(), {})
 
     def _messages(self, session_id: Any) -> Iterator[OldMessage]:
         for row in self.source.found(self._table, _KEY, session_id, "t.id"):
@@ -58,38 +58,112 @@ class LangChain(Reader):
                 reading.raw(column)
             message = reading.json("message", "invalid_json", dict)
             if message is None or not isinstance(message.get("data"), dict):
+                if message is not None:
+                    reading.note("not_a_message")
                 fields: dict[str, Any] = {
                     "role": Role.USER,
                     "content": reading.text("message") or "",
-                    "payload": message,
+                    "payload": payload_of(source_format=SOURCE, source={"message": message} if message else None),
                 }
+            elif message.get("type") == "remove":
+                reading.note("removal")
+                continue  # kept with the rows that belong to no session
             else:
-                fields = _fields(message.get("type"), message["data"])
+                fields = _fields(message.get("type"), message["data"], reading)
             yield OldMessage(row, fields, as_found=reading.as_found())
 
 
-def _fields(kind: Any, data: dict[str, Any]) -> dict[str, Any]:
+def _fields(kind: Any, data: dict[str, Any], reading: Reading) -> dict[str, Any]:
     content = data.get("content")
     text = text_of(content)
-    role = _ROLES.get(str(kind)) or _CHAT_ROLES.get(str(data.get("role"))) or Role.USER
-    usage = data.get("usage_metadata") if isinstance(data.get("usage_metadata"), dict) else {}
-    answered = data.get("response_metadata") if isinstance(data.get("response_metadata"), dict) else {}
-    assert isinstance(usage, dict)
-    assert isinstance(answered, dict)
-    # The text itself is not kept twice.
-    rest = {name: value for name, value in data.items() if name != "content" or value != text}
-    return {
-        "role": role,
+    usage, answered, more = (
+        _object(data.get(name)) for name in ("usage_metadata", "response_metadata", "additional_kwargs")
+    )
+    fields = {
+        "role": _role(kind, data, reading),
         "content": text,
-        "payload": {"type": kind, "data": rest},
         "name": name_in(data.get("name")),
         "tool_call_id": name_in(data.get("tool_call_id")),
         "model_id": name_in(answered.get("model_name") or answered.get("model")),
         "input_tokens": count_in(usage.get("input_tokens")),
         "output_tokens": count_in(usage.get("output_tokens")),
-        "cached_tokens": count_in(_detail(usage, "input_token_details", "cache_read")),
-        "reasoning_tokens": count_in(_detail(usage, "output_token_details", "reasoning")),
+        "cached_tokens": count_in(_object(usage.get("input_token_details")).get("cache_read")),
+        "reasoning_tokens": count_in(_object(usage.get("output_token_details")).get("reasoning")),
     }
+    # The text itself is not kept twice, nor what is empty.
+    rest = {name: value for name, value in data.items() if name != "content" or value != text}
+    source = {"message": {"type": kind, "data": rest}} if any(rest.keys() - {"type"}) and _says_more(rest) else {}
+    if fields["role"] is Role.TOOL:
+        value = data.get("artifact") if data.get("artifact") is not None else content
+        result = result_fields(
+            value, tool_call_id=data.get("tool_call_id"), name=data.get("name"), is_error=data.get("status") == "error"
+        )
+        return {
+            **fields,
+            **result,
+            "content": text or result["content"],
+            "payload": _joined(result.get("payload"), source),
+        }
+    calls, thoughts = _calls(data, more), _thoughts(content, more)
+    payload = payload_of(tool_calls=calls, reasoning=thoughts, source_format=SOURCE, source=source)
+    return {**fields, "payload": payload}
+
+
+def _role(kind: Any, data: dict[str, Any], reading: Reading) -> Role:
+    """Who speaks, by the class of the message; a chat message says it by a word of the program's own."""
+    word = str(kind).removesuffix("MessageChunk").lower()
+    known = role_of(data.get("role")) if word == "chat" else role_of(word)
+    if known is None or (word == "chat" and data.get("role") != known.value):
+        reading.note("unknown_role" if known is None else "other_role_word")
+    return known or Role.USER
+
+
+def _calls(data: dict[str, Any], more: dict[str, Any]) -> list[dict[str, Any]]:
+    """Calls that LangChain parsed, those that it could not parse, and in old messages the provider's own."""
+    calls = []
+    for name in ("tool_calls", "invalid_tool_calls"):
+        given = data.get(name)
+        for call in given if isinstance(given, list) else ():
+            if isinstance(call, dict):
+                extra = {"error": call["error"]} if call.get("error") else {}
+                calls.append(call_entry(call.get("name"), call.get("args"), call.get("id"), **extra))
+    if calls:
+        return calls
+    provider = more.get("tool_calls")
+    old = [call for call in provider if isinstance(call, dict)] if isinstance(provider, list) else []
+    one = more.get("function_call")
+    if not old and isinstance(one, dict):
+        old = [{"function": one}]
+    found = ((_object(call.get("function")), call.get("id")) for call in old)
+    return [call_entry(function.get("name"), function.get("arguments"), id_) for function, id_ in found]
+
+
+def _thoughts(content: Any, more: dict[str, Any]) -> list[dict[str, Any]]:
+    """Thoughts among the parts of the content, by the names of several providers, and beside it."""
+    found = []
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, dict) and part.get("type") in ("thinking", "redacted_thinking", "reasoning"):
+            said = part.get("thinking", part.get("reasoning"))
+            text = said if isinstance(said, str) else text_of(part.get("summary"))
+            details = {name: part[name] for name in ("signature", "data") if part.get(name)}
+            found.append(reasoning(cleaned(text), **details))
+    if not found and isinstance(more.get("reasoning_content"), str):
+        found.append(reasoning(cleaned(more["reasoning_content"])))
+    return found
+
+
+def _says_more(rest: dict[str, Any]) -> bool:
+    """Whether a message says more than its class and its text."""
+    return any(value not in (None, [], {}, "", False) for name, value in rest.items() if name != "type")
+
+
+def _joined(payload: dict[str, Any] | None, source: dict[str, Any]) -> dict[str, Any] | None:
+    more = {"source_format": SOURCE, **source} if source else {}
+    return {**(payload or {}), **more} or None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _table(source: Source) -> str | None:
@@ -105,8 +179,3 @@ def _holds_messages(source: Source, table: str) -> bool:
     except NotJson:
         return False
     return isinstance(message, dict) and message.keys() >= {"type", "data"}
-
-
-def _detail(usage: dict[str, Any], of: str, name: str) -> Any:
-    details = usage.get(of)
-    return details.get(name) if isinstance(details, dict) else None

@@ -37,9 +37,10 @@ class Llm(Reader):
             self.note_rows("orphan_messages", "responses", llm_conversations.GONE, "id")
 
     def sessions(self) -> Iterator[OldSession]:
+        threads = llm_threads.Threads(self) if llm_threads.are_in(self.source) else None
         if llm_conversations.are_in(self.source):
-            yield from llm_conversations.Conversations(self).sessions()
-        if llm_threads.are_in(self.source):
-            yield from llm_threads.Threads(self).sessions()
+            yield from llm_conversations.Conversations(self, threads).sessions()
+        if threads is not None:
+            yield from threads.sessions()
         left = [table for table in self.tables() if table not in ("conversations", "responses", "threads", "messages")]
         yield from remaining(self, left, {})

@@ -6,18 +6,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from chatledger.adoption.json_values import cleaned, kept
+from chatledger.adoption.llm_attachments import attachment_text
+from chatledger.adoption.llm_threads import Threads
+from chatledger.adoption.message_content import call_entry, result_fields
 from chatledger.adoption.reader import Reader, name_of, with_times
-from chatledger.adoption.row_reader import Reading
+from chatledger.adoption.row_reader import Reading, plain
 from chatledger.adoption.side_tables import Aside
 from chatledger.adoption.source import Row, Source
 from chatledger.adoption.source_rows import OldMessage, OldSession
 from chatledger.enums import Role, Status
 from chatledger.schemas.fields import MAX_TEXT
+from chatledger.schemas.message_parts import payload_of, reasoning
 
 _KEY = "t.conversation_id"
 _OF_RESPONSE = "t.response_id"
 _ORDER = "coalesce(moment(CAST(t.datetime_utc AS BLOB)), 9e18), t.id"
-_CALLS = Aside("tool_calls", _OF_RESPONSE, "tool_calls")
 _RESULT_FILES = Aside("tool_results_attachments", "t.tool_result_id", "attachments")
 _TOOLS = Aside("tool_responses", _OF_RESPONSE, "tools")
 #: What belongs to the prompt of a response.
@@ -44,14 +47,15 @@ def are_in(source: Source) -> bool:
 class Conversations:
     """The conversations of a log."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader, self._source = reader, reader.source
+    def __init__(self, reader: Reader, threads: Threads | None) -> None:
+        self._reader, self._source, self._threads = reader, reader.source, threads
 
     def sessions(self) -> Iterator[OldSession]:
         self._source.index("responses", _KEY)
-        if "tool_results" in self._source.tables:
-            self._source.index("tool_results", _OF_RESPONSE)
-        for aside in (_CALLS, _TOOLS, _RESULT_FILES, *_OF_PROMPT):
+        for table in ("tool_calls", "tool_results"):
+            if table in self._source.tables:
+                self._source.index(table, _OF_RESPONSE)
+        for aside in (_TOOLS, _RESULT_FILES, *_OF_PROMPT):
             aside.ready(self._source)
         for row in self._source.rows("conversations"):
             yield self._session(row)
@@ -60,7 +64,12 @@ class Conversations:
     def _session(self, row: Row) -> OldSession:
         reading = self._reader.read(row, kept(row["id"]))
         first = next(self._source.found("responses", _KEY, row["id"], _ORDER), None)
-        return OldSession(
+        thread = None if self._threads is None else self._threads.of_conversation(row["id"])
+        messages = self._messages(row["id"])
+        if thread is not None:
+            assert self._threads is not None
+            messages = self._threads.continued(thread, messages)
+        session = OldSession(
             source_id=name_of(reading.raw("id"), row),
             origin="",  # a ULID
             fields={
@@ -69,10 +78,14 @@ class Conversations:
                 "system_prompt": _clean(first["system"]) if first else None,
                 "created_at": self._reader.began(first, "datetime_utc") if first else None,
             },
-            messages=with_times(self._messages(row["id"])),
+            messages=with_times(messages),
             as_found=reading.as_found(),
             copied=[row],
         )
+        if thread is not None:
+            session.copied.append(thread)
+            session.as_found["thread"] = {name: value for name, value in plain(thread).items() if name != "id"}
+        return session
 
     def _orphans(self) -> Iterator[OldSession]:
         for conversation in self._source.keys("responses", _KEY):
@@ -120,9 +133,9 @@ class Conversations:
         message = OldMessage(row, {"role": Role.USER}, part=":prompt")
         for aside in _OF_PROMPT:
             aside.keep(self._source, row["id"], message, "response_id")
-        sent = [*self._fragments("prompt_fragments", row["id"]), typed]
-        message.fields["content"] = "\n".join(sent)[:MAX_TEXT]
-        if len(sent) > 1:
+        before, after = self._fragments("prompt_fragments", row["id"]), self._attached("prompt_attachments", row["id"])
+        message.fields["content"] = "\n".join([*before, typed, *after])[:MAX_TEXT]
+        if before or after:
             message.metadata["prompt"] = typed
         system = reading.text("system")
         if system:
@@ -144,11 +157,13 @@ class Conversations:
             value = reading.json(name, "invalid_json")
             if value is not None and value != {}:
                 message.metadata[name.removesuffix("_json")] = value
-        reasoning = reading.text("reasoning")
+        thought = reading.text("reasoning")
         _TOOLS.keep(self._source, row["id"], message, "response_id")
-        _CALLS.keep(self._source, row["id"], message, "response_id")
-        payload = {"tool_calls": message.metadata.pop("tool_calls", None), "reasoning": reasoning}
-        fields["payload"] = {name: value for name, value in payload.items() if value} or None
+        calls = list(self._source.found("tool_calls", _OF_RESPONSE, row["id"]))
+        message.kept.extend(calls)
+        fields["payload"] = payload_of(
+            tool_calls=[_call(call) for call in calls], reasoning=[reasoning(thought)] if thought else []
+        )
         message.as_found = reading.as_found()
         return message
 
@@ -157,12 +172,14 @@ class Conversations:
             reading = self._reader.read(row, kept(row["id"]))
             for column in ("id", "response_id"):
                 reading.raw(column)
-            fields = {
-                "role": Role.TOOL,
-                "content": reading.text("output") or "",
-                "name": reading.identifier("name"),
-                "tool_call_id": reading.identifier("tool_call_id"),
-            }
+            output, failed = reading.text("output") or "", reading.text("exception")
+            fields = result_fields(
+                "\n".join(filter(None, [output, *self._attached("tool_results_attachments", row["id"])])),
+                tool_call_id=reading.identifier("tool_call_id"),
+                name=reading.identifier("name"),
+                is_error=bool(failed),
+                **({"exception": failed} if failed else {}),
+            )
             message = OldMessage(row, fields, as_found=reading.as_found())
             _RESULT_FILES.keep(self._source, row["id"], message, "tool_result_id")
             yield message
@@ -175,6 +192,20 @@ class Conversations:
         keys = [row["fragment_id"] for row in found]
         texts = (self._source.one("SELECT content FROM fragments WHERE id = ?", (key,)) for key in keys)
         return [_clean(text[0]) or "" for text in texts if text]
+
+    def _attached(self, table: str, owner: Any) -> list[str]:
+        """The texts of the files that are attached to a prompt or to the result of a tool."""
+        key = _RESULT_FILES.key if table == _RESULT_FILES.table else _OF_RESPONSE
+        found = self._source.found(table, key, owner, 't."order"')
+        texts = (attachment_text(self._source, row["attachment_id"]) for row in list(found))
+        return [text for text in texts if text]
+
+
+def _call(row: Row) -> dict[str, Any]:
+    """A row of `tool_calls`."""
+    own = ("id", "response_id", "name", "arguments", "tool_call_id")
+    more = {name: value for name, value in plain(row).items() if name not in own}
+    return call_entry(row["name"], row["arguments"], row["tool_call_id"], **more)
 
 
 def _clean(text: Any) -> str | None:

@@ -9,12 +9,14 @@ from chatledger.adoption.json_values import kept
 from chatledger.adoption.layouts import Layout
 from chatledger.adoption.llm_sessions_registry import NAMES, is_name, model_name, project_name, registry
 from chatledger.adoption.llm_sessions_survey import survey
+from chatledger.adoption.message_content import call_entry
 from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.row_reader import Reading
 from chatledger.adoption.side_tables import Aside, remaining
 from chatledger.adoption.source import Row, Source
 from chatledger.adoption.source_rows import OldMessage, OldName, OldSession
 from chatledger.enums import Status
+from chatledger.schemas.message_parts import payload_of, read_tool_calls
 
 _KEY = "t.session_id"
 _ORDER = "t.sequence_number, t.id"
@@ -143,7 +145,7 @@ class LlmSessions(Reader):
         fields = {
             "role": reading.role("role"),
             "content": reading.text("content") or "",
-            "payload": {name: value for name, value in calls.items() if value is not None} or None,
+            "payload": _payload({name: value for name, value in calls.items() if value is not None}),
             "model_id": self._name(reading, "model_id", self._model(row["model_id"])),
             "created_at": reading.moment("timestamp", "sql", needed=True),
             "input_tokens": reading.whole("input_tokens", real="tokens_are_real"),
@@ -204,3 +206,31 @@ class LlmSessions(Reader):
     def _uuid(self, key: Any) -> str | None:
         row = self.source.one("SELECT session_uuid FROM sessions WHERE id = ?", (key,)) if key is not None else None
         return str(row[0]) if row else None
+
+
+def _payload(found: dict[str, Any]) -> dict[str, Any] | None:
+    """Calls in the ledger's form. What is none of the forms that programs wrote there is kept as it was."""
+    calls, others = [], {}
+    for column, value in found.items():
+        entries = value if isinstance(value, list) else [value]
+        taken = [call for entry in entries if (call := _call(entry)) is not None]
+        if len(taken) == len(entries):
+            calls += taken
+        else:
+            others[column] = value
+    return payload_of(
+        tool_calls=calls, source_format=Layout.LLM_SESSIONS.value, source={"message": others} if others else None
+    )
+
+
+def _call(entry: Any) -> dict[str, Any] | None:
+    """A call as OpenAI writes it, or with its name beside its arguments."""
+    if not isinstance(entry, dict):
+        return None
+    if read_tool_calls({"tool_calls": [entry]}):
+        return entry
+    given = next((name for name in ("arguments", "args", "input") if name in entry), None)
+    if not isinstance(entry.get("name"), str):
+        return None
+    rest = {name: value for name, value in entry.items() if name not in ("name", "id", "type", given)}
+    return call_entry(entry["name"], entry[given] if given else {}, entry.get("id"), **rest)

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 
-from chatledger.adoption.json_values import NotJson, cleaned, kept, read_json
-from chatledger.adoption.message_content import name_in
+from chatledger.adoption.json_values import cleaned, kept
+from chatledger.adoption.llm_parts import OF_PART, Parts
+from chatledger.adoption.message_content import name_in, role_of
 from chatledger.adoption.reader import Reader, name_of, with_times
-from chatledger.adoption.row_reader import plain
 from chatledger.adoption.side_tables import Aside
 from chatledger.adoption.source import Row, Source
 from chatledger.adoption.source_rows import OldMessage, OldSession
-from chatledger.enums import Status
+from chatledger.enums import Role, Status
 from chatledger.schemas.fields import MAX_TEXT
 
-_PARTS = "t.message_hash"
 _TIP = "t.tip_message_hash"
 _PARENT = "t.parent_message_hash"
 _THREAD = "t.thread_id"
-_OF_PART = (Aside("part_fragments", "t.part_id", "fragments"), Aside("part_attachments", "t.part_id", "attachments"))
 _OF_TURN = (
     Aside("turn_fragments", "t.turn_id", "turn_fragments"),
     Aside("turn_tools", "t.turn_id", "tools"),
     Aside("tool_instantiations", "t.turn_id", "tool_instantiations"),
 )
 TABLES = (
-    "threads", "turns", "messages", "parts", "turn_search", *(aside.table for aside in (*_OF_PART, *_OF_TURN)),
+    "threads", "turns", "messages", "parts", "turn_search", *(aside.table for aside in (*OF_PART, *_OF_TURN)),
 )  # fmt: skip
 #: From the tip back to the beginning. UNION, so that hashes in a circle would end.
 _CHAIN = (
@@ -51,17 +50,68 @@ class Threads:
 
     def __init__(self, reader: Reader) -> None:
         self._reader, self._source = reader, reader.source
-
-    def sessions(self) -> Iterator[OldSession]:
+        self._parts = Parts(self._source)
         for table, key in (
-            ("parts", _PARTS), ("turns", _TIP), ("turns", _PARENT), ("turns", _THREAD), ("messages", "t.hash"),
+            ("turns", _TIP), ("turns", _PARENT), ("turns", _THREAD), ("messages", "t.hash"),
         ):  # fmt: skip
             self._source.index(table, key)
-        for aside in (*_OF_PART, *_OF_TURN):
+        for aside in _OF_TURN:
             aside.ready(self._source)
-        for row in self._source.rows("threads"):
+
+    def sessions(self) -> Iterator[OldSession]:
+        """The threads that do not continue an older conversation, forks after the threads that they come from."""
+        older = "EXISTS (SELECT 1 FROM conversations AS c WHERE c.id = t.id)" if self._has_conversations() else "0"
+        for row in self._source.rows("threads", f"NOT {older}", order="t.forked_from IS NOT NULL, r"):
             yield self._session(row)
         yield from self._unreachable()
+
+    def of_conversation(self, conversation: Any) -> Row | None:
+        """The thread in which a newer `llm` went on with an older conversation."""
+        return self._thread(conversation)
+
+    def continued(self, thread: Row, older: Iterator[OldMessage]) -> Iterator[OldMessage]:
+        """The messages of an older conversation, then those of the thread that do not repeat them.
+
+        A thread begins with the whole conversation as it was sent once more. Where that is not what the older tables
+        hold, everything is kept, and noted.
+        """
+        told: list[bytes] = []
+        systems: set[Any] = set()
+        for message in older:
+            told.append(_print(message.fields["role"], message.fields["content"]))
+            systems.add(message.metadata.get("system"))
+            yield message
+        hashes = [key for (key,) in self._source.query(_CHAIN, (thread["tip_message_hash"],))]
+        repeated = self._repeated(hashes, told, systems, thread)
+        for key in hashes[:repeated]:
+            for row in self._source.found("messages", "t.hash", key):
+                self._source.settle(row, "derived", shared=True)
+                for part in self._parts.of(key):
+                    self._source.settle(part, "derived", shared=True)
+        for key in hashes[repeated:]:
+            for row in self._source.found("messages", "t.hash", key):
+                yield from self._message(row, thread["id"])
+
+    def _repeated(self, hashes: list[str], told: list[bytes], systems: set[Any], thread: Row) -> int:
+        """How many messages at the beginning of a thread are those of the older conversation."""
+        matched = 0
+        for place, key in enumerate(hashes):
+            row = next(self._source.found("messages", "t.hash", key), None)
+            if row is None or self._turn(_TIP, key, thread["id"]) is not None:
+                return place  # an answer of the newer program
+            texts = "\n".join(filter(None, self._parts.texts(row)))
+            if role_of(row["role"]) is Role.SYSTEM and texts in systems:
+                continue
+            if matched == len(told):
+                return place
+            if _print(role_of(row["role"]) or Role.USER, cleaned(texts)[:MAX_TEXT]) != told[matched]:
+                self._reader.notes.add("history_differs", "threads", kept(thread["id"]))
+                return 0
+            matched += 1
+        return len(hashes)
+
+    def _has_conversations(self) -> bool:
+        return self._source.has("conversations", "id") and self._source.has("responses", "conversation_id")
 
     def _session(self, row: Row) -> OldSession:
         reading = self._reader.read(row, kept(row["id"]))
@@ -77,18 +127,36 @@ class Threads:
                 "model_id": name_in(first["model"]) if first else None,
                 "created_at": began,
             },
-            messages=with_times(self._messages(row), began),
+            messages=with_times(self._messages(row), self._root_began(row) or began),
             copied=[row],
+            fork_of=self._fork_of(row),
         )
         session.as_found = {"datetime_utc": kept(row["datetime_utc"]), **reading.as_found()}
         return session
+
+    def _fork_of(self, row: Row) -> OldSession | None:
+        """The thread that a fork comes from, by its name."""
+        parent = self._thread(row["forked_from"])
+        return None if parent is None else OldSession(name_of(parent["id"], parent), origin="", messages=iter(()))
+
+    def _root_began(self, row: Row) -> datetime | None:
+        """When the first of the threads began that a fork comes from: messages that both have take the same time."""
+        seen = set()
+        while row["forked_from"] not in seen and (parent := self._thread(row["forked_from"])) is not None:
+            seen.add(row["forked_from"])
+            row = parent
+        first = next(self._source.found("turns", _THREAD, row["id"], "t.datetime_utc, t.id"), None)
+        return None if first is None else self._reader.began(first, "datetime_utc")
+
+    def _thread(self, key: Any) -> Row | None:
+        return None if key is None else next(self._source.rows("threads", "t.id IS ?", (key,)), None)
 
     def _messages(self, thread: Row) -> Iterator[OldMessage]:
         if thread["tip_message_hash"] is None:
             return
         for (key,) in self._source.query(_CHAIN, (thread["tip_message_hash"],)):
             for row in self._source.found("messages", "t.hash", key):
-                yield self._message(row, thread["id"])
+                yield from self._message(row, thread["id"])
 
     def _unreachable(self) -> Iterator[OldSession]:
         first = next(self._source.unsettled("messages"), None)
@@ -107,9 +175,10 @@ class Threads:
     def _lost(self) -> Iterator[OldMessage]:
         for row in self._source.unsettled("messages"):
             self._reader.notes.add("unreachable_messages", "messages", kept(row["hash"]))
-            yield self._message(row, None)
+            yield from self._message(row, None)
 
-    def _message(self, row: Row, thread: Any) -> OldMessage:
+    def _message(self, row: Row, thread: Any) -> Iterator[OldMessage]:
+        """What was said, then each result of a tool as a message of its own."""
         reading = self._reader.read(row, kept(row["hash"]))
         message = OldMessage(row, {"role": reading.role("role"), "created_at": None}, shared=True)
         for name in ("hash", "parent_hash"):
@@ -117,32 +186,15 @@ class Threads:
             if value is not None:
                 message.metadata[name] = value
         message.as_found = reading.as_found()
-        self._take_parts(row, message)
+        results = self._parts.take(row, message)
         self._take_turn(row, thread, message)
-        return message
-
-    def _take_parts(self, row: Row, message: OldMessage) -> None:
-        texts: list[str] = []
-        parts: list[dict[str, Any]] = []
-        for part in self._source.found("parts", _PARTS, row["hash"], "t.position, t.id"):
-            said = {
-                name: value for name, value in plain(part).items() if name not in ("id", "message_hash", "position")
-            }
-            payload = _object(part["payload"])
-            if payload is not None:
-                said["payload"] = payload
-            text = part["text"] if isinstance(part["text"], str) else self._referred(payload)
-            texts.append(text or _output(payload))
-            parts.append(said)
-            message.kept.append(part)
-            for aside in _OF_PART:
-                aside.keep(self._source, part["id"], message, "part_id")
-            if part["type"] == "tool_result" and payload is not None:
-                message.fields["name"] = name_in(payload.get("name"))
-                message.fields["tool_call_id"] = name_in(payload.get("tool_call_id"))
-        message.fields["content"] = cleaned("\n".join(filter(None, texts)))[:MAX_TEXT]
-        if any(part.keys() - {"type", "text"} or part.get("text") != message.fields["content"] for part in parts):
-            message.fields["payload"] = {"parts": parts}
+        said = message.fields["content"] or message.fields["payload"] or not results
+        if not said:
+            message.fields |= results.pop(0)
+        yield message
+        for number, fields in enumerate(results, 2):
+            at = {"created_at": message.fields["created_at"]}
+            yield OldMessage(row, {**fields, **at}, part=f":{number}", shared=True)
 
     def _take_turn(self, row: Row, thread: Any, message: OldMessage) -> None:
         """What is known of an answer; of a question only when it was asked."""
@@ -180,27 +232,7 @@ class Threads:
     def _time(self, turn: Row | None) -> datetime | None:
         return None if turn is None else self._reader.began(turn, "datetime_utc")
 
-    def _referred(self, payload: dict[str, Any] | None) -> str:
-        """The text of a part that is put together from fragments, as it was sent."""
-        refs = (payload or {}).get("text_ref")
-        texts: list[str] = []
-        for ref in refs if isinstance(refs, list) else []:
-            if isinstance(ref, dict) and "fragment" in ref:
-                found = self._source.one("SELECT content FROM fragments WHERE id = ?", (ref["fragment"],))
-                texts.append(str(found[0]) if found else "")
-            elif isinstance(ref, dict):
-                texts.append(str(ref.get("literal") or ""))
-        return "".join(texts)
 
-
-def _object(text: Any) -> dict[str, Any] | None:
-    try:
-        value = read_json(text)
-    except NotJson:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _output(payload: dict[str, Any] | None) -> str:
-    output = (payload or {}).get("output")
-    return output if isinstance(output, str) else ""
+def _print(role: Any, text: str) -> bytes:
+    """What tells one message from another, in a few bytes."""
+    return blake2b(f"{role} {text}".encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -10,10 +10,11 @@ from chatledger.adoption.layouts import Layout
 from chatledger.adoption.report import AdoptionProgress
 from chatledger.adoption.source import Fate, Source
 from chatledger.adoption.source_rows import OldMessage, OldSession
-from chatledger.adoption.target import Place, add_metadata, close, compare, place_of
+from chatledger.adoption.target import Place, add_metadata, close, compare, link, mark_fork, place_of
 from chatledger.adoption.to_new_message import new_message, session_fields, session_metadata
 from chatledger.adoption.verification import Trail, require_session
 from chatledger.schemas import NewMessage
+from chatledger.schemas.message import CopiedMessage
 from chatledger.unit_of_work import UnitOfWork
 
 #: Messages, and characters of their text, that are held and written at a time.
@@ -69,12 +70,19 @@ class Passage:
         written = Trail()
         if self._writing:
             self._uow.sessions.create(place.session_id, metadata=metadata, **fields)
+        parent = self._parent(session)
+        shared = 0
         for old, new in self._batches(session):
             if self._writing:
-                written.add(self._uow.messages.append_many(place.session_id, new))
+                given = new if parent is None else link(self._uow, parent, new)
+                written.add(self._uow.messages.append_many(place.session_id, given))
+                if parent is not None:
+                    shared = max([shared, *(_number_in(parent, message) for message in given)])
             self._count(session, len(new))
             self._settle(old, "copied")
         if self._writing:
+            if parent is not None:
+                mark_fork(self._uow, place.session_id, parent, shared)
             close(self._uow, place.session_id, session.status, session.closed_at)
             require_session(
                 self._uow, place.session_id, fields, metadata, session.status, written, after=None
@@ -111,6 +119,13 @@ class Passage:
                 self._uow, place.session_id, {}, {}, there.status, written, after=there.last_sequence
             )  # fmt: skip
         self._settle_session(session, "already", "already")
+
+    def _parent(self, session: OldSession) -> str | None:
+        """The session in the ledger that a fork branches off from."""
+        if session.fork_of is None or not self._writing:
+            return None
+        found = place_of(self._uow, self._layout, session.fork_of)
+        return None if found.there is None else found.session_id
 
     def _count(self, session: OldSession, added: int) -> None:
         if session.of_rows:
@@ -162,3 +177,10 @@ class Passage:
     def finish(self) -> None:
         """Say that it is over."""
         self._report_progress(last=True)
+
+
+def _number_in(parent: str, message: NewMessage) -> int:
+    """The number of the parent's message that a message is a copy of; 0 if it is none."""
+    if isinstance(message, CopiedMessage) and message.copied_from == parent:
+        return message.copied_sequence or 0
+    return 0

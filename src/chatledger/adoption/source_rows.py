@@ -54,6 +54,8 @@ class OldSession:
     recovered: str | None = None
     #: Its messages are rows of other tables, and no messages of the source.
     of_rows: bool = False
+    #: The session that it branches off from; it comes before this one. Messages that both have become copies.
+    fork_of: OldSession | None = None
 
 
 @dataclass

@@ -20,6 +20,7 @@ from chatledger.schemas import NewMessage, Session
 from chatledger.schemas.digest import message_digest
 from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.schemas.stored_message import to_row
+from chatledger.services.messages import copies
 from chatledger.unit_of_work import UnitOfWork
 
 #: Keys that are looked up at a time.
@@ -86,6 +87,36 @@ def compare(uow: UnitOfWork, session_id: str, messages: Sequence[NewMessage]) ->
 def _digest(message: NewMessage, stored_at: datetime) -> bytes:
     row = to_row(message, stored_at)
     return message_digest(row, row["created_at"])
+
+
+def link(uow: UnitOfWork, parent: str, messages: Sequence[NewMessage]) -> list[NewMessage]:
+    """The messages of a fork; each that its parent has, with the same content, is a copy of the parent's."""
+    copies.hold(uow._context, [parent])
+    known: dict[str | None, Any] = {}
+    keys = [message.key for message in messages]
+    row = MessageRow
+    for start in range(0, len(keys), _LOOKED_UP):
+        wanted = select(
+            row.key, row.digest, row.created_at, row.sequence_number, row.copied_from, row.copied_sequence
+        ).where(row.session_id == parent, row.key.in_(keys[start : start + _LOOKED_UP]))
+        known |= {found.key: found for found in uow.session.execute(wanted)}
+    linked: list[NewMessage] = []
+    for message in messages:
+        found = known.get(message.key)
+        if found is None or _digest(message, found.created_at) != found.digest:
+            linked.append(message)
+            continue
+        # A copy names the original, and never another copy.
+        place = (found.copied_from, found.copied_sequence)
+        source, number = place if found.copied_from is not None else (parent, found.sequence_number)
+        linked.append(message.model_copy(update={"copied_from": source, "copied_sequence": number}))
+    return linked
+
+
+def mark_fork(uow: UnitOfWork, session_id: str, parent: str, last: int) -> None:
+    """Say of a session where it was forked from: its parent, and the parent's last message that it has."""
+    row = SessionRow
+    uow.session.execute(update(row).where(row.session_id == session_id).values(forked_from=parent, forked_at=last))
 
 
 def close(uow: UnitOfWork, session_id: str, status: Status, closed_at: datetime | None) -> None:
