@@ -76,7 +76,7 @@ def test_a_defect_tells_its_place_and_no_content(spawn: Spawn) -> None:
     )
     done = spawn(program=("-c", broken))
     assert 1 == done.returncode
-    assert b"a defect of chatledger (RuntimeError in " in done.stderr
+    assert b"internal error in chatledger (RuntimeError in " in done.stderr
     assert (1, False) == (done.stderr.count(b"\n"), b"secret" in done.stderr)
 
 
@@ -90,6 +90,14 @@ def test_a_reader_who_leaves_is_no_error(spawn: Spawn, here: Path) -> None:
         done = spawn("history", "s", *options, capture_output=False, stdout=writing, stderr=subprocess.PIPE)
         os.close(writing)
         assert (b"", True) == (done.stderr, done.returncode in (0, 1))
+
+
+def test_closed_streams_are_no_error(spawn: Spawn, here: Path) -> None:
+    closing = "import os, sys; os.closerange(0, 3); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    done = spawn("-m", "chatledger", "create", "--id", "s", program=("-c", closing))
+    assert 0 == done.returncode
+    with Ledger(str(here / "chatledger.db")) as ledger, ledger.read() as uow:
+        assert uow.sessions.find("s")
 
 
 def test_a_full_disk_is_one_line(spawn: Spawn) -> None:

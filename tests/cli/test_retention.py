@@ -110,6 +110,9 @@ def test_files_that_could_not_be_rewritten_are_an_error(old: Command, monkeypatc
 
 
 def test_nobody_is_not_erased(run: Command) -> None:
+    for options in ([], ["--yes"], ["--dry-run"]):
+        assert "chatledger: no user 'adda': nothing was erased" == run.error("erase-user", "adda", *options)
+    assert [] == run.json("audit")["items"]
     assert "chatledger: user_id: must not be empty" == run.error("erase-user", "", "--yes")
 
 

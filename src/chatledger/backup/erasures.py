@@ -12,7 +12,7 @@ from chatledger.enums import Scope
 from chatledger.models import Workflow, WorkflowExecution
 from chatledger.models.base import table_of
 from chatledger.services.audit import audit_log
-from chatledger.services.retention.erasure import digest_of_user
+from chatledger.services.retention.traces import digest_of_user
 from chatledger.services.rows import sessions
 from chatledger.services.timeouts.limits import defaults
 

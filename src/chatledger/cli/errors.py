@@ -50,7 +50,11 @@ class Commands(TyperGroup):
 
 @contextmanager
 def process() -> Iterator[None]:
-    """Around the whole command: encodings that fail, pipes that break and defects of ours end it without a traceback."""
+    """Around the whole command: streams that are closed, encodings that fail, pipes that break and internal errors.
+
+    None of them ends in a traceback.
+    """
+    _reopen_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows its escape.
         with suppress(AttributeError):
@@ -75,9 +79,24 @@ def process() -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 - its text may hold what a user stored, so only its place is told
         code = _misuse(error)
         if code is None:
-            report(f"a defect of chatledger ({_place(error)}): please report it; nothing unfinished was stored")
+            report(f"internal error in chatledger ({_place(error)}): please report it. No partial change was saved.")
             code = FAILED
     raise SystemExit(_flushed(code))
+
+
+def _reopen_standard_streams() -> None:
+    """Send to nowhere what is written to a stream that is closed, as by `>&-`.
+
+    Python has None in its place then, and the next file that is opened would get its number.
+    """
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(handle)
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for as long as the process
 
 
 def _misuse(error: Exception) -> int | None:

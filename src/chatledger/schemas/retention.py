@@ -26,6 +26,8 @@ class ErasureReceipt(Record):
     user_id: str
     at: datetime
     dry_run: bool
+    #: Whether the ledger held anything of the user, or has erased the user before. False for a name that is misspelled.
+    found: bool
     sessions: int
     messages: int
     snapshots: int

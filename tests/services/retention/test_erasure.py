@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import Ledger, Status
-from chatledger.services.retention.erasure import digest_of_user
+from chatledger.services.retention.traces import digest_of_user
 from tests.services.messages.test_counters import WRONG
 from tests.support.clock import StoppedClock
 from tests.support.contents import contents, places_of
@@ -114,6 +114,19 @@ def test_nothing_of_her_is_left_in_any_table(lived: Ledger, raw: Raw) -> None:
     assert [] == raw(WRONG)
     again = lived.erase_user(ADA, scrub=False)
     assert (0, 0, 0, None) == (again.sessions, again.messages, again.audit_entries, again.scrubbed)
+    # Who was erased is known, and a name that is misspelled is not.
+    assert (True, False) == (again.found, lived.erase_user("adda", dry_run=True).found)
+
+
+def test_a_user_without_sessions_is_found_by_any_trace(ledger: Ledger) -> None:
+    with ledger.begin() as uow:
+        uow.sessions.create("s")
+        uow.annotations.add("s", label="good", author="cleo")
+        uow.timeouts.configure_default(user_id="dora", idle_timeout=60)
+    with ledger.begin(actor="eve") as uow:
+        uow.sessions.archive("s")
+    found = {name: ledger.erase_user(name, dry_run=True).found for name in ("cleo", "dora", "eve", "fay")}
+    assert {"cleo": True, "dora": True, "eve": True, "fay": False} == found
 
 
 def test_a_rehearsal_changes_nothing(lived: Ledger, raw: Raw) -> None:

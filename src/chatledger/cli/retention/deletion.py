@@ -12,9 +12,10 @@ from chatledger.cli.arguments.options import Actor, AsJson, Database, Owner, Rea
 from chatledger.cli.errors import FAILED, fail, report
 from chatledger.cli.open_ledger import opened, opened_for
 from chatledger.cli.output.json_output import write_document
-from chatledger.cli.output.progress import counting
+from chatledger.cli.output.progress import Show, counting
 from chatledger.cli.output.screen import Screen, counted, money
 from chatledger.enums import Status
+from chatledger.ledger.ledger import Ledger
 from chatledger.schemas import ErasureReceipt, PurgeReport
 
 
@@ -91,15 +92,12 @@ def erase_user(
     Rewriting the files takes as much space again, and writers wait for it.
     """
     rehearsing = dry_run or not yes
-    doing = "counting" if rehearsing else "erasing"
-    with opened(db) as ledger, counting(doing) as so_far:
-        receipt = ledger.erase_user(
-            erased, keep_totals=keep_totals, include_held=include_held, dry_run=rehearsing, scrub=scrub,
-            actor=actor, reason=reason,
-            progress=lambda sessions, messages: so_far(
-                f"{counted(sessions, 'session')} with {counted(messages, 'message')}"
-            ),
-        )  # fmt: skip
+    with opened(db) as ledger, counting("counting") as so_far:
+        receipt = _erase(ledger, erased, keep_totals, include_held, actor, reason, so_far, dry_run=True)
+        if not receipt.found:
+            fail(f"no user {erased!r}: nothing was erased")
+        if not rehearsing:
+            receipt = _erase(ledger, erased, keep_totals, include_held, actor, reason, so_far, scrub=scrub)
     if rehearsing and not dry_run:
         what = f"{counted(receipt.sessions, 'session')} with {counted(receipt.messages, 'message')}"
         fail(
@@ -113,6 +111,23 @@ def erase_user(
     if receipt.scrubbed is False:
         report("the files could not be rewritten, and may hold erased text in free pages: run the same again")
         raise typer.Exit(FAILED)
+
+
+def _erase(
+    ledger: Ledger,
+    user_id: str,
+    keep_totals: bool,
+    include_held: bool,
+    actor: str | None,
+    reason: str | None,
+    so_far: Show,
+    **how: bool,
+) -> ErasureReceipt:
+    return ledger.erase_user(
+        user_id, keep_totals=keep_totals, include_held=include_held, actor=actor, reason=reason,
+        progress=lambda sessions, messages: so_far(f"{counted(sessions, 'session')} with {counted(messages, 'message')}"),
+        **how,
+    )  # fmt: skip
 
 
 def summary(done: PurgeReport) -> str:

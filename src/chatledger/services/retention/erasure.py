@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import and_, bindparam, delete, func, insert, literal, or_, select, union, update
@@ -27,6 +26,7 @@ from chatledger.services.batches import erasure as batch_erasure
 from chatledger.services.comparisons import statements as comparison_statements
 from chatledger.services.metrics.statements import metrics
 from chatledger.services.retention.purge import BATCH, batch_of
+from chatledger.services.retention.traces import ERASED_USER, digest_of_user, is_known
 from chatledger.services.rows import messages, sessions
 from chatledger.services.sessions.deletion import delete_sessions
 from chatledger.services.snapshots.statements import snapshots
@@ -97,7 +97,7 @@ def erase(
     progress: Callable[[int, int], object] | None = None,
 ) -> ErasureReceipt:
     """Erase a user, a batch of sessions for each call of `run`. `progress` is told sessions and messages so far."""
-    run(lambda context: _require_none_held(context, wanted))
+    found = run(lambda context: _prepared(context, wanted))
     sums = _Sums()
     last: str | None = None
     while batch := run(lambda context, last=last: _batch(context, wanted, last, dry_run=dry_run)):  # type: ignore[misc]
@@ -112,6 +112,7 @@ def erase(
         user_id=wanted.user_id,
         at=at,
         dry_run=dry_run,
+        found=found,
         sessions=sums.sessions,
         messages=sums.messages,
         snapshots=sums.snapshots,
@@ -121,14 +122,14 @@ def erase(
     )
 
 
-def digest_of_user(user_id: str) -> str:
-    """What the audit log keeps of an erased user: enough to tell whether a given name was erased, not to read it."""
-    return blake2b(user_id.encode(), digest_size=16).hexdigest()
+def _prepared(context: ServiceContext, wanted: Wanted) -> bool:
+    """Refuse held sessions, and return whether the ledger knows the user."""
+    if not wanted.include_held:
+        _require_none_held(context, wanted)
+    return is_known(context, wanted.user_id)
 
 
 def _require_none_held(context: ServiceContext, wanted: Wanted) -> None:
-    if wanted.include_held:
-        return
     statement = select(sessions.c.session_id).where(_OF_USER, sessions.c.held_at.is_not(None)).limit(_NAMED)
     held = context.execute(statement, {"user": wanted.user_id}).scalars().all()
     if held:
@@ -206,7 +207,7 @@ def _forget(context: ServiceContext, wanted: Wanted, sums: _Sums, *, dry_run: bo
         "user": digest_of_user(user), "messages": sums.messages, "snapshots": sums.snapshots,
         "kept_totals": wanted.keep_totals,
     }  # fmt: skip
-    audit.record(context, "user.erased", reason=wanted.reason, count=sums.sessions, details=details)
+    audit.record(context, ERASED_USER, reason=wanted.reason, count=sums.sessions, details=details)
     return context.now(), entries
 
 
