@@ -55,6 +55,16 @@ def test_a_line_that_is_no_item_is_named(run: Command, here: Path) -> None:
     assert "needs a job" in run.misuse("batch", "status", "--watch")
 
 
+def test_a_job_is_not_created_with_half_of_its_items(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatledger.cli.batches.items._CHUNK", 2)
+    for good in ("", '"One?"\n"Two?"\n"Three?"\n'):
+        result = run("batch", "create", "--id", "job", "--format", "jsonl", given=good + "{broken\n")
+        assert (1, "is not JSON") == (result.exit_code, result.stderr.strip()[-11:])
+    corrected = '"One?"\n"Two?"\n"Three?"\n'
+    assert "job" == run.text("batch", "create", "--id", "job", "--format", "jsonl", given=corrected)
+    assert 3 == run.json("batch", "status", "job")["total"]
+
+
 def test_answers_are_recorded_and_failures_tried_again(run: Command, url: str, here: Path) -> None:
     (here / "responders.py").write_text(
         "import pathlib\n"

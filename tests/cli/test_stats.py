@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+from datetime import UTC, datetime
 
 import pytest
 
+from chatledger import Ledger
 from tests.cli.conftest import Command
 
 _VIEWS = (
@@ -36,6 +38,18 @@ def test_figures_add_up(run: Command) -> None:
     assert 0 == run.json("stats", "--until", "2020-01-01")["messages"]
     assert ("6.5", None) == tuple(run.json("stats")[name] for name in ("average_tokens", "error_rate"))
     assert 168 == len(run.json("stats", "activity", "--tz", "Asia/Tokyo")["items"])
+
+
+def test_a_limit_keeps_the_first_rows_and_the_last_periods(run: Command, url: str) -> None:
+    days = [{"role": "user", "content": "x", "created_at": datetime(2026, 5, day, tzinfo=UTC)} for day in range(1, 6)]
+    with Ledger(url) as ledger, ledger.begin() as uow:
+        uow.messages.append_many("b", days)
+    shown = run.json("stats", "days", "--user", "bob", "--until", "2026-05-06", "-n", "2")["items"]
+    assert ["2026-05-04", "2026-05-05"] == [one["start"][:10] for one in shown]
+    assert 3 == len(run.text("stats", "days", "--user", "bob", "--until", "2026-05-06", "-n", "2").splitlines())
+    assert 1 == len(run.json("stats", "users", "-n", "1")["items"])
+    for view in ("overview", "activity", "latency"):
+        assert f"is not for {view}" in run.misuse("stats", view, "-n", "3")
 
 
 def test_a_table_for_spreadsheets_runs_no_formula(run: Command) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from chatledger.cli.arguments.duration import age, duration
 from chatledger.cli.arguments.options import AsJson, Cursor, Database, Overwrite, Owner, Yes
-from chatledger.cli.batches.items import ItemFormat, add_from
+from chatledger.cli.batches.items import ItemFormat, add_from, create_from
 from chatledger.cli.batches.progress import show_jobs, show_progress
 from chatledger.cli.batches.run import run
 from chatledger.cli.open_ledger import opened_for
@@ -62,7 +62,7 @@ def create(
     """Begin a job with the items of a file, and print its id.
 
     JSON Lines, CSV with a header, or plain lines. An object with a `payload` may have a `key` and a `priority` beside
-    it; anything else is itself the payload. Where the file breaks off, add it again: no key is added twice.
+    it; anything else is itself the payload. If a line is not an item, no job is created.
     """
     if file != "-" and not Path(file).is_file():
         raise InvalidInput("FILE", "is no file")
@@ -71,8 +71,7 @@ def create(
         "time_limit": time_limit,
     }  # fmt: skip
     with opened_for(db, user, new=True) as ledger:
-        made = ledger.run(lambda uow: uow.batches.create(job_id, user_id=user, **settings))
-        added = add_from(ledger, made.job_id, file, form, key)
+        made, added = create_from(ledger, file, form, key, job_id=job_id, user_id=user, **settings)
     if as_json:
         write_document({"job_id": made.job_id, "added": added})
     else:

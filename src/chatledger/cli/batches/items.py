@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from chatledger.errors import InvalidInput
+from chatledger.schemas import BatchJob
 from chatledger.transactions import Transactions
+from chatledger.unit_of_work import UnitOfWork
 
 #: Items that are added in one transaction: others wait no longer than that.
 _CHUNK = 2000
@@ -41,10 +43,42 @@ def add_from(ledger: Transactions, job_id: str, file: str, form: ItemFormat | No
     """
     added = 0
     with _opened(file) as stream:
-        items = _items(stream, form or _SUFFIXES.get(Path(file).suffix.lower(), ItemFormat.LINES), key)
+        items = _items(stream, form or _form_of(file), key)
         while chunk := list(islice(items, _CHUNK)):
             added += ledger.run(lambda uow, chunk=chunk: uow.batches.add(job_id, chunk))  # type: ignore[misc]
     return added
+
+
+def create_from(
+    ledger: Transactions, file: str, form: ItemFormat | None, key: str | None, **job: Any
+) -> tuple[BatchJob, int]:
+    """Create a job with the items of a file (`-`: standard input). Return the job and the number of its items.
+
+    Raises:
+        InvalidInput: a line that is not an item, by its number. The job is deleted again, unless a worker has begun.
+    """
+    with _opened(file) as stream:
+        items = _items(stream, form or _form_of(file), key)
+        first = list(islice(items, _CHUNK))
+        made = ledger.run(lambda uow: uow.batches.create(items=first, **job))
+        try:
+            while chunk := list(islice(items, _CHUNK)):
+                ledger.run(lambda uow, chunk=chunk: uow.batches.add(made.job_id, chunk))  # type: ignore[misc]
+        except InvalidInput:
+            ledger.run(lambda uow: _withdraw(uow, made.job_id))
+            raise
+    with ledger.read() as uow:
+        return made, uow.batches.progress(made.job_id).total
+
+
+def _withdraw(uow: UnitOfWork, job_id: str) -> None:
+    now = uow.batches.progress(job_id)
+    if now.waiting == now.total:
+        uow.batches.delete(job_id)
+
+
+def _form_of(file: str) -> ItemFormat:
+    return _SUFFIXES.get(Path(file).suffix.lower(), ItemFormat.LINES)
 
 
 @contextmanager

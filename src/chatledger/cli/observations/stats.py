@@ -45,7 +45,12 @@ class View(StrEnum):
 
 _BAR = 20
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_ZONED = frozenset({View.HOURS, View.DAYS, View.WEEKS, View.MONTHS, View.ACTIVITY})
+_PERIODS = frozenset({View.HOURS, View.DAYS, View.WEEKS, View.MONTHS})
+_ZONED = _PERIODS | {View.ACTIVITY}
+#: Views of which no rows can be left out.
+_WHOLE = frozenset({View.OVERVIEW, View.ACTIVITY, View.LATENCY, View.COMPARE})
+#: Rows of sessions and context.
+_DEFAULT_LIMIT = 20
 
 _SessionOption = Annotated[
     str | None, typer.Option("--session", metavar="SESSION_ID", help="Only of this session.", show_default=False)
@@ -62,7 +67,17 @@ def stats(
     project: Project = None,
     model: ModelFilter = None,
     session: _SessionOption = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="Of sessions and context.")] = 20,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            "-n",
+            min=1,
+            metavar="N",
+            show_default=False,
+            help="The first N rows, of periods the last N. Without it all, but 20 of sessions and context.",
+        ),
+    ] = None,
     include_copies: IncludeCopies = False,
     user: Owner = None,
     db: Database = None,
@@ -82,12 +97,16 @@ def stats(
         raise typer.BadParameter("needs both", param_hint="--since / --until")
     if tz != "UTC" and view not in _ZONED:
         raise typer.BadParameter(f"is for {', '.join(sorted(_ZONED))}", param_hint="--tz")
+    if limit is not None and view in _WHOLE:
+        raise typer.BadParameter(f"is not for {view}", param_hint="--limit")
     which: dict[str, Any] = {
         "project_id": project, "model_id": model, "session_id": session, "since": since, "until": until,
         "include_copies": include_copies,
     }  # fmt: skip
     with opened_for(db, user) as ledger, ledger.read() as uow:
-        found = _ask(uow.statistics, view, which, tz, limit)
+        found = _ask(uow.statistics, view, which, tz, limit or _DEFAULT_LIMIT)
+        if limit is not None:
+            found = found[-limit:] if view in _PERIODS else found[:limit]
         models = _without_price(uow, which) if view in (View.OVERVIEW, View.MODELS) else []
     if as_json:
         write_document(found if isinstance(found, BaseModel) else {"items": found})

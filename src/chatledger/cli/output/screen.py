@@ -26,7 +26,7 @@ _LEAST = 20
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table. On a narrow terminal the highest ranks are left out first; rank 0 always stays."""
+    """One column of a table. On a narrow terminal the highest ranks go to a second line first; rank 0 always stays."""
 
     header: str
     rank: int = 0
@@ -58,21 +58,29 @@ class Screen:
         self._write([(neutral(text), style)], end)
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-        """Aligned columns. Off a terminal all of them, in full, with `-` for what is empty."""
+        """Aligned columns. Off a terminal all of them, in full, with `-` for what is empty.
+
+        Columns that a terminal has no room for are named on a second line of each row.
+        """
         cells = [[one_line(cell) for cell in row] for row in rows]
         kept = list(range(len(columns)))
+        moved: list[int] = []
         widths = [
             max([cell_len(column.header), *(cell_len(row[at]) for row in cells)]) for at, column in enumerate(columns)
         ]
         if self.is_terminal:
             kept = [at for at in kept if at == 0 or any(row[at] for row in cells)]
-            kept = _fitting(columns, widths, kept, self._console.width)
+            wanted, kept = kept, _fitting(columns, widths, kept, self._console.width)
+            moved = [at for at in wanted if at not in kept]
         else:
             cells = [[cell or "-" for cell in row] for row in cells]
         headers = [_aligned(columns[at].header, widths[at], columns[at]) for at in kept]
         self._write([(_GAP.join(headers).rstrip(), "bold")], "\n")
         for row in cells:
             self._write([(_GAP.join(_aligned(row[at], widths[at], columns[at]) for at in kept).rstrip(), "")], "\n")
+            facts = " · ".join(f"{columns[at].header} {row[at]}" for at in moved if row[at])
+            if facts:
+                self._write([(f"{_GAP}{facts}", "dim")], "\n")
 
     def flush(self) -> None:
         """Show what was written so far."""

@@ -69,7 +69,7 @@ def list_(
         if executions:
             _show_executions(list(uow.workflows.executions(limit=limit)), as_json=as_json)
             return
-        found = uow.workflows.list()
+        found = uow.workflows.list()[:limit]
     if as_json:
         write_document({"items": [one.model_dump(mode="json", exclude={"definition"}) for one in found]})
     elif found:
