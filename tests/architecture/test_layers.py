@@ -32,6 +32,7 @@ LAYERS = (
     "migrate",
     "models",
     "revisions",
+    "codecs",
     "schemas",
     "dialects",
     "callbacks ids settings clock",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chatledger import Ledger
+from chatledger import Ledger, ToolCall
 from chatledger.exchange import Format, ImportReport, import_file
 from chatledger.exchange.readers.chatgpt_content import text_and_payload
 from tests.exchange.exports import EPOCH, chatgpt, document, node, silent
@@ -79,9 +79,11 @@ def test_a_message_keeps_what_no_column_has(ledger: Ledger, tmp_path: Path) -> N
     answered["extra"] = [1]
     read(ledger, tmp_path, chatgpt(silent("root"), called, answered, current="b"))
     first, second = messages_of(ledger, "c")
-    assert ("assistant", '{"q": 1}', None, "gpt-4", "a", AT) == (
-        first.role, first.content, first.payload, first.model_id, first.key, first.created_at,
+    assert ("assistant", '{"q": 1}', True, "gpt-4", "a", AT) == (
+        first.role, first.content, first.hidden, first.model_id, first.key, first.created_at,
     )  # fmt: skip
+    assert (ToolCall(id="a", name="browser", arguments={"q": 1}),) == first.tool_calls
+    assert {"tool_calls"} == first.payload.keys()
     assert {
         "recipient": "browser",
         "weight": 0,
@@ -90,6 +92,7 @@ def test_a_message_keeps_what_no_column_has(ledger: Ledger, tmp_path: Path) -> N
         "node": {"parent": "root"},
     } == first.metadata
     assert ("tool", "browser", "b", 250_000) == (second.role, second.name, second.key, second.created_at.microsecond)
+    assert ("a", False) == (second.tool_call_id, second.hidden)
     assert {
         "id": "other",
         "update_time": EPOCH + 1,
@@ -144,10 +147,8 @@ def test_a_time_that_says_nothing_certain_is_kept_and_the_message_stands_at_the_
         ({"content_type": "multimodal_text", "parts": [{"content_type": "audio_transcription", "text": "hm"}]}, "hm"),
         ({"content_type": "code", "language": "python", "text": "print(1)"}, "print(1)"),
         ({"content_type": "execution_output", "text": "1"}, "1"),
-        ({"content_type": "thoughts", "thoughts": [{"summary": "Plan", "content": "Go"}, {}, 5, "so"]}, "Plan\nGo\nso"),
-        ({"content_type": "reasoning_recap", "content": "Thought for 5s"}, "Thought for 5s"),
         ({"content_type": "tether_browsing_display", "result": "page", "summary": None, "assets": []}, "page"),
-        ({"content_type": "tether_quote", "url": "u", "domain": "d", "text": "q", "title": "t"}, "q"),
+        ({"content_type": "tether_quote", "url": "u", "domain": "d", "text": "q", "title": "t"}, "t\nq"),
         ({"content_type": "user_editable_context", "user_profile": "me", "user_instructions": "brief"}, "me\nbrief"),
         ({"content_type": "not_known_yet", "value": {"deep": [1]}}, ""),
         ({"content_type": "text", "parts": None}, ""),
@@ -156,7 +157,38 @@ def test_a_time_that_says_nothing_certain_is_kept_and_the_message_stands_at_the_
     ],
 )
 def test_content_of_each_type_is_kept_whole_with_its_text(content: Any, text: str) -> None:
-    assert (text, {"content": content}) == text_and_payload(content)
+    assert (text, {"source_format": "chatgpt", "content": content}) == text_and_payload(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "thoughts"),
+    [
+        (
+            {"content_type": "thoughts", "thoughts": [{"summary": "Plan", "content": "Go"}, {}, 5, "so"]},
+            ["Plan\nGo", "so"],
+        ),
+        ({"content_type": "thoughts", "parts": ["as parts"]}, ["as parts"]),
+        ({"content_type": "reasoning_recap", "content": "Thought for 5s"}, ["Thought for 5s"]),
+    ],
+)
+def test_thoughts_are_reasoning_and_no_text(content: Any, thoughts: list[str]) -> None:
+    text, payload = text_and_payload(content)
+    assert "" == text
+    assert {
+        "reasoning": [{"text": thought} for thought in thoughts], "source_format": "chatgpt", "content": content
+    } == payload  # fmt: skip
+
+
+def test_a_hidden_profile_gives_no_title(ledger: Ledger, tmp_path: Path) -> None:
+    profile = node("p", "s", content={"content_type": "user_editable_context", "user_profile": "My name is Ada."})
+    shown = node("q", "p", text="Where to in May?")
+    record = chatgpt(node("s", None, role="system", text=""), profile, shown, current="q", title=None)
+    report = read(ledger, tmp_path, record)
+    with ledger.read() as uow:
+        assert "Where to in May?" == uow.sessions.get(report.session_ids[0]).title
+    found = messages_of(ledger, "c")
+    assert [True, True, False] == [message.hidden for message in found]
+    assert "My name is Ada." == found[1].content
 
 
 def test_one_plain_text_needs_no_payload() -> None:
@@ -168,7 +200,9 @@ def test_a_message_without_content(ledger: Ledger, tmp_path: Path) -> None:
     empty = node("a", None, content=None)
     bare = {"id": "b", "parent": "a", "message": {"author": {"role": "user"}}}
     read(ledger, tmp_path, chatgpt(empty, {**bare, "children": []}, current="b"))
-    assert [("", {"content": None}), ("", None)] == [(one.content, one.payload) for one in messages_of(ledger, "c")]
+    assert [("", {"source_format": "chatgpt", "content": None}), ("", None)] == [
+        (one.content, one.payload) for one in messages_of(ledger, "c")
+    ]
 
 
 def test_a_parent_that_is_not_there_is_the_beginning(ledger: Ledger, tmp_path: Path) -> None:

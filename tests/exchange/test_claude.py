@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chatledger import Ledger, Message
+from chatledger import Ledger, Message, reasoning, tool_call
 from chatledger.exchange import Format, ImportReport, import_file
 from tests.exchange.exports import claude, document, said
 from tests.exchange.files import messages_of
@@ -114,10 +114,43 @@ def test_other_blocks_and_files_are_kept_unchanged(ledger: Ledger, tmp_path: Pat
         ledger, tmp_path, sender="assistant", text="One\n[notice]\nTwo", content=blocks, attachments=attachments,
         files=files,
     )  # fmt: skip
-    assert "One\nTwo" == found.content
+    first, result, last = messages_of(ledger, "c")
+    assert [("assistant", "m"), ("tool", "m#2"), ("assistant", "m#3")] == [
+        (one.role.value, one.key) for one in (first, result, last)
+    ]
+    # The text of attachments and of results is found by a search.
+    assert ["One\n\n[a.txt]\nall of it", "found", "Two"] == [one.content for one in (first, result, last)]
     assert {
-        "content": blocks, "text": "One\n[notice]\nTwo", "attachments": attachments, "files": files
-    } == found.payload  # fmt: skip
+        "tool_calls": [tool_call("search", {"q": "x"})], "reasoning": [reasoning("hm")], "source_format": "claude",
+        "content": blocks[:3], "text": "One\n[notice]\nTwo", "attachments": attachments, "files": files,
+    } == first.payload  # fmt: skip
+    assert ("search", {"source_format": "claude", "content": [blocks[3]]}) == (result.name, result.payload)
+    assert last.payload is None
+    assert first == found
+
+
+def test_two_results_of_one_message_are_two_messages(ledger: Ledger, tmp_path: Path) -> None:
+    blocks = [
+        {"type": "tool_use", "id": "c1", "name": "look", "input": {}},
+        {"type": "tool_use", "id": "c2", "name": "look", "input": {}},
+        {"type": "tool_result", "tool_use_id": "c1", "content": "one"},
+        {"type": "tool_result", "tool_use_id": "c2", "content": [{"type": "text", "text": "two"}], "is_error": True},
+    ]
+    report = read(ledger, tmp_path, claude(said("m", sender="assistant", content=blocks), said("n", content=[])))
+    assert (0, 4) == (report.failed, report.messages)
+    called, *results, _ = messages_of(ledger, "c")
+    assert ["c1", "c2"] == [call.id for call in called.tool_calls]
+    assert [("c1", "one", False), ("c2", "two", True)] == [
+        (one.tool_call_id, one.content, one.is_error) for one in (message.tool_result for message in results) if one
+    ]
+
+
+def test_a_fork_leaves_behind_all_parts_of_a_message(ledger: Ledger, tmp_path: Path) -> None:
+    blocks = [{"type": "tool_result", "content": "x"}, {"type": "text", "text": "y"}]
+    record = claude(said("a", ROOT, content=blocks), said("b1", "a"), said("b2", "a"))
+    assert ("c", "c:b1") == read(ledger, tmp_path, record).session_ids
+    for name, last in (("c", "b2"), ("c:b1", "b1")):
+        assert ["a", "a#2", last] == [one.key for one in messages_of(ledger, name)]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +169,7 @@ def test_text_without_text_blocks(
     ledger: Ledger, tmp_path: Path, text: Any, content: Any, expected: str, payload: Any
 ) -> None:
     found = only_message(ledger, tmp_path, text=text, content=content)
-    assert (expected, payload) == (found.content, found.payload)
+    assert (expected, payload and {"source_format": "claude", **payload}) == (found.content, found.payload)
 
 
 @pytest.mark.parametrize("time", ["2026-05-01T10:00:00", "2023-10-07T07:03:01.693863+", "9999-99", 5, None])
@@ -177,7 +210,11 @@ def test_the_published_sample(ledger: Ledger, shared_data: Path) -> None:
         report.format, report.conversations, report.forks, report.messages, report.failed,
     )  # fmt: skip
     first = messages_of(ledger, report.session_ids[0])[0]
+    assert first.content.startswith("Can you explain how this works?\n\n")
+    assert all(
+        f"[{one['file_name']}]\n{one['extracted_content']}" in first.content for one in first.payload["attachments"]
+    )
     assert ("Can you explain how this works?", 3, 4) == (
-        first.content, len(first.payload["content"]), len(first.payload["attachments"]),
+        first.payload["text"], len(first.payload["content"]), len(first.payload["attachments"]),
     )  # fmt: skip
     assert "2023-10-07T07:03:01.693863+" == first.metadata["created_at"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from chatledger import Ledger
+from chatledger import Ledger, tool_call
 from chatledger.exchange import Format, import_file, to_sharegpt
 from tests.exchange.files import SHAREGPT, messages_of, write
 
@@ -19,7 +19,7 @@ def test_every_kind_of_turn_comes_back_equal(ledger: Ledger, tmp_path: Path) -> 
     assert ["user", "assistant", "tool", "assistant", "user", "assistant", "assistant", "tool"] == [
         m.role for m in stored
     ]
-    assert {"from": "function_call", "function_call": {"name": "invoice", "arguments": {"n": 1}}} == stored[1].payload
+    assert {"from": "function_call", "tool_calls": [tool_call("invoice", {"n": 1})]} == stored[1].payload
     assert stored[0].payload is None
     with ledger.read() as uow:
         session = uow.sessions.get(report.session_ids[0])

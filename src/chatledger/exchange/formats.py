@@ -12,6 +12,12 @@ class Format(StrEnum):
     AUTO = "auto"
     #: Chat messages with `role` and `content`: a list of them, or records that hold such lists.
     OPENAI = "openai"
+    #: Anthropic's messages: `content` may be a list of blocks, such as tool_use and tool_result.
+    ANTHROPIC = "anthropic"
+    #: Gemini's contents: `role` and `parts`.
+    GEMINI = "gemini"
+    #: Messages of the AI SDK: `role` and `parts` with a type.
+    AI_SDK = "ai_sdk"
     #: Records with `conversations` of `from` and `value`.
     SHAREGPT = "sharegpt"
     #: Our own export, as JSON Lines or as one JSON document.
@@ -50,6 +56,7 @@ class TableOf(StrEnum):
 
 #: What a file is told that is none of ours.
 KNOWN = (
-    "openai (lists of role and content), sharegpt (lists of from and value), jsonl (our own export), "
-    "chatgpt and claude (the conversations of their exports) and oasst (trees of prompt and replies)"
+    "openai and anthropic (lists of role and content), gemini and ai_sdk (lists of role and parts), "
+    "sharegpt (lists of from and value), jsonl (our own export), chatgpt and claude (the conversations of their exports) "
+    "and oasst (trees of prompt and replies)"
 )

@@ -240,6 +240,7 @@ def _chained(first: list[Turn], second: list[Turn], rest: Iterator[list[Turn]]) 
 
 def _title_from(turns: list[Turn]) -> str | None:
     """What lists show of a conversation that came without a title: the first line of the first question."""
-    asked = (turn.message.content for turn in turns if turn.message.role is Role.USER)
+    messages = (turn.message for turn in turns)
+    asked = (message.content for message in messages if message.role is Role.USER and not message.hidden)
     line = next((line for text in asked for line in text.splitlines() if line.strip()), "").strip()
     return (line if len(line) <= _TITLE else f"{line[: _TITLE - 1].rstrip()}…") or None

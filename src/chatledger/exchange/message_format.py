@@ -11,11 +11,15 @@ from chatledger.errors import InvalidInput
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.schemas.message import new_message
+from chatledger.schemas.message_parts import IS_ERROR, REASONING, RESULT, SOURCE_FORMAT, TOOL_CALLS
 
 #: Keys that are columns of ours where their value fits.
 _COLUMNS = ("name", "tool_call_id")
 #: In a message's metadata: the notation's own key for text was not there at all.
 _ABSENT = "absent"
+#: In a message's metadata: names of our form that the notation's message has for something of its own.
+OWN = "own_fields"
+_OURS = (RESULT, IS_ERROR, REASONING)
 _TEXT_PARTS = ("text", "value", "content")
 
 
@@ -57,17 +61,30 @@ class Notation:
         for name in _COLUMNS:
             if isinstance(rest.get(name), str) and 0 < len(rest[name]) <= MAX_IDENTIFIER:
                 columns[name] = rest.pop(name)
-        if self.text not in item:
-            columns["metadata"] = {_ABSENT: [self.text]}
+        marks = {_ABSENT: [self.text]} if self.text not in item else {}
+        if own := [name for name in _OURS if name in rest and not isinstance(rest[name], str)]:
+            marks[OWN] = own
+        if marks:
+            columns["metadata"] = marks
+        said = text_of(content)
+        if not said and (said := _spoken(rest)) and isinstance(content, str):
+            rest[self.text] = content
         try:
-            return new_message({**columns, "role": role, "content": text_of(content), "payload": rest or None})
+            return new_message({**columns, "role": role, "content": said, "payload": rest or None})
         except InvalidInput as error:
             raise InvalidInput(f"{place}.{error.field}", error.reason) from None
 
     def write(self, message: Message | NewMessage) -> dict[str, Any]:
-        """The dict of a message. One that was not read in this notation keeps its payload, under its own keys."""
+        """The dict of a message. One that was not read in this notation keeps its payload, under its own keys, but not
+        the fields of another format that it was read from.
+        """
         payload = message.payload
         rest = dict(payload) if isinstance(payload, dict) else {} if payload is None else {"payload": payload}
+        if SOURCE_FORMAT in rest:
+            rest = {name: rest[name] for name in (TOOL_CALLS, REASONING) if name in rest}
+        elif message.role is Role.TOOL:
+            own = (message.metadata or {}).get(OWN, ())
+            rest = {name: value for name, value in rest.items() if name not in (RESULT, IS_ERROR) or name in own}
         item: dict[str, Any] = {self.speaker: rest.pop(self.speaker, self._word(message.role))}
         if self.text in rest:
             item[self.text] = rest.pop(self.text)
@@ -78,6 +95,13 @@ class Notation:
 
     def _word(self, role: Role) -> str:
         return next(word for word, meant in self.roles.items() if meant is role)
+
+
+def _spoken(item: dict[str, Any]) -> str:
+    """The text of a message without content: a refusal, or what it says aloud."""
+    audio = item.get("audio")
+    said = item.get("refusal") or (audio.get("transcript") if isinstance(audio, dict) else None)
+    return said if isinstance(said, str) else ""
 
 
 def text_of(content: Any) -> str:
@@ -91,6 +115,8 @@ def text_of(content: Any) -> str:
 def _part(part: Any) -> str | None:
     if isinstance(part, str):
         return part
+    if isinstance(part, dict) and part.get("type") == "refusal":
+        return part["refusal"] if isinstance(part.get("refusal"), str) else None
     # Parts of other types, such as an image's, keep their addresses out of the text.
     if not isinstance(part, dict) or "text" not in str(part.get("type", "text")):
         return None

@@ -12,12 +12,15 @@ from typing import Any
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.exchange.readers.branching import Branching, as_identifier, earliest, known, message_at
-from chatledger.exchange.readers.chatgpt_content import text_and_payload
+from chatledger.exchange.readers.chatgpt_content import is_hidden, text_and_payload
 from chatledger.exchange.readers.times import certain_time
 from chatledger.exchange.readers.trees import Tree
 from chatledger.schemas import NewMessage
+from chatledger.schemas.message_parts import tool_call
 
 _ROLES = {role.value: role for role in Role} | {"function": Role.TOOL}
+#: Messages of a tool behind one call that are looked back over.
+_ANSWERS = 20
 #: Nodes that are looked at to tell the format.
 _TRIED = 20
 
@@ -153,13 +156,16 @@ def _message(nodes: _Nodes, place: int, time: datetime | None) -> NewMessage:
     if role is None or not isinstance(author, dict):
         raise InvalidInput(f"{where}.author.role", f"is not one of {', '.join(_ROLES)}")
     speaker, key = as_identifier(author.get("name")), as_identifier(name)
-    text, payload = text_and_payload(message["content"]) if "content" in message else ("", None)
+    call = _call(nodes, place)
+    text, payload = text_and_payload(message.get("content", ""), () if call is None else (call,))
     given = message.get("metadata")
     columns = {
         "role": role,
         "content": text,
         "payload": payload,
         "name": speaker,
+        "tool_call_id": _answered(nodes, place) if role is Role.TOOL else None,
+        "hidden": is_hidden(message, role.value),
         "model_id": as_identifier(given.get("model_slug")) if isinstance(given, dict) else None,
         # A node's id is its own in the conversation, and says on the next import that the message is there.
         "key": key,
@@ -185,6 +191,32 @@ def _model(record: dict[str, Any], nodes: _Nodes, end: int | None) -> str | None
         if isinstance(metadata, dict) and (model := as_identifier(metadata.get("model_slug"))):
             return model
     return as_identifier(record.get("default_model_slug"))
+
+
+def _call(nodes: _Nodes, place: int) -> dict[str, Any] | None:
+    """The call that an assistant's message to a tool is. Its id is that of the node."""
+    message = nodes.messages[place] or {}
+    recipient, author, content = message.get("recipient"), message.get("author"), message.get("content")
+    if not isinstance(recipient, str) or recipient in ("", "all"):
+        return None
+    if not isinstance(author, dict) or author.get("role") != "assistant":
+        return None
+    return tool_call(recipient, text_and_payload(content)[0], id=nodes.names[place])
+
+
+def _answered(nodes: _Nodes, place: int) -> str | None:
+    """The call that a tool's message answers: the message above it, or above other messages of the tool."""
+    above = nodes.parents[place]
+    for _ in range(_ANSWERS):
+        if above is None:
+            return None
+        if _call(nodes, above) is not None:
+            return as_identifier(nodes.names[above])
+        author = (nodes.messages[above] or {}).get("author")
+        if not isinstance(author, dict) or author.get("role") != "tool":
+            return None
+        above = nodes.parents[above]
+    return None
 
 
 def _filled(values: dict[str, Any]) -> dict[str, Any]:

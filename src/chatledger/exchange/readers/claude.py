@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
+from chatledger.codecs import anthropic
+from chatledger.codecs.turns import Fields
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput
+from chatledger.exchange.formats import Format
 from chatledger.exchange.readers.branching import Branching, as_identifier, earliest, known, message_at
+from chatledger.exchange.readers.conversation import part_key
 from chatledger.exchange.readers.times import certain_time
 from chatledger.exchange.readers.trees import Tree
 from chatledger.schemas import NewMessage
+from chatledger.schemas.message_parts import SOURCE_FORMAT
 
 _ROLES = {"human": Role.USER, "assistant": Role.ASSISTANT, "user": Role.USER, "system": Role.SYSTEM, "tool": Role.TOOL}
 _WORDS = {Role.USER: "human"}
@@ -45,13 +51,13 @@ def branching(record: Any) -> Branching:
         uuid = message.get("uuid")
         if isinstance(uuid, str) and places.setdefault(uuid, place) != place:
             raise InvalidInput(f"chat_messages[{place}].uuid", "is that of an earlier message as well")
-    count = len(messages)
-    tree = Tree(_parents(messages, places), [True] * count, range(count), "chat_messages")
+    parts = _Parts(messages, places)
+    tree = Tree(parts.parents, [True] * len(parts.parents), range(len(parts.parents)), "chat_messages")
     leaf = record.get("current_leaf_message_uuid")
-    end = places.get(leaf, count - 1) if isinstance(leaf, str) else count - 1
+    last = places.get(leaf, len(messages) - 1) if isinstance(leaf, str) else len(messages) - 1
     own = [certain_time(message.get("created_at")) for message in messages]
     began = certain_time(record.get("created_at")) or earliest(own)
-    times = tree.inherited(own, began)
+    times = tree.inherited([own[place] for place, _ in parts.of], began)
     title = record["name"] if isinstance(record.get("name"), str) and record["name"] else None
     fields = {
         "session_id": as_identifier(record.get("uuid")),
@@ -62,11 +68,31 @@ def branching(record: Any) -> Branching:
     }
     return Branching(
         tree=tree,
-        end=end if messages else None,
+        end=parts.last[last] if messages else None,
         fields=fields,
-        read=lambda place: _message(messages[place], f"chat_messages[{place}]", own[place], times[place]),
-        name=lambda place: as_identifier(messages[place].get("uuid")) or str(place),
+        read=lambda node: _message(messages, parts.of[node], own, times[node]),
+        name=lambda node: part_key(parts.name(node), parts.of[node][1]) or str(node),
     )
+
+
+class _Parts:
+    """The messages that those of the file become, by their place in the tree: several, where tools answer within one."""
+
+    def __init__(self, messages: list[dict[str, Any]], places: dict[str, int]) -> None:
+        self._messages = messages
+        counts = [len(_pieces(message, Role.USER)) for message in messages]
+        self.of = [(place, number) for place, count in enumerate(counts) for number in range(count)]
+        """The place of a message in the file, and which of its parts it is."""
+        ends = list(accumulate(counts))
+        self.last = [end - 1 for end in ends]
+        answered = _parents(messages, places)
+        self.parents: list[int | None] = []
+        for node, (place, number) in enumerate(self.of):
+            parent = answered[place]
+            self.parents.append(node - 1 if number else None if parent is None else self.last[parent])
+
+    def name(self, node: int) -> str | None:
+        return as_identifier(self._messages[self.of[node][0]].get("uuid"))
 
 
 def _parents(messages: list[dict[str, Any]], places: dict[str, int]) -> list[int | None]:
@@ -77,46 +103,75 @@ def _parents(messages: list[dict[str, Any]], places: dict[str, int]) -> list[int
     return [places.get(name) if isinstance(name, str) else None for name in named]
 
 
-def _message(message: dict[str, Any], where: str, own: datetime | None, time: datetime | None) -> NewMessage:
+def _message(
+    messages: list[dict[str, Any]], part: tuple[int, int], own: list[datetime | None], time: datetime | None
+) -> NewMessage:
+    place, number = part
+    message, where = messages[place], f"chat_messages[{place}]"
     word = message.get("sender")
     role = _ROLES.get(word) if isinstance(word, str) else None
     if role is None:
         raise InvalidInput(f"{where}.sender", f"is not one of {', '.join(_ROLES)}")
     key = as_identifier(message.get("uuid"))
-    text, said, block = _content(message)
-    payload = said | {name: message[name] for name in _PAYLOAD if message.get(name)}
+    fields = {**_pieces(message, role)[number], "key": part_key(key, number), "created_at": time}
+    if number:
+        return message_at(where, fields)
     in_columns = ["text", "content", *_PAYLOAD]
     in_columns += ["sender"] if word == _WORDS.get(role, role.value) else []
     in_columns += ["uuid"] if key else []
-    in_columns += ["created_at"] if own else []
-    metadata = known(message, *in_columns) | ({"text_block": block} if block else {})
-    if own is None:  # what stands in the column is the time of the message before
+    in_columns += ["created_at"] if own[place] else []
+    metadata = known(message, *in_columns) | fields.get("metadata", {})
+    if own[place] is None:  # what stands in the column is the time of the message before
         metadata["created_at"] = message.get("created_at")
-    columns = {"role": role, "content": text, "payload": payload or None, "key": key, "created_at": time}
-    return message_at(where, {**columns, "metadata": metadata})
+    return message_at(where, {**fields, "metadata": metadata})
 
 
-def _content(message: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """The text, what the payload keeps of text and blocks, and what the only block says beside its text.
+def _pieces(message: dict[str, Any], role: Role) -> list[Fields]:
+    """The messages that one of the file becomes. All that it says beside its blocks is with the first.
 
-    The text is that of the text blocks; `text`, which has notices in place of other blocks, where there are none.
+    The text is that of the text blocks; `text`, which has notices in place of other blocks, where there are none. The
+    text of attachments follows it, each under the name of its file.
     """
     blocks, flat = message.get("content"), message.get("text")
     listed = blocks if isinstance(blocks, list) else []
-    texts = [text for block in listed if (text := _text(block)) is not None]
-    text = "\n".join(texts) if texts else flat if isinstance(flat, str) else ""
-    said: dict[str, Any] = {}
-    beside: dict[str, Any] = {}
-    if len(listed) == 1 == len(texts):
+    source: dict[str, Any] = {}
+    if len(listed) == 1 and _is_text(listed[0]):
         beside = {name: value for name, value in known(listed[0], "type", "text").items() if value != []}
-    elif blocks is not None and blocks != []:
-        said["content"] = blocks
-    if flat is not None and flat != text:
-        said["text"] = flat
-    return text, said, beside
+        pieces: list[Fields] = [{"role": role, "content": listed[0]["text"]}]
+        if beside:
+            pieces[0]["metadata"] = {"text_block": beside}
+    elif listed:
+        pieces = anthropic.messages_of(role, listed, Format.CLAUDE.value)
+    else:
+        pieces = [{"role": role, "content": ""}]
+        if blocks is not None and blocks != []:
+            source["content"] = blocks
+    has_text = any(_is_text(block) for block in listed)
+    if not has_text and isinstance(flat, str) and pieces[0]["role"] is role:
+        pieces[0]["content"] = "\n\n".join(filter(None, [flat, pieces[0]["content"]]))
+    said = "\n".join(block["text"] for block in listed if _is_text(block)) if has_text else pieces[0]["content"]
+    if flat is not None and flat != said:
+        source["text"] = flat
+    source |= {name: message[name] for name in _PAYLOAD if message.get(name)}
+    if attached := _attached(message.get("attachments")):
+        source.setdefault("text", pieces[0]["content"])
+        pieces[0]["content"] = "\n\n".join(filter(None, [pieces[0]["content"], *attached]))
+    if source:
+        payload = pieces[0].get("payload") or {}
+        pieces[0]["payload"] = {**payload, SOURCE_FORMAT: Format.CLAUDE.value, **source}
+    return pieces
 
 
-def _text(block: Any) -> str | None:
-    if isinstance(block, dict) and block.get("type") == "text" and isinstance(block.get("text"), str):
-        return str(block["text"])
-    return None
+def _attached(attachments: Any) -> list[str]:
+    """The text of attachments, each under the name of its file."""
+    found = []
+    for one in attachments if isinstance(attachments, list) else []:
+        text = one.get("extracted_content") if isinstance(one, dict) else None
+        if isinstance(text, str) and text:
+            name = one.get("file_name")
+            found.append(f"[{name}]\n{text}" if isinstance(name, str) and name else text)
+    return found
+
+
+def _is_text(block: Any) -> bool:
+    return isinstance(block, dict) and block.get("type") == "text" and isinstance(block.get("text"), str)

@@ -10,6 +10,7 @@ from chatledger.enums import Status
 from chatledger.errors import InvalidInput
 from chatledger.exchange.report import Failure
 from chatledger.schemas import NewMessage
+from chatledger.schemas.fields import MAX_IDENTIFIER
 
 
 class Shared(NamedTuple):
@@ -63,6 +64,14 @@ class Conversation:
     def failure(self, error: Exception, line: int | None = None) -> Failure:
         """The failure of this conversation, at a line where that is known better."""
         return Failure(record=self.record, line=line or self.line, reason=str(error))
+
+
+def part_key(key: str | None, number: int) -> str | None:
+    """The key of a message that is one of several which one message of the file became: the first keeps its id."""
+    if key is None or not number:
+        return key
+    longer = f"{key}#{number + 1}"
+    return longer if len(longer) <= MAX_IDENTIFIER else None
 
 
 class Unreadable(InvalidInput):

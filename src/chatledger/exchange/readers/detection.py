@@ -22,6 +22,9 @@ _LOOKS_LIKE: dict[Format, Callable[[Any], bool]] = {
     Format.CHATGPT: chatgpt.holds,
     Format.CLAUDE: claude.holds,
     Format.OASST: oasst.holds,
+    Format.ANTHROPIC: lambda value: records.holds(Format.ANTHROPIC, value),
+    Format.GEMINI: lambda value: records.holds(Format.GEMINI, value),
+    Format.AI_SDK: lambda value: records.holds(Format.AI_SDK, value),
     Format.OPENAI: lambda value: records.holds(Format.OPENAI, value),
     Format.SHAREGPT: lambda value: records.holds(Format.SHAREGPT, value),
 }

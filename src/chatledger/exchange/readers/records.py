@@ -6,32 +6,60 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+from chatledger.codecs.texts import text_in
 from chatledger.errors import InvalidInput
 from chatledger.exchange.formats import Format
 from chatledger.exchange.message_format import Notation
-from chatledger.exchange.readers import openai, sharegpt
+from chatledger.exchange.readers import openai, role_messages, sharegpt
 from chatledger.exchange.readers.conversation import Conversation, Turn, Unreadable
 from chatledger.exchange.readers.json_file import Piece
 from chatledger.exchange.report import Failure
 from chatledger.schemas import NewMessage
 
 #: Names under which an empty list is a conversation, too.
-_LISTS = ("messages", "conversations", "conversation", "history", "traj", "trajectory", "dialog", "dialogue", "turns")
+_LISTS = (
+    "messages",
+    "contents",
+    "conversations",
+    "conversation",
+    "history",
+    "traj",
+    "trajectory",
+    "dialog",
+    "dialogue",
+    "turns",
+)
 _IDS = ("session_id", "conversation_id")
 #: Metadata of a conversation whose record holds several: which of the lists it is.
 LIST_NAME = "messages_field"
 
-_Reader = Callable[[Any, str], NewMessage]
+_Reader = Callable[[Any, str], list[NewMessage]]
+_WITH_ROLES: tuple[Notation, _Reader] = (openai.NOTATION, role_messages.read_messages)
 _FORMATS: dict[Format, tuple[Notation, _Reader]] = {
-    Format.OPENAI: (openai.NOTATION, openai.from_openai),
-    Format.SHAREGPT: (sharegpt.NOTATION, sharegpt.from_sharegpt),
+    Format.OPENAI: _WITH_ROLES,
+    Format.ANTHROPIC: _WITH_ROLES,
+    Format.GEMINI: _WITH_ROLES,
+    Format.AI_SDK: _WITH_ROLES,
+    Format.SHAREGPT: (sharegpt.NOTATION, lambda item, place: [sharegpt.from_sharegpt(item, place)]),
+}
+#: Where records have the system prompt, beside their messages.
+_SYSTEM = {
+    Format.SHAREGPT: ("system",),
+    Format.ANTHROPIC: ("system",),
+    Format.AI_SDK: ("system",),
+    Format.GEMINI: ("systemInstruction", "system_instruction"),
 }
 
 
 def holds(chosen: Format, value: Any) -> bool:
     """Whether a record is a message of a format, a list of them, or has such a list."""
     notation, _ = _FORMATS[chosen]
-    return notation.is_turn(value) or bool(_lists(notation, value))
+    found = (
+        [value] if notation.is_turn(value) else [item for items in _lists(notation, value).values() for item in items]
+    )
+    if chosen in (Format.OPENAI, Format.SHAREGPT):
+        return bool(found) or bool(_lists(notation, value))
+    return role_messages.format_among(found) is chosen
 
 
 def conversations(chosen: Format, pieces: Iterable[Piece]) -> Iterator[Conversation | Failure]:
@@ -68,8 +96,11 @@ def _record(chosen: Format, piece: Piece, record: Any) -> list[Conversation]:
     fields = openai.model_and_time(record)
     if isinstance(record.get("title"), str):
         fields["title"] = record["title"]
-    if chosen is Format.SHAREGPT and metadata.get("system") and isinstance(metadata["system"], str):
-        fields["system_prompt"] = metadata.pop("system")
+    for name in _SYSTEM.get(chosen, ()):
+        if isinstance(metadata.get(name), str) and metadata[name]:
+            fields["system_prompt"] = metadata.pop(name)
+        elif text := _system_text(metadata.get(name)):
+            fields["system_prompt"] = text  # and what it is more than text stays in the metadata
     if len(lists) == 1:
         fields["session_id"] = next((record[name] for name in _IDS if _is_id(record.get(name))), None)
         return [_conversation(piece, read, *only, fields, metadata) for only in lists.items()]
@@ -87,19 +118,21 @@ def _conversation(
 def _turns(piece: Piece, read: _Reader, name: str, items: list[Any]) -> Iterator[Turn]:
     for index, item in enumerate(items):
         try:
-            message = read(item, f"{name}[{index}]")
+            messages = read(item, f"{name}[{index}]")
         except InvalidInput as error:
             raise Unreadable(piece.number, piece.line, error) from None
-        yield Turn(None, message)
+        for message in messages:
+            yield Turn(None, message)
 
 
 def _transcript(read: _Reader, pieces: Iterable[Piece]) -> Iterator[Turn]:
     for piece in pieces:
         try:
-            message = read(piece.value(), "message")
+            messages = read(piece.value(), "message")
         except InvalidInput as error:
             raise Unreadable(piece.number, piece.line, error) from None
-        yield Turn(piece.line, message)
+        for message in messages:
+            yield Turn(piece.line, message)
 
 
 def _is_turn(notation: Notation, piece: Piece) -> bool:
@@ -118,6 +151,11 @@ def _lists(notation: Notation, value: Any) -> dict[str, list[Any]]:
     filled = {k: v for k, v in value.items() if isinstance(v, list) and v and notation.is_turn(v[0])}
     empty = {name: value[name] for name in _LISTS if value.get(name) == []}
     return filled or dict(list(empty.items())[:1])
+
+
+def _system_text(value: Any) -> str:
+    """The text of a system prompt that is a list of blocks, or a content with parts."""
+    return text_in(value.get("parts") if isinstance(value, dict) else value) if isinstance(value, dict | list) else ""
 
 
 def _is_id(value: Any) -> bool:

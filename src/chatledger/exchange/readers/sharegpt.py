@@ -9,7 +9,9 @@ from chatledger.dialects.encoding import encode_json
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.exchange.message_format import Notation
+from chatledger.exchange.readers.openai import CALL_WORDS, read_call, repeats_call
 from chatledger.schemas import Message, NewMessage
+from chatledger.schemas.message_parts import TOOL_CALLS, read_tool_calls, tool_call
 
 NOTATION = Notation(
     speaker="from",
@@ -37,36 +39,52 @@ NOTATION = Notation(
         "function_response": Role.TOOL,
     },
 )
-_CALLS = ("function_call", "tool_call")
-#: Where the payload holds a call parsed from the text.
-_PARSED = "function_call"
 
 
 def from_sharegpt(item: Any, place: str = "message") -> NewMessage:
     """The message to append for a turn.
 
-    A function call is the assistant's. Its text is kept as it was, and where that is JSON that can be stored the payload
-    has it parsed, as `function_call`.
+    A function call is the assistant's. Its text is kept as it was, and where that is JSON with a name and arguments, or a
+    list of such calls, `payload["tool_calls"]` has them.
 
     Raises:
-        InvalidInput: no dict, an unknown speaker, or a value that cannot be stored.
+        InvalidInput: not a dict, an unknown speaker, or a value that cannot be stored.
     """
     message = NOTATION.read(item, place)
-    if item["from"] not in _CALLS:
+    if item["from"] not in CALL_WORDS:
         return message
-    if _PARSED in message.payload:
-        raise InvalidInput(f"{place}.{_PARSED}", "stands beside a call: its place is taken by the call itself")
-    try:
-        call = json.loads(message.content)
-        encode_json(call, _PARSED)  # or what its text says could not be stored, such as an escaped NUL
-    except (ValueError, RecursionError):
+    if TOOL_CALLS in message.payload:
+        raise InvalidInput(f"{place}.{TOOL_CALLS}", "stands beside a call: its place is taken by the call itself")
+    if not (calls := _calls_in(message.content)):
         return message
-    return message.model_copy(update={"payload": {**message.payload, _PARSED: call}})
+    return message.model_copy(update={"payload": {**message.payload, TOOL_CALLS: calls}})
 
 
 def to_sharegpt(message: Message | NewMessage) -> dict[str, Any]:
-    """A message as a ShareGPT turn. For one that came from such a turn, it is equal to that."""
+    """A message as a ShareGPT turn. For one that came from such a turn, it is equal to that.
+
+    Tool calls of a message without text that came from another format become the value of a `function_call`. ShareGPT
+    has no place for reasoning: it stays under its name.
+    """
     item = NOTATION.write(message)
-    if item["from"] in _CALLS:
-        item.pop(_PARSED, None)
+    calls = read_tool_calls(message.payload)
+    if item["from"] in CALL_WORDS:
+        if calls and repeats_call(message):
+            item.pop(TOOL_CALLS)
+    elif calls and len(calls) == len(item[TOOL_CALLS]) and (not message.content or repeats_call(message)):
+        said = [{"name": call.name, "arguments": call.arguments} for call in calls]
+        del item[TOOL_CALLS]
+        item |= {"from": CALL_WORDS[0], "value": encode_json(said[0] if len(said) == 1 else said, "value")}
+        item.pop("content", None)  # OpenAI's word for no text
     return item
+
+
+def _calls_in(text: str) -> list[dict[str, Any]]:
+    """The calls that a text says; none, if it says anything else."""
+    try:
+        said = json.loads(text)
+        encode_json(said, TOOL_CALLS)  # or its arguments could not be read again, such as NaN
+    except (ValueError, RecursionError):
+        return []
+    listed = [read_call(one) for one in (said if isinstance(said, list) else [said])]
+    return [] if None in listed else [tool_call(*one) for one in listed if one is not None]

@@ -87,6 +87,7 @@ def _card(message: Message, anchor: str) -> Card:
     blocks = []
     if message.tool_call_id:
         blocks.append(Block("answer", message.tool_call_id))
+    blocks += [Block("code", thought, "reasoning") for thought in parts.reasoning]
     if parts.text:
         blocks += [Block("code", parts.text)] if is_json_answer(message) else _prose(parts.text)
     blocks += [Block("call", call.arguments, call.name, call.call_id) for call in parts.calls]

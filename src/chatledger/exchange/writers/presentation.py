@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chatledger.enums import Role
+from chatledger.exchange.readers.openai import repeats_call
 from chatledger.schemas import Message, Session
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})\s*([^`\s]*)[^`]*$")
@@ -33,6 +34,7 @@ class MessageParts:
     calls: tuple[Call, ...]
     payload: Any
     """What text and calls do not show of the payload, or None."""
+    reasoning: tuple[str, ...] = ()
 
 
 def take_apart(message: Message) -> MessageParts:
@@ -40,21 +42,30 @@ def take_apart(message: Message) -> MessageParts:
     payload = message.payload
     if not isinstance(payload, dict):
         return MessageParts(message.content, (), payload)
-    rest = dict(payload)
+    rest, text = dict(payload), message.content
     if rest.get("content", "") is None:
         del rest["content"]  # the text, which is empty, says it
-    calls = [_call(item) for item in rest["tool_calls"]] if isinstance(rest.get("tool_calls"), list) else []
-    if calls and None not in calls:
-        del rest["tool_calls"]
-        return MessageParts(message.content, tuple(call for call in calls if call), rest or None)
-    single = _called(rest.get("function_call"), None)
-    if single is None:
-        return MessageParts(message.content, (), rest or None)
-    # ShareGPT's calls are the text itself.
-    text = "" if _parsed(message.content) == rest.pop("function_call") else message.content
-    if rest.get("from") == "function_call":
-        del rest["from"]
-    return MessageParts(text, (single,), rest or None)
+    thoughts = message.reasoning
+    if thoughts and len(thoughts) == len(rest["reasoning"]):
+        del rest["reasoning"]
+        # Signatures and the like stay in the payload, without the text.
+        if any(thought.details.keys() - {"field"} for thought in thoughts):
+            rest["reasoning"] = [thought.details for thought in thoughts]
+    else:
+        thoughts = ()
+    reasoning = tuple(thought.text for thought in thoughts if thought.text)
+    found = [_call(item) for item in rest["tool_calls"]] if isinstance(rest.get("tool_calls"), list) else []
+    calls = tuple(call for call in found if call)
+    if not calls or None in found:
+        return MessageParts(text, (), rest or None, reasoning)
+    del rest["tool_calls"]
+    if repeats_call(message):
+        text = ""
+        if rest.get("from") == "function_call":
+            del rest["from"]
+    if _called(rest.get("function_call"), None) in calls:
+        del rest["function_call"]  # the same, in OpenAI's older form
+    return MessageParts(text, calls, rest or None, reasoning)
 
 
 def fenced_parts(text: str) -> Iterator[tuple[bool, str]]:
@@ -155,10 +166,3 @@ def _indented(text: str) -> str:
     except (ValueError, RecursionError):
         return text
     return readable
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
