@@ -152,8 +152,10 @@ class MessageNotFound(NotFound):
     session_id: str
     sequence_number: int | None
 
-    def __init__(self, session_id: str, sequence_number: int | None = None) -> None:
+    def __init__(self, session_id: str, sequence_number: int | None = None, *, key: str | None = None) -> None:
         which = "no message" if sequence_number is None else f"no message {sequence_number}"
+        if key is not None:
+            which += f" with key {key!r}"
         super().__init__(f"{which} in session {session_id!r}", session_id=session_id, sequence_number=sequence_number)
 
 
@@ -250,19 +252,35 @@ class SessionExists(Conflict):
 
 
 class SequenceConflict(Conflict):
-    """`actual` is the session's last sequence number when the append was refused."""
+    """`actual` is the session's last sequence number when the append was refused; `truncate` compares the number of
+    the newest message.
+    """
 
     session_id: str
     expected: int
     actual: int
 
-    def __init__(self, session_id: str, expected: int, actual: int) -> None:
+    def __init__(self, session_id: str, expected: int, actual: int, *, newest: bool = False) -> None:
         super().__init__(
-            f"session {session_id!r} is at message {actual}, so the next is {actual + 1} and not {expected}: "
+            f"the newest message of session {session_id!r} is {actual} and not {expected}: read again, then try again"
+            if newest
+            else f"session {session_id!r} is at message {actual}, so the next is {actual + 1} and not {expected}: "
             "read what was added, then try again",
             session_id=session_id,
             expected=expected,
             actual=actual,
+        )
+
+
+class MessageChanged(Conflict):
+    session_id: str
+    sequence_number: int
+
+    def __init__(self, session_id: str, sequence_number: int) -> None:
+        super().__init__(
+            f"message {sequence_number} of session {session_id!r} was changed since it was read: read it again",
+            session_id=session_id,
+            sequence_number=sequence_number,
         )
 
 

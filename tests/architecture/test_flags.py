@@ -24,6 +24,7 @@ from tests.support.raw import Raw
 #: What is refused, by how the parameter is annotated. `1 == True`, and "false" is true to an `if`.
 WRONG: dict[str, list[Any]] = {
     "bool": ["false", None, 0, 1, []],
+    "bool | Keep": ["false", None, 0, 1, []],
     "bool | None": ["false", 0, 1, []],
     "bool | str | Path": [None, 0, 1, [], ""],
     "Vacuum": ["false", None, 0, 1, []],
@@ -75,7 +76,7 @@ def samples(any_ledger: Ledger, tmp_path: Path) -> dict[str, Any]:
         "session_id": "s", "user_id": "ada", "older_than": 0, "path": tmp_path / "other.db", "url": tmp_path / "new.db",
         "item": items[0], "error": "broken", "group_id": group.group_id, "prompt_key": "p",
         "variant_a": "a", "judge": "j", "results": [], "rows": [], "name": "score", "hours": 1, "execution_id": "e", "revision": "0001",
-        "query": "otter", "role": "user",
+        "query": "otter", "role": "user", "after": 0,
     }  # fmt: skip
 
 
@@ -84,7 +85,7 @@ def required(function: Any, samples: dict[str, Any]) -> dict[str, Any]:
     return {
         one.name: samples[one.name]
         for one in parameters
-        if one.default is one.empty and one.name != "self" and one.kind is not one.VAR_KEYWORD
+        if one.default is one.empty and one.name != "self" and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
     }
 
 

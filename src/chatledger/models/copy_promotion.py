@@ -20,15 +20,20 @@ _original = messages.alias("original")
 
 
 def without_original(
-    session_ids: Sequence[str] | None = None, numbers: Sequence[int] | None = None
+    session_ids: Sequence[str] | None = None, numbers: Sequence[int] | None = None, *, changed: bool = False
 ) -> ColumnElement[bool]:
-    """The condition on copies whose original is gone. Limited to originals of some sessions, and of some numbers."""
+    """The condition on copies whose original is gone. Limited to originals of some sessions, and of some numbers.
+
+    `changed`: the originals exist and say something else now, so that all their copies are meant.
+    """
     there = exists(
         select(1).where(
             _original.c.session_id == messages.c.copied_from, _original.c.sequence_number == messages.c.copied_sequence
         )
     )
-    conditions: list[ColumnElement[bool]] = [messages.c.copied_from.is_not(None), ~there]
+    conditions: list[ColumnElement[bool]] = [messages.c.copied_from.is_not(None)]
+    if not changed:
+        conditions.append(~there)
     if session_ids is not None:
         conditions.append(messages.c.copied_from.in_(list(session_ids)))
     if numbers is not None:
@@ -36,13 +41,17 @@ def without_original(
     return and_(*conditions)
 
 
-def holders(session_ids: Sequence[str] | None = None, numbers: Sequence[int] | None = None) -> Select[Any]:
+def holders(
+    session_ids: Sequence[str] | None = None, numbers: Sequence[int] | None = None, *, changed: bool = False
+) -> Select[Any]:
     """The sessions that hold such copies, in the order of their ids. One look into an index where there are none."""
-    lost = without_original(session_ids, numbers)
+    lost = without_original(session_ids, numbers, changed=changed)
     return select(messages.c.session_id).where(lost).distinct().order_by(messages.c.session_id)
 
 
-def promotion(session_ids: Sequence[str] | None = None, numbers: Sequence[int] | None = None) -> Update:
+def promotion(
+    session_ids: Sequence[str] | None = None, numbers: Sequence[int] | None = None, *, changed: bool = False
+) -> Update:
     """The statement that makes one of the copies of each lost original the original, and has the others name it."""
     # A message without a digest holds the totals of an erased user, and no text that a search could find.
     window: dict[str, Any] = {
@@ -61,7 +70,7 @@ def promotion(session_ids: Sequence[str] | None = None, numbers: Sequence[int] |
             func.first_value(messages.c.sequence_number).over(**window).label("heir_number"),
             func.row_number().over(**window).label("place"),
         )
-        .where(without_original(session_ids, numbers))
+        .where(without_original(session_ids, numbers, changed=changed))
         .subquery("lost")
     )
     return (

@@ -13,10 +13,9 @@ from sqlalchemy.sql import Select
 from chatledger.dialects.base import Dialect
 from chatledger.dialects.types import Identifier, Whole, wire
 from chatledger.enums import OPEN
-from chatledger.errors import InvalidInput, KeyReused, SequenceConflict, SessionClosed, SessionNotFound
-from chatledger.schemas import Message, NewMessage
+from chatledger.errors import KeyReused, SequenceConflict, SessionClosed, SessionNotFound
+from chatledger.schemas import Message
 from chatledger.schemas.digest import message_digest
-from chatledger.schemas.message import new_message
 from chatledger.services.base import ServiceContext
 from chatledger.services.prepared import Prepared
 from chatledger.services.registry.pricing import PRICE, cost_expression, price_in_force, prices
@@ -162,17 +161,3 @@ def explain_refusal(
             return stored.require_same(row, timed=timed)
     last = lock_session(context, session_id)
     raise SequenceConflict(session_id, expected if expected is not None else last + 1, last)
-
-
-def at_place(place: int, given: Any) -> NewMessage:
-    """A message of a list. What is wrong with it is told with its place."""
-    try:
-        return new_message(given)
-    except InvalidInput as error:
-        wrong = placed(place, error)
-    raise wrong
-
-
-def placed(place: int, error: InvalidInput) -> InvalidInput:
-    """The error of a message, with its place in the list."""
-    return InvalidInput(f"messages[{place}].{error.field}", error.reason)

@@ -24,21 +24,25 @@ _HEIRS = 100
 
 
 def pass_on(
-    context: ServiceContext, session_ids: Sequence[str] | None, numbers: Sequence[int] | None = None
+    context: ServiceContext,
+    session_ids: Sequence[str] | None,
+    numbers: Sequence[int] | None = None,
+    *,
+    changed: bool = False,
 ) -> list[str]:
     """Make one copy of each deleted message an original. Returns the sessions whose messages have changed.
 
     `session_ids` are the sessions that messages were deleted from, or that were deleted; None means any session.
-    `numbers` says which messages of a single session were deleted.
+    `numbers` says which messages of a single session were deleted; with `changed` they are there and say something else.
     """
     if numbers is not None and len(numbers) > _MANY:
         numbers = None
-    found = list(context.execute(holders(session_ids, numbers)).scalars())
+    found = list(context.execute(holders(session_ids, numbers, changed=changed)).scalars())
     if found:
         # In the order of ids. Then nobody else appends to, copies or deletes what is changed here.
         for names in _chunks(found):
             context.execute(_LOCKED.where(sessions.c.session_id.in_(names)))
-        context.execute(promotion(session_ids, numbers))
+        context.execute(promotion(session_ids, numbers, changed=changed))
     return found
 
 

@@ -11,27 +11,17 @@ from typing import Any
 
 from chatledger.dialects.types import dollars, to_moment
 from chatledger.enums import OutcomeLike, RoleLike
-from chatledger.errors import InvalidInput, MessageNotFound
-from chatledger.models import Message as MessageRow
-from chatledger.models.base import table_of
+from chatledger.errors import InvalidInput, MessageNotFound, SequenceConflict
 from chatledger.schemas import Message, NewMessage
-from chatledger.schemas.costs import PriceList, is_countable
-from chatledger.schemas.fields import MAX_COUNT, flags, identifier, validated, whole
-from chatledger.schemas.message import SettledMessage, origin_of
+from chatledger.schemas.costs import is_countable
+from chatledger.schemas.fields import MAX_COUNT, flags, identifier, stated, validated, whole
+from chatledger.schemas.session import KEEP, Keep
 from chatledger.schemas.stored_message import to_row
 from chatledger.services.base import Service, logger
-from chatledger.services.messages.append import (
-    Stored,
-    append_statement,
-    at_place,
-    explain_refusal,
-    lock_session,
-    placed,
-    with_keys,
-)
+from chatledger.services.messages.append import append_statement, explain_refusal, lock_session, with_keys
+from chatledger.services.messages.append_many import append_many, messages_of
 from chatledger.services.messages.history import history_statement
-from chatledger.services.messages.removal import remove
-from chatledger.services.registry.pricing import price_list
+from chatledger.services.messages.removal import newest, remove, require_numbers
 from chatledger.services.registry.registration import register_models
 from chatledger.services.rows import from_row, to_messages
 from chatledger.services.visibility import require_visible, visibility_parameters
@@ -132,46 +122,7 @@ class Messages(Service):
             SessionNotFound, SessionClosed, KeyReused: as `append`.
             InvalidInput: as `append`; its field begins with the place in the list.
         """
-        identifier(session_id, "session_id")
-        if not isinstance(messages, Iterable):
-            raise InvalidInput("messages", f"must be a list of messages, not {type(messages).__name__}")
-        given = [at_place(place, message) for place, message in enumerate(messages)]
-        last = lock_session(self._context, session_id)
-        now = self._context.now()
-        keys = [message.key for message in given if message.key is not None]
-        known = with_keys(self._context, session_id, keys) if keys else {}
-        unsettled = [one for one in given if not isinstance(one, SettledMessage)]
-        listed = (
-            price_list(self._context, session_id, {one.model_id for one in unsettled if one.model_id})
-            if any(map(is_countable, map(vars, unsettled)))
-            else PriceList()
-        )
-        added: list[dict[str, Any]] = []
-        result: list[Message] = []
-        for index, message in enumerate(given):
-            try:
-                row = to_row(message, now)
-            except InvalidInput as error:
-                raise placed(index, error) from None
-            if message.key is not None and message.key in known:
-                result.append(known[message.key].require_same(row, timed=message.created_at is not None))
-                continue
-            last += 1
-            if isinstance(message, SettledMessage):
-                row["priced_from"] = message.priced_from
-            else:
-                listed.price(row)
-            row |= origin_of(message)
-            added.append({"session_id": session_id, "sequence_number": last, **row})
-            result.append(from_row(session_id, last, row))
-            if message.key is not None:
-                known[message.key] = Stored(result[-1], row["digest"], new=True)
-        if added:
-            self._context.insert_rows(_TABLE, added)
-            register_models(self._context, (row["model_id"] for row in added))
-            self._context.appended += len(added)
-            logger.debug("messages appended", extra={"session_id": session_id, "count": len(added)})
-        return result
+        return append_many(self._context, identifier(session_id, "session_id"), messages_of(messages, "messages"))
 
     def history(
         self,
@@ -258,11 +209,11 @@ class Messages(Service):
         """
         identifier(session_id, "session_id")
         lock_session(self._context, session_id, deleting=True)
-        newest = self.history(session_id, last=1)
-        if not newest:
+        last = self.history(session_id, last=1)
+        if not last:
             raise MessageNotFound(session_id)
-        remove(self._context, session_id, newest[0].sequence_number)
-        return newest[0]
+        remove(self._context, session_id, [last[0].sequence_number])
+        return last[0]
 
     def clear(self, session_id: str) -> int:
         """Delete all messages of a session; how many there were. Numbers go on from where they were.
@@ -273,6 +224,141 @@ class Messages(Service):
         identifier(session_id, "session_id")
         lock_session(self._context, session_id, deleting=True)
         return remove(self._context, session_id)
+
+    def update(
+        self,
+        session_id: str,
+        sequence_number: int | None = None,
+        *,
+        key: str | None = None,
+        role: RoleLike | Keep = KEEP,
+        content: str | Keep = KEEP,
+        payload: Any = KEEP,
+        metadata: Mapping[str, Any] | Keep | None = KEEP,
+        name: str | Keep | None = KEEP,
+        tool_call_id: str | Keep | None = KEEP,
+        model_id: str | Keep | None = KEEP,
+        input_tokens: int | Keep | None = KEEP,
+        output_tokens: int | Keep | None = KEEP,
+        cached_tokens: int | Keep | None = KEEP,
+        reasoning_tokens: int | Keep | None = KEEP,
+        tokens_used: int | Keep | None = KEEP,
+        duration_ms: int | Keep | None = KEEP,
+        cost: Decimal | float | str | Keep | None = KEEP,
+        outcome: OutcomeLike | Keep | None = KEEP,
+        hidden: bool | Keep = KEEP,
+        expected: Message | None = None,
+        snapshot: bool = False,
+        reason: str | None = None,
+    ) -> Message:
+        """Change what a message says; None clears a field. Its number, key and time stay, and so do its annotations.
+
+        The message is named by its number or by its `key`. Counters, statistics, search and the digest follow. A cost
+        that the ledger calculated is calculated again; one that was given stays, unless you pass another. A message that
+        was a copy is an original afterwards, and if it had copies, one of them becomes an original. The audit log says
+        which fields were changed. The old text stays in forks, and in snapshots of the session; `snapshot=True` takes one
+        before the change. (`redact` removes a text everywhere in the session.)
+
+        `expected` is the message as you read it: if it was changed since, nothing is written.
+
+        Raises:
+            SessionNotFound, SessionClosed: as `append`.
+            MessageNotFound: the session has no such message.
+            MessageChanged: the message does not say what `expected` says.
+            InvalidInput: a value that cannot be stored; neither a number nor a key, or both.
+        """
+        given = {
+            "role": role, "content": content, "payload": payload, "metadata": metadata, "name": name,
+            "tool_call_id": tool_call_id, "model_id": model_id, "input_tokens": input_tokens,
+            "output_tokens": output_tokens, "cached_tokens": cached_tokens, "reasoning_tokens": reasoning_tokens,
+            "tokens_used": tokens_used, "duration_ms": duration_ms, "cost": cost, "outcome": outcome,
+            "hidden": hidden,
+        }  # fmt: skip
+        from chatledger.services.messages import changes  # noqa: PLC0415 - few messages are changed, here and below
+
+        flags(snapshot=snapshot, **({} if hidden is KEEP else {"hidden": hidden}))
+        why = stated(reason)
+        wanted = {field: value for field, value in given.items() if value is not KEEP}
+        old = self._locked(session_id, sequence_number, key)
+        changes.require_unchanged(old, expected)
+        if snapshot:
+            changes.take_snapshot(self._context, session_id, "update")
+        return changes.change(self._context, old, wanted, reason=why)
+
+    def delete(self, session_id: str, *sequence_numbers: int, snapshot: bool = False, reason: str | None = None) -> int:
+        """Delete messages by their numbers, all or none; return how many. The other messages keep their numbers.
+
+        Annotations of the messages are deleted with them. If a message has copies in forks, one of them becomes an
+        original. `snapshot=True` takes a snapshot of the session before.
+
+        Raises:
+            SessionNotFound, SessionClosed: as `append`.
+            MessageNotFound: the session has no message of one of the numbers. Nothing is deleted.
+            InvalidInput: not a number.
+        """
+        from chatledger.services.messages import changes  # noqa: PLC0415
+
+        flags(snapshot=snapshot)
+        why = stated(reason)
+        identifier(session_id, "session_id")
+        numbers = sorted({whole(number, "sequence_numbers") for number in sequence_numbers})
+        lock_session(self._context, session_id, deleting=True)
+        require_numbers(self._context, session_id, numbers)
+        if snapshot and numbers:
+            changes.take_snapshot(self._context, session_id, "delete")
+        return remove(self._context, session_id, numbers, reason=why)
+
+    def truncate(
+        self,
+        session_id: str,
+        *,
+        after: int,
+        replacement: Iterable[NewMessage | Mapping[str, Any]] = (),
+        expected_last: int | None = None,
+        snapshot: bool = False,
+        reason: str | None = None,
+    ) -> list[Message]:
+        """Delete every message behind number `after` (0: all), append `replacement`, and return the appended messages.
+
+        This is how an answer is regenerated, and how a long conversation is compacted into a summary. Numbers go on from
+        where they were. `expected_last` is the number of the newest message that you have read: if another writer has
+        appended or deleted messages since, nothing is changed. `snapshot=True` takes a snapshot of the session before.
+
+        Raises:
+            SessionNotFound, SessionClosed, KeyReused: as `append`.
+            SequenceConflict: the newest message is not `expected_last`.
+            InvalidInput: as `append_many`.
+        """
+        from chatledger.services.messages import changes  # noqa: PLC0415
+
+        flags(snapshot=snapshot)
+        why = stated(reason)
+        identifier(session_id, "session_id")
+        whole(after, "after")
+        new = messages_of(replacement, "replacement")
+        if expected_last is not None:
+            whole(expected_last, "expected_last")
+        last = lock_session(self._context, session_id, deleting=True)
+        if expected_last is not None and (actual := newest(self._context, session_id)) != expected_last:
+            raise SequenceConflict(session_id, expected_last, actual, newest=True)
+        if after < last:
+            if snapshot:
+                changes.take_snapshot(self._context, session_id, "truncate")
+            remove(self._context, session_id, after=after, reason=why)
+        return append_many(self._context, session_id, new) if new else []
+
+    def _locked(self, session_id: str, number: int | None, key: str | None) -> Message:
+        """A message, by its number or its key, of a session that is open and now locked until the transaction ends."""
+        if (number is None) == (key is None):
+            raise InvalidInput("sequence_number", "name the message by its number or by its key")
+        identifier(session_id, "session_id")
+        lock_session(self._context, session_id, deleting=True)
+        if number is not None:
+            return self.get(session_id, number)
+        found = self.find(session_id, key=key or "")
+        if found is None:
+            raise MessageNotFound(session_id, key=key)
+        return found
 
     def redact(self, session_id: str, sequence_number: int, *, replacement: str = REDACTED) -> Message:
         """Replace the text of a message and drop its payload, metadata and name. Its number, times, tokens and cost stay.
@@ -289,6 +375,3 @@ class Messages(Service):
         from chatledger.services.messages.redaction import redact  # noqa: PLC0415 - few messages are redacted
 
         return redact(self._context, self.get(session_id, sequence_number), replacement)
-
-
-_TABLE = table_of(MessageRow)

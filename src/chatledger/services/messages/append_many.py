@@ -1,0 +1,83 @@
+"""Many messages at once: one statement locks the session, one inserts them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from chatledger.errors import InvalidInput
+from chatledger.schemas import Message, NewMessage
+from chatledger.schemas.costs import PriceList, is_countable
+from chatledger.schemas.message import SettledMessage, new_message, origin_of
+from chatledger.schemas.stored_message import to_row
+from chatledger.services.base import ServiceContext, logger
+from chatledger.services.messages.append import Stored, lock_session, with_keys
+from chatledger.services.registry.pricing import price_list
+from chatledger.services.registry.registration import register_models
+from chatledger.services.rows import from_row
+from chatledger.services.rows import messages as messages_table
+
+
+def messages_of(given: Any, field: str) -> list[NewMessage]:
+    """A list of messages to append.
+
+    Raises:
+        InvalidInput: not a list, or a message that is not valid; the field begins with its place in the list.
+    """
+    if not isinstance(given, Iterable):
+        raise InvalidInput(field, f"must be a list of messages, not {type(given).__name__}")
+    return [_at_place(field, place, message) for place, message in enumerate(given)]
+
+
+def append_many(context: ServiceContext, session_id: str, given: Sequence[NewMessage]) -> list[Message]:
+    """Append valid messages. See `Messages.append_many`."""
+    last = lock_session(context, session_id)
+    now = context.now()
+    keys = [message.key for message in given if message.key is not None]
+    known = with_keys(context, session_id, keys) if keys else {}
+    unsettled = [one for one in given if not isinstance(one, SettledMessage)]
+    listed = (
+        price_list(context, session_id, {one.model_id for one in unsettled if one.model_id})
+        if any(map(is_countable, map(vars, unsettled)))
+        else PriceList()
+    )
+    added: list[dict[str, Any]] = []
+    result: list[Message] = []
+    for index, message in enumerate(given):
+        try:
+            row = to_row(message, now)
+        except InvalidInput as error:
+            raise _placed("messages", index, error) from None
+        if message.key is not None and message.key in known:
+            result.append(known[message.key].require_same(row, timed=message.created_at is not None))
+            continue
+        last += 1
+        if isinstance(message, SettledMessage):
+            row["priced_from"] = message.priced_from
+        else:
+            listed.price(row)
+        row |= origin_of(message)
+        added.append({"session_id": session_id, "sequence_number": last, **row})
+        result.append(from_row(session_id, last, row))
+        if message.key is not None:
+            known[message.key] = Stored(result[-1], row["digest"], new=True)
+    if added:
+        context.insert_rows(messages_table, added)
+        register_models(context, (row["model_id"] for row in added))
+        context.appended += len(added)
+        logger.debug("messages appended", extra={"session_id": session_id, "count": len(added)})
+    return result
+
+
+def _at_place(field: str, place: int, given: Any) -> NewMessage:
+    """A message of a list. What is wrong with it is told with its place."""
+    try:
+        return new_message(given)
+    except InvalidInput as error:
+        wrong = _placed(field, place, error)
+    raise wrong
+
+
+def _placed(field: str, place: int, error: InvalidInput) -> InvalidInput:
+    """The error of a message, with its place in the list."""
+    return InvalidInput(f"{field}[{place}].{error.field}", error.reason)
