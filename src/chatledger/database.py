@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
+from threading import get_ident
 from time import monotonic, perf_counter
 from types import TracebackType
 from typing import Literal
@@ -17,9 +19,15 @@ from chatledger import migrate as migrations
 from chatledger.clock import Clock
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.dialects.base import Mode
-from chatledger.errors import Busy, ChatledgerError, CommitUnknown, LedgerClosed, OutOfSpace, Unavailable
+from chatledger.errors import Busy, ChatledgerError, CommitUnknown, LedgerClosed, NestedWrite, OutOfSpace, Unavailable
 from chatledger.observers import Observers
 from chatledger.settings import Settings
+
+#: The writing transactions that the running code is inside of. Not by thread alone: frameworks enter a block in one
+#: thread of a pool and leave it in another, and use the first thread for another request meanwhile.
+_writing: ContextVar[tuple[BaseTransaction, ...]] = ContextVar("chatledger_writing", default=())
+#: How many are remembered, on as many databases; one that is left in another context is never taken out.
+_REMEMBERED = 8
 
 
 class Database:
@@ -98,7 +106,7 @@ class BaseTransaction:
     A class, for a generator would cost each append as much again.
     """
 
-    __slots__ = ("_asked", "_began", "_connection", "_database", "_observers", "_writing")
+    __slots__ = ("_asked", "_began", "_connection", "_database", "_observers", "_thread", "_writing")
 
     _connection: Connection
     _asked: float
@@ -109,6 +117,8 @@ class BaseTransaction:
             raise LedgerClosed
         self._database = database
         self._writing = mode != "read"
+        #: The thread that began to write, until the end.
+        self._thread: int | None = None
         # Whoever is not observed does not pay for it.
         self._observers = database.observers or None
 
@@ -142,6 +152,8 @@ class BaseTransaction:
         database = self._database
         dialect = database.dialect
         turn = seated = False
+        if self._writing:
+            self._refuse_nested()
         since = monotonic()
         try:
             # The turn comes before the connection: those who wait for it hold none.
@@ -163,6 +175,8 @@ class BaseTransaction:
             except BaseException:
                 self._give_back()
                 raise
+            if turn:
+                self._remember()
             return connection
         except BaseException as error:
             self._leave(turn=turn, seated=seated)
@@ -170,6 +184,28 @@ class BaseTransaction:
                 raise
             failure = dialect.translate(error)
         raise failure
+
+    def _refuse_nested(self) -> None:
+        """Raise NestedWrite inside a writing transaction of this thread on this database.
+
+        It would wait for what the outer one has locked: on SQLite for the only lock there is, elsewhere for the session.
+        """
+        outer = _writing.get()
+        if not outer:
+            return
+        thread = get_ident()
+        if any(one._thread == thread and one._database is self._database for one in outer):
+            raise NestedWrite
+
+    def _remember(self) -> None:
+        self._thread = get_ident()
+        _writing.set((*_writing.get()[1 - _REMEMBERED :], self))
+
+    def _forget(self) -> None:
+        self._thread = None
+        inside = _writing.get()
+        if inside:
+            _writing.set(tuple(one for one in inside if one._thread is not None))
 
     def _end(self, error: BaseException | None) -> None:
         dialect = self._database.dialect
@@ -189,6 +225,8 @@ class BaseTransaction:
             if isinstance(failure, Unavailable) and not isinstance(failure, OutOfSpace):
                 failure = CommitUnknown(failure.code)
         finally:
+            if self._writing:
+                self._forget()
             self._give_back()
             self._leave(turn=self._writing, seated=self._database.connection_slots is not None)
         if failure is not None:

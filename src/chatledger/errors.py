@@ -442,11 +442,14 @@ class PoolExhausted(Busy):
 
 
 class NestedWrite(Busy):
-    """A writing block inside another one of the same thread or task, which it would wait for. Refused at once."""
+    """A writing block of the same ledger inside another one of the same thread or task. Refused at once.
+
+    The inner block would wait for what the outer one has locked.
+    """
 
     def __init__(self) -> None:
         super().__init__(
-            "this thread or task is inside of a writing block: use its unit of work, and do not begin one inside another"
+            "this thread or task is inside a writing block: use its unit of work instead of beginning another one"
         )
 
 

@@ -110,8 +110,8 @@ def test_another_thread_of_ours_that_writes_for_long_is_busy_in_time(impatient: 
 
 
 @pytest.mark.parametrize("how", ["begin", "run"])
-def test_a_writing_block_inside_another_is_refused_at_once(flavor: str, migrated_sqlite_url: str, how: str) -> None:
-    with open_ledger(flavor, migrated_sqlite_url, settings=Settings(busy_timeout=20)) as any_ledger:
+def test_a_writing_block_inside_another_is_refused_at_once(flavor: str, url: str, how: str) -> None:
+    with open_ledger(flavor, url, settings=Settings(busy_timeout=20)) as any_ledger:
         any_ledger.run(lambda uow: uow.sessions.create("s"))
         if flavor == "sync":
             with any_ledger.begin() as uow:
@@ -121,10 +121,21 @@ def test_a_writing_block_inside_another_is_refused_at_once(flavor: str, migrated
                 assert time.monotonic() - began < 2
                 uow.messages.append("s", "user", "outer")
         else:
-            asyncio.run(_nested(migrated_sqlite_url, how))
+            asyncio.run(_nested(url, how))
         _write(any_ledger, how)
         with any_ledger.read(), any_ledger.read() as reading:  # reading inside is no matter
             assert 1 == reading.sessions.get("s").message_count
+
+
+def test_a_block_that_is_left_in_another_thread_hinders_no_later_one(url: str) -> None:
+    """As frameworks do, which run each part of a request in some thread of a pool."""
+    with Ledger(url, settings=Settings(busy_timeout=5)) as ledger:
+        block = ledger.begin()
+        block.__enter__().sessions.create("s")
+        thread = threading.Thread(target=block.__exit__, args=(None, None, None))
+        thread.start()
+        thread.join()
+        ledger.run(lambda uow: uow.messages.append("s", "user", "after"))
 
 
 def _write(any_ledger: Ledger, how: str) -> None:

@@ -13,7 +13,7 @@ from chatledger.aio.bridge import Answer, answering, result_of, uncancelled
 from chatledger.aio.threads import Workers
 from chatledger.aio.transaction_thread import TransactionThread
 from chatledger.clock import Clock
-from chatledger.errors import Busy, LedgerClosed, PoolExhausted
+from chatledger.errors import Busy, LedgerClosed, NestedWrite, PoolExhausted
 from chatledger.ledger.ledger import Ledger
 from chatledger.settings import Settings
 from chatledger.unit_of_work import UnitOfWork
@@ -59,11 +59,9 @@ class LedgerThreads:
             raise Busy("a unit of work of this task is still open: leave its block before you close the ledger")
 
     def require_no_writer(self) -> None:
-        """Raise NestedWrite inside a writing block of this task if the database has one writer at a time."""
-        if self._ledger is not None:
-            self._ledger._database.writer_queue.refuse_nested(
-                transaction.is_open_in_this_task() for transaction in list(self._open) if transaction.writing
-            )
+        """Raise NestedWrite inside a writing block of this task."""
+        if any(transaction.writing and transaction.is_open_in_this_task() for transaction in list(self._open)):
+            raise NestedWrite
 
     async def call(self, function: Callable[[], R], *, cancelled: Callable[[], object] | None = None) -> R:
         """Run a function in a thread. When cancelled meanwhile, call `cancelled` and wait until the function ends.

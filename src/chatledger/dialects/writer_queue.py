@@ -11,7 +11,6 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from types import TracebackType
@@ -187,9 +186,6 @@ class NoQueue:
     def connected(self) -> None:
         """The writer has got its connection."""
 
-    def refuse_nested(self, open_writers: Iterable[bool]) -> None:
-        """Raise NestedWrite if a second writer would wait for one of these, which is true if it is the caller's own."""
-
 
 class WriterQueue(NoQueue):
     """A context manager that waits for the writer's turn in the process. Can be entered again and again."""
@@ -220,10 +216,6 @@ class WriterQueue(NoQueue):
 
     def connected(self) -> None:
         self._lock.starving = None
-
-    def refuse_nested(self, open_writers: Iterable[bool]) -> None:
-        if any(open_writers):
-            raise NestedWrite
 
 
 #: One lock per database and process, shared by every ledger on the database.

@@ -13,7 +13,13 @@ from chatledger.errors import MetadataNotFound, SessionNotFound
 from chatledger.schemas.fields import Identifier, Input, identifier, validated
 from chatledger.services.base import Service
 from chatledger.services.rows import metadata, sessions
-from chatledger.services.visibility import SESSION_KEY, require_visible, this_session, visibility_parameters
+from chatledger.services.visibility import (
+    SESSION_KEY,
+    keep_session,
+    require_visible,
+    this_session,
+    visibility_parameters,
+)
 
 
 class _Entry(Input):
@@ -25,9 +31,11 @@ _OF_SESSION = (metadata.c.session_id == SESSION_KEY) & exists(select(1).where(th
 _ALL = select(metadata.c.key, metadata.c.value).where(_OF_SESSION).order_by(metadata.c.key)
 _ONE = select(metadata.c.value).where(_OF_SESSION, metadata.c.key == _KEY)
 _DELETE = delete(metadata).where(_OF_SESSION, metadata.c.key == _KEY)
-_SOURCE = select(
-    sessions.c.session_id, _KEY, bindparam("value", type_=EncodedDocument()), bindparam("now", type_=Timestamp())
-).where(this_session())
+_SOURCE = keep_session(
+    select(
+        sessions.c.session_id, _KEY, bindparam("value", type_=EncodedDocument()), bindparam("now", type_=Timestamp())
+    ).where(this_session())
+)
 
 
 class Metadata(Service):

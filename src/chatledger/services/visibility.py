@@ -36,6 +36,15 @@ def visibility_parameters(context: ServiceContext, session_id: str) -> dict[str,
     return {"session": session_id, "owner": context.owner}
 
 
+def keep_session(statement: Select[Any]) -> Select[Any]:
+    """A statement over sessions that holds them until the transaction ends, for rows that refer to them.
+
+    A foreign key alone waits for somebody who deletes a session, and then fails the transaction. This finds the session
+    gone. Appends and other changes are not hindered.
+    """
+    return statement.with_for_update(read=True, key_share=True, of=sessions)
+
+
 def lock_each(context: ServiceContext, statement: Select[Any], names: Iterable[str], **parameters: Any) -> list[Any]:
     """Run a locking statement for each session by itself, in the order of their ids; the rows that came back.
 

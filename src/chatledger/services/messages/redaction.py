@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import bindparam, select, update
 
 from chatledger.dialects.types import Whole
-from chatledger.errors import InvalidInput
+from chatledger.errors import InvalidInput, MessageNotFound
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import validated
 from chatledger.schemas.stored_message import to_row
@@ -23,6 +23,7 @@ def redact(context: ServiceContext, old: Message, replacement: str) -> Message:
 
     Raises:
         InvalidInput: the replacement cannot be stored.
+        MessageNotFound: it was deleted meanwhile.
         CorruptDatabase: a snapshot is damaged.
     """
     session_id, number = old.session_id, old.sequence_number
@@ -34,7 +35,8 @@ def redact(context: ServiceContext, old: Message, replacement: str) -> Message:
     row = to_row(redacted, old.created_at)
     lock(context, session_id)  # so that no snapshot is taken meanwhile
     parameters = {**visibility_parameters(context, session_id), "number": number}
-    context.execute(_REDACT, {**parameters, **{name: row[name] for name in _REDACTED}})
+    if not context.change(_REDACT, {**parameters, **{name: row[name] for name in _REDACTED}}):
+        raise MessageNotFound(session_id, number)  # deleted meanwhile
     replace_message(context, session_id, number, line_of(context.execute(_LINE, parameters).one()))
     annotation_statements.redact(context, session_id, number)
     audit.record_for(context, session_id, "message.redacted", details={"message": number})

@@ -18,7 +18,7 @@ from chatledger.services.metrics.statements import by_period, by_unit, chosen, f
 from chatledger.services.pagination import decode_moment_cursor, encode_cursor, limited
 from chatledger.services.retention.purge import boundary
 from chatledger.services.rows import sessions
-from chatledger.services.visibility import lock_each, this_session
+from chatledger.services.visibility import keep_session, lock_each, this_session
 
 #: Sessions that are looked for at a time.
 _BATCH = 500
@@ -234,4 +234,4 @@ class Metrics(Service):
             raise SessionNotFound(missing[0])
 
 
-_THERE = select(sessions.c.session_id).where(this_session()).with_for_update(read=True, key_share=True)
+_THERE = keep_session(select(sessions.c.session_id).where(this_session()))

@@ -10,7 +10,7 @@ from sqlalchemy import Select, and_, bindparam, delete, exists, literal, or_, se
 
 from chatledger.dialects.types import Identifier, Timestamp
 from chatledger.enums import OPEN, Scope, Status
-from chatledger.errors import InvalidInput
+from chatledger.errors import InvalidInput, SessionNotFound
 from chatledger.models import Timeout as TimeoutRow
 from chatledger.models import TimeoutDefault as DefaultRow
 from chatledger.models.base import table_of
@@ -20,7 +20,7 @@ from chatledger.schemas.timeout import TimeoutChanges
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import sessions
 from chatledger.services.timeouts.policy import COLUMNS, Limits, SessionState, decide
-from chatledger.services.visibility import SESSION_KEY, this_session, visibility_parameters
+from chatledger.services.visibility import SESSION_KEY, keep_session, this_session, visibility_parameters
 
 timeouts = table_of(TimeoutRow)
 defaults = table_of(DefaultRow)
@@ -117,13 +117,15 @@ def store(context: ServiceContext, session_id: str, limits: Mapping[str, int | N
     now = context.now()
     given = [literal(limits[column], timeouts.c[column].type) for column in COLUMNS]
     source = select(sessions.c.session_id, *given, _when_open(), _NOW, _NOW).where(this_session())
+    source = keep_session(source)
     names = ["session_id", *COLUMNS, "next_check_at", "created_at", "updated_at"]
     added = context.dialect.insert(timeouts).from_select(names, source, include_defaults=False)
     changed = {name: added.excluded[name] for name in (*COLUMNS, "next_check_at", "updated_at")}
     statement = added.on_conflict_do_update(
         index_elements=[timeouts.c.session_id], set_={**changed, "warned_at": None, "warned_for": None}
     )
-    context.execute(statement, {**visibility_parameters(context, session_id), "now": now})
+    if not context.change(statement, {**visibility_parameters(context, session_id), "now": now}):
+        raise SessionNotFound(session_id)  # deleted meanwhile
 
 
 def default(context: ServiceContext, scope: Scope, scope_id: str) -> Any:
@@ -167,7 +169,7 @@ def _look_at_all(context: ServiceContext, scope: Scope, scope_id: str) -> None:
 def _upsert(context: ServiceContext, source: Select[Any], parameters: Mapping[str, Any]) -> None:
     names = ["session_id", "next_check_at", "created_at", "updated_at"]
     # In the order in which a sweep writes them, too: two that meet in different orders would deadlock.
-    ordered = source.order_by(sessions.c.session_id)
+    ordered = keep_session(source.order_by(sessions.c.session_id))
     added = context.dialect.insert(timeouts).from_select(names, ordered, include_defaults=False)
     statement = added.on_conflict_do_update(
         index_elements=[timeouts.c.session_id], set_={"next_check_at": added.excluded.next_check_at}
