@@ -72,3 +72,16 @@ def require_visible(context: ServiceContext, session_id: str) -> Any:
     if row is None:
         raise SessionNotFound(session_id)
     return row
+
+
+_KEPT = keep_session(_VISIBLE)
+
+
+def require_kept(context: ServiceContext, session_id: str) -> None:
+    """Hold a session until the transaction ends, for rows that name it without a foreign key.
+
+    Raises:
+        SessionNotFound: no such session, or it belongs to another user.
+    """
+    if context.execute(_KEPT, visibility_parameters(context, session_id)).one_or_none() is None:
+        raise SessionNotFound(session_id)

@@ -30,7 +30,7 @@ from chatledger.services.batches.statements import (
     listed_as,
     to_items,
 )
-from chatledger.services.visibility import require_visible
+from chatledger.services.visibility import require_kept
 
 #: The kind of error of an item whose worker did not renew its lease in its last attempt.
 EXPIRED = "LeaseExpired"
@@ -79,7 +79,7 @@ def complete(context: ServiceContext, item: BatchItem, result: str | None, sessi
 
 def attach(context: ServiceContext, item: BatchItem, session_id: str) -> None:
     """Record which session holds the result of an item that was completed just now."""
-    require_visible(context, identifier(session_id, "session_id"))
+    require_kept(context, identifier(session_id, "session_id"))
     context.change(_ATTACH, {"job": item.job_id, "item": item.item_number, "session": session_id})
 
 

@@ -21,7 +21,7 @@ from chatledger.services.batches.arguments import claimed, duration, leased, wor
 from chatledger.services.batches.statements import ITEM, JOB_KEY, is_status, items, job_row, jobs, to_items, to_job
 from chatledger.services.error_text import error_class, error_message
 from chatledger.services.pagination import limited
-from chatledger.services.visibility import require_visible
+from chatledger.services.visibility import require_kept
 
 #: How long an item is a worker's own, where nothing is said.
 LEASE = timedelta(minutes=5)
@@ -149,7 +149,7 @@ class Batches(Service):
         written = encode_json(result, "result")
         claimed(item)
         if session_id is not None:
-            require_visible(self._context, identifier(session_id, "session_id"))
+            require_kept(self._context, identifier(session_id, "session_id"))
         return claims.complete(self._context, item, written, session_id)
 
     def fail(

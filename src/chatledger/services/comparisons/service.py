@@ -37,6 +37,7 @@ from chatledger.services.comparisons.statements import (
 )
 from chatledger.services.pagination import decode_moment_cursor, encode_cursor, limited
 from chatledger.services.rows import sessions
+from chatledger.services.visibility import SESSION_KEY, keep_session
 
 
 class Comparisons(Service):
@@ -133,7 +134,11 @@ class Comparisons(Service):
             SessionNotFound: no such session, or its owner is not the owner of the group.
             InvalidInput: a name that cannot be stored, or too many variants.
         """
-        group = find(self._context, identifier(group_id, "group_id"), lock=True)
+        identifier(group_id, "group_id")
+        if session_id is not None:
+            # Before the group, as in a deletion of the session: in another order the two would deadlock.
+            self._context.execute(_KEPT, {"session": called(session_id, "session_id")})
+        group = find(self._context, group_id, lock=True)
         called(variant, "variant")
         whole(trial, "trial", 1, 1_000_000)
         if prompt_key is not None:
@@ -290,7 +295,7 @@ class Comparisons(Service):
     def _add_session(
         self, group: ComparisonGroup, variant: str, session_id: str, prompt_key: str | None, trial: int
     ) -> None:
-        there = select(sessions.c.user_id).where(sessions.c.session_id == called(session_id, "session_id"))
+        there = select(sessions.c.user_id).where(sessions.c.session_id == session_id)
         row = self._context.execute(there).one_or_none()
         if row is None or (group.user_id is not None and row.user_id != group.user_id):
             raise SessionNotFound(session_id)
@@ -307,6 +312,9 @@ class Comparisons(Service):
                 "created_at": self._context.now(),
             },
         )
+
+
+_KEPT = keep_session(select(sessions.c.session_id).where(sessions.c.session_id == SESSION_KEY))
 
 
 def _word(words: type[StrEnum], given: Any, field: str) -> StrEnum:

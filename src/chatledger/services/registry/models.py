@@ -160,6 +160,7 @@ class Models(Service):
         if not given:
             raise InvalidInput("input", "is missing: give at least one price")
         at = price.effective_from or self._context.now()
+        stored_prices.lock_model(self._context, model_id)
         price = stored_prices.completed(self._context, model_id, at, price, given)
         if stored_prices.is_empty(price):
             raise InvalidInput("input", "is missing: give at least one price")
@@ -199,6 +200,7 @@ class Models(Service):
         """
         self._require(model_id)
         at = moment(effective_from, "effective_from")
+        stored_prices.lock_model(self._context, model_id)
         this = delete(prices).where(prices.c.model_id == model_id, prices.c.effective_from == at)
         if not self._context.change(this):
             raise PriceNotFound(model_id)

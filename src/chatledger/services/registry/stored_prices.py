@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Table, bindparam, insert, select, update
 
+from chatledger.dialects.types import Identifier
 from chatledger.errors import InvalidInput
+from chatledger.models import Model
+from chatledger.models.base import table_of
 from chatledger.schemas import Price, PriceListReport
 from chatledger.schemas.costs import KINDS
 from chatledger.schemas.fields import called, validated
@@ -17,6 +20,12 @@ from chatledger.services.base import ServiceContext
 from chatledger.services.registry import entries
 from chatledger.services.registry.pricing import prices
 
+_MODELS = table_of(Model)
+_LOCK = (
+    select(_MODELS.c.model_id)
+    .where(_MODELS.c.model_id == bindparam("model", type_=Identifier()))
+    .with_for_update(key_share=True)
+)
 _OF_MODEL = ("provider", "context_window")
 # From when the first price of a model holds, if a list gives no date.
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,11 +59,17 @@ def in_force(context: ServiceContext, model_id: str, at: datetime) -> Any:
     return context.execute(newest).one_or_none()
 
 
+def lock_model(context: ServiceContext, model_id: str) -> None:
+    """Keep others from changing the prices of a model until the transaction ends. Appends are not hindered."""
+    context.execute(_LOCK, {"model": model_id})
+
+
 def store_undated(context: ServiceContext, model_id: str, price: NewPrice) -> bool:
     """Write the price of a list without dates. Return whether it differs from the price in force.
 
     A first price holds for all time; a changed one from now on, because what was counted before was right then.
     """
+    lock_model(context, model_id)
     now = context.now()
     before = in_force(context, model_id, now)
     if before is None:
@@ -74,6 +89,7 @@ def _values(price: NewPrice) -> dict[str, Any]:
 
 def store(context: ServiceContext, model_id: str, at: datetime, price: NewPrice) -> bool:
     """Write a price. Return whether anything is different from before."""
+    lock_model(context, model_id)
     values = _values(price)
     here = (prices.c.model_id == model_id) & (prices.c.effective_from == at)
     before = context.execute(select(prices).where(here)).one_or_none()

@@ -126,8 +126,14 @@ def replace_message(context: ServiceContext, session_id: str, number: int, line:
 
 
 def fields_now(context: ServiceContext, session_id: str) -> dict[str, Any]:
-    """What a snapshot holds of a session beside its messages, in stored form."""
-    row = context.execute(_FIELDS, {"session": session_id}).one()
+    """What a snapshot holds of a session beside its messages, in stored form.
+
+    Raises:
+        SessionNotFound: it was deleted meanwhile, in a transaction that has not locked it.
+    """
+    row = context.execute(_FIELDS, {"session": session_id}).one_or_none()
+    if row is None:
+        raise SessionNotFound(session_id)
     entries = {entry.key: entry.text for entry in context.execute(_ENTRIES, {"session": session_id})}
     return {**dict(zip(SESSION_FIELDS, row, strict=True)), "metadata": entries}
 

@@ -60,8 +60,15 @@ def steps_of(context: ServiceContext, execution_id: str, step: str | None = None
 
 
 def step_at(context: ServiceContext, execution_id: str, step: str, item: int) -> WorkflowStep:
-    """One step or item."""
-    return to_step(context.execute(select(*steps.c).where(_this(execution_id, step, item))).one())
+    """One step or item.
+
+    Raises:
+        ExecutionNotFound: the execution was deleted meanwhile.
+    """
+    row = context.execute(select(*steps.c).where(_this(execution_id, step, item))).one_or_none()
+    if row is None:
+        raise ExecutionNotFound(execution_id)
+    return to_step(row)
 
 
 def to_step(row: Any) -> WorkflowStep:
