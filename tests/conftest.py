@@ -15,6 +15,7 @@ The PostgreSQL server starts when the first test asks for it.
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -38,6 +39,11 @@ hypothesis.settings.load_profile("chatledger")
 # A shell starts what runs in the background with SIGINT ignored, and children inherit that: a test
 # that interrupts one would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers for each core: half of a test's time is spent waiting for a server, a disk or a killed process."""
+    return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(autouse=True)

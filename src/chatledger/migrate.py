@@ -49,11 +49,19 @@ class Expected(NamedTuple):
     definitions: dict[str, Definition]
 
 
+# By database and version: migrating takes most of the time of a check, and gives the same each time.
+_expected: dict[tuple[str, tuple[int | str, ...]], Expected] = {}
+
+
 def expected(connection: Connection, dialect: Dialect) -> Expected:
-    """Migrate from nothing beside the ledger, look at what that makes, and throw it away."""
-    with dialect.scratch(connection) as scratch:
-        upgrade_on(scratch)
-        return Expected(dialect.fingerprint(scratch, _names()), dialect.integrity.definitions(scratch, _names()))
+    """Migrate from nothing beside the ledger, look at what that makes, and throw it away. Once in a process."""
+    key = dialect.title, tuple(connection.dialect.server_version_info or ())
+    if key not in _expected:
+        with dialect.scratch(connection) as scratch:
+            upgrade_on(scratch)
+            fingerprint = dialect.fingerprint(scratch, _names())
+            _expected[key] = Expected(fingerprint, dialect.integrity.definitions(scratch, _names()))
+    return _expected[key]
 
 
 def differences(connection: Connection, dialect: Dialect, wanted: Expected) -> list[str]:

@@ -14,14 +14,18 @@ from chatledger.exchange import export_sessions, import_file
 from tests.exchange.exports import chatgpt, node
 from tests.support import sqlite
 
-#: Above what a batch of messages takes, far below what the file would.
-_MOST = 24 << 20
-_TEXT = "a longer sentence of some sort, " * 60
-_COUNT = 10_000  # 20 MB
+_BATCH = 1 << 20
+"""Characters that are imported at a time here: less than usual, so that the file need not be large."""
+_MOST = 17 << 20
+"""Several batches, and below the 20 MB of the file."""
+# Few words and many characters: memory is the subject, and each word takes time.
+_TEXT = f"a long text: {'x' * 1_000} " * 10
+_COUNT = 2_000
 
 
 @pytest.mark.parametrize("shape", ["lines", "array", "records", "chatgpt"])
-def test_memory_is_flat(sqlite_template: Path, tmp_path: Path, shape: str) -> None:
+def test_memory_is_flat(sqlite_template: Path, tmp_path: Path, shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatledger.exchange.batching.BATCH_CHARACTERS", _BATCH)
     path, turn = tmp_path / "file", {"role": "user", "content": _TEXT}
     nodes = [node(str(number), str(number - 1) if number else None, text=_TEXT) for number in range(20)]
     # Without an id each of them is a session of its own.
@@ -47,8 +51,8 @@ def test_an_export_is_written_as_it_is_read(sqlite_template: Path, tmp_path: Pat
     with Ledger(sqlite.copy(sqlite_template, tmp_path / "chat.db")) as ledger, (tmp_path / "out").open("w") as out:
         with ledger.begin() as uow:
             uow.sessions.create("s")
-            for _ in range(_COUNT // 1000):
-                uow.messages.append_many("s", [NewMessage(role=Role.USER, content=_TEXT)] * 1000)
+            for _ in range(_COUNT // 200):
+                uow.messages.append_many("s", [NewMessage(role=Role.USER, content=_TEXT)] * 200)
         tracemalloc.start()
         try:
             assert _COUNT == export_sessions(ledger, out, format=form).messages

@@ -10,10 +10,18 @@ from pathlib import Path
 import pytest
 
 from tests.faults.fixtures import nursery
+from tests.migrations.contents import fill
 from tests.support import sqlite
 from tests.support.postgres import Server
+from tests.support.templates import Copy
 
 __all__ = ["new_url", "nursery"]
+
+
+@pytest.fixture
+def filled_url(copied: Copy) -> str:
+    """A migrated database with rows in every table, once on each backend."""
+    return copied(fill)
 
 
 @pytest.fixture

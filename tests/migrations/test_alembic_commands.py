@@ -8,7 +8,7 @@ from contextlib import closing
 from chatledger import Ledger
 from chatledger.migrate import HEAD
 from tests.migrations.commands import alembic, succeed
-from tests.migrations.contents import contents, fill, fingerprint, names, revision
+from tests.migrations.contents import contents, fingerprint, names, revision
 from tests.support.raw import Raw
 
 
@@ -44,12 +44,11 @@ def test_what_alembic_migrated_is_what_a_ledger_migrates(url: str, new_url: Call
         ledger.run(lambda uow: uow.sessions.create("s"))
 
 
-def test_alembic_keeps_the_rows_that_a_ledger_wrote(url: str) -> None:
-    fill(url)
-    rows = contents(url)
-    succeed("downgrade", "0001", url=url)
-    succeed("upgrade", "head", url=url)
-    assert rows == contents(url)
+def test_alembic_keeps_the_rows_that_a_ledger_wrote(filled_url: str) -> None:
+    rows = contents(filled_url)
+    succeed("downgrade", "0001", url=filled_url)
+    succeed("upgrade", "head", url=filled_url)
+    assert rows == contents(filled_url)
 
 
 def test_check_notices_a_column_that_the_models_do_not_have(url: str) -> None:

@@ -17,7 +17,7 @@ from chatledger.dialects.base import Dialect
 from chatledger.migrate import HEAD
 from tests.faults.nursery import Nursery
 from tests.faults.truth import require_sound
-from tests.migrations.contents import fill, fingerprint, revision
+from tests.migrations.contents import fingerprint, revision
 from tests.support.raw import Raw
 
 
@@ -46,13 +46,12 @@ def _open_at_once(nursery: Nursery, url: str, schema: dict[str, str]) -> None:
         assert [] == [path.name for path in file.parent.iterdir() if path.name.endswith(".new")]
 
 
-def test_eight_upgrades_of_one_filled_database_at_once(nursery: Nursery, url: str) -> None:
-    fill(url)
-    assert HEAD == revision(url)
-    nursery.start("downgrade", url, "0001").result()
-    assert [HEAD] * 8 == nursery.crowd("upgrade", [(url,)] * 8)
-    require_sound(url)
-    assert 29 == Raw(url).count("chatledger_messages")
+def test_eight_upgrades_of_one_filled_database_at_once(nursery: Nursery, filled_url: str) -> None:
+    assert HEAD == revision(filled_url)
+    nursery.start("downgrade", filled_url, "0001").result()
+    assert [HEAD] * 8 == nursery.crowd("upgrade", [(filled_url,)] * 8)
+    require_sound(filled_url)
+    assert 29 == Raw(filled_url).count("chatledger_messages")
 
 
 def test_who_finds_nothing_to_do_waits_for_nobody(url: str) -> None:

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from chatledger import Ledger
-from tests.migrations.contents import fill, fingerprint
+from tests.migrations.contents import fingerprint
 from tests.support.raw import Raw
 
 _ON_SQLITE = {
@@ -159,17 +159,16 @@ def _found(url: str, statements: list[str], expected: str) -> None:
     assert report.findings[0].count == len(report.findings[0].examples)
 
 
-def test_a_freshly_migrated_database_has_no_difference_and_check_leaves_no_trace(url: str) -> None:
-    fill(url)
-    before = fingerprint(url)
-    with closing(Ledger(url)) as ledger:
+def test_a_freshly_migrated_database_has_no_difference_and_check_leaves_no_trace(filled_url: str) -> None:
+    before = fingerprint(filled_url)
+    with closing(Ledger(filled_url)) as ledger:
         for _ in range(2):
             report = ledger.check()
             assert report, report
         ledger.run(lambda uow: uow.messages.append("first", "user", "after"))
-    assert before == fingerprint(url)
-    if url.startswith("postgresql"):
-        assert 0 == Raw(url)("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'chatledger%'")[0][0]
+    assert before == fingerprint(filled_url)
+    if filled_url.startswith("postgresql"):
+        assert 0 == Raw(filled_url)("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'chatledger%'")[0][0]
 
 
 def test_tables_of_an_application_are_no_difference(url: str) -> None:

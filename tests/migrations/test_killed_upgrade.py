@@ -17,52 +17,50 @@ from chatledger import Ledger
 from chatledger.migrate import HEAD, REVISIONS
 from tests.faults.nursery import Nursery
 from tests.faults.truth import require_sound
-from tests.migrations.contents import common, contents, fill, fingerprint, found, revision
+from tests.migrations.contents import common, contents, fingerprint, found, revision
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(150, marks=pytest.mark.soak)])
-def test_a_killed_upgrade_keeps_the_rows_and_can_be_run_again(nursery: Nursery, url: str, kills: int) -> None:
-    fill(url)
-    rows, hits, head = contents(url), found(url), fingerprint(url)
-    with closing(Ledger(url)) as ledger:
+def test_a_killed_upgrade_keeps_the_rows_and_can_be_run_again(nursery: Nursery, filled_url: str, kills: int) -> None:
+    rows, hits, head = contents(filled_url), found(filled_url), fingerprint(filled_url)
+    with closing(Ledger(filled_url)) as ledger:
         ledger.downgrade("0001")
-        old = fingerprint(url)
-        took = _timed(lambda: nursery.start("upgrade", url).result())
+        old = fingerprint(filled_url)
+        took = _timed(lambda: nursery.start("upgrade", filled_url).result())
         landed = {"0001": 0, HEAD: 0}
         for _ in range(kills):
             ledger.downgrade("0001")
-            child = nursery.start("upgrade", url)
+            child = nursery.start("upgrade", filled_url)
             time.sleep(random.uniform(0, took))
             child.kill()
-            stands = revision(url)
-            assert (old if stands == "0001" else head) == fingerprint(url)
-            _require_kept(rows, url)
+            stands = revision(filled_url)
+            assert (old if stands == "0001" else head) == fingerprint(filled_url)
+            _require_kept(rows, filled_url)
             landed[str(stands)] += 1
             ledger.upgrade()
-            assert (head, rows) == (fingerprint(url), contents(url))
+            assert (head, rows) == (fingerprint(filled_url), contents(filled_url))
         assert ledger.check()
-    assert hits == found(url)
-    require_sound(url)
+    assert hits == found(filled_url)
+    require_sound(filled_url)
     assert kills == sum(landed.values())
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(150, marks=pytest.mark.soak)])
-def test_a_killed_downgrade_can_be_run_again(nursery: Nursery, url: str, kills: int) -> None:
-    fill(url)
-    rows, head = contents(url), fingerprint(url)
-    with closing(Ledger(url)) as ledger:
-        took = _timed(lambda: nursery.start("downgrade", url, "0001").result())
-        old = fingerprint(url)
+def test_a_killed_downgrade_can_be_run_again(nursery: Nursery, filled_url: str, kills: int) -> None:
+    rows, head = contents(filled_url), fingerprint(filled_url)
+    with closing(Ledger(filled_url)) as ledger:
+        took = _timed(lambda: nursery.start("downgrade", filled_url, "0001").result())
+        old = fingerprint(filled_url)
         for _ in range(kills):
             ledger.upgrade()
-            child = nursery.start("downgrade", url, "0001")
+            child = nursery.start("downgrade", filled_url, "0001")
             time.sleep(random.uniform(0, took))
             child.kill()
-            assert (old if revision(url) == "0001" else head) == fingerprint(url)
-            _require_kept(rows, url)
+            assert (old if revision(filled_url) == "0001" else head) == fingerprint(filled_url)
+            _require_kept(rows, filled_url)
             ledger.downgrade("0001")
-            assert old == fingerprint(url)
-            _require_kept(rows, url)
+            assert old == fingerprint(filled_url)
+            _require_kept(rows, filled_url)
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(150, marks=pytest.mark.soak)])
@@ -87,19 +85,18 @@ def test_a_first_opening_that_is_killed_can_be_repeated(
 
 
 @pytest.mark.soak
-def test_a_killed_step_between_any_two_revisions(nursery: Nursery, url: str) -> None:
-    fill(url)
-    rows = contents(url)
-    with closing(Ledger(url)) as ledger:
+def test_a_killed_step_between_any_two_revisions(nursery: Nursery, filled_url: str) -> None:
+    rows = contents(filled_url)
+    with closing(Ledger(filled_url)) as ledger:
         for low, high in itertools.pairwise(REVISIONS):
             ledger.downgrade(low)
             for _ in range(10):
-                child = nursery.start("upgrade", url, high)
+                child = nursery.start("upgrade", filled_url, high)
                 time.sleep(random.uniform(0, 0.1))
                 child.kill()
-                assert revision(url) in {low, high}
+                assert revision(filled_url) in {low, high}
                 ledger.upgrade(high)
-                _require_kept(rows, url)
+                _require_kept(rows, filled_url)
                 ledger.downgrade(low)
             ledger.upgrade()
 

@@ -26,21 +26,19 @@ def test_the_script_of_an_upgrade_makes_the_same_database(url: str, new_url: Cal
         assert ledger.check()
 
 
-def test_the_script_of_an_upgrade_in_two_parts_keeps_rows(url: str) -> None:
-    fill(url)
-    rows, hits, schema = contents(url), found(url), fingerprint(url)
-    with closing(Ledger(url)) as ledger:
+def test_the_script_of_an_upgrade_in_two_parts_keeps_rows(filled_url: str) -> None:
+    rows, hits, schema = contents(filled_url), found(filled_url), fingerprint(filled_url)
+    with closing(Ledger(filled_url)) as ledger:
         ledger.downgrade("0001")
-    execute(url, succeed("upgrade", "0001:0003", "--sql", environment=_kind(url)))
-    assert "0003" == revision(url)
-    execute(url, succeed("upgrade", "0003:head", "--sql", environment=_kind(url)))
-    assert (rows, schema, hits) == (contents(url), fingerprint(url), found(url))
+    execute(filled_url, succeed("upgrade", "0001:0003", "--sql", environment=_kind(filled_url)))
+    assert "0003" == revision(filled_url)
+    execute(filled_url, succeed("upgrade", "0003:head", "--sql", environment=_kind(filled_url)))
+    assert (rows, schema, hits) == (contents(filled_url), fingerprint(filled_url), found(filled_url))
 
 
-def test_the_script_of_a_downgrade_leaves_nothing_of_ours(url: str) -> None:
-    fill(url)
-    execute(url, succeed("downgrade", "head:base", "--sql", url=_kind(url)))
-    assert {"chatledger_version"} >= {name for name in names(url) if not name.startswith("sqlite_")}
+def test_the_script_of_a_downgrade_leaves_nothing_of_ours(filled_url: str) -> None:
+    execute(filled_url, succeed("downgrade", "head:base", "--sql", url=_kind(filled_url)))
+    assert {"chatledger_version"} >= {name for name in names(filled_url) if not name.startswith("sqlite_")}
 
 
 def _kind(url: str) -> str:

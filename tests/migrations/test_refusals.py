@@ -9,7 +9,7 @@ import pytest
 
 from chatledger import AsyncLedger, InvalidInput, Ledger, NotALedger, SchemaAhead, SchemaBehind, SchemaError
 from chatledger.migrate import HEAD
-from tests.migrations.contents import fill, fingerprint, names, revision
+from tests.migrations.contents import fingerprint, names, revision
 from tests.support.flavors import LoopThread
 from tests.support.raw import Raw
 
@@ -36,11 +36,10 @@ def test_a_stale_database_is_refused_by_the_async_ledger(url: str) -> None:
         loop.close()
 
 
-def test_migrate_always_upgrades_a_stale_database_with_its_rows(url: str) -> None:
-    fill(url)
-    with closing(Ledger(url)) as ledger:
+def test_migrate_always_upgrades_a_stale_database_with_its_rows(filled_url: str) -> None:
+    with closing(Ledger(filled_url)) as ledger:
         ledger.downgrade("0001")
-    with closing(Ledger(url, migrate="always")) as ledger, ledger.read() as uow:
+    with closing(Ledger(filled_url, migrate="always")) as ledger, ledger.read() as uow:
         assert HEAD == ledger.current()
         assert 27 == len(uow.messages.history("first"))
 
