@@ -6,6 +6,7 @@ import csv
 import html
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,57 @@ def test_the_results_are_written_as_csv_without_formulas(run: Command, here: Pat
     ]
 
 
+def test_repeated_runs_are_recorded_and_voted_on_by_trial(run: Command, prompts: str) -> None:
+    run.text("compare", "new", "plain", "loud", "--id", "g")
+    assert 4 == run.json("compare", "run", "g", prompts, *VARIANTS)["answered"]
+    again = run.json("compare", "run", "g", prompts, *VARIANTS, "--trials", "2")
+    assert {"answered": 4, "kept": 4, "failures": []} == again
+    assert {"judge": "ada", "votes": 4} == run.json(
+        "compare", "vote", "g", "--actor", "ada", given="aaaa".replace("a", "a\n")
+    )
+    results = [json.loads(line) for line in run.text("compare", "export", "g").splitlines()]
+    assert {("ada", 1): 2, ("ada", 2): 2, ("run", 1): 4, ("run", 2): 4} == Counter(
+        (result["judge"], result["trial"]) for result in results
+    )
+    assert 4 == len(run.json("list", "--metadata", "comparison=g", "--metadata", "trial=2")["items"])
+    assert [] == run.json("list", "-m", "comparison=h")["items"]
+
+
+def test_results_are_read_back_and_summed_up(run: Command, here: Path) -> None:
+    run.text("compare", "new", "plain", "loud", "--id", "g")
+    rows = [
+        {"prompt_key": f"=p{number}", "variant_a": "plain", "variant_b": "loud", "judge": "gpt", "judge_kind": "model",
+         "trial": trial, "preference": 1, "judge_cost": "0.002", "judge_duration_ms": 500,
+         "scores_a": {"pass": 1}, "scores_b": {"pass": number % 2}}
+        for number in range(4) for trial in (1, 2)
+    ]  # fmt: skip
+    (here / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    taken = "8 results: 8 would be stored, 0 would be replaced, 0 unchanged, 0 problems"
+    assert taken == run.text("compare", "import", "g", "rows.jsonl", "--dry-run")
+    assert 8 == run.json("compare", "import", "g", "rows.jsonl")["stored"]
+    for form in ([], ["--csv"]):
+        run.text("compare", "export", "g", "--output", "out", "--overwrite", *form)
+        found = run.json("compare", "import", "g", "out")
+        assert (8, 0, 8, []) == (found["rows"], found["stored"], found["unchanged"], found["problems"])
+    (here / "rows.jsonl").write_text(json.dumps({**rows[0], "preference": 0}) + "\n{", "utf-8")
+    refused = run("compare", "import", "g", "rows.jsonl")
+    assert 1 == refused.exit_code
+    assert "chatledger: line 1: judge: the judge already has another result" in refused.stderr
+    assert "chatledger: line 2: result: is not JSON" in refused.stderr
+    assert 1 == run("compare", "import", "g", "rows.jsonl", "--replace", "--json").exit_code
+    rates = run.json("compare", "pass-rates", "g", "pass")
+    assert [("plain", 1, 1.0), ("plain", 2, 1.0), ("loud", 1, 0.5), ("loud", 2, 0.5)] == [
+        (rate["variant"], rate["k"], rate["pass_hat_k"]) for rate in rates
+    ]
+    assert "loud     2        4       8   50.0%   15.0% to 85.0%   50.0%" in run.text(
+        "compare", "pass-rates", "g", "pass", "-k", "2"
+    )
+    shown = run.text("compare", "summary", "g")
+    assert "the judgments of gpt took $0.016, 4 seconds" in shown
+    assert "gpt agrees with itself in 75.0% of 4 repeated judgments" in shown
+    assert "pass: 0.5 times as much" in shown
+
+
 def test_what_is_no_comparison_is_one_line(run: Command, prompts: str) -> None:
     run.text("compare", "new", "plain", "loud", "--id", "g")
     assert "chatledger: comparison 'g' exists already" == run.error("compare", "new", "a", "--id", "g")
@@ -106,7 +158,7 @@ def test_what_is_no_comparison_is_one_line(run: Command, prompts: str) -> None:
     assert "chatledger: no comparison 'h'" == run.error("compare", "run", "h", prompts, *VARIANTS)
     assert "two or more" in run.misuse("compare", "run", "g", prompts, "--exec", "plain=echo x")
     assert "add --yes" in run.misuse("compare", "delete", "g")
-    for content, told in ((b"\n", "holds no prompt"), (b"{", "line 1 is not JSON"), (b"\xff", "is not UTF-8")):
+    for content, told in ((b"\n", "contains no prompt"), (b"{", "line 1 is not JSON"), (b"\xff", "is not UTF-8")):
         Path("bad.txt").write_bytes(content)
         assert told in run.error("compare", "run", "g", "bad.txt", *VARIANTS)
     assert "deleted g" == run.text("compare", "delete", "g", "--yes")

@@ -125,6 +125,8 @@ NO_COMPARISON: dict[str, Callable[[UnitOfWork, str], object]] = {
     "comparisons.record_many": lambda uow, group: uow.comparisons.record_many(group, []),
     "comparisons.results": lambda uow, group: list(uow.comparisons.results(group)),
     "comparisons.summary": lambda uow, group: uow.comparisons.summary(group),
+    "comparisons.import_results": lambda uow, group: uow.comparisons.import_results(group, []),
+    "comparisons.pass_rates": lambda uow, group: uow.comparisons.pass_rates(group, "reward"),
     "comparisons.delete": lambda uow, group: uow.comparisons.delete(group),
 }
 #: Every method that is about one workflow or execution.

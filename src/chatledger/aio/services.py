@@ -203,7 +203,9 @@ class AsyncComparisons(AsyncService):
     record = async_method(Comparisons.record)
     record_many = async_method(Comparisons.record_many)
     results = async_iterator_method(Comparisons.results)
+    import_results = async_method(Comparisons.import_results)
     summary = async_method(Comparisons.summary)
+    pass_rates = async_method(Comparisons.pass_rates)
     delete = async_method(Comparisons.delete)
 
 

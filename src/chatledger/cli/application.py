@@ -71,7 +71,7 @@ _ENTRIES = {
     "metric": _Entry("observations.metrics", "app", _SAID),
     "snapshot": _Entry("sessions.snapshots", "app", _LIFE),
     "timeouts": _Entry("timeouts.sweep", "app", _LIFE),
-    "compare": _Entry("comparisons.runs", "app", _TRIALS),
+    "compare": _Entry("comparisons.commands", "app", _TRIALS),
     "workflow": _Entry("workflows.workflow", "app", _WORK),
     "batch": _Entry("batches.batch", "app", _TALK),
 }

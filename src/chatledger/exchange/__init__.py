@@ -10,6 +10,7 @@ Both hold a bounded number of messages, however many there are.
 from chatledger.exchange.exporter import export_sessions
 from chatledger.exchange.formats import ExportFormat, Format, TableFormat, TableOf
 from chatledger.exchange.importer import OnConflict, import_file
+from chatledger.exchange.readers.comparison_results import read_results
 from chatledger.exchange.readers.openai import from_openai, to_openai
 from chatledger.exchange.readers.price_lists import read_prices
 from chatledger.exchange.readers.sharegpt import from_sharegpt, to_sharegpt
@@ -32,6 +33,7 @@ __all__ = [
     "from_sharegpt",
     "import_file",
     "read_prices",
+    "read_results",
     "to_openai",
     "to_sharegpt",
 ]

@@ -19,13 +19,22 @@ if TYPE_CHECKING:
         UpkeepStep,
     )
     from chatledger.schemas.batch import BatchItem, BatchJob, BatchProgress, NewBatch, NewBatchItem
-    from chatledger.schemas.comparison import ComparisonGroup, ComparisonResult, ComparisonSession, NewComparisonResult
+    from chatledger.schemas.comparison import (
+        ComparisonGroup,
+        ComparisonResult,
+        ComparisonSession,
+        NewComparisonResult,
+        ResultProblem,
+        ResultsReport,
+    )
     from chatledger.schemas.comparison_summary import (
         Agreement,
         ComparisonSummary,
         Difference,
         Interval,
+        JudgeSummary,
         PairSummary,
+        PassRate,
         PositionBias,
         VariantSummary,
     )
@@ -67,13 +76,22 @@ if TYPE_CHECKING:
 _HOMES = {
     "audit": ("AuditEntry",),
     "batch": ("BatchItem", "BatchJob", "BatchProgress", "NewBatch", "NewBatchItem"),
-    "comparison": ("ComparisonGroup", "ComparisonResult", "ComparisonSession", "NewComparisonResult"),
+    "comparison": (
+        "ComparisonGroup",
+        "ComparisonResult",
+        "ComparisonSession",
+        "NewComparisonResult",
+        "ResultProblem",
+        "ResultsReport",
+    ),
     "comparison_summary": (
         "Agreement",
         "ComparisonSummary",
         "Difference",
         "Interval",
+        "JudgeSummary",
         "PairSummary",
+        "PassRate",
         "PositionBias",
         "VariantSummary",
     ),
@@ -145,6 +163,7 @@ __all__ = [
     "Health",
     "IntegrityReport",
     "Interval",
+    "JudgeSummary",
     "LabelSummary",
     "Latency",
     "LatencyOf",
@@ -164,6 +183,7 @@ __all__ = [
     "NewSession",
     "Page",
     "PairSummary",
+    "PassRate",
     "PositionBias",
     "Price",
     "PriceListReport",
@@ -176,6 +196,8 @@ __all__ = [
     "RepairReport",
     "RepriceReport",
     "RestoreReport",
+    "ResultProblem",
+    "ResultsReport",
     "SearchHit",
     "Session",
     "SessionHit",

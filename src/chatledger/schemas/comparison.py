@@ -105,6 +105,33 @@ class ComparisonResult(Record):
     created_at: datetime
 
 
+class ResultProblem(Record):
+    """A row of a file of results that was not stored."""
+
+    place: str
+    """The line, or the position in a JSON list, starting at 1."""
+    field: str
+    """The field that is wrong, or `result` for the row as a whole."""
+    reason: str
+
+
+class ResultsReport(Record):
+    """What an import of results did. False if a row was not stored."""
+
+    dry_run: bool
+    rows: int
+    stored: int
+    """New results."""
+    replaced: int
+    """Results that replaced another one."""
+    unchanged: int
+    """Results that the comparison already had."""
+    problems: tuple[ResultProblem, ...]
+
+    def __bool__(self) -> bool:
+        return not self.problems
+
+
 def swapped(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the same result with its two variants in the other order."""
     changed = dict(fields)

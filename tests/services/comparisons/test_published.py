@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,16 @@ def test_published_rows_give_the_published_figures(
         group = uow.comparisons.create(variants=[rows[0]["generator_1"], rows[0]["generator_2"]])
         uow.comparisons.record_many(group.group_id, [_result(at, row) for at, row in enumerate(rows)])
     with any_ledger.read() as uow:
-        (pair,) = uow.comparisons.summary(group.group_id).pairs
+        summary = uow.comparisons.summary(group.group_id)
+    (pair,), (judging,) = summary.pairs, summary.judging
     assert [int(published[name]) for name in ("n_wins", "n_wins_base", "n_draws", "n_total")] == [
         pair.wins, pair.losses, pair.draws, pair.n_total,
     ]  # fmt: skip
     assert len(rows) - pair.n_total == pair.missing
+    # The price and the time of each judgment are the judge's, and not the models'.
+    assert sum(round(Decimal(repr(row["price_per_example"] or 0)), 9) for row in rows) == judging.cost
+    assert pytest.approx(sum(row["time_per_example"] or 0 for row in rows), abs=0.5) == judging.duration
+    assert [None, None] == [variant.cost for variant in summary.variants]
     assert pair.win_rate is not None
     assert pair.standard_error is not None
     assert float(published["standard_error"]) == pair.standard_error * 100
@@ -55,6 +61,8 @@ def _result(at: int, row: dict[str, Any]) -> dict[str, Any]:
         "variant_b": row["generator_2"],
         "judge": row["annotator"],
         "judge_kind": "model",
+        "judge_cost": row["price_per_example"],
+        "judge_duration_ms": None if row["time_per_example"] is None else round(row["time_per_example"] * 1000),
         # 1 the baseline, 2 the model, 0 a draw, null no verdict.
         "preference": None if said is None else (0.5 if said == 0 else said - 1),
     }

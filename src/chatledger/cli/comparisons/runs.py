@@ -1,4 +1,4 @@
-"""Comparisons as they happen: prompts sent to every variant, and people asked which answer is better."""
+"""Prompts sent to every variant, and votes of people on which answer is better."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from chatledger.schemas import ComparisonResult
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 
-_KEYS = {"a": "the first", "b": "the second", "t": "a draw", "s": "skip", "q": "end"}
+_KEYS = {"a": "the first", "b": "the second", "t": "tie", "s": "skip", "q": "quit"}
 
 
 @app.command()
@@ -37,7 +37,7 @@ def run(
         Path,
         typer.Argument(
             metavar="PROMPTS", show_default=False, exists=True, dir_okay=False,
-            help="A prompt on each line; or JSON Lines with `prompt`, and `key` and `system` where wanted.",
+            help="One prompt on each line; or JSON Lines with `prompt`, and optionally `key` and `system`.",
         ),
     ],
     functions: Annotated[
@@ -51,15 +51,16 @@ def run(
     timeout: Annotated[
         float | None, typer.Option(min=0.001, metavar="SECONDS", help="How long a command may take.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the order in which variants are asked.")] = 0,
+    trials: Annotated[int, typer.Option(min=1, metavar="N", help="How often each prompt is sent to each variant.")] = 1,
+    seed: Annotated[int, typer.Option(help="Chooses the order in which variants are asked.")] = 0,
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Send every prompt to every variant, and record the conversations with their times and costs.
+    """Send every prompt to every variant, and record the conversations with their durations and costs.
 
-    Each prompt of each variant is a session of its own. What is answered is not asked again, so that a run that was
-    stopped goes on; what failed is named, and asked again by the next run. Nothing is locked while a variant thinks.
+    Each answer is recorded in its own session. A later run asks only for the answers that are missing, so that you can
+    stop a run and continue it. Failures are printed. The database is not locked while a variant is answering.
     """
     responders = dict(_responders(functions, commands, timeout))
     asked = list(prompts_of(prompts.read_bytes()))
@@ -71,14 +72,15 @@ def run(
         for name in responders:
             if name not in group.variants:
                 raise InvalidInput(
-                    "variant", f"{name!r} is none of this comparison: run `chatledger compare add` first"
+                    "variant", f"{name!r} is not a variant of this comparison: run `chatledger compare add` first"
                 )
         trial = Trial(ledger, group, {*trial_done(ledger, group_id)})
-        for place, prompt in enumerate(asked, 1):
+        rounds = [(prompt, number) for prompt in asked for number in range(1, trials + 1)]
+        for place, (prompt, number) in enumerate(rounds, 1):
             order = list(responders)
-            random.Random(f"{seed}/{prompt.key}").shuffle(order)
+            random.Random(f"{seed}/{prompt.key}" + (f"/{number}" if number > 1 else "")).shuffle(order)
             for variant in order:
-                outcome = trial.ask(prompt, variant, responders[variant], order.index(variant) + 1)
+                outcome = trial.ask(prompt, variant, responders[variant], order.index(variant) + 1, number)
                 if outcome is None:
                     kept += 1
                 elif outcome:
@@ -86,45 +88,46 @@ def run(
                     report(f"prompt {prompt.key!r}, {variant}: {outcome}")
                 else:
                     done += 1
-            show(f"{place} of {len(asked)}")
+            show(f"{place} of {len(rounds)}")
     if as_json:
         write_document({"answered": done, "kept": kept, "failures": failures})
     else:
-        before = f", {counted(kept, 'answer')} were there" if kept else ""
+        before = f", {counted(kept, 'answer')} already recorded" if kept else ""
         Screen().line(f"{counted(done, 'answer')} to {counted(len(asked), 'prompt')}{before}, {len(failures)} failed")
     if failures:
         raise typer.Exit(FAILED)
 
 
-def trial_done(ledger: Transactions, group_id: str) -> Iterator[tuple[str, str]]:
-    """The prompts and variants that an earlier run has brought to an end."""
+def trial_done(ledger: Transactions, group_id: str) -> Iterator[tuple[str, str, int]]:
+    """Yield the prompts, variants and trials that earlier runs have recorded."""
     with ledger.read() as uow:
         for result in uow.comparisons.results(group_id, judge=RUN):
-            yield result.prompt_key, result.variant_a
+            yield result.prompt_key, result.variant_a, result.trial
 
 
 @app.command()
 def vote(
     group_id: GroupId,
-    seed: Annotated[int, typer.Option(help="Of the sides on which answers are shown.")] = 0,
+    seed: Annotated[int, typer.Option(help="Chooses which answer is shown first.")] = 0,
     user: Owner = None,
     actor: Actor = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show two answers, without saying whose they are, and take a verdict: a, b, t (draw), s (skip), q (end).
+    """Show two answers without the names of their variants, and record a vote: a, b, t (tie), s (skip), q (quit).
 
-    Verdicts are recorded as they are given, with the side on which each answer stood; what this judge has judged is not
-    shown again. The judge is --actor, else your login name.
+    Each vote is recorded at once, with the answer that was shown first. Pairs that this judge has already judged are not
+    shown again. The judge is --actor, by default your login name.
     """
     if actor is None:
-        raise typer.BadParameter("name who judges", param_hint="'--actor'")
+        raise typer.BadParameter("name the judge", param_hint="'--actor'")
     judge, screen = actor, Screen.errors() if as_json else Screen()
     votes = 0
     with opened_for(db, user) as ledger:
-        for prompt_key, pair in _open_pairs(ledger, group_id, judge):
+        for prompt_key, trial, pair in _open_pairs(ledger, group_id, judge):
             sides = list(pair)
-            random.Random(f"{seed}/{prompt_key}/{'/'.join(sorted(pair))}").shuffle(sides)
+            salt = f"{seed}/{prompt_key}/{'/'.join(sorted(pair))}" + (f"/{trial}" if trial > 1 else "")
+            random.Random(salt).shuffle(sides)
             if not _show(screen, ledger, prompt_key, [pair[name] for name in sides]):
                 continue
             key = _pressed(screen)
@@ -134,7 +137,7 @@ def vote(
                 continue
             preference = {"a": 0.0, "b": 1.0, "t": 0.5}[key]
             one, two = sides
-            ledger.run(_verdict(group_id, prompt_key, judge, one, two, preference))
+            ledger.run(_verdict(group_id, prompt_key, trial, judge, one, two, preference))
             votes += 1
     if as_json:
         write_document({"judge": judge, "votes": votes})
@@ -143,35 +146,35 @@ def vote(
 
 
 def _verdict(
-    group_id: str, prompt_key: str, judge: str, one: str, two: str, preference: float
+    group_id: str, prompt_key: str, trial: int, judge: str, one: str, two: str, preference: float
 ) -> Callable[[UnitOfWork], ComparisonResult]:
-    """Record what was pressed; `one` stood first."""
+    """Return a function that records the vote. `one` was shown first."""
     return lambda uow: uow.comparisons.record(
-        group_id, prompt_key, one, two, judge=judge, preference=preference, first=one, replace=True
+        group_id, prompt_key, one, two, judge=judge, trial=trial, preference=preference, first=one, replace=True
     )
 
 
-def _open_pairs(ledger: Transactions, group_id: str, judge: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each prompt and pair that the judge has not judged, with the session of each variant."""
+def _open_pairs(ledger: Transactions, group_id: str, judge: str) -> Iterator[tuple[str, int, dict[str, str]]]:
+    """Yield each prompt, trial and pair that the judge has not judged, with the session of each variant."""
     with ledger.read() as uow:
         group = uow.comparisons.get(group_id)
         members = uow.comparisons.sessions(group_id)
         judged = {
-            (result.prompt_key, result.variant_a, result.variant_b)
+            (result.prompt_key, result.trial, result.variant_a, result.variant_b)
             for result in uow.comparisons.results(group_id, judge=judge)
         }
-    by_prompt: dict[str, dict[str, str]] = {}
+    by_prompt: dict[tuple[str, int], dict[str, str]] = {}
     for member in members:
         if member.prompt_key is not None:
-            by_prompt.setdefault(member.prompt_key, {})[member.variant] = member.session_id
-    for prompt_key, answers in by_prompt.items():
+            by_prompt.setdefault((member.prompt_key, member.trial), {})[member.variant] = member.session_id
+    for (prompt_key, trial), answers in by_prompt.items():
         for a, b in combinations([name for name in group.variants if name in answers], 2):
-            if (prompt_key, a, b) not in judged:
-                yield prompt_key, {a: answers[a], b: answers[b]}
+            if (prompt_key, trial, a, b) not in judged:
+                yield prompt_key, trial, {a: answers[a], b: answers[b]}
 
 
 def _show(screen: Screen, ledger: Transactions, prompt_key: str, session_ids: list[str]) -> bool:
-    """The question and both answers; False where one of them has not answered."""
+    """Show the question and both answers. Return False if one of them is missing."""
     with ledger.read() as uow:
         talks = [uow.messages.history(session_id) for session_id in session_ids]
     answers = [[turn.content for turn in talk if turn.role is Role.ASSISTANT] for talk in talks]
@@ -190,7 +193,7 @@ def _show(screen: Screen, ledger: Transactions, prompt_key: str, session_ids: li
 
 
 def _pressed(screen: Screen) -> str:
-    """One of the keys; the end of the input is the end."""
+    """Wait for one of the keys. The end of the input is q."""
     while True:
         screen.text(" · ".join(f"[{key}] {what}" for key, what in _KEYS.items()) + " ", end="")
         screen.flush()
@@ -212,7 +215,7 @@ def _responders(
         for typed in given or ():
             variant, equals, what = typed.partition("=")
             if not variant or not equals or variant in seen:
-                raise typer.BadParameter("is not VARIANT=…, each variant once", param_hint=f"'{option}'")
+                raise typer.BadParameter("must be VARIANT=…, with each variant once", param_hint=f"'{option}'")
             seen.add(variant)
             is_function = option == "--responder"
             yield (

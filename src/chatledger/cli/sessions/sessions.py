@@ -80,6 +80,10 @@ def list_(
     annotated: Annotated[
         str | None, typer.Option("--annotated", metavar="LABEL", help="Only those with such an annotation.")
     ] = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option("--metadata", "-m", metavar="KEY=VALUE", help="Only those with this entry. May be repeated."),
+    ] = None,
     since: Since = None,
     until: Until = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most 1,000.")] = 20,
@@ -90,11 +94,12 @@ def list_(
 ) -> None:
     """Sessions by their last activity, newest first."""
     found: list[Session] = []
+    entries = pairs(metadata)
     with opened_for(db, user) as ledger, ledger.read() as uow:
         while True:
             page = uow.sessions.list(
-                project_id=project, model_id=model, status=status or None, annotated=annotated, since=since,
-                until=until, limit=_PAGE if everything else limit, cursor=cursor,
+                project_id=project, model_id=model, status=status or None, annotated=annotated,
+                metadata=entries, since=since, until=until, limit=_PAGE if everything else limit, cursor=cursor,
             )  # fmt: skip
             found += page.items
             cursor = page.next_cursor

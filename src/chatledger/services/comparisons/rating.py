@@ -1,4 +1,4 @@
-"""A ranking of several variants: Bradley–Terry strengths, fitted by SciPy, with intervals from resampled prompts."""
+"""The rating of several variants: Bradley–Terry strengths, fitted by SciPy, with bootstrap intervals over prompts."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from chatledger.schemas import Interval
 
 Numbers = NDArray[np.float64]
 
-#: Rating points for odds of ten to one, and the middle of all ratings: the customs of Elo.
+# Rating points for odds of ten to one, and the mean of all ratings: the conventions of Elo.
 _TEN_TO_ONE, _MIDDLE = 400.0, 1000.0
 _SAMPLES = 200
 _SEED = 20
-#: A weak pull to the middle, as of one draw with it: a variant that has won everything has no largest likelihood.
+# A weak prior, as if each variant had one draw against the mean: the likelihood of one that has won everything has no
+# maximum.
 _PULL = 0.5
 
 
 def ratings(
     variants: Sequence[str], prompts: Sequence[Mapping[tuple[str, str], float]], confidence: float
 ) -> dict[str, tuple[float, Interval | None]]:
-    """Ratings with intervals, from how much better the second of each pair did on each prompt."""
+    """Return ratings with intervals, from the preferences for the second variant of each pair on each prompt."""
     number = {name: at for at, name in enumerate(variants)}
     tables = np.zeros((len(prompts), len(variants), len(variants)))
     for at, pairs in enumerate(prompts):
@@ -43,7 +44,7 @@ def ratings(
 
 
 def _fitted(wins: Numbers) -> Numbers:
-    """The strengths that make it likeliest that row beat column so often."""
+    """Return the ratings with the maximum likelihood, given how often each row has beaten each column."""
 
     def loss(strengths: Numbers) -> tuple[float, Numbers]:
         gaps = strengths[:, None] - strengths[None, :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -19,8 +20,10 @@ from chatledger.schemas import (
     ComparisonSummary,
     NewComparisonResult,
     Page,
+    PassRate,
+    ResultsReport,
 )
-from chatledger.schemas.fields import called, flags, identifier, several, stated, validated, whole
+from chatledger.schemas.fields import called, flags, identifier, number, several, stated, validated, whole
 from chatledger.services.audit import audit_log
 from chatledger.services.base import Service, logger
 from chatledger.services.comparisons.statements import (
@@ -38,6 +41,9 @@ from chatledger.services.comparisons.statements import (
 from chatledger.services.pagination import decode_moment_cursor, encode_cursor, limited
 from chatledger.services.rows import sessions
 from chatledger.services.visibility import SESSION_KEY, keep_session
+
+# Inside of the class, `list` is a method.
+Rates = list[PassRate]
 
 
 class Comparisons(Service):
@@ -243,6 +249,24 @@ class Comparisons(Service):
                 raise InvalidInput(f"results[{position}].{error.field}", error.reason) from None
         return len(store(self._context, group, rows, replace=replace))
 
+    def import_results(
+        self, group_id: str, results: Iterable[Mapping[str, Any]], *, replace: bool = False, dry_run: bool = False
+    ) -> ResultsReport:
+        """Store the valid rows of a file, such as those of `exchange.read_results`. Invalid rows are reported by place.
+
+        Rows that the comparison already has are left alone, so that you can import a file again after correcting it. A
+        row that differs from the stored result of the same judge, prompt, pair and trial is a problem unless `replace` is
+        set. With `dry_run`, nothing is stored. To store all rows or none, use `record_many`.
+
+        Raises:
+            ComparisonNotFound: no such group, or it belongs to another user.
+        """
+        flags(replace=replace, dry_run=dry_run)
+        from chatledger.services.comparisons.results_import import import_results  # noqa: PLC0415 - few programs import
+
+        group = find(self._context, identifier(group_id, "group_id"), lock=True)
+        return import_results(self._context, group, several(results, "results"), replace=replace, dry_run=dry_run)
+
     def results(
         self, group_id: str, *, prompt_key: str | None = None, judge: str | None = None
     ) -> Iterator[ComparisonResult]:
@@ -273,6 +297,41 @@ class Comparisons(Service):
 
         group = self.get(group_id)
         return summarise(group, list(self.results(group_id, judge=judge)), confidence=confidence)
+
+    def pass_rates(
+        self,
+        group_id: str,
+        criterion: str,
+        *,
+        threshold: float = 1.0,
+        k: int | Iterable[int] | None = None,
+        judge: str | None = None,
+        confidence: float = 0.95,
+    ) -> Rates:
+        """Return pass@k and pass^k of each variant, from the scores of repeated trials.
+
+        A trial passes if its score of `criterion` is at least `threshold`. pass@k is the probability that at least one
+        of `k` trials of a prompt passes, pass^k that all of them do; both are unbiased estimates, averaged over the
+        prompts. By default `k` goes from 1 up to the number of trials that every prompt of the variant has. A prompt with
+        fewer than `k` trials is left out. If several results score the same trial, their mean counts.
+
+        Raises:
+            ComparisonNotFound: no such group, or it belongs to another user.
+            MissingExtra: SciPy is not installed.
+            InvalidInput: no result has a score of the criterion, or no prompt has `k` trials.
+        """
+        from chatledger.services.comparisons import repeated  # noqa: PLC0415 - brings SciPy
+        from chatledger.services.comparisons.summary import require_confidence  # noqa: PLC0415
+
+        group = self.get(group_id)
+        return repeated.pass_rates(
+            group.variants,
+            self.results(group_id, judge=judge),
+            identifier(criterion, "criterion"),
+            threshold=number(threshold, "threshold", -math.inf),
+            k=k,
+            confidence=require_confidence(confidence),
+        )
 
     def delete(self, group_id: str, *, reason: str | None = None) -> None:
         """Delete a comparison with its results. Its sessions are kept.

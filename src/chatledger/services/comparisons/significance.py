@@ -1,4 +1,4 @@
-"""Tests and intervals: which of SciPy's fits the data."""
+"""Tests and intervals: the ones of SciPy that suit the data."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ try:
 except ImportError as error:
     raise MissingExtra("stats", "the summary of a comparison") from error
 
-#: The chance to see a difference that is there, for which samples are planned.
 POWER = 0.8
+"""The probability of finding an existing difference, for which sample sizes are computed."""
+
 _MOST = 10**7
-#: Decimals of a preference that are not the rounding of a float.
+# Decimals of a preference. The rest is the rounding of floats.
 _DIGITS = 12
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A mean of numbers between 0 and 1, held against 0.5."""
+    """A mean of numbers between 0 and 1, compared with 0.5."""
 
     n: int
     mean: float
@@ -37,12 +38,12 @@ class Verdict:
 
 
 def verdict(values: Sequence[float], confidence: float) -> Verdict:
-    """Preferences against a draw. Wins and losses are counted; grades are ranked."""
+    """Compare preferences with a draw: wins and losses by a sign test, grades by Wilcoxon's signed-rank test."""
     array = np.asarray(values, dtype=float)
     n = len(array)
     error = float(stats.sem(array)) if n > 1 else None
     counted = set(array.tolist()) <= {0.0, 0.5, 1.0}
-    # Rounded, or 0.3 and 0.7 would not lie equally far from a draw: floats differ in their last digit, and so ranks.
+    # Rounded: otherwise 0.3 and 0.7 differ from 0.5 by different floats, and get different ranks.
     gaps = np.round(array - 0.5, _DIGITS)
     wins, losses = int((gaps > 0).sum()), int((gaps < 0).sum())
     if not wins + losses:
@@ -52,66 +53,99 @@ def verdict(values: Sequence[float], confidence: float) -> Verdict:
     else:
         test = "Wilcoxon signed-rank"
         p_value = float(stats.wilcoxon(gaps).pvalue)
-    if counted and wins + losses == n:
-        found = stats.binomtest(wins, n).proportion_ci(confidence, method="wilson")
-        interval: Interval | None = Interval(low=float(found.low), high=float(found.high))
-    else:
-        interval = _around(float(array.mean()), error, n, confidence)
-        if interval is not None:
-            interval = Interval(low=max(0.0, interval.low), high=min(1.0, interval.high))
+    interval = share_interval(values, confidence)
     told = p_value is not None and p_value < 1 - confidence
     return Verdict(n, float(array.mean()), error, interval, test, p_value, None if told else _needed(array, confidence))
 
 
+def share_interval(values: Sequence[float], confidence: float) -> Interval | None:
+    """Return the interval of a mean of numbers between 0 and 1: Wilson's if all are 0 or 1, else Student's t.
+
+    None if there are too few numbers, or if they are all equal and not 0 or 1.
+    """
+    if set(values) <= {0.0, 1.0}:
+        return wilson(round(sum(values)), len(values), confidence)
+    error = float(stats.sem(values)) if len(values) > 1 else None
+    if not error:
+        return None
+    low, high = stats.t.interval(confidence, len(values) - 1, loc=float(np.mean(values)), scale=error)
+    return Interval(low=max(0.0, float(low)), high=min(1.0, float(high)))
+
+
 def difference(a: dict[str, float], b: dict[str, float], confidence: float) -> Difference | None:
-    """How much more the second has than the first: by prompt where both have some, else of the two as they are."""
+    """Compare the numbers of two variants: by prompt if they have any in common, else the two samples as they are."""
     shared = sorted(a.keys() & b.keys())
     if shared:
-        gaps = np.array([b[key] - a[key] for key in shared])
-        mean, n, test = float(gaps.mean()), len(shared), "paired t"
-        if n < 2 or not _varies(gaps):
-            return Difference(n=n, mean=mean, interval=None, test=test, p_value=None)
-        result: Any = stats.ttest_1samp(gaps, 0.0)
+        one, two = np.array([a[key] for key in shared]), np.array([b[key] for key in shared])
+        n, test = len(shared), "paired t"
+        enough = n > 1 and _varies(two - one)
     elif a and b:
         one, two = np.array([a[key] for key in sorted(a)]), np.array([b[key] for key in sorted(b)])
-        mean, n, test = float(two.mean() - one.mean()), min(len(one), len(two)), "Welch's t"
-        if n < 2 or not (_varies(one) and _varies(two)):
-            return Difference(n=n, mean=mean, interval=None, test=test, p_value=None)
-        result = stats.ttest_ind(two, one, equal_var=False)
+        n, test = min(len(one), len(two)), "Welch's t"
+        enough = n > 1 and _varies(one) and _varies(two)
     else:
         return None
-    found = result.confidence_interval(confidence)
-    interval = Interval(low=float(found.low), high=float(found.high))
-    return Difference(n=n, mean=mean, interval=interval, test=test, p_value=float(result.pvalue))
+    # Of the gaps, not of the means: their sum is rounded once.
+    mean = float((two - one).mean()) if shared else float(two.mean() - one.mean())
+    ratio = float(two.mean() / one.mean()) if one.mean() > 0 else None
+    interval = p_value = None
+    if enough:
+        result: Any = stats.ttest_1samp(two - one, 0.0) if shared else stats.ttest_ind(two, one, equal_var=False)
+        found = result.confidence_interval(confidence)
+        interval, p_value = Interval(low=float(found.low), high=float(found.high)), float(result.pvalue)
+    ratio_interval = _fieller(one, two, confidence, paired=bool(shared)) if n > 1 and ratio is not None else None
+    return Difference(
+        n=n, mean=mean, interval=interval, test=test, p_value=p_value, ratio=ratio, ratio_interval=ratio_interval
+    )
+
+
+def _fieller(one: NDArray[np.float64], two: NDArray[np.float64], confidence: float, *, paired: bool) -> Interval | None:
+    """Return the interval of the ratio of the means of two and one, by Fieller's theorem.
+
+    It contains each ratio r for which a t-test does not reject that the mean of two - r × one is 0. (E. C. Fieller 1954,
+    "Some Problems in Interval Estimation", Journal of the Royal Statistical Society B 16.) Unpaired samples have Welch's
+    degrees of freedom at the estimated ratio. None if the mean of one is not told apart from 0: then there are no
+    bounds.
+    """
+    x, y = float(one.mean()), float(two.mean())
+    xx, yy = float(one.var(ddof=1)) / len(one), float(two.var(ddof=1)) / len(two)
+    xy = float(np.cov(one, two)[0, 1]) / len(one) if paired else 0.0
+    if paired:
+        freedom = len(one) - 1.0
+    else:
+        parts = (y / x) ** 2 * xx, yy
+        lower = parts[0] ** 2 / (len(one) - 1) + parts[1] ** 2 / (len(two) - 1)
+        freedom = (parts[0] + parts[1]) ** 2 / lower if lower else 1.0
+    square = float(stats.t.ppf((1 + confidence) / 2, freedom)) ** 2
+    # The bounds r solve (y - r x)² = t² (yy - 2 r xy + r² xx).
+    leading, middle, last = x * x - square * xx, x * y - square * xy, y * y - square * yy
+    root = middle * middle - leading * last
+    if leading <= 0 or root <= 0:
+        return None
+    low, high = (middle - root**0.5) / leading, (middle + root**0.5) / leading
+    return Interval(low=low, high=high)
 
 
 def _varies(array: NDArray[np.float64]) -> bool:
-    """Whether numbers differ by more than they were rounded."""
+    """Whether numbers differ by more than the rounding of floats."""
     return bool(np.ptp(array) > 1e-9 * np.abs(array).max())
 
 
-def share(hits: int, n: int, confidence: float) -> Interval:
-    """The interval of a share."""
+def wilson(hits: int, n: int, confidence: float) -> Interval:
+    """Return Wilson's interval of a share."""
     found = stats.binomtest(hits, n).proportion_ci(confidence, method="wilson")
     return Interval(low=float(found.low), high=float(found.high))
 
 
 def tau(a: Sequence[float], b: Sequence[float]) -> float | None:
-    """How far two rank alike, from -1 to 1; None where one of them does not rank at all."""
+    """Return Kendall's tau-b, from -1 to 1, or None if the numbers of one list are all equal."""
     if len(set(a)) < 2 or len(set(b)) < 2:
         return None
     return float(stats.kendalltau(a, b).statistic)
 
 
-def _around(mean: float, error: float | None, n: int, confidence: float) -> Interval | None:
-    if not error:
-        return None
-    low, high = stats.t.interval(confidence, n - 1, loc=mean, scale=error)
-    return Interval(low=float(low), high=float(high))
-
-
 def _needed(array: NDArray[np.float64], confidence: float) -> int | None:
-    """How many prompts a t-test would take to tell this mean from 0.5, by the power of the noncentral t."""
+    """Return how many prompts a t-test needs to tell this mean from 0.5, by the power of the noncentral t."""
     deviation = float(array.std(ddof=1)) if len(array) > 1 else 0.0
     gap = abs(float(array.mean()) - 0.5)
     if not deviation or not gap:

@@ -1,9 +1,10 @@
-"""What the results of a comparison come to: by pair, by variant, by judge."""
+"""The statistics of a comparison: by pair, by variant, by judge."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from itertools import combinations
 from statistics import fmean
 from typing import Any
@@ -16,27 +17,28 @@ from chatledger.schemas import (
     ComparisonSummary,
     Difference,
     Interval,
+    JudgeSummary,
     PairSummary,
     PositionBias,
     VariantSummary,
 )
-from chatledger.services.comparisons.significance import difference, share, tau, verdict
+from chatledger.services.comparisons.repeated import consistency, winner
+from chatledger.services.comparisons.significance import difference, tau, verdict, wilson
 
 Pair = tuple[str, str]
-#: A number for each prompt.
 Measured = dict[str, float]
+"""A number for each prompt."""
 
 
 def summarise(
     group: ComparisonGroup, results: Sequence[ComparisonResult], *, confidence: Any = 0.95
 ) -> ComparisonSummary:
-    """The whole of a comparison.
+    """Summarize the results of a comparison.
 
     Raises:
         InvalidInput: a confidence that is not between 0.5 and 1.
     """
-    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0.5 < confidence < 1:
-        raise InvalidInput("confidence", "must lie between 0.5 and 1, such as 0.95")
+    confidence = require_confidence(confidence)
     measures = _Measures(results)
     judged: dict[Pair, list[ComparisonResult]] = defaultdict(list)
     for result in results:
@@ -55,28 +57,33 @@ def summarise(
         variants=tuple(_variants(group.variants, judged, measures, confidence)),
         pairs=tuple(pairs),
         agreements=tuple(_agreements(results, confidence)),
+        judging=tuple(_judging(results)),
     )
 
 
+def require_confidence(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.5 < value < 1:
+        raise InvalidInput("confidence", "must be between 0.5 and 1, such as 0.95")
+    return float(value)
+
+
 class _Measures:
-    """Costs, times and scores by variant and prompt: where several results have one, their mean."""
+    """Costs, times and scores by variant and prompt: the mean of the results, each of which is a mean of trials."""
 
     def __init__(self, results: Sequence[ComparisonResult]) -> None:
-        found: dict[tuple[str, str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        found: dict[tuple[str, str, str], _Trials] = defaultdict(_Trials)
         for result in results:
             for side, variant in (("a", result.variant_a), ("b", result.variant_b)):
                 if variant is None:
                     continue
                 cost, took = getattr(result, f"cost_{side}"), getattr(result, f"duration_{side}_ms")
                 if cost is not None:
-                    found[variant, "cost", ""][result.prompt_key].append(float(cost))
+                    found[variant, "cost", ""].add(result, float(cost))
                 if took is not None:
-                    found[variant, "duration", ""][result.prompt_key].append(took / 1000)
+                    found[variant, "duration", ""].add(result, took / 1000)
                 for criterion, score in (getattr(result, f"scores_{side}") or {}).items():
-                    found[variant, "score", criterion][result.prompt_key].append(score)
-        self._found = {
-            key: {prompt: fmean(values) for prompt, values in prompts.items()} for key, prompts in found.items()
-        }
+                    found[variant, "score", criterion].add(result, score)
+        self._found = {key: trials.by_prompt() for key, trials in found.items()}
         self.criteria = sorted({criterion for _, kind, criterion in self._found if kind == "score"})
 
     def knows(self, variant: str) -> bool:
@@ -94,13 +101,30 @@ class _Measures:
         return difference(a, b, confidence)
 
 
-def _by_prompt(results: Sequence[ComparisonResult]) -> Measured:
-    """The preferences, judges taken together, in the order of the prompts."""
-    found: dict[str, list[float]] = defaultdict(list)
+class _Trials:
+    """Numbers by prompt. Trials are averaged first, then judges and pairs: a repeated judgment does not count more."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, dict[tuple[str, str, str | None], list[float]]] = defaultdict(lambda: defaultdict(list))
+
+    def add(self, result: ComparisonResult, value: float) -> None:
+        self._found[result.prompt_key][result.judge, result.variant_a, result.variant_b].append(value)
+
+    def by_prompt(self) -> Measured:
+        return {prompt: _mean([_mean(trials) for trials in by.values()]) for prompt, by in self._found.items()}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return fmean(values) if len(values) > 1 else values[0]
+
+
+def _by_prompt(results: Sequence[ComparisonResult], *, shown_first: bool = False) -> Measured:
+    """Return the preference for each prompt: for the second variant, or for the one that was shown first."""
+    found = _Trials()
     for result in results:
         if result.preference is not None:
-            found[result.prompt_key].append(result.preference)
-    return {prompt: fmean(values) if len(values) > 1 else values[0] for prompt, values in found.items()}
+            found.add(result, _of(result, str(result.first)) if shown_first else result.preference)
+    return found.by_prompt()
 
 
 def _pair(pair: Pair, results: Sequence[ComparisonResult], measures: _Measures, confidence: float) -> PairSummary:
@@ -139,8 +163,7 @@ def _position(pair: Pair, results: Sequence[ComparisonResult], confidence: float
     known = [result for result in results if result.preference is not None and result.first is not None]
     if not known:
         return None
-    values = [_of(result, str(result.first)) for result in known]
-    found = verdict(values, confidence)
+    found = verdict(list(_by_prompt(known, shown_first=True).values()), confidence)
     return PositionBias(
         n=found.n,
         preference=found.mean,
@@ -152,7 +175,7 @@ def _position(pair: Pair, results: Sequence[ComparisonResult], confidence: float
 
 
 def _of(result: ComparisonResult, variant: str) -> float:
-    """How well one of the two did."""
+    """Return the preference for one of the two."""
     assert result.preference is not None
     return result.preference if variant == result.variant_b else 1 - result.preference
 
@@ -194,22 +217,46 @@ def _rated(preferences: dict[Pair, Measured], confidence: float) -> dict[str, tu
     return dict(ratings(compared, [prompts[key] for key in sorted(prompts)], confidence)) if prompts else {}
 
 
-def _agreements(results: Sequence[ComparisonResult], confidence: float) -> Iterator[Agreement]:
-    said: dict[str, dict[tuple[str, str, str | None], float]] = defaultdict(dict)
+def _said(results: Sequence[ComparisonResult]) -> dict[str, dict[tuple[str, str, str | None], list[float]]]:
+    """Return the preferences of each judge by prompt and pair, a number for each trial."""
+    said: dict[str, dict[tuple[str, str, str | None], list[float]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
         if result.preference is not None:
-            said[result.judge][result.prompt_key, result.variant_a, result.variant_b] = result.preference
-    side: Callable[[float], int] = lambda value: (value > 0.5) - (value < 0.5)  # noqa: E731 - who won, or nobody
+            said[result.judge][result.prompt_key, result.variant_a, result.variant_b].append(result.preference)
+    return said
+
+
+def _agreements(results: Sequence[ComparisonResult], confidence: float) -> Iterator[Agreement]:
+    said = _said(results)
     for one, other in combinations(sorted(said), 2):
         shared = sorted(said[one].keys() & said[other].keys(), key=str)
         if shared:
-            first, second = ([said[judge][key] for key in shared] for judge in (one, other))
-            hits = sum(side(a) == side(b) for a, b in zip(first, second, strict=True))
+            first, second = ([_mean(said[judge][key]) for key in shared] for judge in (one, other))
+            hits = sum(winner(a) == winner(b) for a, b in zip(first, second, strict=True))
             yield Agreement(
                 judge_a=one,
                 judge_b=other,
                 n=len(shared),
                 rate=hits / len(shared),
-                interval=share(hits, len(shared), confidence),
+                interval=wilson(hits, len(shared), confidence),
                 tau=tau(first, second),
             )
+
+
+def _judging(results: Sequence[ComparisonResult]) -> Iterator[JudgeSummary]:
+    said = _said(results)
+    for judge in sorted({result.judge for result in results}):
+        of_judge = [result for result in results if result.judge == judge]
+        costs = [result.judge_cost for result in of_judge if result.judge_cost is not None]
+        times = [result.judge_duration_ms for result in of_judge if result.judge_duration_ms is not None]
+        repeated, rate = consistency(said[judge].values())
+        yield JudgeSummary(
+            judge=judge,
+            kind=of_judge[0].judge_kind,
+            results=len(of_judge),
+            cost=sum(costs, Decimal(0)) if costs else None,
+            without_cost=len(of_judge) - len(costs),
+            duration=sum(times) / 1000 if times else None,
+            repeated=repeated,
+            consistency=rate,
+        )
