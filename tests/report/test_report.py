@@ -73,6 +73,39 @@ def test_it_says_what_the_statistics_say(ledger: Ledger) -> None:
     assert 8 == read.tags.count("svg")
 
 
+def test_a_day_without_answers_interrupts_the_lines(ledger: Ledger) -> None:
+    with ledger.begin() as uow:
+        uow.sessions.create("s")
+        for day in (0, 1, 4, 5):
+            at = AT + timedelta(days=day)
+            uow.messages.append("s", "assistant", "yes", duration_ms=1000, cost=1, input_tokens=1, created_at=at)
+    text = page(ledger)
+    (latency,) = re.findall(r'<svg class="wide"[^>]*aria-label="Latency.*?</svg>', text, re.DOTALL)
+    lines = re.findall(r'<path d="([^"]*)"[^>]*stroke="var\(--s0\)"', latency)
+    assert [2, 2] == [len(re.findall(r"L ", piece)) + 1 for piece in lines[0].split("M ")[1:]], lines
+    assert "A gap is a day without answers." in Tags(text).text
+
+
+def test_axes_have_units_and_captions_hold_in_the_dark(ledger: Ledger) -> None:
+    fill(ledger)
+    text = page(ledger)
+    drawn = re.findall(r'<svg class="wide".*?</svg>', text, re.DOTALL)
+    for svg, unit in zip(drawn, ("dollars", "tokens", "seconds", "hour of the day"), strict=True):
+        assert f">{unit}</text>" in svg
+    assert not re.search(r"\b(dark|light)er\b", text)
+
+
+def test_every_number_of_a_table_has_its_label_on_a_phone(ledger: Ledger) -> None:
+    fill(ledger)
+    text = page(ledger)
+    bodies = re.findall(r"<tbody>.*?</tbody>", text, re.DOTALL)
+    assert len(bodies) > 5
+    for row in re.findall(r"<tr>.*?</tr>", "".join(bodies), re.DOTALL):
+        first, *others = re.findall(r"<td[^>]*>", row)
+        assert "data-label" not in first
+        assert all("data-label=" in cell for cell in others), row
+
+
 def test_a_period_is_held_against_the_one_before(ledger: Ledger) -> None:
     fill(ledger)
     text = Tags(page(ledger, since=AT + timedelta(days=2), until=AT + timedelta(days=4))).text
@@ -158,7 +191,8 @@ def test_a_browser_shows_it_at_any_width(
     # What the page may not have, the test brings: a script that measures, and the policy made room for it.
     probe = (
         "<script>document.body.dataset.found = JSON.stringify({"
-        "wide: document.documentElement.scrollWidth <= innerWidth,"
+        "wide: document.documentElement.scrollWidth <= innerWidth"
+        " && (innerWidth > 640 || [...document.querySelectorAll('.scroll')].every(e => e.scrollWidth <= e.clientWidth)),"
         f"shown: getComputedStyle(document.querySelector('.{shown}')).display,"
         f"hidden: getComputedStyle(document.querySelector('.{hidden}')).display,"
         "bar: getComputedStyle(document.querySelector('svg [fill=\"var(--s0)\"]')).fill,"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -18,8 +20,10 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def stacked_bars(name: str, description: str, starts: Sequence[datetime], values: Sequence[Sequence[float]]) -> Plot:
-    """Draw stacked bars: one for each period, with a layer for each series."""
+def stacked_bars(
+    name: str, description: str, starts: Sequence[datetime], values: Sequence[Sequence[float]], unit: str
+) -> Plot:
+    """Draw stacked bars: one for each period, with a layer for each series. `unit` is the label of the axis."""
 
     def draw(axes: Axes, narrow: bool) -> None:
         positions = range(len(starts))
@@ -29,6 +33,7 @@ def stacked_bars(name: str, description: str, starts: Sequence[datetime], values
             below = [low + value for low, value in zip(below, layer, strict=True)]
         _label_axes(axes, starts, narrow)
         axes.set_ylim(0, max(below, default=0) * 1.05 or 1)
+        axes.set_ylabel(unit)
 
     return draw_plot(name, description, draw)
 
@@ -39,10 +44,10 @@ def latency(report: ReportData) -> Plot:
     def draw(axes: Axes, narrow: bool) -> None:
         starts = [one.start for one in report.latencies]
         for number, field in enumerate(("p50_ms", "p90_ms", "p99_ms")):
-            # A period without an answer has no point: it is not zero.
-            values = ((position, getattr(one, field)) for position, one in enumerate(report.latencies))
-            found = [(position, value / 1000) for position, value in values if value is not None]
-            axes.plot(*zip(*found, strict=True), color=series_color(number), linewidth=1.8, marker="o", markersize=3.5)
+            # A period without an answer has no point, and interrupts the line: matplotlib leaves a gap for NaN.
+            values = [getattr(one, field) for one in report.latencies]
+            seconds = [math.nan if value is None else value / 1000 for value in values]
+            axes.plot(seconds, color=series_color(number), linewidth=1.8, marker="o", markersize=3.5)
         _label_axes(axes, starts, narrow)
         axes.set_ylim(bottom=0)
         axes.set_ylabel("seconds")
@@ -51,8 +56,8 @@ def latency(report: ReportData) -> Plot:
 
 
 def activity(report: ReportData) -> Plot:
-    """Draw a square for each hour of the week: the more messages, the darker."""
-    most = max((one.messages for one in report.activity), default=0) or 1
+    """Draw a square for each hour of the week: the more messages, the stronger its color."""
+    most = report.busiest_hour or 1
 
     def draw(axes: Axes, narrow: bool) -> None:
         for one in report.activity:
@@ -63,6 +68,7 @@ def activity(report: ReportData) -> Plot:
         axes.set_ylim(6.5, -0.5)
         axes.set_xticks(range(0, 24, 6 if narrow else 3), [f"{hour}:00" for hour in range(0, 24, 6 if narrow else 3)])
         axes.set_yticks(range(7), _DAYS)
+        axes.set_xlabel("hour of the day")
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
 

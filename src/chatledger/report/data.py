@@ -67,8 +67,13 @@ class ReportData:
     fullest: list[ContextUse]
 
     @property
+    def busiest_hour(self) -> int:
+        """The most messages in an hour of the week."""
+        return max((one.messages for one in self.activity), default=0)
+
+    @property
     def unpriced_models(self) -> list[str]:
-        """Models for filters no price is known."""
+        """Models of which no price is known."""
         return [usage.key for usage, _ in self.models if usage.key is not None and not usage.cost_known]
 
 

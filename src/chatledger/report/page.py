@@ -53,10 +53,13 @@ def write_report(
 def _plots(report: ReportData) -> Iterator[tuple[str, Plot]]:
     if report.overview.cost:
         costs = [[float(cost) for cost in series.costs] for series in report.series]
-        yield "cost", charts.stacked_bars("cost", "Dollars over time, by model", report.starts, costs)
+        yield (
+            "cost",
+            charts.stacked_bars("cost", "Cost over time, by model, in dollars", report.starts, costs, "dollars"),
+        )
     if report.overview.total_tokens:
         tokens = [[float(count) for count in series.tokens] for series in report.series]
-        yield "tokens", charts.stacked_bars("tokens", "Tokens over time, by model", report.starts, tokens)
+        yield "tokens", charts.stacked_bars("tokens", "Tokens over time, by model", report.starts, tokens, "tokens")
     if report.latency.messages:
         yield "latency", charts.latency(report)
     if report.overview.messages:
