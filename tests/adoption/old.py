@@ -43,9 +43,35 @@ CREATE TABLE messages (id INTEGER PRIMARY KEY, message_uuid TEXT NOT NULL UNIQUE
   parent_message_id INTEGER, sequence_number INTEGER NOT NULL, role TEXT NOT NULL, content TEXT NOT NULL,
   content_type TEXT, model_id INTEGER, timestamp TIMESTAMP, input_tokens INTEGER, output_tokens INTEGER, cost REAL,
   latency_ms INTEGER, finish_reason TEXT, function_call JSON, tool_calls JSON, error_message TEXT, metadata JSON);
-CREATE TABLE comparison_results (id INTEGER PRIMARY KEY, session_id INTEGER, metric_name TEXT, metric_value REAL);
-CREATE TABLE batch_items (id INTEGER PRIMARY KEY, batch_job_id INTEGER, session_id INTEGER, status TEXT);
-CREATE TABLE annotations (id INTEGER PRIMARY KEY, entity_type TEXT, entity_id INTEGER, content TEXT, rating INTEGER);
+CREATE TABLE comparison_groups (id INTEGER PRIMARY KEY, group_uuid TEXT, project_id INTEGER, name TEXT,
+  description TEXT, comparison_type TEXT DEFAULT 'model', created_at TIMESTAMP, completed_at TIMESTAMP, metadata JSON);
+CREATE TABLE comparison_sessions (id INTEGER PRIMARY KEY, comparison_group_id INTEGER, session_id INTEGER,
+  variant_name TEXT, variant_config JSON, created_at TIMESTAMP);
+CREATE TABLE comparison_results (id INTEGER PRIMARY KEY, comparison_group_id INTEGER, session_id INTEGER,
+  message_id INTEGER, metric_name TEXT, metric_value REAL, metric_unit TEXT, evaluator TEXT, notes TEXT,
+  evaluated_at TIMESTAMP, metadata JSON);
+CREATE TABLE batch_jobs (id INTEGER PRIMARY KEY, job_uuid TEXT, project_id INTEGER, name TEXT, description TEXT,
+  job_type TEXT, model_id INTEGER, input_source TEXT, input_data JSON, status TEXT DEFAULT 'pending',
+  total_items INTEGER, completed_items INTEGER, failed_items INTEGER, created_at TIMESTAMP, started_at TIMESTAMP,
+  completed_at TIMESTAMP, error_message TEXT, metadata JSON);
+CREATE TABLE batch_items (id INTEGER PRIMARY KEY, batch_job_id INTEGER, session_id INTEGER, item_index INTEGER,
+  input_data JSON, status TEXT DEFAULT 'pending', result_data JSON, error_message TEXT, started_at TIMESTAMP,
+  completed_at TIMESTAMP);
+CREATE TABLE workflows (id INTEGER PRIMARY KEY, workflow_uuid TEXT, project_id INTEGER, name TEXT, description TEXT,
+  workflow_definition JSON, status TEXT DEFAULT 'draft', version INTEGER DEFAULT 1, created_at TIMESTAMP, metadata JSON);
+CREATE TABLE workflow_executions (id INTEGER PRIMARY KEY, execution_uuid TEXT, workflow_id INTEGER,
+  status TEXT DEFAULT 'pending', input_data JSON, output_data JSON, current_step TEXT, started_at TIMESTAMP,
+  completed_at TIMESTAMP, error_message TEXT, metadata JSON);
+CREATE TABLE workflow_steps (id INTEGER PRIMARY KEY, workflow_execution_id INTEGER, step_name TEXT, step_index INTEGER,
+  session_id INTEGER, status TEXT DEFAULT 'pending', input_data JSON, output_data JSON, started_at TIMESTAMP,
+  completed_at TIMESTAMP, error_message TEXT);
+CREATE TABLE performance_metrics (id INTEGER PRIMARY KEY, metric_type TEXT, entity_type TEXT, entity_id INTEGER,
+  metric_name TEXT, metric_value REAL, metric_unit TEXT, period_start TIMESTAMP, period_end TIMESTAMP,
+  sample_count INTEGER, recorded_at TIMESTAMP, metadata JSON);
+CREATE TABLE session_snapshots (id INTEGER PRIMARY KEY, session_id INTEGER, snapshot_type TEXT, session_state JSON);
+CREATE TABLE annotations (id INTEGER PRIMARY KEY, annotation_uuid TEXT, entity_type TEXT, entity_id INTEGER,
+  annotation_type TEXT, content TEXT, rating INTEGER, annotator TEXT, created_at TIMESTAMP, updated_at TIMESTAMP,
+  metadata JSON);
 """
 
 AGENTS = """

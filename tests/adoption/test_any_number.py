@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,23 @@ from tests.support.once import ONE_DATABASE
 
 LEAST, MOST = -(2**63), 2**63 - 1
 NUMBERS = (LEAST, MOST, -1, 10**15, 1e308, float("inf"), 5e-324, 0.5)
+
+#: Columns by which rows belong to one another, and what says what a row is.
+_LINKS = (
+    "message_hash",
+    "tip_message_hash",
+    "thread_id",
+    "entity_type",
+    "workflow_definition",
+    "app_name",
+    "user_id",
+    "batch_job_id",
+    "workflow_id",
+    "workflow_execution_id",
+    "comparison_group_id",
+    "conversation_id",
+    "response_id",
+)
 
 Fill = Callable[[sqlite3.Connection, int], list[tuple[str, int]]]
 
@@ -54,15 +71,32 @@ def _chat_sessions(connection: sqlite3.Connection, n: int) -> list[tuple[str, in
 
 
 def _llm_sessions(connection: sqlite3.Connection, n: int) -> list[tuple[str, int]]:
+    at = "2025-01-01 00:00:00"
     message = {"message_uuid": f"m{n}", "session_id": n, "sequence_number": 1, "role": "user", "content": "x"}
     return [
         ("projects", put(connection, "projects", id=n, name=f"p{n}")),
         ("models", put(connection, "models", id=n, provider="p", model_name=f"m{n}")),
         ("sessions", put(connection, "sessions", id=n, session_uuid=f"s{n}", project_id=n, model_id=n)),
         ("messages", put(connection, "messages", id=n, model_id=n, **message)),
-        ("comparison_results", put(connection, "comparison_results", id=n, session_id=n)),
-        ("batch_items", put(connection, "batch_items", id=n, session_id=n)),
-        ("annotations", put(connection, "annotations", id=n, entity_type="message", entity_id=n)),
+        ("annotations", put(connection, "annotations", id=n, entity_type="message", entity_id=n, content="x")),
+        (
+            "performance_metrics",
+            put(connection, "performance_metrics", metric_name="m", metric_value=n, recorded_at=at),
+        ),
+        ("comparison_groups", put(connection, "comparison_groups", id=n, group_uuid=f"g{n}", name="x", created_at=at)),
+        ("comparison_sessions", put(connection, "comparison_sessions", session_id=n, comparison_group_id=n)),
+        (
+            "comparison_results",
+            put(connection, "comparison_results", session_id=n, comparison_group_id=n, metric_name="m", metric_value=n),
+        ),
+        ("batch_jobs", put(connection, "batch_jobs", id=n, job_uuid=f"j{n}", created_at=at)),
+        ("batch_items", put(connection, "batch_items", id=n, batch_job_id=n, session_id=n, item_index=n)),
+        ("workflows", put(connection, "workflows", id=n, name=f"w{n}", workflow_definition='{"steps": ["a"]}')),
+        (
+            "workflow_executions",
+            put(connection, "workflow_executions", id=n, execution_uuid=f"e{n}", workflow_id=n, started_at=at),
+        ),
+        ("workflow_steps", put(connection, "workflow_steps", id=n, workflow_execution_id=n, step_name="a")),
     ]
 
 
@@ -113,28 +147,37 @@ LAYOUTS: dict[str, tuple[str, Fill]] = {
 }  # fmt: skip
 
 
-def fill(path: Path, layout: str, *, each: bool) -> int:
-    """A database in which each column of each table has held each number: alone, or together with its whole row."""
+def fill_whole(path: Path, layout: str) -> None:
+    """A database in which the rows of a session hold one number in all columns."""
+    schema, fill_one = LAYOUTS[layout]
+    with made(path, schema.replace(" NOT NULL", "")) as connection:
+        for number, value in enumerate(NUMBERS):
+            for table, row in fill_one(connection, number):
+                columns = [column for column in _columns(connection, table) if column not in _LINKS]
+                setting = ", ".join(f'"{column}" = :value' for column in columns)
+                if setting:
+                    connection.execute(f"UPDATE {table} SET {setting} WHERE rowid = :row", {"value": value, "row": row})
+
+
+def fill_each(path: Path, layout: str) -> None:
+    """A database in which each column of each table has held each number: in a session one column of each table."""
     schema, fill_one = LAYOUTS[layout]
     with made(path, schema.replace(" NOT NULL", "")) as connection:
         connection.execute("BEGIN")
-        number = 0
-        for place, (table, _) in enumerate(fill_one(connection, number)):
-            for columns in _columns(connection, table, each=each):
-                for value in NUMBERS:
-                    number += 1
-                    row = fill_one(connection, number)[place][1]
-                    setting = ", ".join(f'"{column}" = :value' for column in columns)
-                    connection.execute(f"UPDATE {table} SET {setting} WHERE rowid = :row", {"value": value, "row": row})
+        columns = {table: _columns(connection, table) for table, _ in fill_one(connection, 0)}
+        for place in range(max(map(len, columns.values()))):
+            for number, value in enumerate(NUMBERS, 1 + place * len(NUMBERS)):
+                for table, row in fill_one(connection, number):
+                    if columns[table]:
+                        column = columns[table][place % len(columns[table])]
+                        connection.execute(f'UPDATE {table} SET "{column}" = ? WHERE rowid = ?', (value, row))
         connection.execute("COMMIT")
-    return number
 
 
-def _columns(connection: sqlite3.Connection, table: str, *, each: bool) -> Iterator[list[str]]:
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
     """Columns that do not say which row it is, and to which other row it belongs."""
     found = connection.execute(f"PRAGMA table_info({table})").fetchall()
-    names = [row[1] for row in found if not row[5] and not row[1].endswith(("session_id", "_uuid", "entity_id"))]
-    yield from [[name] for name in names] if each else [names]
+    return [row[1] for row in found if not row[5] and not row[1].endswith(("session_id", "_uuid", "entity_id"))]
 
 
 def adopted_twice(ledger: Ledger, path: Path) -> None:
@@ -146,15 +189,15 @@ def adopted_twice(ledger: Ledger, path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_rows_full_of_numbers(layout: str, tmp_path: Path, ledger: Ledger) -> None:
-    assert fill(tmp_path / "old.db", layout, each=False) >= len(NUMBERS)
+def test_sessions_full_of_numbers(layout: str, tmp_path: Path, ledger: Ledger) -> None:
+    fill_whole(tmp_path / "old.db", layout)
     adopted_twice(ledger, tmp_path / "old.db")
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_each_column_with_each_number(layout: str, tmp_path: Path, ledger: Ledger) -> None:
-    fill(tmp_path / "old.db", layout, each=True)
+    fill_each(tmp_path / "old.db", layout)
     adopted_twice(ledger, tmp_path / "old.db")
 
 

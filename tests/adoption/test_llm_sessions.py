@@ -89,33 +89,6 @@ def test_numbers_that_are_none(path: Path, ledger: Ledger) -> None:
     assert {("latency_is_text", 1), ("tokens_are_real", 1), ("finer_than_stored", 2), ("out_of_range", 3)} <= kinds
 
 
-def test_what_hangs_on_sessions_and_messages_is_kept_with_them(path: Path, ledger: Ledger) -> None:
-    with made(path, LLM_SESSIONS) as connection:
-        fill(connection)
-        put(connection, "annotations", id=1, entity_type="message", entity_id=101, rating=5)
-        put(connection, "annotations", id=2, entity_type="session", entity_id=10, content="good")
-        put(connection, "annotations", id=3, entity_type="message", entity_id=999, content="nowhere")
-        put(connection, "annotations", id=4, entity_type="project", entity_id=1, content="of the project")
-        put(connection, "comparison_results", id=1, session_id=10, metric_name="quality", metric_value=7.5)
-        put(connection, "batch_items", id=1, batch_job_id=1, session_id=10, status="completed")
-        put(connection, "batch_items", id=2, batch_job_id=1, status="pending")
-        put(connection, "batch_items", id=3, batch_job_id=1, session_id=77, status="failed")
-    report = adopt(ledger, path)
-    with ledger.read() as uow:
-        chat = uow.sessions.get(SESSION)
-        answer = uow.messages.get(SESSION, 2)
-        rows = [(m.name, m.payload["id"]) for m in uow.messages.history("llm-sessions-rows")]
-    assert [{"id": 1, "rating": 5}] == answer.metadata["annotations"]
-    assert [{"id": 2, "content": "good"}] == chat.metadata["annotations"]
-    assert [{"id": 1, "metric_name": "quality", "metric_value": 7.5}] == chat.metadata["comparison_results"]
-    assert [{"id": 1, "batch_job_id": 1, "status": "completed"}] == chat.metadata["batch_items"]
-    assert [("batch_items", 2), ("batch_items", 3), ("annotations", 3), ("annotations", 4)] == rows
-    dangling, orphans = report.finding("dangling_annotations"), report.finding("orphan_rows")
-    assert dangling is not None
-    assert orphans is not None
-    assert ((3,), (3,)) == (dangling.examples, orphans.examples)
-
-
 def test_dangling_rows_are_dropped_with_the_orphans(path: Path, ledger: Ledger) -> None:
     with made(path, LLM_SESSIONS) as connection:
         fill(connection)

@@ -14,6 +14,7 @@ from chatledger.adoption.detection import reader_of
 from chatledger.adoption.findings import Notes
 from chatledger.adoption.layouts import Layout
 from chatledger.adoption.reader import Reader
+from chatledger.adoption.record_import import Records
 from chatledger.adoption.registry_import import Registering
 from chatledger.adoption.report import AdoptionReport, TableAccount
 from chatledger.adoption.session_copy import Passage, Progress
@@ -118,6 +119,11 @@ class _Adoption:
             uow, source, reader.layout, notes, writing=writing, total=self._total, progress=self._progress
         )  # fmt: skip
         for session in reader.sessions():
+            passage.take(session)
+        records = Records(uow, source, reader.layout, notes, writing=writing)
+        for record in reader.records():
+            records.take(record)
+        for session in reader.rest():
             passage.take(session)
         require_every_row(source, reader.present())
         passage.finish()

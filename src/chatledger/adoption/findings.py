@@ -62,6 +62,8 @@ ACTIONS: dict[str, str] = {
     "duplicate_models": "one model in the ledger, from the first row; the other is kept with the rows of no session",
     "registry_kept": "the registry keeps what it has; the source's is kept as found, in its metadata",
     "registry_differs": "the registry keeps what was adopted first; the row is kept with the rows of no session",
+    # Annotations, measurements, comparisons, batches, workflows
+    "workflow_left": "kept with the rows that belong to no session, with its executions: it is no valid definition here",
     # Values
     "metadata_not_a_json_object": "kept as found, as text",
     "context_or_metadata_not_a_json_object": "kept as found, as text",

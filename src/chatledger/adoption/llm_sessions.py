@@ -7,13 +7,16 @@ from typing import Any
 
 from chatledger.adoption.json_values import kept
 from chatledger.adoption.layouts import Layout
+from chatledger.adoption.llm_sessions_records import Records
 from chatledger.adoption.llm_sessions_registry import NAMES, is_name, model_name, project_name, registry
 from chatledger.adoption.llm_sessions_survey import survey
+from chatledger.adoption.llm_sessions_workflows import Workflows
 from chatledger.adoption.message_content import call_entry
 from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.row_reader import Reading
 from chatledger.adoption.side_tables import Aside, remaining
 from chatledger.adoption.source import Row, Source
+from chatledger.adoption.source_records import OldRecord
 from chatledger.adoption.source_rows import OldMessage, OldName, OldSession
 from chatledger.enums import Status
 from chatledger.schemas.message_parts import payload_of, read_tool_calls
@@ -22,17 +25,9 @@ _KEY = "t.session_id"
 _ORDER = "t.sequence_number, t.id"
 _NOT_RIGHT = "tags_or_metadata_not_json_of_the_right_kind"
 
-#: What hangs on a session. The tables of comparisons, batches and workflows are kept whole as well, row by row.
-_OF_SESSION = (
-    Aside("comparison_sessions", _KEY, "comparison_sessions"),
-    Aside("comparison_results", _KEY, "comparison_results"),
-    Aside("batch_items", _KEY, "batch_items"),
-    Aside("workflow_steps", _KEY, "workflow_steps"),
-    Aside("session_snapshots", _KEY, "snapshots"),
-    Aside("annotations", "CASE t.entity_type WHEN 'session' THEN t.entity_id END", "annotations"),
-    Aside("performance_metrics", "CASE t.entity_type WHEN 'session' THEN t.entity_id END", "metrics"),
-)
-_OF_MESSAGE = Aside("annotations", "CASE t.entity_type WHEN 'message' THEN t.entity_id END", "annotations")
+_SNAPSHOTS = Aside("session_snapshots", _KEY, "snapshots")
+#: Tables whose rows name a session.
+_OF_SESSION = ("comparison_sessions", "comparison_results", "batch_items", "workflow_steps", _SNAPSHOTS.table)
 
 #: Where the words of the layout lead. A completed session is over: it is archived.
 _STATUS = {
@@ -73,18 +68,26 @@ class LlmSessions(Reader):
         survey(self)
         self.note_rows("orphan_messages", "messages", _NO_SESSION, "id")
         self.note_rows("dangling_annotations", "annotations", DANGLING_ANNOTATIONS, "id")
-        for aside in _OF_SESSION:
-            if aside.key == _KEY:
-                self.note_rows("orphan_rows", aside.table, _NO_SESSION, "id")
+        for table in _OF_SESSION:
+            self.note_rows("orphan_rows", table, _NO_SESSION, "id")
 
     def sessions(self) -> Iterator[OldSession]:
         self.source.index("messages", _KEY)
-        for aside in (*_OF_SESSION, _OF_MESSAGE):
-            aside.ready(self.source)
+        _SNAPSHOTS.ready(self.source)
         for row in self.source.rows("sessions"):
             yield self._session(row)
         yield from self._orphans()
-        dangling = {aside.table: _NO_SESSION for aside in _OF_SESSION if aside.key == _KEY}
+
+    def records(self) -> Iterator[OldRecord]:
+        found = Records(self, self._session_of)
+        yield from found.annotations()
+        yield from found.metrics()
+        yield from found.comparisons()
+        yield from found.batches()
+        yield from Workflows(self, self._session_of).records()
+
+    def rest(self) -> Iterator[OldSession]:
+        dangling = dict.fromkeys(_OF_SESSION, _NO_SESSION)
         yield from remaining(self, self.tables()[2:], {**dangling, "annotations": DANGLING_ANNOTATIONS}, known_by=NAMES)
 
     def names(self) -> Iterator[OldName]:
@@ -114,8 +117,7 @@ class LlmSessions(Reader):
         if parent := self._uuid(row["parent_session_id"]):
             session.metadata["parent_session"] = parent
         self._take_status(reading, session)
-        for aside in _OF_SESSION:
-            aside.keep(self.source, row["id"], session, "session_id", "entity_id", "entity_type")
+        _SNAPSHOTS.keep(self.source, row["id"], session, "session_id")
         session.as_found |= reading.as_found()
         return session
 
@@ -131,9 +133,7 @@ class LlmSessions(Reader):
 
     def _messages(self, session_id: Any) -> Iterator[OldMessage]:
         for number, row in enumerate(self.source.found("messages", _KEY, session_id, _ORDER), 1):
-            message = self._message(row, kept(row["message_uuid"]), number)
-            _OF_MESSAGE.keep(self.source, row["id"], message, "entity_id", "entity_type")
-            yield message
+            yield self._message(row, kept(row["message_uuid"]), number)
 
     def _message(self, row: Row, key: Any, number: int) -> OldMessage:
         reading = self.read(row, key)
@@ -170,18 +170,33 @@ class LlmSessions(Reader):
                 self.drop(self.source.found("messages", _KEY, session_id))
                 continue
             first = next(self.source.found("messages", _KEY, session_id, _ORDER))
-            yield OldSession(
-                source_id=f"sessions.id {session_id}",
-                session_id=f"recovered-session-{session_id}",
-                origin=f"orphans {first['message_uuid']}",
-                fields={
-                    "title": "Recovered: messages of a session that is gone",
-                    "created_at": self.began(first, "timestamp"),
-                },
-                messages=with_times(self._messages(session_id)),
-                status=Status.PAUSED,
-                recovered="messages of a session that is gone",
-            )
+            session = self._recovered(session_id, first)
+            session.messages = with_times(self._messages(session_id))
+            yield session
+
+    def _recovered(self, key: Any, first: Row) -> OldSession:
+        return OldSession(
+            source_id=f"sessions.id {key}",
+            session_id=f"recovered-session-{key}",
+            origin=f"orphans {first['message_uuid']}",
+            fields={
+                "title": "Recovered: messages of a session that is gone",
+                "created_at": self.began(first, "timestamp"),
+            },
+            messages=iter(()),
+            status=Status.PAUSED,
+            recovered="messages of a session that is gone",
+        )
+
+    def _session_of(self, key: Any) -> OldSession | None:
+        """The session that another row names by its number, by what tells it from others."""
+        if key is None:
+            return None
+        row = next(self.source.rows("sessions", "t.id IS ?", (key,)), None)
+        if row is not None:
+            return OldSession(name_of(row["session_uuid"], row), str(row["started_at"]), iter(()))
+        first = next(self.source.found("messages", _KEY, key, _ORDER), None)
+        return None if first is None or self.dropping else self._recovered(key, first)
 
     def _name(self, reading: Reading, column: str, name: str | None) -> str | None:
         """A project or model by its name. One that is not there, or has none that can be stored, is kept as found."""

@@ -12,6 +12,7 @@ from chatledger.adoption.json_values import kept
 from chatledger.adoption.layouts import Layout
 from chatledger.adoption.row_reader import Reading
 from chatledger.adoption.source import Row, Source
+from chatledger.adoption.source_records import OldRecord
 from chatledger.adoption.source_rows import OldMessage, OldName, OldSession
 from chatledger.adoption.timestamps import read_time
 
@@ -51,6 +52,14 @@ class Reader(ABC):
     @abstractmethod
     def sessions(self) -> Iterator[OldSession]:
         """The sessions, each with its messages."""
+
+    def records(self) -> Iterator[OldRecord]:
+        """What else becomes rows of the ledger's own. Read after the sessions, which they belong to."""
+        yield from ()
+
+    def rest(self) -> Iterator[OldSession]:
+        """A session for the rows that neither sessions nor records have taken."""
+        yield from ()
 
     def present(self) -> list[str]:
         """The tables of the layout that are there."""

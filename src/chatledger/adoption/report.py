@@ -31,7 +31,7 @@ class TableAccount(Record):
 
     table: str
     rows: int
-    #: Its content is in sessions and messages of the ledger.
+    #: Its content is in the ledger: in sessions, messages, the registry, annotations, metrics, comparisons and so on.
     copied: int
     #: It is kept beside them: in metadata, in a payload, or in the session of rows that belong to no other.
     kept: int

@@ -8,6 +8,7 @@ from typing import Any
 from chatledger.adoption.findings import Notes
 from chatledger.adoption.json_values import cleaned, is_clean, storable
 from chatledger.adoption.layouts import Layout
+from chatledger.adoption.source import Row
 from chatledger.adoption.source_rows import OldMessage, OldName, OldSession
 from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.schemas.message import SettledMessage
@@ -66,6 +67,17 @@ def session_metadata(session: OldSession, layout: Layout, notes: Notes) -> dict[
 def name_metadata(old: OldName, notes: Notes) -> dict[str, Any]:
     """The metadata of a project or model, without our mark. What cannot be stored is escaped."""
     return _entries(old.metadata, old.as_found, old.row, notes)
+
+
+def record_metadata(
+    metadata: dict[str, Any], as_found: dict[str, Any], row: Row, layout: Layout, notes: Notes
+) -> dict[str, Any]:
+    """The metadata of an annotation, a measurement or a batch, with the mark by which it is known again."""
+    entries = _entries(metadata, as_found, row, notes)
+    mark: dict[str, Any] = {"layout": layout.value, "source_id": f"{row.table}:{row.key}"}
+    if as_found:
+        mark["as_found"] = as_found
+    return {**entries, MARK: mark}
 
 
 def origin(session: OldSession) -> str:
