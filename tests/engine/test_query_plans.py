@@ -160,7 +160,7 @@ def test_sessions_with_an_entry_of_metadata_are_found_by_its_index(large: Ledger
     ],
     ids=str,
 )
-def test_history_walks_the_key_of_its_session(large: Ledger, bounds: dict[str, int]) -> None:
+def test_history_walks_the_key_of_its_session(large: Ledger, bounds: dict[str, Any]) -> None:
     found = plan(large, lambda uow: uow.messages.history("s7", **bounds))
     assert re.search("pk_chatledger_messages|sqlite_autoindex_chatledger_messages_1", found), (
         found

@@ -41,7 +41,7 @@ FAR = datetime.now(UTC) + timedelta(days=2)
 COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
     "append": (1, lambda uow: uow.messages.append("s", "user", "x", payload={"a": 1})),
     "append with a key": (1, lambda uow: uow.messages.append("s", "user", "x", key="k", expected_sequence=301)),
-    "append_many of 1": (2, lambda uow: uow.messages.append_many("s", [{"role": "user"}])),
+    "append_many of 1": (1, lambda uow: uow.messages.append_many("s", [{"role": "user"}])),
     "append_many of 1,000": (2, lambda uow: uow.messages.append_many("s", [{"role": "user"}] * 1000)),
     "append_many with keys": (
         3,

@@ -53,6 +53,8 @@ class AsyncMessages(AsyncService):
     append = async_method(Messages.append)
     append_many = async_method(Messages.append_many)
     history = async_method(Messages.history)
+    payloads = async_method(Messages.payloads)
+    open_calls = async_method(Messages.open_calls)
     iterate = async_iterator_method(Messages.iterate)
     get = async_method(Messages.get)
     find = async_method(Messages.find)

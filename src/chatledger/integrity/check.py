@@ -10,7 +10,7 @@ from chatledger import migrate as migrations
 from chatledger.callbacks import callback
 from chatledger.database import Database
 from chatledger.dialects.integrity import Unreadable
-from chatledger.integrity import batches, comparisons, counters, orphans, timeout_rows, usage, workflows
+from chatledger.integrity import batches, comparisons, counters, orphans, timeout_rows, tool_calls, usage, workflows
 from chatledger.integrity.findings import NAMED, Findings
 from chatledger.integrity.values import TABLES, Progress, scan
 from chatledger.models.copy_promotion import holders
@@ -105,6 +105,9 @@ def look(context: ServiceContext, findings: Findings, *, full: bool, progress: P
         with findings.probing(context, "forks"):
             for session_id in timeout_rows.rootless(context):
                 findings.add("forks", repr(session_id))
+        with findings.probing(context, "tool calls"):
+            for kind, session_id, number in tool_calls.unpaired(context):
+                findings.add(kind, f"{session_id!r} #{number}")
         _look_at_rows(context, findings, progress)
 
 

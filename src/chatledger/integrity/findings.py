@@ -60,6 +60,14 @@ KINDS = {
     "results": Kind("nothing: the session that an item was recorded as has been deleted", Severity.NOTE),
     "comparisons": Kind("nothing: a session of the comparison was deleted by SQL; its results stay", Severity.NOTE),
     "names": Kind("they are registered by their next use, or now by `chatledger db repair`", Severity.NOTE),
+    "open_calls": Kind(
+        "nothing is damaged, but models refuse such a conversation: append the results, or delete the calls",
+        Severity.NOTE,
+    ),
+    "stray_results": Kind(
+        "nothing is damaged, but models refuse such a conversation: delete the results of calls that are gone",
+        Severity.NOTE,
+    ),
     "forks": Kind("nothing: the session that they were copied from has been deleted", Severity.NOTE),
 }
 

@@ -32,7 +32,7 @@ def ten(any_ledger: Ledger) -> Ledger:
 
 
 HERE = [1, 2, 3, 4, 5, 6, 7, 10]
-CASES: list[tuple[list[int], dict[str, int]]] = [
+CASES: list[tuple[list[int], dict[str, Any]]] = [
     (HERE, {}),
     ([10], {"last": 1}),
     ([6, 7, 10], {"last": 3}),
@@ -101,7 +101,8 @@ def test_an_empty_session_has_an_empty_history(any_ledger: Ledger) -> None:
 
 def test_nobody_has_no_history(any_ledger: Ledger) -> None:
     with any_ledger.read() as uow:
-        for bounds in ({}, {"last": 3}, {"after": 2}, {"limit": 0}):
+        asked: list[dict[str, Any]] = [{}, {"last": 3}, {"after": 2}, {"limit": 0}]
+        for bounds in asked:
             with pytest.raises(SessionNotFound):
                 uow.messages.history("nobody", **bounds)
         with pytest.raises(SessionNotFound):

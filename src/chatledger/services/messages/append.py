@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,15 +13,18 @@ from sqlalchemy import Text, bindparam, case, func, or_, select, text, type_coer
 from sqlalchemy.sql import Select
 
 from chatledger.dialects.base import Dialect
-from chatledger.dialects.types import Identifier, Whole, wire
+from chatledger.dialects.types import Identifier, Whole, dollars, to_moment, wire
 from chatledger.enums import OPEN
 from chatledger.errors import KeyReused, SequenceConflict, SessionClosed, SessionNotFound
-from chatledger.schemas import Message
+from chatledger.schemas import Message, NewMessage
+from chatledger.schemas.costs import is_countable
 from chatledger.schemas.digest import message_digest
-from chatledger.services.base import ServiceContext
+from chatledger.schemas.stored_message import to_row
+from chatledger.services.base import ServiceContext, logger
 from chatledger.services.prepared import Prepared
 from chatledger.services.registry.pricing import PRICE, cost_expression, price_in_force, prices
-from chatledger.services.rows import MESSAGE, messages, sessions, to_messages
+from chatledger.services.registry.registration import register_models
+from chatledger.services.rows import MESSAGE, from_row, messages, sessions, to_messages
 from chatledger.services.visibility import in_visible_session, this_session, visibility_parameters, visible_to_owner
 
 #: Columns of an append beside the session and the number.
@@ -118,6 +123,30 @@ class Stored:
         return self.message
 
 
+def append(
+    context: ServiceContext, session_id: str, message: NewMessage, *, expected: int | None = None, keep: bool = False
+) -> Message:
+    """Append one valid message. See `Messages.append`; `keep` returns the message that has the key, whatever it says."""
+    began = time.perf_counter()
+    row = to_row(message, context.now())
+    parameters = {**row, "session": session_id, "owner": context.owner, "expected": expected}
+    priced = is_countable(row)
+    rows = context.rows(append_statement(context.dialect, keyed=message.key is not None, priced=priced), parameters)
+    if not rows:
+        return explain_refusal(context, session_id, row, expected, timed=message.created_at is not None, keep=keep)
+    number: int = rows[0][0]
+    context.appended += 1
+    if message.model_id is not None:
+        register_models(context, (message.model_id,))
+    if priced and rows[0][1] is not None:
+        row["cost"], row["priced_from"] = dollars(rows[0][1]), to_moment(rows[0][2])
+    if logger.isEnabledFor(logging.DEBUG):
+        took = (time.perf_counter() - began) * 1000
+        facts = {"session_id": session_id, "sequence_number": number, "duration_ms": took}
+        logger.debug("message appended", extra=facts)
+    return from_row(session_id, number, row)
+
+
 def lock_session(context: ServiceContext, session_id: str, *, deleting: bool = False) -> int:
     """Lock an open session until the transaction ends; its last number. `deleting` keeps its messages from being copied.
 
@@ -148,7 +177,13 @@ def with_keys(context: ServiceContext, session_id: str, keys: Sequence[str]) -> 
 
 
 def explain_refusal(
-    context: ServiceContext, session_id: str, row: dict[str, Any], expected: int | None, *, timed: bool
+    context: ServiceContext,
+    session_id: str,
+    row: dict[str, Any],
+    expected: int | None,
+    *,
+    timed: bool,
+    keep: bool = False,
 ) -> Message:
     """After an append that wrote nothing: the message that the key stands for, or the error that says why.
 
@@ -158,6 +193,6 @@ def explain_refusal(
     if row["key"] is not None:
         stored = with_keys(context, session_id, [row["key"]]).get(row["key"])
         if stored is not None:
-            return stored.require_same(row, timed=timed)
+            return stored.message if keep else stored.require_same(row, timed=timed)
     last = lock_session(context, session_id)
     raise SequenceConflict(session_id, expected if expected is not None else last + 1, last)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from chatledger.errors import InvalidInput
+from chatledger.errors import InvalidInput, SequenceConflict
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.costs import PriceList, is_countable
 from chatledger.schemas.message import SettledMessage, new_message, origin_of
 from chatledger.schemas.stored_message import to_row
 from chatledger.services.base import ServiceContext, logger
-from chatledger.services.messages.append import Stored, lock_session, with_keys
+from chatledger.services.messages.append import Stored, append, lock_session, with_keys
 from chatledger.services.registry.pricing import price_list
 from chatledger.services.registry.registration import register_models
 from chatledger.services.rows import from_row
@@ -29,8 +29,22 @@ def messages_of(given: Any, field: str) -> list[NewMessage]:
     return [_at_place(field, place, message) for place, message in enumerate(given)]
 
 
-def append_many(context: ServiceContext, session_id: str, given: Sequence[NewMessage]) -> list[Message]:
-    """Append valid messages. See `Messages.append_many`."""
+def append_many(
+    context: ServiceContext,
+    session_id: str,
+    given: Sequence[NewMessage],
+    *,
+    expected: int | None = None,
+    keep: bool = False,
+    field: str = "messages",
+) -> list[Message]:
+    """Append valid messages. See `Messages.append_many`; `field` is what errors call the list."""
+    if len(given) == 1 and type(given[0]) is NewMessage:  # a copy has columns that a plain append does not write
+        try:
+            return [append(context, session_id, given[0], expected=expected, keep=keep)]
+        except InvalidInput as error:
+            wrong = _placed(field, 0, error)
+        raise wrong
     last = lock_session(context, session_id)
     now = context.now()
     keys = [message.key for message in given if message.key is not None]
@@ -47,9 +61,11 @@ def append_many(context: ServiceContext, session_id: str, given: Sequence[NewMes
         try:
             row = to_row(message, now)
         except InvalidInput as error:
-            raise _placed("messages", index, error) from None
+            raise _placed(field, index, error) from None
         if message.key is not None and message.key in known:
-            result.append(known[message.key].require_same(row, timed=message.created_at is not None))
+            stored = known[message.key]
+            timed = message.created_at is not None
+            result.append(stored.message if keep else stored.require_same(row, timed=timed))
             continue
         last += 1
         if isinstance(message, SettledMessage):
@@ -62,6 +78,8 @@ def append_many(context: ServiceContext, session_id: str, given: Sequence[NewMes
         if message.key is not None:
             known[message.key] = Stored(result[-1], row["digest"], new=True)
     if added:
+        if expected is not None and added[0]["sequence_number"] != expected:
+            raise SequenceConflict(session_id, expected, added[0]["sequence_number"] - 1)
         context.insert_rows(messages_table, added)
         register_models(context, (row["model_id"] for row in added))
         context.appended += len(added)

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
-from chatledger.dialects.types import dollars, to_moment
+from chatledger.callbacks import callback
 from chatledger.enums import OutcomeLike, RoleLike
 from chatledger.errors import InvalidInput, MessageNotFound, SequenceConflict
 from chatledger.schemas import Message, NewMessage
-from chatledger.schemas.costs import is_countable
 from chatledger.schemas.fields import MAX_COUNT, flags, identifier, stated, validated, whole
+from chatledger.schemas.message_parts import ToolCall
 from chatledger.schemas.session import KEEP, Keep
-from chatledger.schemas.stored_message import to_row
-from chatledger.services.base import Service, logger
-from chatledger.services.messages.append import append_statement, explain_refusal, lock_session, with_keys
+from chatledger.schemas.turns import stored_tokens
+from chatledger.services.base import Service
+from chatledger.services.messages import history
+from chatledger.services.messages.append import append, lock_session, with_keys
 from chatledger.services.messages.append_many import append_many, messages_of
-from chatledger.services.messages.history import history_statement
+from chatledger.services.messages.history import Bounds
 from chatledger.services.messages.removal import newest, remove, require_numbers
-from chatledger.services.registry.registration import register_models
-from chatledger.services.rows import from_row, to_messages
-from chatledger.services.visibility import require_visible, visibility_parameters
+from chatledger.services.visibility import require_visible
 
 #: What stands in the place of a redacted text.
 REDACTED = "[redacted]"
@@ -77,7 +74,6 @@ class Messages(Service):
             KeyReused: the key was used for other content.
             InvalidInput: a value that cannot be stored, by name.
         """
-        began = time.perf_counter()
         flags(hidden=hidden)
         identifier(session_id, "session_id")
         if expected_sequence is not None:
@@ -89,40 +85,36 @@ class Messages(Service):
             "reasoning_tokens": reasoning_tokens, "tokens_used": tokens_used, "duration_ms": duration_ms, "cost": cost,
             "outcome": outcome, "hidden": hidden, "key": key, "created_at": created_at,
         }  # fmt: skip
-        message = validated(NewMessage, fields)
-        row = to_row(message, self._context.now())
-        parameters = {**row, "session": session_id, "owner": self._context.owner, "expected": expected_sequence}
-        priced = is_countable(row)
-        statement = append_statement(self._context.dialect, keyed=key is not None, priced=priced)
-        rows = self._context.rows(statement, parameters)
-        if not rows:
-            return explain_refusal(self._context, session_id, row, expected_sequence, timed=created_at is not None)
-        number: int = rows[0][0]
-        self._context.appended += 1
-        if model_id is not None:
-            register_models(self._context, (model_id,))
-        if priced and rows[0][1] is not None:
-            row["cost"], row["priced_from"] = dollars(rows[0][1]), to_moment(rows[0][2])
-        if logger.isEnabledFor(logging.DEBUG):
-            took = (time.perf_counter() - began) * 1000
-            facts = {"session_id": session_id, "sequence_number": number, "duration_ms": took}
-            logger.debug("message appended", extra=facts)
-        return from_row(session_id, number, row)
+        return append(self._context, session_id, validated(NewMessage, fields), expected=expected_sequence)
 
-    def append_many(self, session_id: str, messages: Iterable[NewMessage | Mapping[str, Any]]) -> list[Message]:
+    def append_many(
+        self,
+        session_id: str,
+        messages: Iterable[NewMessage | Mapping[str, Any]],
+        *,
+        expected_sequence: int | None = None,
+        on_key: Literal["same", "keep"] = "same",
+    ) -> list[Message]:
         """Add messages at the end of a session, in their order, all or none.
 
         Two statements, however many messages: one locks the session, one inserts them all (one more looks for keys, and
-        one for prices).
+        one for prices). A single message costs what `append` costs.
 
-        A message whose `key` is there already, with the same content, is not added again; the stored one stands in its
-        place in the result.
+        A message whose `key` is there already is not added again; the stored message is in its place in the result.
+        With `on_key="same"` it must have the same content; with `on_key="keep"` whatever is stored stays.
+        `expected_sequence` is the number that the first message that is added is to get.
 
         Raises:
-            SessionNotFound, SessionClosed, KeyReused: as `append`.
+            SessionNotFound, SessionClosed, SequenceConflict, KeyReused: as `append`.
             InvalidInput: as `append`; its field begins with the place in the list.
         """
-        return append_many(self._context, identifier(session_id, "session_id"), messages_of(messages, "messages"))
+        identifier(session_id, "session_id")
+        if expected_sequence is not None:
+            whole(expected_sequence, "expected_sequence")
+        if on_key not in ("same", "keep"):
+            raise InvalidInput("on_key", "is not one of 'same', 'keep'")
+        given = messages_of(messages, "messages")
+        return append_many(self._context, session_id, given, expected=expected_sequence, keep=on_key == "keep")
 
     def history(
         self,
@@ -132,35 +124,85 @@ class Messages(Service):
         after: int | None = None,
         before: int | None = None,
         limit: int | None = None,
+        after_key: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        whole_turns: bool = False,
+        max_tokens: int | None = None,
+        count_tokens: Callable[[Message], int] | None = None,
     ) -> list[Message]:
         """Messages of a session, always in the order of their numbers.
 
-        `after` and `before` are sequence numbers and leave out the message they name. `limit` keeps the first so many of
-        what remains, `last` the last so many; the time this takes does not depend on how long the session is.
+        `after` and `before` are sequence numbers and leave out the message they name; `after_key` is the key of such a
+        message. `since` is the earliest time wanted, `until` the first not wanted. `limit` keeps the first messages of
+        what remains, `last` the last ones; the time this takes does not depend on how long the session is.
+
+        `whole_turns` returns whole turns only: the newest ones that have at most `last` messages together, and the newest
+        turn even if it is longer. A turn begins with a message of the role `user`, `system` or `developer`, or with the
+        first message inside the bounds; a tool call is never separated from its result.
+
+        `max_tokens` returns the newest whole turns that have at most so many tokens together, and nothing if the newest
+        one has more. Tokens are `count_tokens(message)`; by default what is stored of the message (the output of an
+        assistant's message, the total of another), or a quarter of its characters.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            InvalidInput: both `last` and `limit`, or a number that is none.
+            MessageNotFound: no message has the key `after_key`.
+            InvalidInput: both `last` and `limit`, `limit` with whole turns, or a value that is not valid.
+        """
+        flags(whole_turns=whole_turns)
+        identifier(session_id, "session_id")
+        if last is not None and limit is not None:
+            raise InvalidInput("last", "cannot stand beside `limit`: one counts from the end, the other from the start")
+        bounds = Bounds.of(after=after, before=before, after_key=after_key, since=since, until=until)
+        for field, value in (("last", last), ("limit", limit), ("max_tokens", max_tokens)):
+            if value is not None:
+                whole(value, field)
+        tokens = callback(count_tokens, "count_tokens")
+        if not whole_turns and max_tokens is None:
+            return history.read(self._context, session_id, bounds, last=last, limit=limit)
+        if last == 0:
+            return history.read(self._context, session_id, bounds, last=0)
+        if limit is not None:
+            raise InvalidInput("limit", "counts from the start, and whole turns from the end: use `last`")
+        return history.whole_turns(
+            self._context, session_id, bounds, last=last, max_tokens=max_tokens, tokens=tokens or stored_tokens
+        )
+
+    def payloads(
+        self,
+        session_id: str,
+        *,
+        last: int | None = None,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> list[Any]:
+        """The payloads of messages, in the order of their numbers; None for a message without a payload.
+
+        Reads one column and builds no `Message`, which is several times as fast where a program keeps its own objects in
+        payloads. The arguments are those of `history`.
+
+        Raises:
+            SessionNotFound, InvalidInput: as `history`.
         """
         identifier(session_id, "session_id")
         if last is not None and limit is not None:
             raise InvalidInput("last", "cannot stand beside `limit`: one counts from the end, the other from the start")
-        bounds = {"after": after, "before": before, "count": last if last is not None else limit}
-        for field, value in (("after", after), ("before", before), ("last", last), ("limit", limit)):
+        for field, value in (("last", last), ("limit", limit)):
             if value is not None:
                 whole(value, field)
-        statement = history_statement(
-            has_owner=self._context.owner is not None,
-            backwards=last is not None,
-            bounds=tuple(name for name, value in bounds.items() if value is not None),
-        )
-        parameters = {**bounds, **visibility_parameters(self._context, session_id)}
-        found = to_messages(self._context.rows(statement, parameters))
-        if not found:
-            require_visible(self._context, session_id)
-        if last is not None:
-            found.reverse()
-        return found
+        bounds = Bounds.of(after=after, before=before)
+        return history.payloads(self._context, session_id, bounds, last=last, limit=limit)
+
+    def open_calls(self, session_id: str) -> list[ToolCall]:
+        """The tool calls of the newest turn that have no result yet, in order. A model refuses such a conversation.
+
+        Raises:
+            SessionNotFound: no such session, or it belongs to another user.
+        """
+        identifier(session_id, "session_id")
+        return history.open_calls(self._context, session_id)
 
     def iterate(self, session_id: str, *, after: int | None = None, before: int | None = None) -> Iterator[Message]:
         """All messages of a session in their order, however many, in constant memory.
@@ -323,6 +365,7 @@ class Messages(Service):
         This is how an answer is regenerated, and how a long conversation is compacted into a summary. Numbers go on from
         where they were. `expected_last` is the number of the newest message that you have read: if another writer has
         appended or deleted messages since, nothing is changed. `snapshot=True` takes a snapshot of the session before.
+        If the cut leaves tool calls without their results, a warning is logged; `open_calls` returns them.
 
         Raises:
             SessionNotFound, SessionClosed, KeyReused: as `append`.
@@ -345,7 +388,10 @@ class Messages(Service):
             if snapshot:
                 changes.take_snapshot(self._context, session_id, "truncate")
             remove(self._context, session_id, after=after, reason=why)
-        return append_many(self._context, session_id, new) if new else []
+        added = append_many(self._context, session_id, new, field="replacement") if new else []
+        if 0 < after < last:
+            history.report_open_calls(self._context, session_id)
+        return added
 
     def _locked(self, session_id: str, number: int | None, key: str | None) -> Message:
         """A message, by its number or its key, of a session that is open and now locked until the transaction ends."""

@@ -18,6 +18,7 @@ from chatledger.schemas.fields import flags, identifier, stated, validated, whol
 from chatledger.schemas.session import KEEP, Keep, SessionChanges
 from chatledger.services import audit
 from chatledger.services.base import logger
+from chatledger.services.messages.history import report_open_calls
 from chatledger.services.registry import registration
 from chatledger.services.rows import sessions, to_sessions
 from chatledger.services.sessions import creation, fork, listing
@@ -326,7 +327,8 @@ class Sessions(Lifecycle):
         """Copy a session, up to and with message `at` (all of it by default), into a new one that goes its own way.
 
         Messages keep their numbers, times and keys; metadata, context and limits are copied too. The copy is made inside
-        the database and is active, whatever the original is; later changes of one do not touch the other.
+        the database and is active, whatever the original is; later changes of one do not touch the other. If `at` cuts
+        tool calls off from their results, a warning is logged; `messages.open_calls` returns them.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
@@ -341,6 +343,8 @@ class Sessions(Lifecycle):
         fork.fork(self._context, session_id, new, at=at, title=title)
         limits.copy(self._context, session_id, new)
         logger.info("session forked", extra={"session_id": new, "forked_from": session_id})
+        if at is not None:
+            report_open_calls(self._context, new)
         return self.get(new)
 
     def _locked_context(self, session_id: str) -> dict[str, Any]:
