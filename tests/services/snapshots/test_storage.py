@@ -87,10 +87,9 @@ def test_damage_of_any_kind_is_told_and_changes_nothing(long: Ledger, raw: Raw) 
     facts: dict[str, Any] = {
         name: bytes(value) if name in ("body", "digest") else value for name, value in whole.items()
     }
+    before = {table: rows for table, rows in contents(raw).items() if table != "chatledger_session_snapshots"}
     for kind, damage in DAMAGE.items():
-        replace(raw, **facts)
-        replace(raw, **damage(facts["body"], facts["size"]))
-        before = {table: rows for table, rows in contents(raw).items() if table != "chatledger_session_snapshots"}
+        replace(raw, **facts | damage(facts["body"], facts["size"]))
         for name, read in READERS.items():
             with pytest.raises(CorruptDatabase) as caught, long.begin() as uow:
                 pytest.fail(f"{name} took {kind}: {read(uow)}")

@@ -384,14 +384,15 @@ def test_what_cannot_be_asked_is_refused_by_name(ledger: Ledger, ask: Callable[[
         ask(uow.statistics)
 
 
-@pytest.mark.parametrize("tz", ["America/New_York", "Asia/Tokyo"])
-def test_since_ever_until_for_ever_is_a_time_as_any_other(filled: Ledger, tz: str) -> None:
+def test_since_ever_until_for_ever_is_a_time_as_any_other(filled: Ledger) -> None:
+    tz = "Asia/Tokyo"
     ever: Any = {"since": datetime(1700, 1, 1, tzinfo=UTC), "until": datetime(9999, 11, 1, tzinfo=UTC)}
+    centuries = ever | {"until": datetime(2400, 11, 1, tzinfo=UTC)}  # a list of 8,400 months and not of 99,600
     with filled.read() as uow:
         statistics = uow.statistics
-        months = [one for one in statistics.by_month(tz=tz, **ever) if one.messages]
+        months = [one for one in statistics.by_month(tz=tz, **centuries) if one.messages]
         assert [one for one in statistics.by_month(tz=tz) if one.messages] == months
-        durations = [one for one in statistics.latency_by_day(tz=tz, period="month", **ever) if one.messages]
+        durations = [one for one in statistics.latency_by_day(tz=tz, period="month", **centuries) if one.messages]
         assert [one for one in statistics.latency_by_day(tz=tz, period="month") if one.messages] == durations
         assert statistics.activity(tz=tz) == statistics.activity(tz=tz, **ever)
 
