@@ -1,4 +1,4 @@
-"""Functions that callers hand in and that are called synchronously.
+"""Functions that callers pass in and that are called synchronously.
 
 Calling a coroutine function runs nothing of it: it returns a coroutine, which is not awaited here. Without these checks
 `run` would commit an empty transaction, and a warning would count as sent.

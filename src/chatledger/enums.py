@@ -1,4 +1,4 @@
-"""The closed lists of the domain. Their values are what the database stores."""
+"""The enums of the domain. The database stores their values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 
 class Role(StrEnum):
-    """Who speaks."""
+    """Who wrote a message."""
 
     SYSTEM = "system"
     DEVELOPER = "developer"
@@ -17,7 +17,7 @@ class Role(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How the writing of a message ended. Most messages do not say, and count as complete."""
+    """How the writing of a message ended. None counts as complete."""
 
     COMPLETE = "complete"
     INTERRUPTED = "interrupted"
@@ -25,7 +25,7 @@ class Outcome(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a session stands in its life.
+    """The status of a session.
 
     Active, idle and paused sessions take messages; archived, expired and failed ones are closed.
     """
@@ -52,7 +52,7 @@ class SnapshotKind(StrEnum):
 
 
 class Scope(StrEnum):
-    """For whom a default limit holds, from the narrowest."""
+    """To whom a default timeout applies, the narrowest first."""
 
     USER = "user"
     PROJECT = "project"
@@ -60,7 +60,7 @@ class Scope(StrEnum):
 
 
 class LimitKind(StrEnum):
-    """Which limit of a session."""
+    """The kinds of timeout that a session can have."""
 
     IDLE = "idle"
     ARCHIVE = "archive"
@@ -76,21 +76,21 @@ class SweepAction(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much a finding of a check means."""
+    """How serious a finding of a check is."""
 
     DEFECT = "defect"
     NOTE = "note"
 
 
 class Orphans(StrEnum):
-    """What a repair, or an adoption, does with rows of sessions that are missing."""
+    """What a repair or an adoption does with rows whose session is missing."""
 
     KEEP = "keep"
     DROP = "drop"
 
 
 class BatchStatus(StrEnum):
-    """Whether items of a job are handed out. Workers wait for a paused job, and leave a cancelled one."""
+    """Whether the items of a job are handed out. Workers wait while a job is paused and stop when it is cancelled."""
 
     OPEN = "open"
     PAUSED = "paused"
@@ -98,7 +98,7 @@ class BatchStatus(StrEnum):
 
 
 class ItemStatus(StrEnum):
-    """Where an item of a job stands. A delayed one waits for its next attempt; a failed one has had its last."""
+    """The status of a batch item. A delayed item waits for its next attempt; a failed one has no attempts left."""
 
     WAITING = "waiting"
     DELAYED = "delayed"
@@ -108,7 +108,7 @@ class ItemStatus(StrEnum):
 
 
 class ComparisonKind(StrEnum):
-    """In what the variants of a comparison differ."""
+    """What differs between the variants of a comparison."""
 
     MODEL = "model"
     PROMPT = "prompt"
@@ -116,7 +116,7 @@ class ComparisonKind(StrEnum):
 
 
 class JudgeKind(StrEnum):
-    """Who judges: somebody, a model, or a number that was measured."""
+    """What kind of judge gave a verdict: a person, a model, or a measured number."""
 
     PERSON = "person"
     MODEL = "model"
@@ -124,7 +124,7 @@ class JudgeKind(StrEnum):
 
 
 class ExecutionState(StrEnum):
-    """Where an execution of a workflow stands."""
+    """The state of a workflow execution."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -134,7 +134,7 @@ class ExecutionState(StrEnum):
 
 
 class StepState(StrEnum):
-    """Where a step of an execution stands."""
+    """The state of a step in a workflow execution."""
 
     PENDING = "pending"
     RUNNING = "running"

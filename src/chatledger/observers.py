@@ -1,4 +1,4 @@
-"""Observers: who is told of a ledger at work."""
+"""Observers: objects that are notified of what a ledger does."""
 
 from __future__ import annotations
 
@@ -21,27 +21,28 @@ VERBS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "BEGIN", "COM
 class Observer:
     """Notified of what a ledger does, in the thread that does it, so be quick. Override the methods you need.
 
-    Only `swept` is given ids and titles of sessions, in its report. An exception of an observer is logged and goes no
-    further.
+    Only `swept` gets ids and titles of sessions, in its report. An exception that an observer raises is logged and goes
+    no further.
     """
 
     #: Whether `statement` is to be called. On SQLite hot statements then take the longer way, through SQLAlchemy.
     statements = False
 
     def transaction(self, mode: str, outcome: str, waited: float, seconds: float) -> None:
-        """A transaction is over. `mode` is read or write, `outcome` committed, rolled back, busy or failed.
+        """A transaction has ended. `mode` is read or write; `outcome` is committed, rolled back, busy or failed.
 
-        `waited` are the seconds until it began (for the writer's turn, a connection, the lock), `seconds` those after.
+        `waited` is the number of seconds until it began (for the writer's turn, a connection, the lock), `seconds` the
+        number after that.
         """
 
     def appended(self, messages: int) -> None:
-        """So many messages were appended, and committed."""
+        """That many messages were appended and committed."""
 
     def statement(self, verb: str, seconds: float) -> None:
         """A statement ran without an error. `verb` is one of `VERBS`, or OTHER."""
 
     def swept(self, report: SweepReport) -> None:
-        """A sweep is over."""
+        """A sweep has ended."""
 
 
 class Observers:
@@ -56,7 +57,7 @@ class Observers:
         return bool(self._all)
 
     def add(self, observer: Observer) -> Callable[[], None]:
-        """Tell this one, too; what is given back ends that."""
+        """Add an observer. Call the returned function to remove it."""
         self._all = (*self._all, observer)
         self._listen()
 

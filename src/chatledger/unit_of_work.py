@@ -59,16 +59,17 @@ _SERVICES = {
 class UnitOfWork:
     """The services of one transaction.
 
-    A ledger makes these: `with ledger.begin() as uow`. An application that has a transaction already passes its session
-    (or connection) instead; its rows and our messages are then committed together, by it:
+    A ledger creates these: `with ledger.begin() as uow`. An application that already has a transaction passes its session
+    (or connection) instead. Its own rows and our messages are then committed together:
 
         with SessionMaker.begin() as session:
             session.add(order)
             UnitOfWork(session).messages.append(chat_id, "tool", "Order placed.")
 
-    `user_id` limits what is seen to one user's; `actor` is who does it, for the audit log.
+    `user_id` limits what is visible to the sessions of one user. `actor` is recorded in the audit log as who made the
+    changes.
 
-    Nothing here commits. An error raised by a service leaves the transaction to whoever began it.
+    Nothing here commits. If a service raises an error, whoever began the transaction decides what happens to it.
     """
 
     sessions: Sessions
@@ -121,12 +122,12 @@ class UnitOfWork:
 
     @cached_property
     def session(self) -> OrmSession:
-        """The SQLAlchemy session of this transaction, to read and write `chatledger.models` with.
+        """The SQLAlchemy session of this transaction, for reading and writing `chatledger.models`.
 
-        It is flushed before a service runs a statement, and limited to the user that the unit of work is limited to
-        (statements over tables, and SQL in text, are not). Where the ledger began the transaction, `commit` and
-        `rollback` are refused. If a flush fails, the transaction has been rolled back and the unit of work is over; put
-        what may fail into `savepoint()`.
+        It is flushed before a service runs a statement, and it is limited to the same user as the unit of work (statements
+        on tables, and SQL given as text, are not). If the ledger began the transaction, `commit` and `rollback` are refused.
+        If a flush fails, the transaction is rolled back and the unit of work has ended; use `savepoint()` around anything
+        that may fail.
         """
         if isinstance(self._bind, OrmSession):
             return self._bind
@@ -143,21 +144,22 @@ class UnitOfWork:
         return context.orm
 
     def interrupt(self) -> None:
-        """From another thread: end the statement that is running, so that a cancelled task need not wait for it."""
+        """Called from another thread: interrupt the running statement, so that a cancelled task does not wait for it.
+        """
         connection = self._bind if isinstance(self._bind, Connection) else self._bind.connection()
         with suppress(Exception):  # nothing may be running any more
             self._context.dialect.interrupt(connection)
 
     def complete(self) -> None:
-        """Write what `session` still holds. The ledger calls this before it commits."""
+        """Flush what `session` still holds. The ledger calls this before it commits."""
         if self._context.orm is not None:
             self._translated(self._context.flush)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """A part of the transaction that can fail by itself: an error undoes the part and is raised on.
+        """A block that can fail by itself: an error rolls back the block and is raised again.
 
-        What `session` holds is undone with it.
+        Unflushed changes of `session` are rolled back too.
         """
         nested: Any = self._translated(self._begin_nested)
         nested.__enter__()

@@ -1,1 +1,1 @@
-"""The ledger that users open, and what one user sees of it."""
+"""The ledger that users open, and the view of it that is limited to one user."""

@@ -45,18 +45,19 @@ class Ledger(UserLedger):
 
         ledger = Ledger("sqlite:///chat.db")      # or "postgresql://…"; a bare path is a SQLite file
 
-    Opening looks at the database once: an empty one is migrated to head, one that is behind, ahead or something else is
-    refused. `migrate="always"` also upgrades one that is behind; `migrate="never"` does not look. `engine=` shares an
-    application's pool instead of making one: its settings stay as they are (on SQLite, foreign keys are switched on for
-    the time of our transactions), and `close` leaves it open. `prepared_statements=False` is for a pooler in transaction
-    mode, as is `?prepared_statements=false` in the URL.
+    Opening a ledger reads its revision. An empty database is migrated to this release's revision; a database at another
+    revision, or one that holds something else, is refused. `migrate="always"` also upgrades an older ledger;
+    `migrate="never"` does not look. `engine=` uses an application's pool instead of creating one. The engine's settings
+    stay as they are (on SQLite, foreign keys are switched on during our transactions), and `close` does not dispose of
+    it. `prepared_statements=False` is for a connection pooler in transaction mode, as is `?prepared_statements=false` in
+    the URL.
 
-    A ledger may be used from any number of threads and survives a fork.
+    A ledger can be used from any number of threads, and after a fork.
 
     Raises:
-        SchemaBehind, SchemaAhead, NotALedger, CorruptDatabase: what is there is not a ledger of this release.
+        SchemaBehind, SchemaAhead, NotALedger, CorruptDatabase: the database is not a ledger of this release.
         Unavailable, ReadOnly, Busy: it cannot be opened.
-        InvalidInput: the URL is none, or its database is not supported.
+        InvalidInput: the URL is not valid, or its database is not supported.
     """
 
     def __init__(
@@ -92,26 +93,26 @@ class Ledger(UserLedger):
             raise
 
     def for_user(self, user_id: str) -> UserLedger:
-        """The same ledger as one user sees it: other users' sessions do not exist there."""
+        """Return a view of the ledger that is limited to one user. Other users' sessions do not exist in it."""
         return UserLedger(self._database, owner_id(user_id))
 
     def observe(self, observer: Observer) -> Callable[[], None]:
-        """Tell an observer of everything that this ledger does from now on; call what is given back to end that.
+        """Notify an observer of everything this ledger does from now on. Call the returned function to stop.
 
         `chatledger.telemetry` has observers for OpenTelemetry and Prometheus.
         """
         return self._database.observers.add(observer)
 
     def upgrade(self, revision: str = "head") -> None:
-        """Migrate up, by default to this release's newest revision."""
+        """Upgrade the database, by default to this release's newest revision."""
         with self._database.translated():
             migrations.upgrade(self._database.engine, revision, dialect=self._database.dialect)
 
     def downgrade(self, revision: str, *, drop_content: bool = False) -> None:
-        """Migrate down. A way down that would drop content, such as to `base`, is refused without `drop_content`.
+        """Downgrade the database. A downgrade that would drop content, such as to `base`, is refused without `drop_content`.
 
         Raises:
-            InvalidInput: no such revision, or one that is not below where the database stands.
+            InvalidInput: the revision does not exist, or is not older than the database's.
             Conflict: content would be dropped; the error says how many rows of which tables. Nothing was changed.
         """
         with self._database.translated():
@@ -120,12 +121,12 @@ class Ledger(UserLedger):
             )
 
     def current(self) -> str | None:
-        """The revision that the database stands at, or None."""
+        """Return the revision of the database, or None."""
         with self._database.transaction("read") as connection, self._database.translated():
             return migrations.current(connection, self._database.dialect)
 
     def info(self) -> dict[str, Any]:
-        """What the database is: version, revision, sizes, settings in force, rows, pool."""
+        """Return facts about the database: version, revision, sizes, settings in force, rows, pool."""
         with self._database.transaction("read") as connection, self._database.translated():
             facts = self._database.dialect.facts(connection)
             facts["revision"] = self._database.dialect.state(connection).revision
@@ -134,20 +135,21 @@ class Ledger(UserLedger):
         return {**facts, "head": migrations.HEAD, "url": self.url, "pool": self.pool_status()}
 
     def check(self, full: bool = True, progress: Callable[[str, int, int], object] | None = None) -> IntegrityReport:
-        """Look for everything that is not as it was written. Changes nothing.
+        """Look for anything that differs from what was written. Changes nothing.
 
-        Always: the schema against a freshly migrated one, the database's own check of its files, foreign keys, rows of
-        missing sessions, counters and numbers. `full` reads every row as well: digests, JSON, words, times, snapshots,
-        timeouts, and the full-text index against the messages. Memory is bounded, whatever the size.
+        A check always compares the schema with a freshly migrated one and looks at the database's own check of its files,
+        foreign keys, rows whose session is missing, counters and sequence numbers. `full` also reads every row: digests,
+        JSON, enum values, times, snapshots, timeouts, and the full-text index against the messages. Memory is bounded,
+        whatever the size.
 
-        A damaged ledger is looked at as far as it can be read; the rest is named as `unreadable` or `unchecked`. On
-        SQLite writers wait while the schema and the full-text index are looked at, and not for the rest. `progress` is
-        told the table, the rows read, and how many there are about (0: not known).
+        A damaged ledger is checked as far as it can be read; the rest is reported as `unreadable` or `unchecked`. On SQLite,
+        writers wait while the schema and the full-text index are checked, but not during the rest. `progress` is called with
+        the table, the rows read so far, and the approximate number of rows (0: not known).
 
         Raises:
-            SchemaBehind, SchemaAhead, NotALedger: the database is no ledger of this release.
-            CorruptDatabase: nothing of it can be read.
-            Busy, Unavailable, ReadOnly: it cannot be looked at now, or by this user.
+            SchemaBehind, SchemaAhead, NotALedger: the database is not a ledger of this release.
+            CorruptDatabase: none of it can be read.
+            Busy, Unavailable, ReadOnly: it cannot be checked now, or not by this user.
         """
         from chatledger.integrity.check import check  # noqa: PLC0415 - most programs do without, here and below
 
@@ -163,23 +165,23 @@ class Ledger(UserLedger):
         actor: str | None = REPAIRER,
         progress: Callable[[str, int, int], object] | None = None,
     ) -> RepairReport:
-        """Mend what can be mended without guessing, in one transaction; a killed repair leaves everything as it was.
+        """Repair what can be repaired without guessing, in one transaction. A killed repair changes nothing.
 
-        Triggers, views and indexes are recreated, the full-text index too; counters are recounted and last numbers
-        raised; invalid JSON is set aside as text in the session's metadata, under `repaired/…`. Rows of a missing
-        session move into an archived and held session, `recovered-` and its id; `orphans="drop"` deletes them
-        instead. A message whose digest is not that of its text is only named; `accept_changed` gives it the digest of
-        what it says now. What cannot be mended is in `left`, which is a full check of the result. Each kind of act is
-        in the audit log, as `repair.` and the kind.
+        Triggers, views, indexes and the full-text index are recreated; counters are recounted and last sequence numbers are
+        raised. Invalid JSON is kept as text in the session's metadata, under `repaired/…`. Rows of a missing session are
+        moved into a new session named `recovered-` and its id, which is archived and on hold; `orphans="drop"` deletes them
+        instead. A message whose digest does not match its text is only reported; `accept_changed` stores the digest of the
+        present text. What cannot be repaired is in `left`, the result of a full check afterwards. Each kind of repair is
+        recorded in the audit log, as `repair.` and the kind.
 
-        Before, a SQLite file is copied beside itself, to a file that only its owner can read; `backup` names another
-        place, or is False. PostgreSQL is backed up with `pg_dump`. Writers wait. A file with damaged pages is not
-        written to: nothing is mended, and `left` says why. `dry_run` does all of it and takes it back. `progress` is
-        told of the look at the result, as by `check`; what it raises takes the repair back.
+        A SQLite file is copied first, to a file beside it that only its owner can read. `backup` names another path, or is
+        False. Back up PostgreSQL with `pg_dump`. Writers wait. A file with damaged pages is not written to: nothing is
+        repaired, and `left` says why. `dry_run` does all of it and rolls back. `progress` is called during the final check,
+        as by `check`; if it raises, the repair is rolled back.
 
         Raises:
             SchemaBehind, SchemaAhead, NotALedger, CorruptDatabase, Busy, Unavailable, ReadOnly: as `check`.
-            InvalidInput: the place of the backup is taken, or on a server.
+            InvalidInput: the path of the backup exists, or a backup was asked for on a server.
         """
         from chatledger.integrity.repair import repair  # noqa: PLC0415
 
@@ -196,24 +198,25 @@ class Ledger(UserLedger):
         overwrite: bool = False,
         progress: Progress | None = None,
     ) -> BackupReport:
-        """Write the whole ledger, as it is at this moment, into one file, while others write on.
+        """Write the whole ledger, as it is at this moment, into one file, while other writers go on.
 
-        The file is a SQLite ledger whatever database this one lives in, readable by its owner only, and is verified and
-        on the disk before it gets its name. A manifest beside it (the same name and `.json`) has its checksum, revision
-        and rows. In a folder the name is made: `chatledger-TIME-rREVISION.db`; `keep` then deletes the oldest backups of
-        this ledger in that folder but the newest so many. It goes by the manifests: other files stay, and so do backups
-        of other ledgers and of the one that a restored ledger replaced. `overwrite` replaces a regular file and its
-        manifest, and never a part of a ledger in use. A SQLite ledger is copied by its pages, at any revision, deleted
-        text in free pages included; on PostgreSQL every row is written out. `progress` is told what is done and how far.
+        The file is a SQLite ledger, whichever database this one uses. Only its owner can read it. It is verified and flushed
+        to disk before it gets its name. A manifest beside it (the same name and `.json`) has its checksum, revision and row
+        counts. If the path is a folder, the file is named `chatledger-TIME-rREVISION.db`, and `keep` deletes the oldest
+        backups of this ledger in the folder until that many are left. Backups are recognised by their manifests: other files
+        stay, and so do backups of other ledgers and of a ledger that a restore has replaced. `overwrite` replaces a regular
+        file and its manifest, but never a part of an open ledger. A SQLite ledger is copied page by page, at any revision,
+        including deleted text in free pages; from PostgreSQL every row is written. `progress` is called with the step and how
+        far it is.
 
         Raises:
-            Conflict: the file or its manifest exists already, and `overwrite` was not asked for; or the file is a ledger
-                in use; or what has the manifest's name is not a manifest.
-            InvalidInput: the ledger itself, a part of a database such as `chat.db-wal`, a device or a FIFO.
-            NotALedger, SchemaAhead: there is no ledger, or one of a newer release.
+            Conflict: the file or its manifest exists and `overwrite` was not passed; or the file is a ledger in use; or a
+                file with the manifest's name is not a manifest.
+            InvalidInput: the path is the ledger itself, a part of a database such as `chat.db-wal`, a device or a FIFO.
+            NotALedger, SchemaAhead: the database is not a ledger, or is a ledger of a newer release.
             SchemaBehind: on PostgreSQL, the ledger must be at this release's revision.
-            CorruptDatabase: what was copied is damaged. No file is left.
-            OutOfSpace, ReadOnly, Unavailable: the file cannot be written. None is left.
+            CorruptDatabase: the copy is damaged. No file is left.
+            OutOfSpace, ReadOnly, Unavailable: the file cannot be written. No file is left.
         """
         flags(overwrite=overwrite)
         from chatledger.backup import backup  # noqa: PLC0415 - most programs do without, like the others below
@@ -224,21 +227,21 @@ class Ledger(UserLedger):
     def restore(
         path: str | Path, url: str | Path | URL, *, overwrite: bool = False, progress: Progress | None = None
     ) -> RestoreReport:
-        """Make a ledger of a backup, in a file or in an empty database on a server.
+        """Create a ledger from a backup, in a file or in an empty database on a server.
 
-        The backup is verified first: by the checksum of its manifest, or where there is none by SQLite's own full check
-        and the digest of every message. An older one is upgraded, as a copy; the backup is not touched. With `overwrite`
-        it takes the place of a ledger that nobody has open: a file is replaced in one step, a server's rows in one
-        transaction, so that a kill leaves the old ledger or the new one. A damaged file that is replaced is kept beside
-        it under another name. What the replaced ledger's audit log says of erased users goes over to the new one; users
-        who were erased since the backup and are back with it are named in the report.
+        The backup is verified first, by the checksum in its manifest or, without a manifest, by SQLite's own full check and
+        the digest of every message. A backup of an older release is upgraded in a copy; the backup itself is not changed.
+        `overwrite` replaces a ledger that nobody has open: a file in one step, the rows on a server in one transaction, so
+        that a kill leaves either the old ledger or the new one. A damaged file that is replaced is kept beside it under
+        another name. The audit entries about erased users are carried over from the replaced ledger. Users who were erased
+        after the backup was taken, and have come back with it, are named in the report.
 
         Raises:
-            Conflict: there is a ledger already, and `overwrite` was not asked for.
-            Busy: the ledger that is to be replaced is in use, or the backup is.
-            CorruptDatabase: the backup is cut off, or a byte of it has changed.
-            NotALedger, SchemaAhead: the backup is empty, encrypted, something else or newer than this release; or what
-                would be overwritten is no ledger.
+            Conflict: a ledger exists already and `overwrite` was not passed.
+            Busy: the ledger to be replaced, or the backup, is in use.
+            CorruptDatabase: the backup is truncated or changed.
+            NotALedger, SchemaAhead: the backup is empty, encrypted, something else or newer than this release; or what would
+                be overwritten is not a ledger.
             InvalidInput: a path or URL that is not valid.
             Unavailable, OutOfSpace, ReadOnly: the new ledger cannot be written.
         """
@@ -248,7 +251,7 @@ class Ledger(UserLedger):
         return restore.restore(path, url, overwrite=overwrite, on_progress=or_silent(progress), clock=utc_now)
 
     def copy_to(self, target: str | Path | URL, *, progress: Progress | None = None) -> CopyReport:
-        """`copy_ledger` of this ledger, as it is at this moment, into an empty database.
+        """Copy this ledger, as it is at this moment, into an empty database (`copy_ledger`).
 
         Raises:
             Conflict, InvalidInput, SchemaError, CorruptDatabase, Busy, Unavailable: as `copy_ledger`.
@@ -265,16 +268,16 @@ class Ledger(UserLedger):
         checkpoint: bool = True,
         full_text: bool = True,
     ) -> MaintenanceReport:
-        """Keep the ledger quick and small; the report says what was done and what was not worth it.
+        """Keep the ledger fast and small. The report says what was done and what was not worth doing.
 
-        `full_text` merges the index of SQLite, and empties the list beside that of PostgreSQL. `vacuum` gives back the
-        room of deleted rows: by itself ("auto") when more than a quarter of a file's pages are free, or a tenth of a
-        server's rows are dead. `analyze` renews the planner's figures. `checkpoint` brings SQLite's log into the file and
-        cuts it off. Writers wait meanwhile on SQLite, for a vacuum as long as it takes to rewrite the file, with as
-        much room again on the disk.
+        `full_text` merges SQLite's full-text index, and empties the pending list of PostgreSQL's. `vacuum` gives the space of
+        deleted rows back; "auto" does so if more than a quarter of a file's pages are free, or a tenth of a server's rows are
+        dead. `analyze` refreshes the planner's statistics. `checkpoint` moves SQLite's write-ahead log into the file and
+        truncates it. On SQLite, writers wait meanwhile: during a vacuum until the file is rewritten, which needs as much free
+        space again on the disk.
 
         Raises:
-            Busy: somebody held the lock for longer than `busy_timeout`.
+            Busy: another connection held the lock for longer than `busy_timeout`.
             SchemaError: the database is not a ledger of this release.
             OutOfSpace, Unavailable: the files cannot be written.
         """
@@ -294,12 +297,12 @@ class Ledger(UserLedger):
         disk_free_bytes: int = health.DISK_FREE_BYTES,
         sweep_lag: float = health.SWEEP_LAG,
     ) -> Health:
-        """How the ledger is, for a health endpoint: a few statements, and nothing is raised but for wrong arguments.
+        """Return the state of the ledger for a health endpoint. Takes a few statements, and raises only for invalid arguments.
 
-        A problem is: no answer within `timeout` seconds (2); a database that cannot be written; a revision that is not
-        this release's; a pool of which more than `pool_share` (0.9) is in use; a log of SQLite above `wal_bytes`
-        (256 MiB); less than `disk_free_bytes` (256 MiB) free on its disk; a session that a sweep should have looked at
-        more than `sweep_lag` seconds ago (3,600). Where all connections are in use the database is not asked.
+        These are problems: no answer within `timeout` seconds (2); a database that cannot be written; a revision other than
+        this release's; a pool of which more than `pool_share` (0.9) is in use; a write-ahead log of SQLite above `wal_bytes`
+        (256 MiB); less than `disk_free_bytes` (256 MiB) free on its disk; a session that was due for a sweep more than
+        `sweep_lag` seconds ago (3,600). If every connection is in use, the database is not asked.
         """
         number(timeout, "timeout", 0.0, 3600.0)
         number(pool_share, "pool_share")
@@ -310,16 +313,16 @@ class Ledger(UserLedger):
         return health.look(self._database, self.pool_status(), limits)
 
     def sizes(self) -> dict[str, Any]:
-        """Bytes of each table and index, and what is free. On SQLite it reads the whole file.
+        """Return the bytes of each table and index, and the free bytes. On SQLite this reads the whole file.
 
-        SQLite tells of tables and indexes only where its library was built with `dbstat`.
+        SQLite reports tables and indexes only if its library was built with `dbstat`.
         """
         from chatledger.backup import maintenance  # noqa: PLC0415
 
         return maintenance.sizes(self._database)
 
     def pool_status(self) -> dict[str, int]:
-        """How many connections the pool may hold, holds unused, and has handed out."""
+        """Return how many connections the pool may open, how many are idle, and how many are in use."""
         pool = self._database.engine.pool
         if not isinstance(pool, QueuePool):
             return {}
@@ -329,12 +332,12 @@ class Ledger(UserLedger):
 
     @property
     def url(self) -> str:
-        """Where the ledger is, with the password hidden."""
+        """The URL of the database, with the password hidden."""
         return self._database.url.render_as_string(hide_password=True)
 
     @property
     def engine(self) -> Engine:
-        """The pooled engine, for queries of one's own."""
+        """The pooled engine, for your own queries."""
         return self._database.engine
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What is committed when something that takes several transactions fails between them."""
+"""What has been committed when an operation of several transactions fails between them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from chatledger.errors import Busy, Unavailable
 
 
 class Committed:
-    """A progress callback, and a block that tells an error how far things had come.
+    """A progress callback, and a block that adds to an error how much was committed before it.
 
-    The error says that nothing was written, which holds for its own transaction only. `say` gets what `progress` gets;
-    None where nothing is changed.
+    The error says that nothing was written, which is true of its own transaction only. `say` is called with what
+    `progress` gets; it is None if nothing is changed.
     """
 
     def __init__(self, say: Callable[..., str] | None, progress: Callable[..., object] | None) -> None:
@@ -23,7 +23,7 @@ class Committed:
         self._figures: tuple[Any, ...] = ()
 
     def __call__(self, *figures: Any) -> None:
-        """Take note, and pass it on."""
+        """Remember the figures, and pass them on."""
         self._figures = figures
         if self._progress is not None:
             self._progress(*figures)

@@ -1,4 +1,4 @@
-"""A sweep every so often, in a thread of its own or in that of the caller."""
+"""A sweep at regular intervals, in a thread of its own or in the caller's."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Sweeper:
         with ledger.sweeper(interval=60):
             serve()
 
-    A database that is busy or away for a while is tried again, sooner than the interval at first and never more often
-    than once a second. When the clock has jumped since the last sweep, by more than a minute against the steady one (it
-    was set, or the machine slept), that round is left out: a clock that is wrong for a moment archives nobody. It is a
-    daemon: a process that ends without stopping it is not held up, and what was under way is rolled back.
+    If the database is busy or unavailable, the sweep is tried again, at first sooner than after the interval but never
+    more often than once a second. If the clock has jumped by more than a minute since the last sweep (it was set, or the
+    machine slept), that round is skipped, so that a clock that is wrong for a moment archives no session. The thread is a
+    daemon: it does not keep the process alive, and a transaction in progress is then rolled back.
 
     Raises:
-        InvalidInput: an interval that is none.
+        InvalidInput: the interval is not valid.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class Sweeper:
 
     @property
     def running(self) -> bool:
-        """Whether its thread is at work."""
+        """Whether its thread is running."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> Self:
-        """Begin to sweep, at once and then every so often, in a thread. Starting a running one changes nothing."""
+        """Start sweeping in a thread, at once and then at every interval. Starting it again changes nothing."""
         if self.running and self._stopping:
             self.stop()
         if not self.running:
@@ -82,7 +82,8 @@ class Sweeper:
         return self
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Stop after the session that is being dealt with, and wait for that; whether it has ended by then."""
+        """Stop after the session that is being processed, and wait for that. Return whether the thread has ended by then.
+        """
         self._stopping = True
         self._wake.put(None)
         thread = self._thread
@@ -92,7 +93,7 @@ class Sweeper:
         return True
 
     def stopping(self) -> bool:
-        """Whether it was asked to stop. A sweep under way asks."""
+        """Whether `stop` was called. A running sweep asks."""
         return self._stopping
 
     def run(self) -> None:
@@ -103,7 +104,8 @@ class Sweeper:
                 self._wake.get(timeout=self._pause())
 
     def once(self) -> SweepReport | None:
-        """One round; None where it was left out or failed, which is logged. What `on_report` raises is raised."""
+        """Run one round. Return None if it was skipped or failed, which is logged. An exception of `on_report` is raised.
+        """
         if self._clock_jumped():
             logger.warning("sweep left out: the clock has jumped")
             self._left_out = True
@@ -126,7 +128,7 @@ class Sweeper:
         return report
 
     def _serve(self) -> None:
-        """What the thread does: nobody would restart it after an error that is not ours."""
+        """The loop of the thread: nothing would restart it after an unexpected error."""
         while not self._stopping:
             try:
                 self.run()

@@ -1,4 +1,4 @@
-"""What a ledger does for one user, or for all: transactions, batches, and what takes many short transactions."""
+"""What a ledger does for one user, or for all: transactions, batches, and operations of many short transactions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BATCH_LEASE = timedelta(minutes=1)
 
 
 class UserLedger:
-    """A ledger as one user sees it: other users' sessions do not exist there. `Ledger.for_user` makes these.
+    """A view of a ledger that is limited to one user: other users' sessions do not exist in it. `Ledger.for_user` returns it.
 
     A `Ledger` has the same methods, for the sessions of all users.
     """
@@ -59,23 +59,23 @@ class UserLedger:
 
     @property
     def clock(self) -> Clock:
-        """What tells this ledger the time."""
+        """The clock of this ledger."""
         return self._database.clock
 
     def begin(self, *, actor: str | None = None) -> AbstractContextManager[UnitOfWork]:
-        """One read-write transaction. Commits at the end of the block; any error rolls back all of it and is raised on.
+        """Begin a read-write transaction. It commits at the end of the block; any error rolls it back and is raised again.
 
-        `actor` is who does it, for the audit log.
+        `actor` is recorded in the audit log as who made the changes.
 
         Raises:
-            Busy: others held the lock, or every connection, for longer than the settings allow.
+            Busy: other writers held the lock, or every connection was in use, for longer than the settings allow.
             Unavailable: the database cannot be reached or written.
             CommitUnknown: the connection was lost during the commit at the end of the block.
         """
         return UnitOfWorkTransaction(self._database, "write", self._user_id, acting(actor))
 
     def read(self) -> AbstractContextManager[UnitOfWork]:
-        """One read-only snapshot: every read in the block sees the same moment; the database refuses a write.
+        """Begin a read-only snapshot: every read in the block sees the same moment, and the database refuses writes.
 
         Raises:
             Busy, Unavailable: as `begin`.
@@ -83,7 +83,7 @@ class UserLedger:
         return UnitOfWorkTransaction(self._database, "read", self._user_id)
 
     def orm(self) -> OrmSession:
-        """A SQLAlchemy session over `chatledger.models`, whose transactions begin as those of `begin` do.
+        """Return a SQLAlchemy session over `chatledger.models`, whose transactions begin like those of `begin`.
 
             with ledger.orm() as session:
                 session.add(models.Session(messages=[models.Message(role="user", content="Hello")]))
@@ -91,7 +91,7 @@ class UserLedger:
 
         A transaction begins with the first statement, waits its turn among the writers, and ends with `commit`,
         `rollback` or the end of the block, which rolls back. Objects stay usable after a commit. A ledger that is
-        limited to a user reads and writes the rows of that user only; statements over tables, and SQL in text, are not
+        limited to a user reads and writes only that user's rows; statements on tables, and SQL given as text, are not
         limited. Errors of the database are SQLAlchemy's own; what chatledger refuses is a `ChatledgerError`.
 
         Raises:
@@ -181,19 +181,19 @@ class UserLedger:
         progress: Callable[[SweepReport], object] | None = None,
         stopping: Callable[[], bool] | None = None,
     ) -> SweepReport:
-        """Warn, mark idle, and archive with a snapshot, whoever is due: each session in a transaction of its own.
+        """Warn about, mark idle, or archive every session that is due, each in a transaction of its own.
 
-        Any number of sweeps may run at once, in threads, processes and machines: each session is dealt with once. One
-        that is killed leaves every session as it was or wholly dealt with, and the next goes on. Sessions that somebody
-        writes to at the moment are left to the next sweep. `dry_run` says what would happen and changes nothing.
+        Any number of sweeps may run at once, in threads, processes and machines: each session is processed once. A sweep
+        that is killed leaves each session either unchanged or fully processed, and the next sweep goes on. A session that
+        another writer has locked is left to the next sweep. `dry_run` reports what would happen and changes nothing.
 
-        A warning is sent (`send`, called with the session) after it was written down that it is: twice never, and not at
-        all when the process is killed in between. When `send` raises, the next sweep tries again. `progress` is told
-        after each page of up to 500 sessions; `stopping` is asked before each session whether to end early.
+        A warning is recorded before `send` is called with the session. If the process is killed in between, the warning may
+        be lost, but it is never sent twice. If `send` raises, the next sweep tries again. `progress` is called after each page
+        of up to 500 sessions. `stopping` is called before each session; if it returns True, the sweep ends early.
 
         Raises:
             Busy, Unavailable: as `run`. What was done until then stays.
-            InvalidInput: a time without a zone.
+            InvalidInput: a time without a time zone.
         """
         flags(dry_run=dry_run)
         from chatledger.services.timeouts import sweep as sweeps  # noqa: PLC0415 - when first asked for, like the next two
@@ -215,10 +215,10 @@ class UserLedger:
         on_report: Callable[[SweepReport], object] | None = None,
         actor: str | None = SWEEPER,
     ) -> Sweeper:
-        """A `Sweeper` that sweeps every so many seconds, once it is started. `on_report` is called with each report.
+        """Return a `Sweeper`, which sweeps every `interval` seconds once it is started. `on_report` is called with each report.
 
         Raises:
-            InvalidInput: an interval that is none.
+            InvalidInput: the interval is not valid.
         """
         acting(actor)
         send = callback(send, "send")
@@ -243,11 +243,11 @@ class UserLedger:
     ) -> PurgeReport:
         """`uow.timeouts.purge`, in transactions of up to 100 sessions or 5,000 messages (or one session that has more).
 
-        A killed purge leaves whole sessions; the next goes on. `progress` is told after each transaction.
+        A killed purge leaves whole sessions, and the next one goes on. `progress` is called after each transaction.
 
         Raises:
             Busy, Unavailable: as `run`. What was deleted until then stays deleted.
-            InvalidInput: an unknown status, or an age that is none.
+            InvalidInput: an unknown status, or an invalid age.
         """
         flags(dry_run=dry_run)
         from chatledger.services.retention import purge  # noqa: PLC0415
@@ -275,14 +275,14 @@ class UserLedger:
         reason: str | None = None,
         progress: Callable[[RepriceReport], object] | None = None,
     ) -> RepriceReport:
-        """`uow.models.reprice`, in transactions of up to 1,000 messages, each with its row in the audit log.
+        """`uow.models.reprice`, in transactions of up to 1,000 messages, each with an entry in the audit log.
 
-        One that was killed is run again. `progress` is told after each transaction.
+        If it is killed, run it again. `progress` is called after each transaction.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
             Busy, Unavailable: as `run`. What was priced until then stays.
-            InvalidInput: a filter that is none.
+            InvalidInput: an invalid filter.
         """
         flags(overwrite_given=overwrite_given, dry_run=dry_run)
         from chatledger.services.registry import repricing  # noqa: PLC0415
@@ -305,18 +305,18 @@ class UserLedger:
         reason: str | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> ErasureReceipt:
-        """`uow.sessions.erase_user`, in several transactions, and then nothing is left of it in the file.
+        """`uow.sessions.erase_user`, in several transactions. Afterwards the files are rewritten, so that no bytes are left.
 
-        `scrub` rewrites a SQLite file, its full-text index and its log, for which writers wait and as much space is
-        needed again; on PostgreSQL it is a VACUUM, after which the server's pages, its write-ahead log and its backups
-        may still hold the bytes for a while. The receipt says whether it could be done: `scrubbed` is False where the
-        disk was full, the file in use or the role may not. Run the same again then.
-        `progress` is told the sessions and messages so far. A killed erasure is run again.
+        `scrub` rewrites a SQLite file, its full-text index and its write-ahead log. Writers wait for that, and it needs as much
+        free space again. On PostgreSQL it is a VACUUM; the server's pages, its write-ahead log and its backups may still hold
+        the bytes for a while. `scrubbed` in the receipt is False if it could not be done because the disk was full, the file in
+        use, or the role not permitted: then run the same call again. `progress` is called with the sessions and messages so
+        far. If an erasure is killed, run it again.
 
         Raises:
-            SessionHeld: a session of the user is held, and that was not asked for. Nothing is changed.
+            SessionHeld: a session of the user is on hold, and `include_held` was not passed. Nothing is changed.
             Busy, Unavailable: as `run`. What was erased until then stays erased.
-            InvalidInput: another user than the one that this ledger is limited to.
+            InvalidInput: a user other than the one that this ledger is limited to.
         """
         flags(keep_totals=keep_totals, include_held=include_held, dry_run=dry_run, scrub=scrub)
         from chatledger.services.retention import erasure  # noqa: PLC0415
@@ -331,7 +331,8 @@ class UserLedger:
         return receipt.model_copy(update={"scrubbed": self._scrubbed()})
 
     def _scrubbed(self) -> bool:
-        """Whether the files could be rewritten. The user is erased by now, and whatever hinders it costs no receipt."""
+        """Whether the files could be rewritten. The user is erased already, so a failure here must not cost the receipt.
+        """
         try:
             return self._database.remove_deleted_content()
         except ChatledgerError as error:
