@@ -49,24 +49,26 @@ class Settings(BaseModel):
     pool_timeout: float = Field(default=30.0, gt=0, le=3600)
     """How long to wait for a connection from the pool before `PoolExhausted` is raised."""
     pool_recycle: float = Field(default=1800.0, ge=-1, le=10**9)
-    """The age at which a server connection is replaced, so that a firewall or a failover does not leave dead ones in the pool."""
+    """The age at which a server connection is replaced, so that a firewall or a failover does not leave dead ones in
+    the pool.
+    """
     busy_timeout: float = Field(default=30.0, ge=0, le=3600)
     """How long to wait for a lock that another writer holds before `Busy` is raised."""
     retry_timeout: float = Field(default=30.0, ge=0, le=3600)
-    """How long `Ledger.run` tries again while the server cannot be reached, counted from the first failure. A failover to
-    another host takes from a few seconds to half a minute. 0 switches this off.
+    """How long `Ledger.run` tries again while the server cannot be reached, counted from the first failure. A failover
+    to another host takes from a few seconds to half a minute. 0 switches this off.
     """
     durability: Literal["normal", "full"] = "normal"
     """`normal` survives a killed process. `full` also survives a power cut, and flushes the disk at every commit."""
     cache_size: int = Field(default=16 * MIB, ge=0, le=2**40)
     """The page cache of each connection."""
     mmap_size: int | None = Field(default=None, ge=0, le=2**47)
-    """How much of the file is mapped into memory. None: 256 MiB if the SQLite library does not have the WAL-reset bug, else
-    nothing.
+    """How much of the file is mapped into memory. None: 256 MiB if the SQLite library does not have the WAL-reset bug,
+    else nothing.
     """
     prepared_statements: StrictBool = True
-    """False for a connection pooler in transaction mode, where a prepared statement may belong to another client. If the URL
-    says `prepared_statements=false`, that wins.
+    """False for a connection pooler in transaction mode, where a prepared statement may belong to another client. If
+    the URL says `prepared_statements=false`, that wins.
     """
 
     if not TYPE_CHECKING:  # type checkers see the fields

@@ -59,8 +59,8 @@ _SERVICES = {
 class UnitOfWork:
     """The services of one transaction.
 
-    A ledger creates these: `with ledger.begin() as uow`. An application that already has a transaction passes its session
-    (or connection) instead. Its own rows and our messages are then committed together:
+    A ledger creates these: `with ledger.begin() as uow`. An application that already has a transaction passes its
+    session (or connection) instead. Its own rows and our messages are then committed together:
 
         with SessionMaker.begin() as session:
             session.add(order)
@@ -124,10 +124,10 @@ class UnitOfWork:
     def session(self) -> OrmSession:
         """The SQLAlchemy session of this transaction, for reading and writing `chatledger.models`.
 
-        It is flushed before a service runs a statement, and it is limited to the same user as the unit of work (statements
-        on tables, and SQL given as text, are not). If the ledger began the transaction, `commit` and `rollback` are refused.
-        If a flush fails, the transaction is rolled back and the unit of work has ended; use `savepoint()` around anything
-        that may fail.
+        It is flushed before a service runs a statement, and it is limited to the same user as the unit of work
+        (statements on tables, and SQL given as text, are not). If the ledger began the transaction, `commit` and
+        `rollback` are refused. If a flush fails, the transaction is rolled back and the unit of work has ended; use
+        `savepoint()` around anything that may fail.
         """
         if isinstance(self._bind, OrmSession):
             return self._bind
@@ -144,8 +144,7 @@ class UnitOfWork:
         return context.orm
 
     def interrupt(self) -> None:
-        """Called from another thread: interrupt the running statement, so that a cancelled task does not wait for it.
-        """
+        """Called from another thread: interrupt the running statement, so that a cancelled task does not wait for it."""
         connection = self._bind if isinstance(self._bind, Connection) else self._bind.connection()
         with suppress(Exception):  # nothing may be running any more
             self._context.dialect.interrupt(connection)

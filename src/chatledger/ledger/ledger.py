@@ -49,8 +49,8 @@ class Ledger(UserLedger):
     revision, or one that holds something else, is refused. `migrate="always"` also upgrades an older ledger;
     `migrate="never"` does not look. `engine=` uses an application's pool instead of creating one. The engine's settings
     stay as they are (on SQLite, foreign keys are switched on during our transactions), and `close` does not dispose of
-    it. `prepared_statements=False` is for a connection pooler in transaction mode, as is `?prepared_statements=false` in
-    the URL.
+    it. `prepared_statements=False` is for a connection pooler in transaction mode, as is `?prepared_statements=false`
+    in the URL.
 
     A ledger can be used from any number of threads, and after a fork.
 
@@ -109,7 +109,8 @@ class Ledger(UserLedger):
             migrations.upgrade(self._database.engine, revision, dialect=self._database.dialect)
 
     def downgrade(self, revision: str, *, drop_content: bool = False) -> None:
-        """Downgrade the database. A downgrade that would drop content, such as to `base`, is refused without `drop_content`.
+        """Downgrade the database. A downgrade that would drop content, such as to `base`, is refused without
+        `drop_content`.
 
         Raises:
             InvalidInput: the revision does not exist, or is not older than the database's.
@@ -137,14 +138,14 @@ class Ledger(UserLedger):
     def check(self, full: bool = True, progress: Callable[[str, int, int], object] | None = None) -> IntegrityReport:
         """Look for anything that differs from what was written. Changes nothing.
 
-        A check always compares the schema with a freshly migrated one and looks at the database's own check of its files,
-        foreign keys, rows whose session is missing, counters and sequence numbers. `full` also reads every row: digests,
-        JSON, enum values, times, snapshots, timeouts, and the full-text index against the messages. Memory is bounded,
-        whatever the size.
+        A check always compares the schema with a freshly migrated one and looks at the database's own check of its
+        files, foreign keys, rows whose session is missing, counters and sequence numbers. `full` also reads every row:
+        digests, JSON, enum values, times, snapshots, timeouts, and the full-text index against the messages. Memory is
+        bounded, whatever the size.
 
-        A damaged ledger is checked as far as it can be read; the rest is reported as `unreadable` or `unchecked`. On SQLite,
-        writers wait while the schema and the full-text index are checked, but not during the rest. `progress` is called with
-        the table, the rows read so far, and the approximate number of rows (0: not known).
+        A damaged ledger is checked as far as it can be read; the rest is reported as `unreadable` or `unchecked`. On
+        SQLite, writers wait while the schema and the full-text index are checked, but not during the rest. `progress`
+        is called with the table, the rows read so far, and the approximate number of rows (0: not known).
 
         Raises:
             SchemaBehind, SchemaAhead, NotALedger: the database is not a ledger of this release.
@@ -167,17 +168,17 @@ class Ledger(UserLedger):
     ) -> RepairReport:
         """Repair what can be repaired without guessing, in one transaction. A killed repair changes nothing.
 
-        Triggers, views, indexes and the full-text index are recreated; counters are recounted and last sequence numbers are
-        raised. Invalid JSON is kept as text in the session's metadata, under `repaired/…`. Rows of a missing session are
-        moved into a new session named `recovered-` and its id, which is archived and on hold; `orphans="drop"` deletes them
-        instead. A message whose digest does not match its text is only reported; `accept_changed` stores the digest of the
-        present text. What cannot be repaired is in `left`, the result of a full check afterwards. Each kind of repair is
-        recorded in the audit log, as `repair.` and the kind.
+        Triggers, views, indexes and the full-text index are recreated; counters are recounted and last sequence numbers
+        are raised. Invalid JSON is kept as text in the session's metadata, under `repaired/…`. Rows of a missing
+        session are moved into a new session named `recovered-` and its id, which is archived and on hold;
+        `orphans="drop"` deletes them instead. A message whose digest does not match its text is only reported;
+        `accept_changed` stores the digest of the present text. What cannot be repaired is in `left`, the result of a
+        full check afterwards. Each kind of repair is recorded in the audit log, as `repair.` and the kind.
 
-        A SQLite file is copied first, to a file beside it that only its owner can read. `backup` names another path, or is
-        False. Back up PostgreSQL with `pg_dump`. Writers wait. A file with damaged pages is not written to: nothing is
-        repaired, and `left` says why. `dry_run` does all of it and rolls back. `progress` is called during the final check,
-        as by `check`; if it raises, the repair is rolled back.
+        A SQLite file is copied first, to a file beside it that only its owner can read. `backup` names another path, or
+        is False. Back up PostgreSQL with `pg_dump`. Writers wait. A file with damaged pages is not written to: nothing
+        is repaired, and `left` says why. `dry_run` does all of it and rolls back. `progress` is called during the final
+        check, as by `check`; if it raises, the repair is rolled back.
 
         Raises:
             SchemaBehind, SchemaAhead, NotALedger, CorruptDatabase, Busy, Unavailable, ReadOnly: as `check`.
@@ -200,18 +201,18 @@ class Ledger(UserLedger):
     ) -> BackupReport:
         """Write the whole ledger, as it is at this moment, into one file, while other writers go on.
 
-        The file is a SQLite ledger, whichever database this one uses. Only its owner can read it. It is verified and flushed
-        to disk before it gets its name. A manifest beside it (the same name and `.json`) has its checksum, revision and row
-        counts. If the path is a folder, the file is named `chatledger-TIME-rREVISION.db`, and `keep` deletes the oldest
-        backups of this ledger in the folder until that many are left. Backups are recognised by their manifests: other files
-        stay, and so do backups of other ledgers and of a ledger that a restore has replaced. `overwrite` replaces a regular
-        file and its manifest, but never a part of an open ledger. A SQLite ledger is copied page by page, at any revision,
-        including deleted text in free pages; from PostgreSQL every row is written. `progress` is called with the step and how
-        far it is.
+        The file is a SQLite ledger, whichever database this one uses. Only its owner can read it. It is verified and
+        flushed to disk before it gets its name. A manifest beside it (the same name and `.json`) has its checksum,
+        revision and row counts. If the path is a folder, the file is named `chatledger-TIME-rREVISION.db`, and `keep`
+        deletes the oldest backups of this ledger in the folder until that many are left. Backups are recognised by
+        their manifests: other files stay, and so do backups of other ledgers and of a ledger that a restore has
+        replaced. `overwrite` replaces a regular file and its manifest, but never a part of an open ledger. A SQLite
+        ledger is copied page by page, at any revision, including deleted text in free pages; from PostgreSQL every row
+        is written. `progress` is called with the step and how far it is.
 
         Raises:
-            Conflict: the file or its manifest exists and `overwrite` was not passed; or the file is a ledger in use; or a
-                file with the manifest's name is not a manifest.
+            Conflict: the file or its manifest exists and `overwrite` was not passed; or the file is a ledger in use; or
+                a file with the manifest's name is not a manifest.
             InvalidInput: the path is the ledger itself, a part of a database such as `chat.db-wal`, a device or a FIFO.
             NotALedger, SchemaAhead: the database is not a ledger, or is a ledger of a newer release.
             SchemaBehind: on PostgreSQL, the ledger must be at this release's revision.
@@ -229,19 +230,19 @@ class Ledger(UserLedger):
     ) -> RestoreReport:
         """Create a ledger from a backup, in a file or in an empty database on a server.
 
-        The backup is verified first, by the checksum in its manifest or, without a manifest, by SQLite's own full check and
-        the digest of every message. A backup of an older release is upgraded in a copy; the backup itself is not changed.
-        `overwrite` replaces a ledger that nobody has open: a file in one step, the rows on a server in one transaction, so
-        that a kill leaves either the old ledger or the new one. A damaged file that is replaced is kept beside it under
-        another name. The audit entries about erased users are carried over from the replaced ledger. Users who were erased
-        after the backup was taken, and have come back with it, are named in the report.
+        The backup is verified first, by the checksum in its manifest or, without a manifest, by SQLite's own full check
+        and the digest of every message. A backup of an older release is upgraded in a copy; the backup itself is not
+        changed. `overwrite` replaces a ledger that nobody has open: a file in one step, the rows on a server in one
+        transaction, so that a kill leaves either the old ledger or the new one. A damaged file that is replaced is kept
+        beside it under another name. The audit entries about erased users are carried over from the replaced ledger.
+        Users who were erased after the backup was taken, and have come back with it, are named in the report.
 
         Raises:
             Conflict: a ledger exists already and `overwrite` was not passed.
             Busy: the ledger to be replaced, or the backup, is in use.
             CorruptDatabase: the backup is truncated or changed.
-            NotALedger, SchemaAhead: the backup is empty, encrypted, something else or newer than this release; or what would
-                be overwritten is not a ledger.
+            NotALedger, SchemaAhead: the backup is empty, encrypted, something else or newer than this release; or what
+                would be overwritten is not a ledger.
             InvalidInput: a path or URL that is not valid.
             Unavailable, OutOfSpace, ReadOnly: the new ledger cannot be written.
         """
@@ -270,11 +271,11 @@ class Ledger(UserLedger):
     ) -> MaintenanceReport:
         """Keep the ledger fast and small. The report says what was done and what was not worth doing.
 
-        `full_text` merges SQLite's full-text index, and empties the pending list of PostgreSQL's. `vacuum` gives the space of
-        deleted rows back; "auto" does so if more than a quarter of a file's pages are free, or a tenth of a server's rows are
-        dead. `analyze` refreshes the planner's statistics. `checkpoint` moves SQLite's write-ahead log into the file and
-        truncates it. On SQLite, writers wait meanwhile: during a vacuum until the file is rewritten, which needs as much free
-        space again on the disk.
+        `full_text` merges SQLite's full-text index, and empties the pending list of PostgreSQL's. `vacuum` gives the
+        space of deleted rows back; "auto" does so if more than a quarter of a file's pages are free, or a tenth of a
+        server's rows are dead. `analyze` refreshes the planner's statistics. `checkpoint` moves SQLite's write-ahead
+        log into the file and truncates it. On SQLite, writers wait meanwhile: during a vacuum until the file is
+        rewritten, which needs as much free space again on the disk.
 
         Raises:
             Busy: another connection held the lock for longer than `busy_timeout`.
@@ -297,12 +298,13 @@ class Ledger(UserLedger):
         disk_free_bytes: int = health.DISK_FREE_BYTES,
         sweep_lag: float = health.SWEEP_LAG,
     ) -> Health:
-        """Return the state of the ledger for a health endpoint. Takes a few statements, and raises only for invalid arguments.
+        """Return the state of the ledger for a health endpoint. Takes a few statements, and raises only for invalid
+        arguments.
 
-        These are problems: no answer within `timeout` seconds (2); a database that cannot be written; a revision other than
-        this release's; a pool of which more than `pool_share` (0.9) is in use; a write-ahead log of SQLite above `wal_bytes`
-        (256 MiB); less than `disk_free_bytes` (256 MiB) free on its disk; a session that was due for a sweep more than
-        `sweep_lag` seconds ago (3,600). If every connection is in use, the database is not asked.
+        These are problems: no answer within `timeout` seconds (2); a database that cannot be written; a revision other
+        than this release's; a pool of which more than `pool_share` (0.9) is in use; a write-ahead log of SQLite above
+        `wal_bytes` (256 MiB); less than `disk_free_bytes` (256 MiB) free on its disk; a session that was due for a
+        sweep more than `sweep_lag` seconds ago (3,600). If every connection is in use, the database is not asked.
         """
         number(timeout, "timeout", 0.0, 3600.0)
         number(pool_share, "pool_share")

@@ -34,9 +34,9 @@ class Sweeper:
             serve()
 
     If the database is busy or unavailable, the sweep is tried again, at first sooner than after the interval but never
-    more often than once a second. If the clock has jumped by more than a minute since the last sweep (it was set, or the
-    machine slept), that round is skipped, so that a clock that is wrong for a moment archives no session. The thread is a
-    daemon: it does not keep the process alive, and a transaction in progress is then rolled back.
+    more often than once a second. If the clock has jumped by more than a minute since the last sweep (it was set, or
+    the machine slept), that round is skipped, so that a clock that is wrong for a moment archives no session. The
+    thread is a daemon: it does not keep the process alive, and a transaction in progress is then rolled back.
 
     Raises:
         InvalidInput: the interval is not valid.
@@ -82,7 +82,8 @@ class Sweeper:
         return self
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Stop after the session that is being processed, and wait for that. Return whether the thread has ended by then.
+        """Stop after the session that is being processed, and wait for that. Return whether the thread has ended by
+        then.
         """
         self._stopping = True
         self._wake.put(None)
@@ -104,7 +105,8 @@ class Sweeper:
                 self._wake.get(timeout=self._pause())
 
     def once(self) -> SweepReport | None:
-        """Run one round. Return None if it was skipped or failed, which is logged. An exception of `on_report` is raised.
+        """Run one round. Return None if it was skipped or failed, which is logged. An exception of `on_report` is
+        raised.
         """
         if self._clock_jumped():
             logger.warning("sweep left out: the clock has jumped")

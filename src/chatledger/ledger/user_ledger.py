@@ -43,7 +43,8 @@ BATCH_LEASE = timedelta(minutes=1)
 
 
 class UserLedger:
-    """A view of a ledger that is limited to one user: other users' sessions do not exist in it. `Ledger.for_user` returns it.
+    """A view of a ledger that is limited to one user: other users' sessions do not exist in it. `Ledger.for_user`
+    returns it.
 
     A `Ledger` has the same methods, for the sessions of all users.
     """
@@ -63,7 +64,8 @@ class UserLedger:
         return self._database.clock
 
     def begin(self, *, actor: str | None = None) -> AbstractContextManager[UnitOfWork]:
-        """Begin a read-write transaction. It commits at the end of the block; any error rolls it back and is raised again.
+        """Begin a read-write transaction. It commits at the end of the block; any error rolls it back and is raised
+        again.
 
         `actor` is recorded in the audit log as who made the changes.
 
@@ -107,8 +109,8 @@ class UserLedger:
         """Call `work` inside a `begin` block, and again if the database was busy or the connection was lost.
 
         After `Busy` it gives up after about twice `busy_timeout`. While the server cannot be reached it tries again for
-        `retry_timeout` seconds, so that it survives a restart or a failover. `work` may be called several times and must
-        not do what cannot be done twice outside of the transaction.
+        `retry_timeout` seconds, so that it survives a restart or a failover. `work` may be called several times and
+        must not do what cannot be done twice outside of the transaction.
 
         If the connection is lost during the commit itself, nobody knows whether it happened: `CommitUnknown` is raised,
         and `work` is not called again. Repeat it if its appends have a `key=`, else look for what it wrote first.
@@ -122,7 +124,8 @@ class UserLedger:
         return run_transaction(self._database, lambda: self.begin(actor=actor), work)
 
     def view(self, work: Callable[[UnitOfWork], Outcome]) -> Outcome:
-        """Call `work` inside a `read` block and return its result. It is called again when the database was busy or away.
+        """Call `work` inside a `read` block and return its result. It is called again when the database was busy or
+        away.
 
             messages = ledger.view(lambda uow: uow.messages.history(session_id, last=20))
 
@@ -183,13 +186,15 @@ class UserLedger:
     ) -> SweepReport:
         """Warn about, mark idle, or archive every session that is due, each in a transaction of its own.
 
-        Any number of sweeps may run at once, in threads, processes and machines: each session is processed once. A sweep
-        that is killed leaves each session either unchanged or fully processed, and the next sweep goes on. A session that
-        another writer has locked is left to the next sweep. `dry_run` reports what would happen and changes nothing.
+        Any number of sweeps may run at once, in threads, processes and machines: each session is processed once. A
+        sweep that is killed leaves each session either unchanged or fully processed, and the next sweep goes on. A
+        session that another writer has locked is left to the next sweep. `dry_run` reports what would happen and
+        changes nothing.
 
-        A warning is recorded before `send` is called with the session. If the process is killed in between, the warning may
-        be lost, but it is never sent twice. If `send` raises, the next sweep tries again. `progress` is called after each page
-        of up to 500 sessions. `stopping` is called before each session; if it returns True, the sweep ends early.
+        A warning is recorded before `send` is called with the session. If the process is killed in between, the warning
+        may be lost, but it is never sent twice. If `send` raises, the next sweep tries again. `progress` is called
+        after each page of up to 500 sessions. `stopping` is called before each session; if it returns True, the sweep
+        ends early.
 
         Raises:
             Busy, Unavailable: as `run`. What was done until then stays.
@@ -215,7 +220,8 @@ class UserLedger:
         on_report: Callable[[SweepReport], object] | None = None,
         actor: str | None = SWEEPER,
     ) -> Sweeper:
-        """Return a `Sweeper`, which sweeps every `interval` seconds once it is started. `on_report` is called with each report.
+        """Return a `Sweeper`, which sweeps every `interval` seconds once it is started. `on_report` is called with each
+        report.
 
         Raises:
             InvalidInput: the interval is not valid.
@@ -305,13 +311,14 @@ class UserLedger:
         reason: str | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> ErasureReceipt:
-        """`uow.sessions.erase_user`, in several transactions. Afterwards the files are rewritten, so that no bytes are left.
+        """`uow.sessions.erase_user`, in several transactions. Afterwards the files are rewritten, so that no bytes are
+        left.
 
-        `scrub` rewrites a SQLite file, its full-text index and its write-ahead log. Writers wait for that, and it needs as much
-        free space again. On PostgreSQL it is a VACUUM; the server's pages, its write-ahead log and its backups may still hold
-        the bytes for a while. `scrubbed` in the receipt is False if it could not be done because the disk was full, the file in
-        use, or the role not permitted: then run the same call again. `progress` is called with the sessions and messages so
-        far. If an erasure is killed, run it again.
+        `scrub` rewrites a SQLite file, its full-text index and its write-ahead log. Writers wait for that, and it needs
+        as much free space again. On PostgreSQL it is a VACUUM; the server's pages, its write-ahead log and its backups
+        may still hold the bytes for a while. `scrubbed` in the receipt is False if it could not be done because the
+        disk was full, the file in use, or the role not permitted: then run the same call again. `progress` is called
+        with the sessions and messages so far. If an erasure is killed, run it again.
 
         Raises:
             SessionHeld: a session of the user is on hold, and `include_held` was not passed. Nothing is changed.
@@ -331,7 +338,8 @@ class UserLedger:
         return receipt.model_copy(update={"scrubbed": self._scrubbed()})
 
     def _scrubbed(self) -> bool:
-        """Whether the files could be rewritten. The user is erased already, so a failure here must not cost the receipt.
+        """Whether the files could be rewritten. The user is erased already, so a failure here must not cost the
+        receipt.
         """
         try:
             return self._database.remove_deleted_content()
