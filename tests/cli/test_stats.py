@@ -44,9 +44,9 @@ def test_a_limit_keeps_the_first_rows_and_the_last_periods(run: Command, url: st
     days = [{"role": "user", "content": "x", "created_at": datetime(2026, 5, day, tzinfo=UTC)} for day in range(1, 6)]
     with Ledger(url) as ledger, ledger.begin() as uow:
         uow.messages.append_many("b", days)
-    shown = run.json("stats", "days", "--user", "bob", "--until", "2026-05-06", "-n", "2")["items"]
+    shown = run.json("stats", "days", "--user", "bob", "--until", "2026-05-05T12:00Z", "-n", "2")["items"]
     assert ["2026-05-04", "2026-05-05"] == [one["start"][:10] for one in shown]
-    assert 3 == len(run.text("stats", "days", "--user", "bob", "--until", "2026-05-06", "-n", "2").splitlines())
+    assert 3 == len(run.text("stats", "days", "--user", "bob", "--until", "2026-05-05T12:00Z", "-n", "2").splitlines())
     assert 1 == len(run.json("stats", "users", "-n", "1")["items"])
     for view in ("overview", "activity", "latency"):
         assert f"is not for {view}" in run.misuse("stats", view, "-n", "3")
