@@ -62,7 +62,7 @@ def test_the_report_is_a_new_file_of_its_owner(run: Command, here: Path, source:
     path = here / "report.json"
     assert 0o600 == stat.S_IMODE(path.stat().st_mode)
     assert 3 == json.loads(path.read_text())["messages"]
-    assert "exists: name a new file" in run.error("adopt", "old.db", "--report", "report.json")
+    assert "exists: add --overwrite to replace it" in run.error("adopt", "old.db", "--report", "report.json")
     assert "No such file" in run.error("adopt", "old.db", "--report", "nowhere/report.json")
 
 

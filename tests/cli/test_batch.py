@@ -51,7 +51,7 @@ def test_a_line_that_is_no_item_is_named(run: Command, here: Path) -> None:
     assert "line 1: is not UTF-8" in run.error("batch", "create", "a.txt")
     assert "no file" in run.error("batch", "create", "nowhere.jsonl")
     assert "no batch 'nobody'" in run.error("batch", "status", "nobody")
-    assert "--yes" in run.misuse("batch", "delete", "nobody")
+    assert "with its items and results: add --yes to do it" in run.error("batch", "delete", "nobody")
     assert "needs a job" in run.misuse("batch", "status", "--watch")
 
 
@@ -98,10 +98,10 @@ def test_answers_are_recorded_and_failures_tried_again(run: Command, url: str, h
 
 
 def test_a_job_is_paused_resumed_cancelled_and_deleted(run: Command) -> None:
-    run.text("batch", "create", "--id", "job", "--user", "ada", given="One?\nTwo?\n")
+    run.text("batch", "create", "--id", "job", "--user-id", "ada", given="One?\nTwo?\n")
     for command, status in (("pause", "paused"), ("resume", "open"), ("cancel", "cancelled")):
-        assert status == run.text("batch", command, "job", "--user", "ada")
-        assert "no batch" in run.error("batch", command, "job", "--user", "bob")
+        assert status == run.text("batch", command, "job", "--user-id", "ada")
+        assert "no batch" in run.error("batch", command, "job", "--user-id", "bob")
     assert 2 == run.json("batch", "run", "job", "--exec", ECHO)["waiting"]
     assert {"job_id": "job", "deleted": 2} == run.json("batch", "delete", "job", "--yes")
 

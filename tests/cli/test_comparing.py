@@ -157,7 +157,7 @@ def test_what_is_no_comparison_is_one_line(run: Command, prompts: str) -> None:
     assert "chatledger: no comparison 'h'" == run.error("compare", "summary", "h")
     assert "chatledger: no comparison 'h'" == run.error("compare", "run", "h", prompts, *VARIANTS)
     assert "two or more" in run.misuse("compare", "run", "g", prompts, "--exec", "plain=echo x")
-    assert "add --yes" in run.misuse("compare", "delete", "g")
+    assert "add --yes" in run.error("compare", "delete", "g")
     for content, told in ((b"\n", "contains no prompt"), (b"{", "line 1 is not JSON"), (b"\xff", "is not UTF-8")):
         Path("bad.txt").write_bytes(content)
         assert told in run.error("compare", "run", "g", "bad.txt", *VARIANTS)

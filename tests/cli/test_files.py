@@ -29,11 +29,11 @@ def file(here: Path) -> Path:
 
 
 def test_import_names_what_fails_and_keeps_the_rest(run: Command, file: Path) -> None:
-    result = run("import", str(file), "--user", "ada", "--project", "p", "--model", "m")
+    result = run("import", str(file), "--user-id", "ada", "--project", "p", "--model", "m")
     assert (1, "imported 2 conversations with 4 messages (openai), 1 failed\n") == (result.exit_code, result.stdout)
     assert result.stderr.startswith("chatledger: record 2, line 2: ")
     assert 1 == result.stderr.count("\n")
-    sessions = run.json("list", "--user", "ada", "--project", "p", "--model", "m")["items"]
+    sessions = run.json("list", "--user-id", "ada", "--project", "p", "--model", "m")["items"]
     assert [2, 2] == [session["message_count"] for session in sessions]
 
 
@@ -96,22 +96,22 @@ def test_an_export_is_a_new_file_of_its_owner(run: Command, here: Path, name: st
     (here / name).write_text("mine")
     assert "add --overwrite" in run.error("export", "--output", name)
     assert "mine" == (here / name).read_text()
-    run.text("export", "--output", name, "--force")
+    run.text("export", "--output", name, "--overwrite")
     assert exported.splitlines()[-1] == (here / name).read_text().splitlines()[-1]
 
 
 def test_export_to_standard_output(run: Command) -> None:
     for session_id, user in (("a", "ada"), ("b", "bob")):
-        run.text("create", "--id", session_id, "--user", user)
+        run.text("create", "--id", session_id, "--user-id", user)
     assert '"b"' in run.text("export", "b")
-    assert '"b"' not in run.text("export", "--user", "ada")
-    assert "chatledger: no session 'b'" == run.error("export", "b", "--user", "ada")
+    assert '"b"' not in run.text("export", "--user-id", "ada")
+    assert "chatledger: no session 'b'" == run.error("export", "b", "--user-id", "ada")
 
 
 def test_a_failed_export_leaves_no_file(run: Command, here: Path) -> None:
     assert "chatledger: no session 'nope'" == run.error("export", "nope", "--output", "out.jsonl")
     assert run.error("export", "--output", "nowhere/out.jsonl").endswith("No such file or directory")
-    assert "is not a file" in run.error("export", "--output", ".", "--force")
+    assert "is a folder, not a file" in run.error("export", "--output", ".", "--overwrite")
     assert [] == list(here.iterdir())
 
 

@@ -50,7 +50,7 @@ def test_a_note_is_no_failure(url: str) -> None:
 
 def test_a_repair_wants_to_hear_yes(damaged: str) -> None:
     before = dump(damaged)
-    assert "add --yes to do it, or --dry-run" in Command(damaged).error("db", "repair")
+    assert "(--dry-run shows how): add --yes to do it" in Command(damaged).error("db", "repair")
     assert before == dump(damaged)
 
 

@@ -44,9 +44,9 @@ def test_a_change_that_makes_no_sense_is_refused_by_name(run: Command) -> None:
 
 
 def test_another_users_session_is_not_found(run: Command) -> None:
-    run.text("create", "--id", "s", "--user", "ada")
+    run.text("create", "--id", "s", "--user-id", "ada")
     for command, _, _ in LIFE:
-        assert "chatledger: no session 's'" == run.error(command, "s", "--user", "bob")
+        assert "chatledger: no session 's'" == run.error(command, "s", "--user-id", "bob")
 
 
 def test_archiving_keeps_a_snapshot_unless_told_otherwise(run: Command) -> None:

@@ -15,7 +15,7 @@ from tests.support.once import ONE_DATABASE
 
 @pytest.fixture
 def chat(run: Command) -> str:
-    return run.text("create", "--id", "s", "--title", "Trip", "--user", "ada")
+    return run.text("create", "--id", "s", "--title", "Trip", "--user-id", "ada")
 
 
 def test_add_prints_the_number(run: Command, chat: str) -> None:

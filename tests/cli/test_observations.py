@@ -9,7 +9,7 @@ from tests.cli.conftest import Command
 
 @pytest.fixture
 def trip(run: Command) -> Command:
-    run.text("create", "--id", "trip", "--user", "ada")
+    run.text("create", "--id", "trip", "--user-id", "ada")
     run.text("add", "trip", "user", "Where to in May?")
     assert "trip:1" == run.text("annotate", "trip", "--label", "bad", "--text", "The wrong tides", "--author", "nina")
     assert "trip:2" == run.text("annotate", "trip", "--message", "1", "--score", "0.5")
@@ -43,8 +43,8 @@ def test_annotations_are_changed_and_removed(trip: Command) -> None:
     assert "removed trip:1" == trip.text("annotation", "remove", "trip:1")
     for command in ("show", "update", "remove"):
         assert "chatledger: no annotation 'trip:1'" == trip.error("annotation", command, "trip:1")
-        assert "chatledger: no annotation 'trip:2'" == trip.error("annotation", command, "trip:2", "--user", "bob")
-    assert "chatledger: no session 'trip'" == trip.error("annotate", "trip", "--label", "x", "--user", "bob")
+        assert "chatledger: no annotation 'trip:2'" == trip.error("annotation", command, "trip:2", "--user-id", "bob")
+    assert "chatledger: no session 'trip'" == trip.error("annotate", "trip", "--label", "x", "--user-id", "bob")
     assert "chatledger: no message 9 in session 'trip'" == trip.error(
         "annotate", "trip", "--message", "9", "--label", "x"
     )

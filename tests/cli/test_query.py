@@ -230,8 +230,8 @@ def test_a_key_asks_once(run: Command, chat: str) -> None:
 
 
 def test_without_a_session_one_is_begun(run: Command) -> None:
-    result = run("query", "Why?", "--responder", "answers:text", "--user", "ada")
-    (session,) = run.json("list", "--user", "ada")["items"]
+    result = run("query", "Why?", "--responder", "answers:text", "--user-id", "ada")
+    (session,) = run.json("list", "--user-id", "ada")["items"]
     assert (0, f"chatledger: session {session['session_id']}\n") == (
         result.exit_code,
         result.stderr.replace("noise\n", ""),

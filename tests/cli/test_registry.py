@@ -19,10 +19,10 @@ def test_projects(run: Command) -> None:
     assert run.json("project", "unarchive", "p") == run.json("project", "show", "p")
     assert ["Project", "p"] == [line.split()[0] for line in run.text("project", "list").splitlines()]
     assert "chatledger: project 'p' exists already" == run.error("project", "create", "p")
-    run.text("create", "--id", "s", "--project", "p", "--user", "ada")
-    assert "p · Trips\nto the sea" == run.text("project", "show", "p", "--user", "ada")
-    assert "chatledger: no project 'p'" == run.error("project", "show", "p", "--user", "bob")
-    assert "shared by all users" in run.error("project", "update", "p", "--name", "x", "--user", "ada")
+    run.text("create", "--id", "s", "--project", "p", "--user-id", "ada")
+    assert "p · Trips\nto the sea" == run.text("project", "show", "p", "--user-id", "ada")
+    assert "chatledger: no project 'p'" == run.error("project", "show", "p", "--user-id", "bob")
+    assert "shared by all users" in run.error("project", "update", "p", "--name", "x", "--user-id", "ada")
     assert "archive it instead" in run.error("project", "delete", "p")
     run.text("delete", "s", "--yes")
     run.text("project", "delete", "p")
@@ -70,4 +70,4 @@ def test_a_price_list_is_imported(run: Command, tmp_path: Path) -> None:
     result = run("model", "import-prices", str(path))
     assert (1, "chatledger: line 2: input: is not a price\n") == (result.exit_code, result.stderr)
     assert "1 price taken, 0 there already, 0 new models, 1 wrong\n" == result.stdout
-    assert "No such file" in run.error("model", "import-prices", str(tmp_path / "nowhere"))
+    assert "no file" in run.error("model", "import-prices", str(tmp_path / "nowhere"))

@@ -29,8 +29,8 @@ def old(run: Command, url: str) -> Command:
 def test_a_purge_without_yes_is_refused_and_says_what_would_go(old: Command) -> None:
     refused = old.error("purge", "--older-than", "30d")
     assert (
-        "chatledger: would purge 1 session with 1 message (1 held session passed over) for good: "
-        "add --yes to do it, or --dry-run to see which"
+        "chatledger: would purge 1 session with 1 message (1 held session passed over) for good (--dry-run shows "
+        "which): add --yes to do it"
     ) == refused
     assert {"archived", "held", "expired"} == ids(old)
 
@@ -45,7 +45,7 @@ def test_a_rehearsed_purge_names_the_sessions(old: Command) -> None:
 
 def test_a_purge_deletes_what_is_old_enough(old: Command) -> None:
     assert 0 == old.json("purge", "--older-than", "36500d", "--yes")["sessions"]
-    assert 0 == old.json("purge", "--older-than", "30d", "--yes", "--user", "bob")["sessions"]
+    assert 0 == old.json("purge", "--older-than", "30d", "--yes", "--user-id", "bob")["sessions"]
     said = old.text("purge", "--older-than", "30d", "--yes", "--reason", "policy")
     assert "purged 1 session with 1 message (1 held session passed over)" == said
     done = old.json("purge", "--older-than", "30d", "--status", "expired", "--yes")
@@ -87,8 +87,8 @@ def test_the_receipt_for_people(old: Command) -> None:
         {name.strip(): fact for name, fact in facts.items()}[name]
         for name in ("sessions", "messages", "snapshots", "tokens", "cost", "totals kept", "files rewritten")
     )
-    assert [] == old.json("audit", "--of-user", "ada")["items"]
-    assert 1 == len(old.json("audit", "--action", "user.erased", "--by", "nina")["items"])
+    assert [] == old.json("audit", "--user-id", "ada")["items"]
+    assert 1 == len(old.json("audit", "--action", "user.erased", "--actor", "nina")["items"])
 
 
 def test_the_receipt_for_programs(old: Command) -> None:
@@ -145,7 +145,7 @@ def test_a_clean_up_without_options_only_sweeps(old: Command, ledger: Ledger) ->
     done = old.json("cleanup")
     assert (1, None, None) == (done["swept"]["archived"], done["expired"], done["purged"])
     assert "no session is due; expired 2 sessions" == old.text("chat-cleanup", "--max-age-hours", "2")
-    assert "no session is due" == old.text("cleanup", "--user", "bob")
+    assert "no session is due" == old.text("cleanup", "--user-id", "bob")
 
 
 def test_a_clean_up_expires_in_batches(run: Command, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,12 +173,12 @@ def test_a_warning_that_a_clean_up_could_not_send_is_an_error(run: Command, ledg
 def test_the_audit_log_is_filtered_and_paged(old: Command) -> None:
     old.text("delete", "expired", "--yes", "--actor", "bob", "--reason", "tidy\nup")
     assert {"session.archived", "session.held"} == acts(old, "held")
-    assert {"session.deleted"} == acts(old, "--by", "bob")
+    assert {"session.deleted"} == acts(old, "--actor", "bob")
     assert {"session.archived"} == acts(old, "--action", "session.archived")
     assert {"session.deleted"} == acts(old, "--since", "2026-06-01")
     assert {"session.archived", "session.expired", "session.held"} == acts(old, "--until", "2026-06-01")
-    assert 5 == len(old.json("audit", "--of-user", "ada")["items"])
-    assert [] == old.json("audit", "--user", "bob")["items"]
+    assert 5 == len(old.json("audit", "--user-id", "ada")["items"])
+    assert [] == old.json("audit", "--user-id", "bob")["items"]
     first = old.json("audit", "--limit", "2")
     rest = old.json("audit", "--limit", "4", "--cursor", first["next_cursor"])
     numbers = [entry["audit_id"] for entry in first["items"] + rest["items"]]
@@ -191,7 +191,7 @@ def test_the_audit_log_is_filtered_and_paged(old: Command) -> None:
 
 
 def test_an_empty_audit_log_says_so(run: Command) -> None:
-    result = run("audit", "--by", "nobody")
+    result = run("audit", "--actor", "nobody")
     assert (0, "", "no entries\n") == (result.exit_code, result.stdout, result.stderr)
 
 

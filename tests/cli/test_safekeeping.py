@@ -14,7 +14,7 @@ from tests.cli.conftest import Command
 
 @pytest.fixture
 def filled(run: Command) -> Command:
-    run.text("create", "--id", "trip", "--user", "ada")
+    run.text("create", "--id", "trip", "--user-id", "ada")
     run.text("add", "trip", "user", "Where to in May?")
     return run
 
@@ -27,7 +27,7 @@ def test_backup_and_restore(filled: Command, here: Path) -> None:
     assert f"{here / 'restored.db'} is restored: 1 session with 1 message" == restored.text("db", "restore", "b.db")
     assert ["trip"] == [session["session_id"] for session in restored.json("list")["items"]]
     error = restored.error("db", "restore", "b.db")
-    assert error.endswith("exists already: restore to another place, or overwrite it")
+    assert error.endswith("exists: add --overwrite to replace it")
     assert restored.json("db", "restore", "b.db", "--overwrite")["by_manifest"] is True
 
 
@@ -42,7 +42,7 @@ def test_backup_makes_a_name_and_rotates(filled: Command, here: Path) -> None:
 
 def test_backup_overwrites_when_asked(filled: Command, here: Path) -> None:
     filled.text("db", "backup", "b.db")
-    assert "exists already" in filled.error("db", "backup", "b.db")
+    assert "exists: add --overwrite to replace it" in filled.error("db", "backup", "b.db")
     filled.text("db", "backup", "b.db", "--overwrite")
 
 
@@ -71,7 +71,7 @@ def test_an_older_backup_says_that_it_was_upgraded(here: Path) -> None:
 def test_what_is_no_backup_is_one_line(run: Command, here: Path) -> None:
     (here / "notes.txt").write_text("my notes")
     assert "is not a SQLite database" in Command("new.db").error("db", "restore", "notes.txt")
-    assert "cannot be read" in Command("new.db").error("db", "restore", "tpyo.db")
+    assert "no file 'tpyo.db'" in Command("new.db").error("db", "restore", "tpyo.db")
     assert not (here / "new.db").exists()
 
 

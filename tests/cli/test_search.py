@@ -13,7 +13,7 @@ def _conversations(run: Command) -> None:
         ("a", "ada", ["Lisbon in May?", "Lisbon is warm in May."]),
         ("b", "bob", ["Nothing but Lisbon", "晚饭做什么"]),
     ):
-        run.text("create", "--id", session_id, "--user", user, "--title", f"of {user}", "--project", user)
+        run.text("create", "--id", session_id, "--user-id", user, "--title", f"of {user}", "--project", user)
         for text, role in zip(texts, ("user", "assistant"), strict=True):
             run.text("add", session_id, role, text)
 
@@ -25,7 +25,7 @@ def test_search_finds_messages(run: Command) -> None:
 
 
 def test_search_filters(run: Command) -> None:
-    assert {("a", 1), ("a", 2)} == found(run, "lisbon", "--user", "ada")
+    assert {("a", 1), ("a", 2)} == found(run, "lisbon", "--user-id", "ada")
     assert {("b", 1)} == found(run, "lisbon", "--session-id", "b")
     assert {("b", 1)} == found(run, "lisbon", "--project", "bob")
     assert {("a", 2)} == found(run, "lisbon", "--role", "assistant")

@@ -12,7 +12,7 @@ def test_create_prints_the_id_alone(run: Command) -> None:
 
 def test_create_keeps_all_that_is_given(run: Command) -> None:
     created = run.json(
-        "create", "--id", "s", "--user", "ada", "--project", "p", "--model", "gpt-5", "--title", "Trip",
+        "create", "--id", "s", "--user-id", "ada", "--project", "p", "--model", "gpt-5", "--title", "Trip",
         "--system-prompt", "Be brief.", "--metadata", "tags=[1,2]", "-m", "channel=web=1",
     )  # fmt: skip
     expected = {
@@ -48,9 +48,9 @@ def test_metadata_must_be_key_and_value(run: Command) -> None:
 
 def test_list_filters(run: Command) -> None:
     for session_id, user, model in (("a", "ada", "x"), ("b", "ada", "y"), ("c", "bob", "x")):
-        run.text("create", "--id", session_id, "--user", user, "--model", model, "--project", f"of {user}")
+        run.text("create", "--id", session_id, "--user-id", user, "--model", model, "--project", f"of {user}")
     run.text("archive", "c")
-    assert {"a", "b"} == listed(run, "--user", "ada")
+    assert {"a", "b"} == listed(run, "--user-id", "ada")
     assert {"a", "c"} == listed(run, "--model", "x")
     assert {"c"} == listed(run, "--project", "of bob")
     assert {"c"} == listed(run, "--status", "archived")
@@ -71,7 +71,7 @@ def test_list_goes_on_at_the_cursor(run: Command) -> None:
 
 
 def test_the_table_off_a_terminal_is_plain_and_whole(run: Command) -> None:
-    run.text("create", "--id", "s", "--user", "ada", "--title", "A title that is rather long for a narrow terminal")
+    run.text("create", "--id", "s", "--user-id", "ada", "--title", "A title that is rather long for a narrow terminal")
     run.text("add", "s", "user", "Hello", "--tokens", "1200", "--cost", "0.0125")
     header, row = run.text("list").splitlines()
     assert ["ID", "Title", "User"] == header.split()[:3]
@@ -117,10 +117,10 @@ def test_delete_wants_to_hear_yes(run: Command) -> None:
 
 
 def test_another_users_session_is_not_found(run: Command) -> None:
-    run.text("create", "--id", "s", "--user", "ada")
+    run.text("create", "--id", "s", "--user-id", "ada")
     for command in (["history", "s"], ["add", "s", "user", "x"], ["fork", "s"], ["archive", "s"], ["delete", "s"]):
-        assert "chatledger: no session 's'" == run.error(*command, "--user", "bob")
-    assert "0" == run.json("list", "--user", "ada")["items"][0]["total_cost"]
+        assert "chatledger: no session 's'" == run.error(*command, "--user-id", "bob")
+    assert "0" == run.json("list", "--user-id", "ada")["items"][0]["total_cost"]
 
 
 def listed(run: Command, *options: str) -> set[str]:

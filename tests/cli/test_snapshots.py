@@ -13,7 +13,7 @@ from tests.support.once import ONE_DATABASE
 @pytest.fixture
 def trip(run: Command) -> Command:
     """A session with two messages and a snapshot of them."""
-    run.text("create", "--id", "trip", "--user", "ada", "--title", "Trip")
+    run.text("create", "--id", "trip", "--user-id", "ada", "--title", "Trip")
     run.text("add", "trip", "user", "Where to in May?", "--tokens", "1200")
     run.text("add", "trip", "assistant", "Lisbon.")
     assert "trip:1" == run.text("snapshot", "take", "trip", "--reason", "before the change")
@@ -36,11 +36,11 @@ def test_the_list_says_what_and_why(trip: Command) -> None:
 
 
 def test_no_snapshots_and_no_such_session(run: Command) -> None:
-    run.text("create", "--id", "s", "--user", "ada")
+    run.text("create", "--id", "s", "--user-id", "ada")
     result = run("snapshot", "list", "s")
     assert (0, "", "no snapshots\n") == (result.exit_code, result.stdout, result.stderr)
     assert "chatledger: no session 'x'" == run.error("snapshot", "list", "x")
-    assert "chatledger: no session 's'" == run.error("snapshot", "take", "s", "--user", "bob")
+    assert "chatledger: no session 's'" == run.error("snapshot", "take", "s", "--user-id", "bob")
     for snapshot_id in ("s:1", "s", "s:x", ""):
         for command in ("show", "diff", "restore", "delete"):
             assert f"chatledger: no snapshot {snapshot_id!r}" == run.error("snapshot", command, snapshot_id)
@@ -48,7 +48,7 @@ def test_no_snapshots_and_no_such_session(run: Command) -> None:
 
 def test_another_users_snapshot_is_not_found(trip: Command) -> None:
     for command in (["show"], ["diff"], ["restore", "--yes"], ["restore", "--as", "n"], ["delete", "--yes"]):
-        refused = trip.error("snapshot", command[0], "trip:1", *command[1:], "--user", "bob")
+        refused = trip.error("snapshot", command[0], "trip:1", *command[1:], "--user-id", "bob")
         assert "chatledger: no snapshot 'trip:1'" == refused
 
 
@@ -86,8 +86,8 @@ def test_restoring_wants_to_hear_yes_when_something_would_go(trip: Command) -> N
     trip.text("add", "trip", "user", "And by bus?")
     refused = trip.error("snapshot", "restore", "trip:1")
     assert (
-        "chatledger: snapshot 'trip:1': 1 message that came since would go: "
-        "add --yes to do it, or --as NEW_ID to restore beside it"
+        "chatledger: snapshot 'trip:1': 1 message that came since would go "
+        "(--as NEW_ID restores beside it): add --yes to do it"
     ) == refused
     assert ["trip:1"] == [item["snapshot_id"] for item in trip.json("snapshot", "list", "trip")["items"]]
     said = trip.text("snapshot", "restore", "trip:1", "--yes", "--reason", "a mistake").splitlines()
@@ -129,7 +129,7 @@ def test_a_closed_session_is_not_restored_over(trip: Command) -> None:
 
 def test_delete_wants_to_hear_yes(trip: Command) -> None:
     refused = trip.error("snapshot", "delete", "trip:1")
-    assert "chatledger: snapshot 'trip:1' holds 2 messages: add --yes to delete it" == refused
+    assert "chatledger: snapshot 'trip:1' would be deleted with 2 messages: add --yes to do it" == refused
     assert "deleted trip:1" == trip.text("snapshot", "delete", "trip:1", "--yes", "--reason", "tidy")
     assert [] == trip.json("snapshot", "list", "trip")["items"]
     assert "tidy" == trip.json("audit", "trip", "--action", "snapshot.deleted")["items"][0]["reason"]

@@ -41,7 +41,7 @@ def test_create_takes_limits(run: Command) -> None:
 
 
 def test_people_see_where_a_limit_comes_from(run: Command) -> None:
-    run.text("create", "--id", "s", "--user", "ada", "--idle", "5m")
+    run.text("create", "--id", "s", "--user-id", "ada", "--idle", "5m")
     run.text("timeouts", "set", "--default", "--for-user", "ada", "--idle", "1h", "--hard", "2d")
     head, header, idle, archive, hard, warn = run.text("timeouts", "show", "s").splitlines()
     assert ("s · active", ["Limit", "Length", "Set", "by", "Reached"]) == (head, header.split())
@@ -72,10 +72,12 @@ def test_defaults_for_all_for_a_user_and_for_a_project(run: Command) -> None:
 
 
 def test_whoever_is_limited_to_a_user_sets_that_users_defaults(run: Command) -> None:
-    run.text("timeouts", "set", "--default", "--user", "ada")
+    run.text("timeouts", "set", "--default", "--user-id", "ada")
     assert [("user", "ada")] == [(one["scope"], one["scope_id"]) for one in run.json("timeouts", "show")["items"]]
-    assert "user_id: is another user" in run.error("timeouts", "set", "--default", "--for-user", "bob", "--user", "ada")
-    assert [] == run.json("timeouts", "show", "--user", "bob")["items"]
+    assert "user_id: is another user" in run.error(
+        "timeouts", "set", "--default", "--for-user", "bob", "--user-id", "ada"
+    )
+    assert [] == run.json("timeouts", "show", "--user-id", "bob")["items"]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_due_looks_ahead(run: Command, ledger: Ledger) -> None:
     header, first, _ = run.text("timeouts", "due").splitlines()
     assert "ID    Title  User  Status  Action     Limit  Reached" == header[:52].rstrip()
     assert first.startswith("late  -      ada   active  mark idle  idle   2")
-    assert [] == due(run, "--user", "bob")
+    assert [] == due(run, "--user-id", "bob")
 
 
 def test_a_rehearsed_sweep_changes_nothing(run: Command, ledger: Ledger) -> None:
@@ -181,7 +183,7 @@ def test_the_report_counts(run: Command, ledger: Ledger) -> None:
     assert (1, 1, 2) == (found["held"], found["at_idle_limit"], found["by_status"]["active"])
     lines = dict(line.rsplit(maxsplit=1) for line in run.text("timeouts", "report").splitlines()[:-1])
     assert ("2", "1", "1") == (lines["active"], lines["held"], lines["at the idle limit"])
-    assert 0 == run.json("timeouts", "report", "--user", "bob")["by_status"]["active"]
+    assert 0 == run.json("timeouts", "report", "--user-id", "bob")["by_status"]["active"]
 
 
 def make(ledger: Ledger, name: str, *, minutes_ago: int, idle: int | None = None, hard: int | None = None) -> None:

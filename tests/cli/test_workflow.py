@@ -70,7 +70,7 @@ def test_what_cannot_be_is_one_line(run: Command, here: Path) -> None:
         '{"name": "x", "steps": {"a": {"exec": ["x"], "with": {"x": ' + "[" * 900 + "]" * 900
     )
     assert "is not JSON" in run.error("workflow", "define", "bad.json")
-    assert "No such file" in run.error("workflow", "define", "nowhere.json")
+    assert "no file 'nowhere.json'" in run.error("workflow", "define", "nowhere.json")
     assert "'nobody'" in run.error("workflow", "run", "nobody")
     assert "'who' is missing" in run.error("workflow", "run", "greet")
     assert "no input 'whom'" in run.error("workflow", "run", "greet", "--input", '{"whom": 1}')
@@ -85,15 +85,15 @@ def test_what_cannot_be_is_one_line(run: Command, here: Path) -> None:
 
 
 def test_a_user_sees_their_own(run: Command, here: Path) -> None:
-    run.text("workflow", "define", written(here, {"a": {"exec": ["true"]}}), "--user", "ada")
-    run.text("workflow", "run", "flow", "--id", "e", "--user", "ada")
+    run.text("workflow", "define", written(here, {"a": {"exec": ["true"]}}), "--user-id", "ada")
+    run.text("workflow", "run", "flow", "--id", "e", "--user-id", "ada")
     for arguments in (
         ["run", "flow"],
         *([command, "e"] for command in ("status", "resume", "cancel", "retry", "show")),
     ):
-        assert "flow'" in (said := run.error("workflow", *arguments, "--user", "bob")) or "'e'" in said
-    assert [] == run.json("workflow", "list", "--user", "bob")["items"]
-    assert [] == run.json("workflow", "list", "--executions", "--user", "bob")["items"]
+        assert "flow'" in (said := run.error("workflow", *arguments, "--user-id", "bob")) or "'e'" in said
+    assert [] == run.json("workflow", "list", "--user-id", "bob")["items"]
+    assert [] == run.json("workflow", "list", "--executions", "--user-id", "bob")["items"]
 
 
 def test_a_failed_execution_is_exit_code_one_and_can_be_retried(run: Command, here: Path) -> None:

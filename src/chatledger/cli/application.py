@@ -125,7 +125,18 @@ class _Application(Commands):
         return list(self.commands)
 
 
-_CONTEXT = {"help_option_names": ["-h", "--help"]}
+#: Words that options had before, or that other programs use, by the one that they have.
+_SAME = {
+    "user": "user-id", "of-user": "user-id", "session": "session-id", "tz": "timezone", "force": "overwrite",
+    "parallel": "concurrency",
+}  # fmt: skip
+
+
+def _one_word(name: str) -> str:
+    return _SAME.get(name, name)
+
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "token_normalize_func": _one_word}
 # Lines of a docstring flow together.
 _MARKUP: Literal["markdown"] = "markdown"
 

@@ -32,6 +32,11 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(FAILED)
 
 
+def needs_yes(what: str) -> NoReturn:
+    """Say what a command without `--yes` would do, and end it."""
+    fail(f"{what}: add --yes to do it")
+
+
 class Commands(TyperGroup):
     """A group of commands whose errors are one line each."""
 

@@ -94,7 +94,7 @@ Database = Annotated[
 ]
 Owner = Annotated[
     str | None,
-    typer.Option("--user", metavar="USER", help="See and touch only this user's sessions.", rich_help_panel=_WHERE),
+    typer.Option("--user-id", metavar="USER", help="See and touch only this user's sessions.", rich_help_panel=_WHERE),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs instead of text for people.")]
 SessionId = Annotated[str, typer.Argument(metavar="SESSION_ID", show_default=False)]
@@ -139,6 +139,4 @@ Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Wh
 Rehearse = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
 
 #: Files hold what was said: they are their owner's only, and take nobody's place unasked.
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", "--force", help="Put the file in the place of one that is there.")
-]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")]

@@ -12,16 +12,17 @@ from typing import Annotated, Any
 import typer
 
 from chatledger.cli.arguments.duration import age, duration
+from chatledger.cli.arguments.files import existing_file
 from chatledger.cli.arguments.options import AsJson, Cursor, Database, Overwrite, Owner, Yes
 from chatledger.cli.batches.items import ItemFormat, add_from, create_from
 from chatledger.cli.batches.progress import show_jobs, show_progress
 from chatledger.cli.batches.run import run
+from chatledger.cli.errors import needs_yes
 from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.output.json_output import encoded, write_document, write_line
 from chatledger.cli.output.new_file import writing
 from chatledger.cli.output.screen import Screen, counted
 from chatledger.enums import ItemStatus
-from chatledger.errors import InvalidInput
 from chatledger.schemas import BatchItem, BatchJob
 from chatledger.unit_of_work import UnitOfWork
 
@@ -29,7 +30,12 @@ app = typer.Typer(no_args_is_help=True, help="Batches: jobs of many items, each 
 app.command("run")(run)
 
 _Job = Annotated[str, typer.Argument(metavar="JOB_ID", show_default=False)]
-_File = Annotated[str, typer.Argument(metavar="FILE", show_default=False, help="The items; - reads standard input.")]
+_File = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE", show_default=False, help="The items; - reads standard input.", callback=existing_file
+    ),
+]
 _Key = Annotated[
     str | None, typer.Option("--key", metavar="FIELD", help="The field that is an item's key. Else its line's number.")
 ]
@@ -64,8 +70,6 @@ def create(
     JSON Lines, CSV with a header, or plain lines. An object with a `payload` may have a `key` and a `priority` beside
     it; anything else is itself the payload. If a line is not an item, no job is created.
     """
-    if file != "-" and not Path(file).is_file():
-        raise InvalidInput("FILE", "is no file")
     settings: dict[str, Any] = {
         "name": name, "max_attempts": max_attempts, "backoff": backoff, "max_running": max_running,
         "time_limit": time_limit,
@@ -200,7 +204,7 @@ def results(
 def delete(job_id: _Job, yes: Yes = False, user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
     """Delete a job with its items and results. Sessions that were recorded stay."""
     if not yes:
-        raise typer.BadParameter("is needed: results are deleted with the job", param_hint="'--yes'")
+        needs_yes(f"job {job_id!r} would be deleted with its items and results")
     with opened_for(db, user) as ledger:
         number = ledger.run(lambda uow: uow.batches.delete(job_id))
     if as_json:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from chatledger.cli.arguments.options import Actor, AsJson, Database, Owner, Reason, Yes
+from chatledger.cli.errors import needs_yes
 from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.screen import Column, Screen, when
@@ -74,11 +75,11 @@ def list_(user: Owner = None, db: Database = None, as_json: AsJson = False) -> N
         write_document({"items": found})
         return
     columns = (
-        Column("comparison"),
-        Column("kind"),
-        Column("created"),
-        Column("variants", flexible=True),
-        Column("title"),
+        Column("Comparison"),
+        Column("Kind"),
+        Column("Created"),
+        Column("Variants", flexible=True),
+        Column("Title"),
     )
     rows = [[g.group_id, g.kind.value, when(g.created_at), ", ".join(g.variants), g.title or ""] for g in found]
     Screen().table(columns, rows)
@@ -95,7 +96,7 @@ def delete(
 ) -> None:
     """Delete a comparison with its results. Its sessions are kept."""
     if not yes:
-        raise typer.BadParameter("the results are deleted for good: add --yes", param_hint="'--yes'")
+        needs_yes(f"comparison {group_id!r} would be deleted with its results")
     with opened_for(db, user) as ledger:
         ledger.run(lambda uow: uow.comparisons.delete(group_id, reason=reason), actor=actor)
     Screen().line(f"deleted {group_id}")

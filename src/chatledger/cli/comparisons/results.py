@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import sys
 from contextlib import nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from chatledger.cli.arguments.files import existing_file
 from chatledger.cli.arguments.options import AsJson, Database, Overwrite, Owner, Rehearse
 from chatledger.cli.comparisons.compare import GroupId, app
 from chatledger.cli.errors import FAILED, report
@@ -53,7 +55,7 @@ def export(
 @app.command("import")
 def import_(
     group_id: GroupId,
-    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, callback=existing_file)],
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace results that differ from those of the file.")
     ] = False,
@@ -94,7 +96,7 @@ def _write_csv(out: Any, results: Any) -> None:
     names = list(ComparisonResult.model_fields)
     writer.writerow([*names])
     for result in results:
-        fields = result.model_dump(mode="json")
+        fields = result.model_dump()
         for name in ("cost_a", "cost_b", "judge_cost"):
             value = getattr(result, name)
             fields[name] = None if value is None else amount(value)
@@ -107,6 +109,8 @@ def _cell(value: Any) -> Any:
         from chatledger.cli.output.json_output import encoded  # noqa: PLC0415 - for scores only
 
         return encoded(value, ascii_only=False)
+    if isinstance(value, datetime):
+        return value.isoformat()
     if isinstance(value, str) and value.startswith(FORMULAS):
         return f"'{value}"
     return value

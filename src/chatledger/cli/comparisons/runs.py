@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from chatledger.cli.arguments.files import existing_file
 from chatledger.cli.arguments.options import Actor, AsJson, Database, Owner
 from chatledger.cli.comparisons.compare import GroupId, app
 from chatledger.cli.comparisons.trial import RUN, Trial, prompts_of
@@ -36,7 +37,7 @@ def run(
     prompts: Annotated[
         Path,
         typer.Argument(
-            metavar="PROMPTS", show_default=False, exists=True, dir_okay=False,
+            metavar="PROMPTS", show_default=False, callback=existing_file,
             help="One prompt on each line; or JSON Lines with `prompt`, and optionally `key` and `system`.",
         ),
     ],

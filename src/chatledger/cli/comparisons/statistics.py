@@ -82,7 +82,7 @@ def pass_rates(
 
 def plain(value: Any) -> Any:
     """Return a record as dicts and lists."""
-    return value.model_dump(mode="json")
+    return value.model_dump()
 
 
 def _show(screen: Screen, found: ComparisonSummary) -> None:

@@ -9,15 +9,14 @@ from typing import Annotated
 import typer
 
 from chatledger.backup.copy import copy_ledger
-from chatledger.cli.arguments.options import AsJson, Database
+from chatledger.cli.arguments.files import existing_file, refuse_existing
+from chatledger.cli.arguments.options import AsJson, Database, Overwrite
 from chatledger.cli.errors import report
 from chatledger.cli.open_ledger import file_of, opened, url_of
 from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.progress_bar import bar
 from chatledger.cli.output.screen import Screen, counted, sized
 from chatledger.ledger.ledger import Ledger
-
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
 
 def backup(
@@ -35,6 +34,8 @@ def backup(
 
     The file is a SQLite ledger whatever database this one lives in, with a manifest (checksum, revision, rows) beside it.
     """
+    if not path.is_dir():
+        refuse_existing(path, overwrite=overwrite)
     with opened(db, migrate="never") as ledger, bar() as progress:
         done = ledger.backup(path, keep=keep, overwrite=overwrite, progress=progress)
     if as_json:
@@ -47,7 +48,9 @@ def backup(
 
 
 def restore(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="The backup.", show_default=False)],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="The backup.", show_default=False, callback=existing_file)
+    ],
     overwrite: Overwrite = False,
     db: Database = None,
     as_json: AsJson = False,
@@ -56,14 +59,16 @@ def restore(
 
     Nobody may have that ledger open. A killed restoration leaves the old ledger or the new one.
     """
+    replaced = file_of(db)
+    if replaced is not None:
+        refuse_existing(replaced, overwrite=overwrite)
     with bar() as progress:
         done = Ledger.restore(path, url_of(db), overwrite=overwrite, progress=progress)
     if as_json:
         write_document(done)
     else:
-        place = file_of(db)
         screen = Screen()
-        screen.line((str(place.resolve()) if place else done.url, "bold"), f" is restored: {_rows(done.rows)}")
+        screen.line((str(replaced.resolve()) if replaced else done.url, "bold"), f" is restored: {_rows(done.rows)}")
         if done.revision != done.revision_of_backup:
             screen.line(f"upgraded from revision {done.revision_of_backup} to {done.revision}")
         if done.erasures_carried_over:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from chatledger.cli.arguments.options import AsJson, Database, Yes
-from chatledger.cli.errors import FAILED, fail
+from chatledger.cli.errors import FAILED, needs_yes
 from chatledger.cli.open_ledger import opened
 from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.screen import Screen, counted
@@ -62,7 +62,7 @@ def repair(
     if backup is not None and no_backup:
         raise typer.BadParameter("cannot stand beside --no-backup", param_hint="'--backup'")
     if not yes and not dry_run:
-        fail("a repair changes the database: add --yes to do it, or --dry-run to see what it would do")
+        needs_yes("a repair changes the database (--dry-run shows how)")
     with opened(db, migrate="never") as ledger, _bar() as show:
         done = ledger.repair(
             dry_run=dry_run,

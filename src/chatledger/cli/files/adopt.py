@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,10 +13,10 @@ import typer
 from chatledger.adoption import adopt as take_over
 from chatledger.adoption.layouts import Layout
 from chatledger.adoption.report import AdoptionProgress, AdoptionReport, SourceFinding
-from chatledger.cli.arguments.options import AsJson, Database
-from chatledger.cli.errors import fail
+from chatledger.cli.arguments.files import existing_file
+from chatledger.cli.arguments.options import AsJson, Database, Overwrite
 from chatledger.cli.open_ledger import file_of, opened
-from chatledger.cli.output.json_output import write_document
+from chatledger.cli.output.json_output import document, write_document
 from chatledger.cli.output.new_file import writing
 from chatledger.cli.output.screen import Column, Screen, counted
 from chatledger.enums import Orphans
@@ -37,7 +36,7 @@ _TABLES = (
 
 
 def adopt(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", show_default=False)],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", show_default=False, callback=existing_file)],
     layout: Annotated[
         Layout, typer.Option("--layout", help="What wrote the source; found out by itself.")
     ] = Layout.AUTO,
@@ -48,10 +47,9 @@ def adopt(
     timezone: Annotated[str, typer.Option("--timezone", metavar="ZONE", help="Of times that name none.")] = "UTC",
     report: Annotated[
         Path | None,
-        typer.Option(
-            "--report", metavar="FILE", help="Write the whole report to a new file, as JSON.", show_default=False
-        ),
+        typer.Option("--report", metavar="FILE", help="Write the whole report to a file, as JSON.", show_default=False),
     ] = None,
+    overwrite: Overwrite = False,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
@@ -60,12 +58,10 @@ def adopt(
     The AI-router database, `chat_sessions`, the LLM-session-management schema, and the stores of llm, OpenAI Agents,
     LangChain and Google ADK. The source is read and never written.
     """
-    if report is not None and report.exists():
-        fail(f"{str(report)!r} exists: name a new file for the report")
     # A rehearsal must not make a ledger where there is none.
     nowhere = dry_run and (path := file_of(db)) is not None and not path.exists()
     # The file for the report is begun first: an adoption that is done should not end with an error.
-    written = nullcontext(None) if report is None else writing(report)
+    written = nullcontext(None) if report is None else writing(report, force=overwrite)
     with opened(":memory:" if nowhere else db, new=True) as ledger, written as out, _bar() as show:
         done = take_over(
             ledger, source, layout=layout, dry_run=dry_run, orphans=orphans, timezone=timezone, progress=show
@@ -79,7 +75,7 @@ def adopt(
 
 
 def _write(out: TextIO, done: AdoptionReport) -> None:
-    out.write(json.dumps(done.model_dump(mode="json"), indent=1) + "\n")
+    out.write(document(done))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from chatledger.cli.arguments.files import existing_file
 from chatledger.cli.arguments.options import AsJson, Database
 from chatledger.cli.errors import FAILED, report
 from chatledger.cli.open_ledger import file_of, opened
@@ -32,9 +33,9 @@ class OnConflict(StrEnum):
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, callback=existing_file)],
     format_: Annotated[Format, typer.Option("--format", help="What the file is; found out by itself.")] = Format.AUTO,
-    user: Annotated[str | None, typer.Option("--user", metavar="USER", help="Whose the sessions become.")] = None,
+    user: Annotated[str | None, typer.Option("--user-id", metavar="USER", help="Whose the sessions become.")] = None,
     project: Annotated[str | None, typer.Option("--project", metavar="PROJECT", help="Where they belong.")] = None,
     model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="What answered in them.")] = None,
     on_conflict: Annotated[

@@ -26,7 +26,9 @@ from chatledger.clock import utc_now
 def report(
     path: Annotated[Path, typer.Argument(metavar="OUT.html", show_default=False, help="Where the page goes.")],
     title: Annotated[str, typer.Option("--title", metavar="TEXT")] = "Conversations",
-    tz: Annotated[str, typer.Option("--tz", metavar="ZONE", help="Of days and hours, such as Europe/Lisbon.")] = "UTC",
+    tz: Annotated[
+        str, typer.Option("--timezone", metavar="ZONE", help="Of days and hours, such as Europe/Lisbon.")
+    ] = "UTC",
     by: Annotated[
         str | None, typer.Option("--by", metavar="PERIOD", help="day, week or month; else what suits the length.")
     ] = None,

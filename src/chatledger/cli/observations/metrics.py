@@ -27,7 +27,7 @@ from chatledger.cli.arguments.options import (
     pairs,
 )
 from chatledger.cli.arguments.times import TIME_HELP, moment
-from chatledger.cli.errors import fail
+from chatledger.cli.errors import fail, needs_yes
 from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.screen import Column, Screen, counted, when
@@ -218,7 +218,7 @@ def purge(
         if not yes:
             with ledger.read() as uow:
                 count = uow.metrics.purge(older_than=older_than, name=name, dry_run=True)
-            fail(f"{counted(count, 'number')} would be deleted: add --yes to do it")
+            needs_yes(f"{counted(count, 'number')} would be deleted")
         gone = ledger.run(lambda uow: uow.metrics.purge(older_than=older_than, name=name))
     Screen().line(f"deleted {counted(gone, 'number')}")
 

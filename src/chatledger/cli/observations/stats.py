@@ -53,7 +53,7 @@ _WHOLE = frozenset({View.OVERVIEW, View.ACTIVITY, View.LATENCY, View.COMPARE})
 _DEFAULT_LIMIT = 20
 
 _SessionOption = Annotated[
-    str | None, typer.Option("--session", metavar="SESSION_ID", help="Only of this session.", show_default=False)
+    str | None, typer.Option("--session-id", metavar="SESSION_ID", help="Only of this session.", show_default=False)
 ]
 
 
@@ -62,7 +62,7 @@ def stats(
     since: Since = None,
     until: Until = None,
     tz: Annotated[
-        str, typer.Option("--tz", metavar="ZONE", help="The clock of periods, such as Europe/Lisbon.")
+        str, typer.Option("--timezone", metavar="ZONE", help="The clock of periods, such as Europe/Lisbon.")
     ] = "UTC",
     project: Project = None,
     model: ModelFilter = None,
@@ -96,7 +96,7 @@ def stats(
     if view is View.COMPARE and (since is None or until is None):
         raise typer.BadParameter("needs both", param_hint="--since / --until")
     if tz != "UTC" and view not in _ZONED:
-        raise typer.BadParameter(f"is for {', '.join(sorted(_ZONED))}", param_hint="--tz")
+        raise typer.BadParameter(f"is for {', '.join(sorted(_ZONED))}", param_hint="--timezone")
     if limit is not None and view in _WHOLE:
         raise typer.BadParameter(f"is not for {view}", param_hint="--limit")
     which: dict[str, Any] = {

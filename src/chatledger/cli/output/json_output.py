@@ -15,7 +15,12 @@ from chatledger.schemas import Usage
 
 def write_document(value: Any) -> None:
     """One JSON document on standard output, indented."""
-    sys.stdout.write(json.dumps(value, default=_plain, indent=2) + "\n")
+    sys.stdout.write(document(value))
+
+
+def document(value: Any) -> str:
+    """One JSON document, indented, with a line break at its end."""
+    return json.dumps(value, default=_plain, indent=2) + "\n"
 
 
 def write_line(value: Any) -> None:

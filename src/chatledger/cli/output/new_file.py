@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
+from chatledger.cli.arguments.files import refuse_existing
 from chatledger.cli.errors import fail
 from chatledger.cli.output.escaping import Neutral
 
@@ -40,12 +41,13 @@ def writing_bytes(path: Path | None, *, force: bool = False) -> Iterator[BinaryI
 @contextmanager
 def _appearing(path: Path, *, force: bool) -> Iterator[int]:
     """The handle of a file without a name, which gets its name at the end of the block. The caller closes it."""
-    if path.exists() and not path.is_file():
-        fail(f"{str(path)!r} is not a file")
-    if path.exists() and not force:
-        fail(f"{str(path)!r} exists: add --overwrite to put the new one in its place")
+    refuse_existing(path, overwrite=force)
     # mkstemp: mode 0600.
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".new", dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".new", dir=path.parent)
+    except OSError as error:
+        # Not by the name of the temporary file, which nobody has typed.
+        raise OSError(error.errno, error.strerror, str(path)) from None
     try:
         yield handle
         if force:
@@ -53,6 +55,11 @@ def _appearing(path: Path, *, force: bool) -> Iterator[int]:
         else:
             os.link(name, path)  # refuses when somebody made the file meanwhile
     except FileExistsError:
-        fail(f"{str(path)!r} exists: add --overwrite to put the new one in its place")
+        refuse_existing(path, overwrite=False)
+        raise
+    except OSError as error:
+        if error.filename == name:
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise
     finally:
         Path(name).unlink(missing_ok=True)

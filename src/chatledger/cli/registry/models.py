@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from chatledger.cli.arguments.files import existing_file
 from chatledger.cli.arguments.options import (
     Actor,
     AsJson,
@@ -206,7 +207,7 @@ def reprice(
 
 @app.command("import-prices")
 def import_prices(
-    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, callback=existing_file)],
     dry_run: Rehearse = False, db: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Read a price list: CSV, a JSON list, or the JSON object by model that LiteLLM publishes.

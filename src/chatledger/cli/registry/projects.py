@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="Names under which sessions are gat
 _Id = Annotated[str, typer.Argument(metavar="PROJECT_ID", show_default=False)]
 _Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="As people call it.")]
 _Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it is about.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="How many at most.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="How many at most.")]
 Archived = Annotated[
     bool | None,
     typer.Option("--archived/--not-archived", show_default=False, help="Only archived ones, or only others."),

@@ -18,10 +18,7 @@ def audit(
     session_id: Annotated[
         str | None, typer.Argument(metavar="[SESSION_ID]", show_default=False, help="Only of this session.")
     ] = None,
-    of_user: Annotated[
-        str | None, typer.Option("--of-user", metavar="USER", help="Only what was done to this user's sessions.")
-    ] = None,
-    by: Annotated[str | None, typer.Option("--by", metavar="ACTOR", help="Only what this one did.")] = None,
+    by: Annotated[str | None, typer.Option("--actor", metavar="NAME", help="Only what this actor did.")] = None,
     action: Annotated[
         str | None, typer.Option("--action", metavar="ACTION", help="Only this, such as session.deleted.")
     ] = None,
@@ -36,7 +33,7 @@ def audit(
     """Who did what, when and why, newest first. What raw SQL deleted is in it too, without a name."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         page = uow.audit.list(
-            session_id=session_id, user_id=of_user, actor=by, action=action, since=since, until=until,
+            session_id=session_id, actor=by, action=action, since=since, until=until,
             limit=limit, cursor=cursor,
         )  # fmt: skip
     if as_json:

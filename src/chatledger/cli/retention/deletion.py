@@ -9,7 +9,7 @@ import typer
 
 from chatledger.cli.arguments.duration import age
 from chatledger.cli.arguments.options import Actor, AsJson, Database, Owner, Reason, Rehearse, Yes
-from chatledger.cli.errors import FAILED, fail, report
+from chatledger.cli.errors import FAILED, fail, needs_yes, report
 from chatledger.cli.open_ledger import opened, opened_for
 from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.progress import Show, counting
@@ -54,7 +54,7 @@ def purge(
             progress=lambda now: so_far(_sum(now)),
         )  # fmt: skip
     if rehearsing and not dry_run:
-        fail(f"{summary(done)} for good: add --yes to do it, or --dry-run to see which")
+        needs_yes(f"{summary(done)} for good (--dry-run shows which)")
     if as_json:
         write_document(done)
         return
@@ -100,10 +100,7 @@ def erase_user(
             receipt = _erase(ledger, erased, keep_totals, include_held, actor, reason, so_far, scrub=scrub)
     if rehearsing and not dry_run:
         what = f"{counted(receipt.sessions, 'session')} with {counted(receipt.messages, 'message')}"
-        fail(
-            f"would erase {what} and {counted(receipt.snapshots, 'snapshot')} of user {erased!r} for good: "
-            "add --yes to do it"
-        )
+        needs_yes(f"would erase {what} and {counted(receipt.snapshots, 'snapshot')} of user {erased!r} for good")
     if as_json:
         write_document(receipt)
     else:

@@ -65,7 +65,7 @@ def query(
         ),
     ] = None,
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Recorded with the answer.")] = None,
-    user: Annotated[str | None, typer.Option("--user", metavar="USER", help="Whose session it is.")] = None,
+    user: Annotated[str | None, typer.Option("--user-id", metavar="USER", help="Whose session it is.")] = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:

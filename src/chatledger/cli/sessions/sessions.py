@@ -24,10 +24,10 @@ from chatledger.cli.arguments.options import (
     Yes,
     pairs,
 )
-from chatledger.cli.errors import fail
+from chatledger.cli.errors import needs_yes
 from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.output.json_output import write_document
-from chatledger.cli.output.screen import Column, Screen, money, when
+from chatledger.cli.output.screen import Column, Screen, counted, money, when
 from chatledger.enums import Status
 from chatledger.schemas import Session
 from chatledger.unit_of_work import UnitOfWork
@@ -37,7 +37,7 @@ _PAGE = 1000
 
 def create(
     session_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="Your own id; else a UUIDv7.")] = None,
-    user: Annotated[str | None, typer.Option("--user", metavar="USER", help="Whose it is.")] = None,
+    user: Annotated[str | None, typer.Option("--user-id", metavar="USER", help="Whose it is.")] = None,
     project: Annotated[str | None, typer.Option("--project", metavar="PROJECT", help="Registered by its name.")] = None,
     model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Registered by its name.")] = None,
     title: Annotated[str | None, typer.Option("--title", metavar="TEXT")] = None,
@@ -144,7 +144,7 @@ def delete(
         if not yes:
             with ledger.read() as uow:
                 count = uow.sessions.get(session_id, include_expired=True).message_count
-            fail(f"session {session_id!r} holds {count:,} messages, which would be lost: add --yes to delete it")
+            needs_yes(f"session {session_id!r} would be deleted with {counted(count, 'message')}")
         ledger.run(lambda uow: uow.sessions.delete(session_id, reason=reason), actor=actor)
     Screen().line(f"deleted {session_id}")
 

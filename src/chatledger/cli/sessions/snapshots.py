@@ -9,7 +9,7 @@ import typer
 from rich.cells import cell_len, set_cell_size
 
 from chatledger.cli.arguments.options import Actor, AsJson, Database, Owner, Reason, SessionId, Yes
-from chatledger.cli.errors import fail
+from chatledger.cli.errors import needs_yes
 from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.output.escaping import one_line
 from chatledger.cli.output.json_output import encoded, write_document, write_line
@@ -127,7 +127,7 @@ def restore(
     with opened_for(db, user) as ledger:
         done = ledger.run(act, actor=actor)
     if isinstance(done, SnapshotDiff):
-        fail(f"{_losses(done)}: add --yes to do it, or --as NEW_ID to restore beside it")
+        needs_yes(f"{_losses(done)} (--as NEW_ID restores beside it)")
     session, undo = done
     if as_json:
         write_document({"session": session, "undo": undo})
@@ -152,7 +152,7 @@ def delete(
         if not yes:
             with ledger.read() as uow:
                 count = uow.snapshots.get(snapshot_id).message_count
-            fail(f"snapshot {snapshot_id!r} holds {counted(count, 'message')}: add --yes to delete it")
+            needs_yes(f"snapshot {snapshot_id!r} would be deleted with {counted(count, 'message')}")
         ledger.run(lambda uow: uow.snapshots.delete(snapshot_id, reason=reason), actor=actor)
     Screen().line(f"deleted {snapshot_id}")
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from chatledger.cli.arguments.files import existing_file
 from chatledger.cli.arguments.options import AsJson, Database, Owner, json_value
 from chatledger.cli.errors import FAILED, INTERRUPTED, report
 from chatledger.cli.open_ledger import opened_for
@@ -33,7 +34,7 @@ _Function = Annotated[
 _Command = Annotated[
     str | None, typer.Option("--exec", metavar="COMMAND", help="Answers prompts, fed with the conversation as JSON.")
 ]
-_Parallel = Annotated[int, typer.Option("--parallel", min=1, max=1000, metavar="N", help="Steps at once.")]
+_Concurrency = Annotated[int, typer.Option("--concurrency", "-c", min=1, max=1000, metavar="N", help="Steps at once.")]
 _Lease = Annotated[
     float, typer.Option(min=1, max=86400, metavar="SECONDS", help="After which another may go on if this one dies.")
 ]
@@ -41,7 +42,10 @@ _Lease = Annotated[
 
 @app.command()
 def define(
-    file: Annotated[Path, typer.Argument(show_default=False, help="JSON, or YAML (.yaml, .yml).")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", show_default=False, help="JSON, or YAML (.yaml, .yml).", callback=existing_file),
+    ],
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
@@ -71,9 +75,9 @@ def list_(
             return
         found = uow.workflows.list()[:limit]
     if as_json:
-        write_document({"items": [one.model_dump(mode="json", exclude={"definition"}) for one in found]})
+        write_document({"items": [one.model_dump(exclude={"definition"}) for one in found]})
     elif found:
-        columns = [Column("NAME", flexible=True), Column("VERSION", right=True), Column("STEPS", right=True)]
+        columns = [Column("Name", flexible=True), Column("Version", right=True), Column("Steps", right=True)]
         rows = [[one.name, str(one.version), str(len(one.definition.steps))] for one in found]
         Screen().table(columns, rows)
     else:
@@ -88,7 +92,7 @@ def run(
     execution_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="The execution's id.")] = None,
     function: _Function = None,
     command: _Command = None,
-    parallel: _Parallel = 8,
+    concurrency: _Concurrency = 8,
     lease: _Lease = 60,
     user: Owner = None,
     db: Database = None,
@@ -106,7 +110,7 @@ def run(
         begun = ledger.run(lambda uow: uow.workflows.start(name, inputs, version=version, execution_id=execution_id))
         if execution_id is None:
             report(f"execution {begun.execution_id}")
-        _execute(ledger, begun.execution_id, responder, parallel, lease, as_json=as_json, take_over=False)
+        _execute(ledger, begun.execution_id, responder, concurrency, lease, as_json=as_json, take_over=False)
 
 
 @app.command()
@@ -117,7 +121,7 @@ def resume(
     ] = False,
     function: _Function = None,
     command: _Command = None,
-    parallel: _Parallel = 8,
+    concurrency: _Concurrency = 8,
     lease: _Lease = 60,
     user: Owner = None,
     db: Database = None,
@@ -126,7 +130,7 @@ def resume(
     """Go on with an execution: what has succeeded is not done again."""
     with opened_for(db, user) as ledger:
         responder = _responder(function, command)
-        _execute(ledger, execution_id, responder, parallel, lease, as_json=as_json, take_over=take_over)
+        _execute(ledger, execution_id, responder, concurrency, lease, as_json=as_json, take_over=take_over)
 
 
 @app.command()
@@ -197,7 +201,7 @@ def _execute(
     ledger: Transactions,
     execution_id: str,
     responder: Responder | None,
-    parallel: int,
+    concurrency: int,
     lease: float,
     *,
     as_json: bool,
@@ -208,7 +212,7 @@ def _execute(
         steps = uow.workflows.steps(execution_id)
     with until_stopped(lambda: stop.append(True)) as signals, bar() as on_progress:
         runner = Runner(
-            ledger, responder=responder, max_parallel=parallel, lease=lease, stopping=lambda: bool(stop),
+            ledger, responder=responder, max_parallel=concurrency, lease=lease, stopping=lambda: bool(stop),
             progress=None if on_progress is None else StepsShown(on_progress, steps),
         )  # fmt: skip
         try:
@@ -228,12 +232,12 @@ def _show(ledger: Transactions, execution_id: str, *, as_json: bool) -> None:
     with ledger.read() as uow:
         execution, steps = uow.workflows.execution(execution_id), uow.workflows.steps(execution_id)
     if as_json:
-        write_document({**_facts(execution), "steps": [step.model_dump(mode="json") for step in steps]})
+        write_document({**_facts(execution), "steps": [step.model_dump() for step in steps]})
         return
     screen = Screen()
     screen.line(f"{execution.name} version {execution.version}: {execution.state}")
-    columns = [Column("STEP"), Column("STATE"), Column("ATTEMPTS", right=True, rank=1), Column("SESSION", rank=2),
-               Column("OUTPUT OR ERROR", rank=3, flexible=True)]  # fmt: skip
+    columns = [Column("Step"), Column("State"), Column("Attempts", right=True, rank=1), Column("Session", rank=2),
+               Column("Output or error", rank=3, flexible=True)]  # fmt: skip
     rows = []
     for step in steps:
         name = step.step if step.item < 0 else f"{step.step} {step.item}"
@@ -243,14 +247,14 @@ def _show(ledger: Transactions, execution_id: str, *, as_json: bool) -> None:
 
 
 def _facts(execution: WorkflowExecution) -> dict[str, object]:
-    return execution.model_dump(mode="json", exclude={"definition"})
+    return execution.model_dump(exclude={"definition"})
 
 
 def _show_executions(found: list[WorkflowExecution], *, as_json: bool) -> None:
     if as_json:
         write_document({"items": [_facts(one) for one in found]})
     elif found:
-        columns = [Column("EXECUTION"), Column("WORKFLOW", flexible=True), Column("STATE"), Column("BEGUN", rank=1)]
+        columns = [Column("Execution"), Column("Workflow", flexible=True), Column("State"), Column("Begun", rank=1)]
         Screen().table(columns, [[one.execution_id, one.name, str(one.state), when(one.created_at)] for one in found])
     else:
         Screen.errors().line("no executions")
