@@ -282,6 +282,7 @@ CREATE TABLE chatledger_messages (
     cost bigint,
     priced_from timestamp with time zone,
     outcome text,
+    streaming_until timestamp with time zone,
     hidden bigint,
     key text COLLATE "C",
     copied_from text COLLATE "C",
@@ -302,6 +303,7 @@ CREATE INDEX ix_chatledger_messages_copied_from ON chatledger_messages USING btr
 CREATE INDEX ix_chatledger_messages_created_at ON chatledger_messages USING btree (created_at);
 CREATE INDEX ix_chatledger_messages_durations ON chatledger_messages USING btree (session_id, created_at, role, model_id, duration_ms, copied_from) WHERE (duration_ms IS NOT NULL);
 CREATE INDEX ix_chatledger_messages_search_vector ON chatledger_messages USING gin (search_vector);
+CREATE INDEX ix_chatledger_messages_streaming ON chatledger_messages USING btree (streaming_until) WHERE (outcome = 'streaming'::text);
 CREATE UNIQUE INDEX uq_chatledger_messages_session_id_key ON chatledger_messages USING btree (session_id, key) WHERE (key IS NOT NULL);
 
 CREATE TABLE chatledger_model_prices (

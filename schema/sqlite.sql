@@ -290,6 +290,7 @@ CREATE TABLE chatledger_messages (
     cost INTEGER,
     priced_from TEXT,
     outcome TEXT,
+    streaming_until TEXT,
     hidden INTEGER,
     "key" TEXT,
     copied_from TEXT,
@@ -309,6 +310,7 @@ CREATE TABLE chatledger_messages (
  STRICT;
 CREATE INDEX ix_chatledger_messages_copied_from ON chatledger_messages (copied_from, copied_sequence) WHERE copied_from IS NOT NULL;
 CREATE INDEX ix_chatledger_messages_durations ON chatledger_messages (session_id, created_at, role, model_id, duration_ms, copied_from) WHERE duration_ms IS NOT NULL;
+CREATE INDEX ix_chatledger_messages_streaming ON chatledger_messages (streaming_until) WHERE outcome = 'streaming';
 CREATE UNIQUE INDEX uq_chatledger_messages_session_id_key ON chatledger_messages (session_id, "key") WHERE key IS NOT NULL;
 
 CREATE TABLE chatledger_model_prices (

@@ -22,9 +22,10 @@ Why: the whole of the store. Names begin with `chatledger_`, so that the tables 
 - Sessions are found by the entries of their metadata, so these are indexed by key and value. PostgreSQL refuses keys of an
   index beyond 2.7 kB and cannot compare `json`, so it indexes the first 200 characters of the text, and the query asks
   for those as well as for the whole text (`constructs.json_equals`).
-- What later revisions add must not rebuild a table that is large or a key: the outcome `streaming` is admitted here,
-  because SQLite cannot change a CHECK without a rebuild.
-  Everything else that is planned is a new table or a new nullable column.
+- A message that is being streamed has a lease, `streaming_until`. A sweep finds those whose writer is gone by an index
+  that holds no other messages.
+- What later revisions add must not rebuild a table that is large or a key, because SQLite cannot change a CHECK without a
+  rebuild. What is planned is a new table or a new nullable column.
 - Row-level security finds the owner through the session: policies on tables of a session ask for a visible row of
   `sessions`, whose own policy compares `user_id`. A copy of `user_id` in each table could disagree with the session's.
   Tables with a key of their own (comparisons, batches, workflows, metrics, audit) have a `user_id`.
@@ -235,6 +236,7 @@ def upgrade() -> None:
         Column("cost", Whole),
         Column("priced_from", Time),
         Column("outcome", Text()),
+        Column("streaming_until", Time),
         Column("hidden", Whole),
         Column("key", Key),
         Column("copied_from", Key),
@@ -285,6 +287,12 @@ def upgrade() -> None:
         "chatledger_messages",
         ["copied_from", "copied_sequence"],
         where="copied_from IS NOT NULL",
+    )
+    index(
+        "ix_chatledger_messages_streaming",
+        "chatledger_messages",
+        ["streaming_until"],
+        where="outcome = 'streaming'",
     )
     index(
         "uq_chatledger_messages_session_id_key",

@@ -22,6 +22,8 @@ class Outcome(StrEnum):
     COMPLETE = "complete"
     INTERRUPTED = "interrupted"
     ERROR = "error"
+    STREAMING = "streaming"
+    """It is being written now (`Ledger.stream`)."""
 
 
 class Status(StrEnum):
@@ -146,7 +148,7 @@ class StepState(StrEnum):
 
 # What an argument takes: the member of an enum or its value, so that a type checker knows the words.
 RoleLike: TypeAlias = Role | Literal["system", "developer", "user", "assistant", "tool"]
-OutcomeLike: TypeAlias = Outcome | Literal["complete", "interrupted", "error"]
+OutcomeLike: TypeAlias = Outcome | Literal["complete", "interrupted", "error", "streaming"]
 StatusLike: TypeAlias = Status | Literal["active", "idle", "paused", "archived", "expired", "failed"]
 SnapshotKindLike: TypeAlias = SnapshotKind | Literal["checkpoint", "timeout_warning", "pre_archive", "manual"]
 OrphansLike: TypeAlias = Orphans | Literal["keep", "drop"]

@@ -70,7 +70,8 @@ COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
     "expire_older_than": (4, lambda uow: uow.sessions.expire_older_than(1, now=FAR)),
     "limits": (1, lambda uow: uow.timeouts.get("s")),
     "nobody is due": (1, lambda uow: uow.timeouts.due()),
-    "a sweep of nothing": (1, lambda uow: uow.timeouts.sweep()),
+    # Sessions that are due, and streams that were abandoned.
+    "a sweep of nothing": (2, lambda uow: uow.timeouts.sweep()),
     "a purge of nothing": (1, lambda uow: uow.timeouts.purge(older_than=0)),
     "snapshot": (7, lambda uow: uow.snapshots.take("s")),
     "snapshots": (1, lambda uow: uow.snapshots.list("t")),

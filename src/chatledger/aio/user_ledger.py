@@ -13,9 +13,12 @@ from sqlalchemy.orm import Session as OrmSession
 
 from chatledger.aio.ledger_threads import LedgerThreads
 from chatledger.aio.method import interruptible_method
+from chatledger.aio.stream import AsyncStream
 from chatledger.aio.unit_of_work import AsyncUnitOfWork
 from chatledger.callbacks import callback, require_synchronous
 from chatledger.clock import Clock
+from chatledger.enums import RoleLike
+from chatledger.ledger.stream import LEASE, Stream
 from chatledger.ledger.sweeper import Sweeper
 from chatledger.ledger.user_ledger import BATCH_LEASE, SWEEPER, UserLedger
 from chatledger.schemas import BatchItem, BatchProgress, Due, SweepReport
@@ -91,6 +94,25 @@ class AsyncUserLedger:
                 return work(session)
 
         return await self._threads.call(write)
+
+    def stream(
+        self,
+        session_id: str,
+        role: RoleLike = "assistant",
+        *,
+        save_every: float = 1.0,
+        lease: float = LEASE,
+        **fields: Any,
+    ) -> AsyncStream:
+        """As `Ledger.stream`, with `async with` and `await reply.write(piece)`.
+
+        A task that is cancelled waits until what was written is stored.
+        """
+        stream = Stream(
+            lambda work: self._synchronous().run(work), session_id, {"role": role, **fields}, save_every=save_every,
+            lease=lease, clock=self._threads.clock,
+        )  # fmt: skip
+        return AsyncStream(stream, self._threads)
 
     async def run_batch(
         self,

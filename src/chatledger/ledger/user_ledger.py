@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session as OrmSession
 from chatledger.callbacks import callback
 from chatledger.clock import Clock
 from chatledger.database import Database
-from chatledger.enums import Status, StatusLike
+from chatledger.enums import RoleLike, Status, StatusLike
 from chatledger.errors import Busy, ChatledgerError, Unavailable
 from chatledger.ledger.partial_commit import Committed
+from chatledger.ledger.stream import LEASE, Stream
 from chatledger.ledger.sweeper import Sweeper
 from chatledger.schemas.fields import acting, flags, moment
 from chatledger.services.base import ServiceContext, logger
@@ -134,6 +135,41 @@ class UserLedger:
             Busy, Unavailable: as `read`, after about twice `busy_timeout`.
         """
         return run_transaction(self._database, self.read, work)
+
+    def stream(
+        self,
+        session_id: str,
+        role: RoleLike = "assistant",
+        *,
+        save_every: float = 1.0,
+        lease: float = LEASE,
+        **fields: Any,
+    ) -> Stream:
+        """A message that is written while it is generated. What has come is kept if the stream breaks.
+
+            with ledger.stream(session_id, "assistant", model_id="gpt-5") as reply:
+                for piece in model:
+                    reply.write(piece)
+                reply.set(output_tokens=12)
+
+        The first piece makes a row; later ones are stored at most every `save_every` seconds, and all of it at the end
+        of the block. Until then the message has the outcome `streaming` and is not found by search; saves count as
+        activity of the session. In the end the outcome is `complete`, `error` if an exception leaves the block, or
+        `interrupted` if the task or the generator around it is cancelled, at Ctrl-C, or after `reply.interrupt()`. If the
+        process is killed, the last save is kept, and a sweep marks the message as interrupted once `lease` seconds have
+        passed since. `fields` are those of `messages.append`, such as `model_id`, `payload` or `key`. A message that was
+        interrupted under the same key is written again.
+
+        No transaction is open between saves. An exception inside the block is never replaced: if the end cannot be stored
+        then, a warning is logged.
+
+        Raises:
+            InvalidInput: a field that is not valid. What the session refuses is raised by `write`.
+        """
+        return Stream(
+            lambda work: self.run(work), session_id, {"role": role, **fields}, save_every=save_every, lease=lease,
+            clock=self._database.clock,
+        )  # fmt: skip
 
     def run_batch(
         self,

@@ -44,7 +44,7 @@ class Message(Base):
     __table_args__ = (
         CheckConstraint("sequence_number >= 1", name="sequence_number"),
         one_of("role", Role),
-        one_of("outcome", Outcome, "streaming"),
+        one_of("outcome", Outcome),
         CheckConstraint("hidden = 1", name="hidden"),
         CheckConstraint("(copied_from IS NULL) = (copied_sequence IS NULL)", name="copied_from"),
         # Partial on every database (migration 0001), so that appends without a key do not touch it. The condition is not
@@ -74,6 +74,8 @@ class Message(Base):
             "copied_from",
             info={"where": "duration_ms IS NOT NULL"},
         ),
+        # What a sweep looks for: messages whose writer may be gone.
+        Index("ix_chatledger_messages_streaming", "streaming_until", info={"where": "outcome = 'streaming'"}),
         {"info": {"distribution": "session"}},
     )
 
@@ -110,6 +112,8 @@ class Message(Base):
     """Whether writing it failed or was cut off."""
     hidden: Mapped[Flag | None]
     """1: the program that wrote it did not show it, such as an injected profile. The model has seen it. Else NULL."""
+    streaming_until: Mapped[Timestamp | None]
+    """When the lease of the writer of a streamed message ends. Each save renews it."""
     key: Mapped[Key | None]
     """Makes an append idempotent; unique within the session."""
     copied_from: Mapped[Key | None]

@@ -7,6 +7,7 @@ from typing import Any
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.word_segmentation import segment
+from chatledger.enums import Outcome
 from chatledger.schemas.digest import message_digest
 from chatledger.schemas.message import NewMessage
 
@@ -39,5 +40,6 @@ def to_row(message: NewMessage, now: datetime) -> dict[str, Any]:
         "created_at": created_at,
     }
     row["digest"] = message_digest(row, created_at)
-    row["search_text"] = segment(message.content)
+    # A message that is still being written is indexed when it is finished.
+    row["search_text"] = "" if message.outcome is Outcome.STREAMING else segment(message.content)
     return row

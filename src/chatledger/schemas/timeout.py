@@ -93,6 +93,8 @@ class SweepReport(Record):
     #: The first thousand sessions, in the order in which they were dealt with.
     sessions: tuple[Due, ...]
     failures: tuple[SweepFailure, ...]
+    interrupted: int = 0
+    """Messages whose stream was abandoned by its writer, and which now have the outcome `interrupted`."""
 
 
 class TimeoutReport(Record):

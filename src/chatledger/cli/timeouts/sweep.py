@@ -114,6 +114,7 @@ def summary(done: SweepReport) -> str:
         ("warn", "warned", done.warned),
         ("mark idle", "marked idle", done.idled),
         ("archive", "archived", done.archived),
+        ("interrupt abandoned streams:", "interrupted abandoned streams:", done.interrupted),
     )
     parts = [f"{would if done.dry_run else did} {number:,}" for would, did, number in acts if number]
     if done.failed:

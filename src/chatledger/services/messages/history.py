@@ -9,11 +9,12 @@ from functools import cache
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, text
 
 from chatledger.callbacks import plain
 from chatledger.dialects.constructs import json_text
 from chatledger.dialects.types import Identifier, Timestamp, Whole
+from chatledger.enums import Outcome
 from chatledger.errors import MessageNotFound
 from chatledger.schemas import Message
 from chatledger.schemas.fields import identifier, moment, whole
@@ -40,6 +41,7 @@ class Bounds:
     after_key: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    finished: bool | None = None
 
     @classmethod
     def of(cls, **given: Any) -> Bounds:
@@ -160,12 +162,13 @@ def _rows(
     only: str | None = None,
 ) -> Sequence[Sequence[Any]]:
     given = bounds.parameters()
+    names = tuple(given)
+    given.pop("finished", None)
     count = last if last is not None else limit
     if count is not None:
         given["count"] = count
-    statement = _statement(
-        has_owner=context.owner is not None, backwards=last is not None, bounds=tuple(given), only=only
-    )
+        names += ("count",)
+    statement = _statement(has_owner=context.owner is not None, backwards=last is not None, bounds=names, only=only)
     rows = context.rows(statement, {**given, **visibility_parameters(context, session_id)})
     if not rows:
         require_visible(context, session_id)
@@ -192,12 +195,18 @@ def _statement(*, has_owner: bool, backwards: bool, bounds: tuple[str, ...], onl
         statement = statement.where(messages.c.created_at >= bindparam("since", type_=Timestamp()))
     if "until" in bounds:
         statement = statement.where(messages.c.created_at < bindparam("until", type_=Timestamp()))
+    if "finished" in bounds:
+        statement = statement.where(_IS_FINISHED)
     if "after_key" in bounds:
         statement = statement.where(number > _KEY.scalar_subquery())
     statement = statement.order_by(number.desc() if backwards else number)
     return Prepared(statement.limit(bindparam("count", type_=Whole)) if "count" in bounds else statement)
 
 
+# Spelled out: a prepared statement binds only what differs from call to call.
+_IS_FINISHED = text(
+    f"(chatledger_messages.outcome IS NULL OR chatledger_messages.outcome = '{Outcome.COMPLETE.value}')"
+)
 _other = messages.alias("keyed")
 _KEY = select(_other.c.sequence_number).where(
     _other.c.session_id == bindparam("session", type_=Identifier()),

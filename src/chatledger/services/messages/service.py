@@ -127,6 +127,7 @@ class Messages(Service):
         after_key: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        include_unfinished: bool = True,
         whole_turns: bool = False,
         max_tokens: int | None = None,
         count_tokens: Callable[[Message], int] | None = None,
@@ -136,6 +137,8 @@ class Messages(Service):
         `after` and `before` are sequence numbers and leave out the message they name; `after_key` is the key of such a
         message. `since` is the earliest time wanted, `until` the first not wanted. `limit` keeps the first messages of
         what remains, `last` the last ones; the time this takes does not depend on how long the session is.
+
+        `include_unfinished=False` leaves out messages that are being streamed, were interrupted or failed.
 
         `whole_turns` returns whole turns only: the newest ones that have at most `last` messages together, and the newest
         turn even if it is longer. A turn begins with a message of the role `user`, `system` or `developer`, or with the
@@ -150,11 +153,18 @@ class Messages(Service):
             MessageNotFound: no message has the key `after_key`.
             InvalidInput: both `last` and `limit`, `limit` with whole turns, or a value that is not valid.
         """
-        flags(whole_turns=whole_turns)
+        flags(include_unfinished=include_unfinished, whole_turns=whole_turns)
         identifier(session_id, "session_id")
         if last is not None and limit is not None:
             raise InvalidInput("last", "cannot stand beside `limit`: one counts from the end, the other from the start")
-        bounds = Bounds.of(after=after, before=before, after_key=after_key, since=since, until=until)
+        bounds = Bounds.of(
+            after=after,
+            before=before,
+            after_key=after_key,
+            since=since,
+            until=until,
+            finished=None if include_unfinished else True,
+        )
         for field, value in (("last", last), ("limit", limit), ("max_tokens", max_tokens)):
             if value is not None:
                 whole(value, field)

@@ -19,6 +19,7 @@ from chatledger.enums import OPEN, Scope, SweepAction
 from chatledger.errors import ChatledgerError, CorruptDatabase
 from chatledger.schemas import Due, SweepFailure, SweepReport
 from chatledger.services.base import ServiceContext, logger
+from chatledger.services.messages import streaming
 from chatledger.services.rows import sessions
 from chatledger.services.sessions import lifecycle
 from chatledger.services.timeouts.limits import defaults, timeouts
@@ -69,6 +70,7 @@ class Tally:
         self._sessions: list[Due] = []
         self._failed = 0
         self._failures: list[SweepFailure] = []
+        self.interrupted = 0
 
     def add(self, due: Due) -> None:
         self._counts[due.action] += 1
@@ -91,6 +93,7 @@ class Tally:
             failed=self._failed,
             sessions=tuple(self._sessions),
             failures=tuple(self._failures),
+            interrupted=self.interrupted,
         )
 
 
@@ -125,6 +128,8 @@ def sweep(
                 _sweep_session(run, candidate.state, now, actions, send, tally)
         if progress is not None:
             progress(tally.report())
+    if len(actions) == len(SweepAction):
+        tally.interrupted = streaming.interrupt_abandoned(read, run, now, dry_run=dry_run)
     return tally.report()
 
 
