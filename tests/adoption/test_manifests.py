@@ -13,13 +13,26 @@ import pytest
 from chatledger import Ledger, Status
 from chatledger.adoption import AdoptionReport, adopt
 from tests.adoption.old import state_of
+from tests.support.once import ONE_DATABASE
 
 WITH_MANIFEST = ("ai-router-asfound", "ai-router-used", "chat-sessions-v1", "chat-sessions-v3", "llm-sessions")
+_LARGE = ("ai-router-used", "chat-sessions-v1", "llm-sessions")
 PEERS = {
     "llm-logs-0.26": ("llm", 8), "llm-logs-0.36": ("llm", 8), "openai-agents-sqlite": ("openai-agents", 6),
     "openai-agents-sqlalchemy": ("openai-agents", 4), "langchain-message-store": ("langchain", 13),
     "google-adk": ("google-adk", 2),
 }  # fmt: skip
+#: On PostgreSQL, the larger ones take part of a minute. Smaller databases have the same layouts in the other tests.
+ON_BOTH = [
+    pytest.param(
+        name,
+        backend,
+        marks=pytest.mark.soak if backend == "postgresql" and name in _LARGE else (),
+        id=f"{name}-{backend}",
+    )
+    for name in WITH_MANIFEST
+    for backend in ("sqlite", "postgresql")
+]
 #: The SQL that gives a session and a text for each message of a layout, orphans included.
 TEXTS = {
     "ai-router": "SELECT session_id, content FROM messages",
@@ -55,7 +68,8 @@ def _as_named(source: Path, keys: list[Any]) -> list[Any]:
     return [back.get(key, key) if isinstance(key, str) else key for key in keys]
 
 
-def test_every_row_arrives(source: Path, ledger: Ledger) -> None:
+@pytest.mark.parametrize(("source", "backend"), ON_BOTH, indirect=["source"])
+def test_every_row_arrives_and_once(source: Path, ledger: Ledger) -> None:
     before = state_of(source.parent)
     report = adopt(ledger, source)
     expected = manifest(source)
@@ -64,26 +78,23 @@ def test_every_row_arrives(source: Path, ledger: Ledger) -> None:
     }
     assert {0} == {table.rows - table.copied - table.kept for table in report.tables}
     assert expected["foreign_key_check"] == sum(f.count for f in report.findings if f.kind == "foreign_key_broken")
+    arrived = _texts_of_ledger(ledger)
+    assert arrived == _texts_of_source(source, report)
+    again = adopt(ledger, source)
+    assert (0, 0, report.sessions) == (again.sessions, again.messages, again.already_there)
+    assert arrived == _texts_of_ledger(ledger)
+    assert [] == [f.kind for f in again.findings if f.kind in ("changed_since", "closed_since", "id_taken")]
+    assert {0} == {table.rows - table.already_there for table in again.tables}
     assert before == state_of(source.parent)
-    assert _texts_of_source(source, report) == _texts_of_ledger(ledger)
 
 
+@ONE_DATABASE
 def test_orphans_are_dropped_by_name(source: Path, ledger: Ledger) -> None:
     report = adopt(ledger, source, orphans="drop")
     orphans = manifest(source)["defects"]["orphan_messages"]
     table = next(table for table in report.tables if "messages" in table.table)
     assert (len(orphans), (f"{orphans[0]}-{orphans[-1]}",)) == (table.left_out, table.left_out_rows)
     assert table.rows == table.copied + table.left_out == report.messages + table.left_out
-
-
-def test_adopted_again_nothing_is_added(source: Path, ledger: Ledger) -> None:
-    first = adopt(ledger, source)
-    before = _texts_of_ledger(ledger)
-    again = adopt(ledger, source)
-    assert (0, 0, first.sessions) == (again.sessions, again.messages, again.already_there)
-    assert before == _texts_of_ledger(ledger)
-    assert [] == [f.kind for f in again.findings if f.kind in ("changed_since", "closed_since", "id_taken")]
-    assert {0} == {table.rows - table.already_there for table in again.tables}
 
 
 @pytest.mark.parametrize("name", PEERS)

@@ -14,6 +14,7 @@ from chatledger.adoption import AdoptionReport, adopt
 from chatledger.enums import Status
 from chatledger.services.registry.models import Models
 from tests.adoption.old import AI_ROUTER, LLM_SESSIONS, fill_ai_router, made, put
+from tests.support.once import ONE_DATABASE
 from tests.support.raw import Raw
 
 MADE = datetime(2025, 1, 7, 12, 0, tzinfo=UTC)
@@ -217,6 +218,7 @@ def test_a_registry_that_does_not_hold_what_it_was_given(
     ]
 
 
+@ONE_DATABASE
 def test_the_real_example(shared_data: Path, ledger: Ledger) -> None:
     report = adopt(ledger, shared_data / "legacy" / "llm-sessions.db")
     assert (4, 0, 0) == fates(report, "projects")
