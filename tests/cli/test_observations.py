@@ -33,6 +33,18 @@ def test_annotations_are_listed_shown_found_and_counted(trip: Command) -> None:
     assert [] == trip.json("list", "--annotated", "good")["items"]
 
 
+def test_votes_replace_each_other_and_are_counted_by_model(trip: Command) -> None:
+    vote = ("annotation", "vote", "trip", "up", "--author", "nina")
+    number = trip.text(*vote)
+    assert number == trip.json("annotation", "vote", "trip", "down", "--author", "nina")["annotation_id"]
+    assert "is not one of 'up', 'down'" in trip.error("annotation", "vote", "trip", "good", "--author", "nina")
+    trip.text("annotation", "vote", "trip", "5", "--author", "nina", "--choice", "1", "--choice", "5", "--message", "1")
+    (found,) = trip.json("annotation", "summary", "--by-model", "--author", "nina", "--label", "down")["items"]
+    assert (1, "down") == (found["count"], found["labels"][0]["label"])
+    assert "down" in trip.text("annotation", "summary", "--by-model")
+    assert "--message" in trip.misuse("annotation", "summary", "--by-model", "--session-id", "trip", "--message", "1")
+
+
 def test_annotations_are_changed_and_removed(trip: Command) -> None:
     assert "fine" == trip.json("annotation", "update", "trip:1", "--label", "fine", "--clear", "text")["label"]
     assert trip.json("annotation", "show", "trip:1")["text"] is None

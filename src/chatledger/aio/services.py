@@ -133,12 +133,14 @@ class AsyncAnnotations(AsyncService):
 
     add = async_method(Annotations.add)
     add_many = async_method(Annotations.add_many)
+    vote = async_method(Annotations.vote)
     get = async_method(Annotations.get)
     list = async_method(Annotations.list)
     update = async_method(Annotations.update)
     remove = async_method(Annotations.remove)
     search = async_method(Annotations.search)
     summary = async_method(Annotations.summary)
+    by_model = async_method(Annotations.by_model)
 
 
 class AsyncProjects(AsyncService):

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         Metric,
         MetricPoint,
         MetricSummary,
+        ModelAnnotations,
         NewAnnotation,
         NewMetric,
     )
@@ -107,6 +108,7 @@ _HOMES = {
         "Metric",
         "MetricPoint",
         "MetricSummary",
+        "ModelAnnotations",
         "NewAnnotation",
         "NewMetric",
     ),
@@ -174,6 +176,7 @@ __all__ = [
     "MetricPoint",
     "MetricSummary",
     "Model",
+    "ModelAnnotations",
     "NewAnnotation",
     "NewBatch",
     "NewBatchItem",

@@ -1,4 +1,4 @@
-"""Annotations and metrics, as users hand them in and hold them."""
+"""Annotations and metrics as users pass them in and get them back."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ Place = Annotated[int, Field(strict=True, ge=1, le=10**12)]
 class NewAnnotation(Input):
     """An annotation to add. It has a label, a score or a text, or several of them."""
 
-    #: The message that it is about; None for the session.
     sequence_number: Place | None = None
+    """The message that it is about; None for the session."""
     label: Identifier | None = None
     score: Number | None = None
     text: Text | None = None
@@ -39,14 +39,14 @@ class NewAnnotation(Input):
 
 
 class Annotation(Record):
-    """What somebody says of a session, or of one of its messages."""
+    """A label, a score or a text on a session or on one of its messages."""
 
-    #: The session's id, a colon and the number.
     annotation_id: str
+    """The session's id, a colon and the number."""
     session_id: str
     annotation_number: int
-    #: The message that it is about; None for the session.
     sequence_number: int | None
+    """The message that it is about; None for the session."""
     label: str | None
     score: float | None
     text: str | None
@@ -59,18 +59,18 @@ class Annotation(Record):
 class AnnotationHit(Annotation):
     """An annotation whose text matches."""
 
-    #: The place of the match, with the words found between the marks that were asked for. Plain text: escape it.
     snippet: str
+    """The place of the match, with the words found between the marks that were asked for. Plain text: escape it."""
 
 
 class LabelSummary(Record):
     """The annotations of one label."""
 
-    #: None for those without one.
     label: str | None
+    """None for those without one."""
     count: int
-    #: How many of them have a score; the next three are of these, and None where there is none.
     scored: int
+    """How many of them have a score; the next three are of these, and None where there is none."""
     mean_score: float | None
     least_score: float | None
     greatest_score: float | None
@@ -80,12 +80,19 @@ class AnnotationSummary(Record):
     """Annotations, counted."""
 
     count: int
-    #: How many sessions they are about.
     sessions: int
+    """How many sessions they are about."""
     scored: int
     mean_score: float | None
-    #: The most frequent label first.
     labels: tuple[LabelSummary, ...]
+    """The most frequent label first."""
+
+
+class ModelAnnotations(AnnotationSummary):
+    """The annotations of one model."""
+
+    model_id: str | None
+    """The model of the annotated messages, or of their sessions. None if neither names one."""
 
 
 class NewMetric(Input):
@@ -95,13 +102,13 @@ class NewMetric(Input):
     value: Number
     unit: Identifier | None = None
     session_id: Identifier | None = None
-    #: Whose it is, where no session says so.
     user_id: Identifier | None = None
+    """Whose it is, where no session says so."""
     model_id: Identifier | None = None
     project_id: Identifier | None = None
     metadata: dict[Name, Any] | None = None
-    #: When it was measured; now, where it is left out.
     at: Moment | None = None
+    """When it was measured; now, where it is left out."""
 
 
 class Metric(Record):
@@ -122,8 +129,8 @@ class Metric(Record):
 class MetricPoint(Record):
     """The numbers of one period, in one unit."""
 
-    #: The beginning of the period, in UTC.
     start: datetime
+    """The beginning of the period, in UTC."""
     unit: str | None
     count: int
     sum: float

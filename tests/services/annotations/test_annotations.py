@@ -244,3 +244,88 @@ def test_an_erased_author_leaves_no_word_on_anothers_session(judged: Ledger, raw
             (each.annotation_id, each.label, each.text, each.author, each.metadata) for each in uow.annotations.list()
         ]
     assert 2 == raw.count("chatledger_annotations")
+
+
+def test_an_author_has_one_vote_on_a_message(judged: Ledger) -> None:
+    with judged.begin() as uow:
+        first = uow.annotations.vote("a", "up", author="ada", sequence_number=1, text="yes", score=1)
+        uow.annotations.vote("a", "down", author="bob", sequence_number=1)
+        uow.annotations.vote("a", "up", author="ada", sequence_number=2)
+        uow.annotations.vote("a", "up", author="ada")  # the session
+        uow.annotations.add("a", label="tidy", author="ada", sequence_number=1)
+        for _ in range(2):
+            changed = uow.annotations.vote("a", "down", author="ada", sequence_number=1, metadata={"k": 1})
+        assert (first.annotation_id, "down", None, None, {"k": 1}) == (
+            changed.annotation_id, changed.label, changed.text, changed.score, changed.metadata,
+        )  # fmt: skip
+        found = uow.annotations.list(session_id="a", sequence_number=1)
+        assert [("ada", "down"), ("ada", "tidy"), ("bob", "down")] == sorted(
+            (each.author or "", each.label or "") for each in found
+        )
+        by_label = {
+            each.label: each.count for each in uow.annotations.summary(sequence_number=1, session_id="a").labels
+        }
+        assert {"down": 2, "tidy": 1} == by_label
+        # Of other choices, another vote; and several of one author become one.
+        uow.annotations.vote("a", "5", author="ada", sequence_number=1, choices=["1", "5"])
+        uow.annotations.add("a", label="up", author="ada", sequence_number=1)
+        assert "down" == uow.annotations.vote("a", "down", author="ada", sequence_number=1).label
+        assert ["5", "down", "tidy"] == sorted(
+            each.label or "" for each in uow.annotations.list(session_id="a", sequence_number=1, author="ada")
+        )
+
+
+@ONCE
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("label", {"label": "sideways"}),
+        ("choices", {"choices": "up"}),
+        ("choices", {"choices": ["up", ""]}),
+        ("author", {"author": ""}),
+        ("author", {"author": None}),
+        ("score", {"score": math.nan}),
+    ],
+)
+def test_a_vote_that_is_invalid_is_refused(judged: Ledger, field: str, changes: dict[str, Any]) -> None:
+    with judged.begin() as uow, pytest.raises(InvalidInput) as caught:
+        uow.annotations.vote("a", **{"label": "up", "author": "ada", **changes})
+    assert field == caught.value.field
+
+
+def test_a_vote_is_on_a_message_that_is_there(judged: Ledger) -> None:
+    with judged.begin() as uow:
+        with pytest.raises(MessageNotFound):
+            uow.annotations.vote("a", "up", author="ada", sequence_number=9)
+        with pytest.raises(SessionNotFound):
+            uow.annotations.vote("c", "up", author="ada")
+
+
+def test_annotations_are_summed_up_by_model(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
+        for name, model in (("a", "gpt"), ("b", "mistral"), ("c", None)):
+            uow.sessions.create(name, user_id=name, model_id=model)
+            uow.messages.append(name, "user", "one")
+            uow.messages.append(name, "assistant", "two", model_id="claude" if name == "a" else None)
+        uow.annotations.add("a", sequence_number=2, label="good", score=1)  # the model of the message
+        uow.annotations.add("a", sequence_number=1, label="good", score=0)  # the model of the session
+        uow.annotations.add("a", label="bad", author="ada")
+        for score in (0.25, 0.75):
+            uow.annotations.add("b", sequence_number=2, label="good", score=score)
+        uow.annotations.add("b", sequence_number=2, label="bad", score=-1)
+        uow.annotations.add("c", sequence_number=2, label="good")
+        found = {each.model_id: each for each in uow.annotations.by_model()}
+        assert ["mistral", "gpt", None, "claude"] == list(found)
+        mistral = found["mistral"]
+        assert (3, 1, 3, 0.0) == (mistral.count, mistral.sessions, mistral.scored, mistral.mean_score)
+        assert [("good", 2, 0.5, 0.25, 0.75), ("bad", 1, -1.0, -1.0, -1.0)] == [
+            (each.label, each.count, each.mean_score, each.least_score, each.greatest_score) for each in mistral.labels
+        ]
+        assert (2, 1, 0.0) == (found["gpt"].count, found["gpt"].scored, found["gpt"].mean_score)
+        assert (1, 1.0) == (found["claude"].count, found["claude"].mean_score)
+        assert (1, None) == (found[None].count, found[None].mean_score)
+        assert ["gpt"] == [each.model_id for each in uow.annotations.by_model(author="ada")]
+        uow.sessions.expire("b")
+        assert "mistral" not in {each.model_id for each in uow.annotations.by_model()}
+    with any_ledger.for_user("a").read() as uow:
+        assert {"gpt", "claude"} == {each.model_id for each in uow.annotations.by_model()}

@@ -1,4 +1,4 @@
-"""What is said of sessions and messages: added, found, counted, changed."""
+"""Annotations of sessions and messages: add, find, count and change them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.output.json_output import encoded, write_document
 from chatledger.cli.output.screen import Column, Screen, counted, when
 from chatledger.cli.sessions.search import highlighted, marks_for
-from chatledger.schemas import Annotation
+from chatledger.schemas import Annotation, LabelSummary, ModelAnnotations
 from chatledger.schemas.session import KEEP
 
 app = typer.Typer(no_args_is_help=True, help="Labels, scores and texts on sessions and messages.")
@@ -21,13 +21,13 @@ _AnnotationId = Annotated[
     str,
     typer.Argument(metavar="ANNOTATION_ID", show_default=False, help="SESSION_ID:NUMBER, as `annotation list` shows."),
 ]
-_Score = Annotated[float | None, typer.Option("--score", metavar="NUMBER", help="On a scale of your own.")]
+_Score = Annotated[float | None, typer.Option("--score", metavar="NUMBER", help="On your own scale.")]
 _Label = Annotated[str | None, typer.Option("--label", metavar="LABEL", help="One word, such as good or bad.")]
-_Said = Annotated[str | None, typer.Option("--text", metavar="TEXT", help="In words.")]
-_Author = Annotated[str | None, typer.Option("--author", metavar="NAME", help="Who says so.")]
+_Said = Annotated[str | None, typer.Option("--text", metavar="TEXT", help="A remark.")]
+_Author = Annotated[str | None, typer.Option("--author", metavar="NAME", help="The author.")]
 _OfSession = Annotated[str | None, typer.Option("--session-id", metavar="ID", help="Only of this session.")]
 _OfLabel = Annotated[str | None, typer.Option("--label", metavar="LABEL", help="Only with this label.")]
-_ByAuthor = Annotated[str | None, typer.Option("--author", metavar="NAME", help="Only by this one.")]
+_ByAuthor = Annotated[str | None, typer.Option("--author", metavar="NAME", help="Only by this author.")]
 _OfMessage = Annotated[int | None, typer.Option("--message", min=1, metavar="N", help="Only of this message.")]
 
 
@@ -35,7 +35,7 @@ def annotate(
     session_id: SessionId,
     message: Annotated[
         int | None,
-        typer.Option("--message", min=1, metavar="N", help="The message that it is about; else the session."),
+        typer.Option("--message", min=1, metavar="N", help="The message. By default, the session."),
     ] = None,
     label: _Label = None,
     score: _Score = None,
@@ -46,7 +46,7 @@ def annotate(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say something of a session, or of one of its messages. Prints the id."""
+    """Annotate a session, or one of its messages. Prints the id."""
     more = pairs(metadata)
     with opened_for(db, user) as ledger:
         added = ledger.run(
@@ -60,15 +60,49 @@ def annotate(
         Screen().line(added.annotation_id)
 
 
+@app.command()
+def vote(
+    session_id: SessionId,
+    label: Annotated[str, typer.Argument(metavar="LABEL", show_default=False, help="One of the choices.")],
+    author: Annotated[str, typer.Option("--author", metavar="NAME", show_default=False, help="Who votes.")],
+    message: Annotated[
+        int | None, typer.Option("--message", min=1, metavar="N", help="The message. By default, the session.")
+    ] = None,
+    choices: Annotated[
+        list[str] | None,
+        typer.Option("--choice", metavar="LABEL", help="May be repeated. By default, up and down."),
+    ] = None,
+    score: _Score = None,
+    text: _Said = None,
+    user: Owner = None,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Store a vote. An author has one vote on each message: a new one replaces it. Prints the id."""
+    possible = choices or ["up", "down"]
+    with opened_for(db, user) as ledger:
+        stored = ledger.run(
+            lambda uow: uow.annotations.vote(
+                session_id, label, author=author, sequence_number=message, choices=possible, score=score, text=text
+            )
+        )
+    if as_json:
+        write_document(stored)
+    else:
+        Screen().line(stored.annotation_id)
+
+
 @app.command("list")
 def list_(
     session_id: _OfSession = None,
     message: _OfMessage = None,
     label: _OfLabel = None,
     author: _ByAuthor = None,
-    min_score: Annotated[float | None, typer.Option("--min-score", metavar="NUMBER", help="The least wanted.")] = None,
+    min_score: Annotated[
+        float | None, typer.Option("--min-score", metavar="NUMBER", help="The lowest score to include.")
+    ] = None,
     max_score: Annotated[
-        float | None, typer.Option("--max-score", metavar="NUMBER", help="The greatest wanted.")
+        float | None, typer.Option("--max-score", metavar="NUMBER", help="The highest score to include.")
     ] = None,
     since: Since = None,
     until: Until = None,
@@ -78,7 +112,7 @@ def list_(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """What was said, newest first."""
+    """List annotations, newest first."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         page = uow.annotations.list(
             session_id=session_id, sequence_number=message, label=label, author=author, min_score=min_score,
@@ -96,7 +130,7 @@ def list_(
 
 @app.command()
 def show(annotation_id: _AnnotationId, user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
-    """One annotation, in full."""
+    """Show an annotation with its text and metadata."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         found = uow.annotations.get(annotation_id)
     _show(found, as_json=as_json)
@@ -117,7 +151,7 @@ def update(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what is named; the rest stays."""
+    """Change the given fields of an annotation."""
     given: dict[str, Any] = {"label": label, "score": score, "text": text, "author": author}
     wrong = set(clear or ()) - given.keys()
     if wrong or any(given[name] is not None for name in clear or ()):
@@ -130,7 +164,7 @@ def update(
 
 @app.command()
 def remove(annotation_id: _AnnotationId, user: Owner = None, db: Database = None) -> None:
-    """Take an annotation away."""
+    """Delete an annotation."""
     with opened_for(db, user) as ledger:
         ledger.run(lambda uow: uow.annotations.remove(annotation_id))
     Screen().line(f"removed {annotation_id}")
@@ -177,11 +211,21 @@ def summary(
     author: _ByAuthor = None,
     since: Since = None,
     until: Until = None,
+    by_model: Annotated[bool, typer.Option("--by-model", help="A summary for each model.")] = False,
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """How many there are by label, and their scores."""
+    """Count annotations by label, with their scores."""
+    if by_model:
+        if message is not None:
+            raise typer.BadParameter("cannot be combined with --message", param_hint="'--by-model'")
+        with opened_for(db, user) as ledger, ledger.read() as uow:
+            models = uow.annotations.by_model(
+                session_id=session_id, label=label, author=author, since=since, until=until
+            )
+        _show_models(models, as_json=as_json)
+        return
     with opened_for(db, user) as ledger, ledger.read() as uow:
         found = uow.annotations.summary(
             session_id=session_id, sequence_number=message, label=label, author=author, since=since, until=until
@@ -193,18 +237,23 @@ def summary(
     mean = "" if found.mean_score is None else f", mean score {found.mean_score:g}"
     screen.line(f"{counted(found.count, 'annotation')} on {counted(found.sessions, 'session')}{mean}")
     if found.labels:
-        screen.table(
-            (Column("Label"), *(Column(name, right=True) for name in ("Count", "Scored", "Mean", "Least", "Greatest"))),
-            [
-                (
-                    each.label or "",
-                    f"{each.count:,}",
-                    f"{each.scored:,}",
-                    *map(_number, (each.mean_score, each.least_score, each.greatest_score)),
-                )
-                for each in found.labels
-            ],
-        )
+        screen.table((Column("Label"), *_SCORES), [(each.label or "", *_scores(each)) for each in found.labels])
+
+
+_SCORES = tuple(Column(name, right=True) for name in ("Count", "Scored", "Mean", "Least", "Greatest"))
+
+
+def _scores(label: LabelSummary) -> tuple[str, ...]:
+    numbers = map(_number, (label.mean_score, label.least_score, label.greatest_score))
+    return (f"{label.count:,}", f"{label.scored:,}", *numbers)
+
+
+def _show_models(models: Sequence[ModelAnnotations], *, as_json: bool) -> None:
+    if as_json:
+        write_document({"items": [{**dict(each), "labels": each.labels} for each in models]})
+        return
+    rows = [(each.model_id or "", label.label or "", *_scores(label)) for each in models for label in each.labels]
+    Screen().table((Column("Model"), Column("Label"), *_SCORES), rows)
 
 
 def _show(annotation: Annotation, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""What people and judges say of sessions and messages."""
+"""Annotations: labels, scores and texts by people and judges."""
 
 from __future__ import annotations
 
@@ -12,22 +12,32 @@ from sqlalchemy import delete, func, select, update
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.full_text import parse
 from chatledger.errors import AnnotationNotFound, InvalidInput
-from chatledger.schemas import Annotation, AnnotationHit, AnnotationSummary, LabelSummary, NewAnnotation, Page
-from chatledger.schemas.fields import identifier, validated
+from chatledger.schemas import (
+    Annotation,
+    AnnotationHit,
+    AnnotationSummary,
+    ModelAnnotations,
+    NewAnnotation,
+    Page,
+)
+from chatledger.schemas.fields import called, identifier, several, validated
 from chatledger.schemas.session import KEEP, Keep
 from chatledger.services.annotations.statements import (
     behind,
     checked,
     chosen,
     counted,
+    counted_by_model,
     is_visible,
     newest_first,
     notes,
     parts_of,
     require_messages,
+    sessions_by_model,
     stored,
     this,
     to_annotation,
+    totals,
 )
 from chatledger.services.base import Service
 from chatledger.services.pagination import encode_cursor, limited
@@ -35,21 +45,23 @@ from chatledger.services.search.service import marks_of
 from chatledger.services.search.snippets import Highlighter, Matcher
 from chatledger.services.snapshots.statements import lock
 
-#: Annotations that a search reads before it gives what it has found so far.
+# Annotations that a search reads for one page.
 _READ = 20_000
-#: Characters of an annotation that a search looks at.
+# Characters of an annotation that a search reads.
 _LOOKED_AT = 100_000
 
 # Inside of the class, `list` is a method.
 _Many = list[Annotation]
 _Hits = list[AnnotationHit]
+_Rows = list[Any]
+_ByModel = list[ModelAnnotations]
 
 
 class Annotations(Service):
-    """A label, a score or a text on a session or on one of its messages, by anybody.
+    """Labels, scores and texts on sessions and messages.
 
-    They may be added to closed sessions, too, and do not count as activity. One on a message goes with the message;
-    `redact` takes its text and metadata. A fork begins without any, and snapshots hold none.
+    Closed sessions can be annotated too, and annotations do not count as activity. An annotation of a message is deleted
+    with the message; `redact` removes its text and metadata. Forks and snapshots contain no annotations.
     """
 
     __slots__ = ()
@@ -65,14 +77,15 @@ class Annotations(Service):
         author: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Annotation:
-        """Say something of a session, or with `sequence_number` of one of its messages.
+        """Annotate a session, or with `sequence_number` one of its messages.
 
-        `score` is any finite number within ±1e300, on a scale of your own.
+        `score` is any finite number within ±1e300, on your own scale. An author can add several annotations to the same
+        message. If an author should count only once, use `vote`.
 
         Raises:
-            SessionNotFound: not there, or another user's.
-            MessageNotFound: the session has no message of this number.
-            InvalidInput: a value that cannot be stored, or neither a label nor a score nor a text.
+            SessionNotFound: no such session, or it belongs to another user.
+            MessageNotFound: the session has no message with this number.
+            InvalidInput: a value that cannot be stored, or no label, score or text.
         """
         fields = {
             "sequence_number": sequence_number, "label": label, "score": score, "text": text, "author": author,
@@ -81,11 +94,11 @@ class Annotations(Service):
         return self._add(session_id, [checked(validated(NewAnnotation, fields))])[0]
 
     def add_many(self, session_id: str, annotations: Iterable[NewAnnotation | Mapping[str, Any]]) -> _Many:
-        """Say several things of a session and its messages, all or none, in one statement.
+        """Add several annotations to a session and its messages in one statement: all of them or none.
 
         Raises:
             SessionNotFound, MessageNotFound: as `add`.
-            InvalidInput: as `add`; its field begins with the place in the list.
+            InvalidInput: as `add`. The field begins with the position in the list.
         """
         if not isinstance(annotations, Iterable):
             raise InvalidInput("annotations", f"must be a list of annotations, not {type(annotations).__name__}")
@@ -97,8 +110,54 @@ class Annotations(Service):
                 raise InvalidInput(f"annotations[{place}].{error.field}", error.reason) from None
         return self._add(session_id, given)
 
+    def vote(
+        self,
+        session_id: str,
+        label: str,
+        *,
+        author: str,
+        sequence_number: int | None = None,
+        choices: Iterable[str] = ("up", "down"),
+        score: float | None = None,
+        text: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Annotation:
+        """Store the vote of an author on a session or a message: an annotation with one of the `choices` as its label.
+
+        An author has one vote on each message. Voting again replaces it, whichever of the choices it was, and keeps its
+        id: people change their minds, and a click that is sent twice must not count twice. Annotations with other labels
+        are left alone.
+
+        Raises:
+            SessionNotFound, MessageNotFound: as `add`.
+            InvalidInput: a label that is not one of the choices, or a value that cannot be stored.
+        """
+        possible = [called(choice, "choices") for choice in several(choices, "choices")]
+        if label not in possible:
+            raise InvalidInput("label", f"is not one of {', '.join(map(repr, possible))}")
+        fields = {
+            "label": label,
+            "score": score,
+            "text": text,
+            "author": called(author, "author"),
+            "metadata": metadata,
+        }
+        new = checked(validated(NewAnnotation, {**fields, "sequence_number": sequence_number}))
+        lock(self._context, identifier(session_id, "session_id"))
+        about = notes.c.sequence_number.is_not_distinct_from(new.sequence_number)
+        by_author = (notes.c.session_id == session_id) & about & (notes.c.author == author)
+        earlier = select(*notes.c).where(by_author, notes.c.label.in_(possible)).order_by(notes.c.annotation_number)
+        found = [to_annotation(row) for row in self._context.execute(earlier)]
+        if not found:
+            return self._add(session_id, [new])[0]
+        for extra in found[1:]:
+            self._context.execute(delete(notes).where(this(extra)))
+        values = {**stored(new), "updated_at": self._context.now()}
+        self._context.execute(update(notes).where(this(found[0])).values(values))
+        return self.get(found[0].annotation_id)
+
     def get(self, annotation_id: str) -> Annotation:
-        """One annotation.
+        """Return an annotation.
 
         Raises:
             AnnotationNotFound: no such annotation, or its session belongs to another user.
@@ -125,13 +184,14 @@ class Annotations(Service):
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[Annotation]:
-        """Annotations, newest first. At most 1,000 a page. Those of expired sessions only when the session is named.
+        """Return a page of annotations, newest first. A page has at most 1,000.
 
-        Both scores belong to the range. `since` is the earliest time wanted, `until` the first not wanted.
+        Annotations of expired sessions are included only if you pass the session. `min_score` and `max_score` are part
+        of the range. `since` is the earliest time to include, `until` the first to exclude.
 
         Raises:
-            SessionNotFound: the session that is named is not there, or belongs to another user.
-            InvalidInput: a cursor of another list, or a filter that is none.
+            SessionNotFound: no such session, or it belongs to another user.
+            InvalidInput: a cursor of another list, or an invalid filter.
         """
         limit = limited(limit)
         conditions = chosen(
@@ -157,11 +217,11 @@ class Annotations(Service):
         author: str | Keep | None = KEEP,
         metadata: Mapping[str, Any] | Keep | None = KEEP,
     ) -> Annotation:
-        """Change what is given; None clears. What it is about stays.
+        """Change the given fields. None clears a field. The annotation stays on its session or message.
 
         Raises:
             AnnotationNotFound: no such annotation, or its session belongs to another user.
-            InvalidInput: a value that cannot be stored, or neither a label nor a score nor a text would be left.
+            InvalidInput: a value that cannot be stored, or no label, score or text would be left.
         """
         given = {"label": label, "score": score, "text": text, "author": author, "metadata": metadata}
         changes = {name: value for name, value in given.items() if value is not KEEP}
@@ -172,7 +232,7 @@ class Annotations(Service):
         return self.get(annotation_id)
 
     def remove(self, annotation_id: str) -> None:
-        """Take an annotation away. The last number of a session may be given again.
+        """Delete an annotation. If it was the last one of its session, its number may be used again.
 
         Raises:
             AnnotationNotFound: no such annotation, or its session belongs to another user.
@@ -192,13 +252,13 @@ class Annotations(Service):
         cursor: str | None = None,
         highlight: tuple[str, str] = ("**", "**"),
     ) -> Page[AnnotationHit]:
-        """Annotations whose text matches, newest first, in the query language of `uow.search`.
+        """Return a page of annotations whose text matches a query, newest first. See `uow.search` for the language.
 
-        Texts are read and not looked up in an index: a page reads 20,000 annotations that the filters leave, and is
-        `truncated` where it stopped there; its cursor goes on.
+        There is no index: each page reads up to 20,000 annotations that match the filters. If it stops there, the page
+        is `truncated`, and its cursor continues.
 
         Raises:
-            SessionNotFound, InvalidInput: as `list` (the query itself is never an error).
+            SessionNotFound, InvalidInput: as `list`. The query itself is never an error.
         """
         limit, marks = limited(limit, 200), marks_of(highlight)
         if not isinstance(query, str):
@@ -237,7 +297,7 @@ class Annotations(Service):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> AnnotationSummary:
-        """How many there are, by label, and what their scores are on average.
+        """Count annotations by label, with the mean, the least and the greatest score.
 
         Raises:
             SessionNotFound, InvalidInput: as `list`.
@@ -250,25 +310,38 @@ class Annotations(Service):
             },
         )  # fmt: skip
         about = select(func.count(notes.c.session_id.distinct())).where(*conditions)
-        rows = self._context.execute(counted(conditions)).all()
-        scored, total = sum(row.scored for row in rows), sum(row.total or 0.0 for row in rows)
         return AnnotationSummary(
-            count=sum(row.number for row in rows),
+            **totals(self._context.execute(counted(conditions)).all()),
             sessions=self._context.execute(about).scalar_one(),
-            scored=scored,
-            mean_score=total / scored if scored else None,
-            labels=tuple(
-                LabelSummary(
-                    label=row.label,
-                    count=row.number,
-                    scored=row.scored,
-                    mean_score=row.total / row.scored if row.scored else None,
-                    least_score=row.least,
-                    greatest_score=row.greatest,
-                )
-                for row in rows
-            ),
         )
+
+    def by_model(
+        self,
+        *,
+        session_id: str | None = None,
+        label: str | None = None,
+        author: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> _ByModel:
+        """Summarize annotations by the model of the message, or of the session if the message names none.
+
+        Models with the most annotations come first. `model_id` is None for annotations without a model.
+
+        Raises:
+            SessionNotFound, InvalidInput: as `list`.
+        """
+        filters = {"session_id": session_id, "label": label, "author": author, "since": since, "until": until}
+        conditions = chosen(self._context, filters)
+        by_model: dict[str | None, _Rows] = {}
+        for row in self._context.execute(counted_by_model(conditions)):
+            by_model.setdefault(row.model_id, []).append(row)
+        sessions = {row.model_id: row.sessions for row in self._context.execute(sessions_by_model(conditions))}
+        found = [
+            ModelAnnotations(model_id=model_id, **totals(rows), sessions=sessions[model_id])
+            for model_id, rows in by_model.items()
+        ]
+        return sorted(found, key=lambda each: (-each.count, each.model_id or ""))
 
     def _add(self, session_id: str, given: Sequence[NewAnnotation]) -> _Many:
         lock(self._context, identifier(session_id, "session_id"))

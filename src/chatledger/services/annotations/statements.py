@@ -1,12 +1,12 @@
-"""The statements of annotations: which are meant, and what is read of them."""
+"""The statements of annotations: filters, lists and counts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, FromClause, Select, bindparam, delete, exists, func, or_, select, tuple_, update
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import Identifier, Timestamp, Whole
@@ -14,7 +14,7 @@ from chatledger.enums import Status
 from chatledger.errors import InvalidInput, MessageNotFound
 from chatledger.models import Annotation as AnnotationRow
 from chatledger.models.base import table_of
-from chatledger.schemas import Annotation, NewAnnotation
+from chatledger.schemas import Annotation, LabelSummary, NewAnnotation
 from chatledger.schemas.fields import identifier, moment, whole
 from chatledger.services.base import ServiceContext
 from chatledger.services.pagination import NOT_A_CURSOR, decode_moment_cursor
@@ -23,18 +23,18 @@ from chatledger.services.visibility import require_visible
 
 notes = table_of(AnnotationRow)
 
-#: Numbers of messages that are looked for at a time.
+# Messages that one statement looks for.
 _BATCH = 500
 
 ORDER = (notes.c.created_at, notes.c.session_id, notes.c.annotation_number)
 
 
 def chosen(context: ServiceContext, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    """The conditions of a list.
+    """Return the conditions of a list.
 
     Raises:
-        SessionNotFound: a session that is named is not there, or belongs to another user.
-        InvalidInput: a filter that is none.
+        SessionNotFound: no such session, or it belongs to another user.
+        InvalidInput: an invalid filter.
     """
     conditions: list[ColumnElement[bool]] = []
     for name in ("session_id", "label", "author"):
@@ -42,7 +42,7 @@ def chosen(context: ServiceContext, filters: Mapping[str, Any]) -> list[ColumnEl
         conditions += [] if value is None else [notes.c[name] == identifier(value, name)]
     if (number := filters.get("sequence_number")) is not None:
         if filters.get("session_id") is None:
-            raise InvalidInput("sequence_number", "needs the session that the message is in")
+            raise InvalidInput("sequence_number", "needs session_id as well")
         conditions.append(notes.c.sequence_number == whole(number, "sequence_number"))
     for name, bound in (("min_score", notes.c.score.__ge__), ("max_score", notes.c.score.__le__)):
         if (value := filters.get(name)) is not None:
@@ -59,7 +59,7 @@ def chosen(context: ServiceContext, filters: Mapping[str, Any]) -> list[ColumnEl
 
 
 def behind(cursor: str, kind: str) -> ColumnElement[bool]:
-    """What comes after a place in the list, newest first.
+    """Return the condition for what comes after a cursor in the list, newest first.
 
     Raises:
         InvalidInput: not a cursor of this list.
@@ -77,7 +77,7 @@ def behind(cursor: str, kind: str) -> ColumnElement[bool]:
 
 
 def parts_of(annotation_id: str) -> tuple[str, int | None]:
-    """The session and the number of an id; None for a number that is none."""
+    """Return the session and the number of an id, or None for an invalid number."""
     session_id, _, number = annotation_id.rpartition(":")
     written = number.isascii() and number.isdecimal() and len(number) <= 18 and number[0] != "0"
     return session_id, int(number) if written else None
@@ -94,12 +94,12 @@ def to_annotation(row: Any) -> Annotation:
 
 
 def redact(context: ServiceContext, session_id: str, number: int) -> None:
-    """Take the words out of what is said of a message; labels and scores stay."""
+    """Remove texts and metadata from the annotations of a message. Labels and scores are kept."""
     _drop_words(context, (notes.c.session_id == session_id) & (notes.c.sequence_number == number), {}, context.now())
 
 
 def forget_author(context: ServiceContext, author: str) -> None:
-    """Take somebody's name and words out of what they said of sessions that stay."""
+    """Remove an author's name, texts and metadata from the annotations of sessions that are kept."""
     _drop_words(context, notes.c.author == author, {"author": None}, context.now())
 
 
@@ -123,26 +123,67 @@ def _number(value: Any, field: str) -> float:
         raise InvalidInput(field, "must be a number within ±1e308") from None
 
 
-#: Of the annotations that are meant: by label, how many, and their scores.
+_SCORE = notes.c.score
+_COUNTS = (
+    func.count().label("number"),
+    func.count(_SCORE).label("scored"),
+    func.sum(_SCORE).label("total"),
+    func.min(_SCORE).label("least"),
+    func.max(_SCORE).label("greatest"),
+)
+# By an alias, because the conditions may ask for the session too.
+_annotated = sessions.alias("annotated")
+_MODEL = func.coalesce(messages.c.model_id, _annotated.c.model_id).label("model_id")
+
+
 def counted(conditions: list[ColumnElement[bool]]) -> Select[Any]:
-    score = notes.c.score
-    return (
-        select(
-            notes.c.label,
-            func.count().label("number"),
-            func.count(score).label("scored"),
-            func.sum(score).label("total"),
-            func.min(score).label("least"),
-            func.max(score).label("greatest"),
-        )
-        .where(*conditions)
-        .group_by(notes.c.label)
-        .order_by(func.count().desc(), notes.c.label)
-    )
+    """Count annotations and their scores by label."""
+    statement = select(notes.c.label, *_COUNTS).where(*conditions).group_by(notes.c.label)
+    return statement.order_by(func.count().desc(), notes.c.label)
+
+
+def counted_by_model(conditions: list[ColumnElement[bool]]) -> Select[Any]:
+    """As `counted`, by model and label."""
+    statement = select(_MODEL, notes.c.label, *_COUNTS).select_from(_with_model()).where(*conditions)
+    return statement.group_by(_MODEL, notes.c.label).order_by(func.count().desc(), notes.c.label)
+
+
+def sessions_by_model(conditions: list[ColumnElement[bool]]) -> Select[Any]:
+    """Count the annotated sessions of each model."""
+    number: ColumnElement[Any] = func.count(notes.c.session_id.distinct()).label("sessions")
+    statement: Select[Any] = select(_MODEL, number)
+    return statement.select_from(_with_model()).where(*conditions).group_by(_MODEL)
+
+
+def _with_model() -> FromClause:
+    of_message = (messages.c.session_id == notes.c.session_id) & (messages.c.sequence_number == notes.c.sequence_number)
+    joined = notes.join(_annotated, _annotated.c.session_id == notes.c.session_id)
+    return joined.outerjoin(messages, of_message)
+
+
+def totals(rows: Sequence[Any]) -> dict[str, Any]:
+    """Return the fields of a summary from its rows by label."""
+    scored, total = sum(row.scored for row in rows), sum(row.total or 0.0 for row in rows)
+    return {
+        "count": sum(row.number for row in rows),
+        "scored": scored,
+        "mean_score": total / scored if scored else None,
+        "labels": tuple(
+            LabelSummary(
+                label=row.label,
+                count=row.number,
+                scored=row.scored,
+                mean_score=row.total / row.scored if row.scored else None,
+                least_score=row.least,
+                greatest_score=row.greatest,
+            )
+            for row in rows
+        ),
+    }
 
 
 def checked(annotation: NewAnnotation) -> NewAnnotation:
-    """The annotation, where it says something and all of it can be stored."""
+    """Return the annotation if it has a label, a score or a text, and can be stored."""
     if annotation.label is None and annotation.score is None and annotation.text is None:
         raise InvalidInput("annotation", "needs a label, a score or a text")
     encode_json(annotation.metadata, "metadata")
@@ -150,18 +191,18 @@ def checked(annotation: NewAnnotation) -> NewAnnotation:
 
 
 def stored(annotation: NewAnnotation) -> dict[str, Any]:
-    """Its columns, but for what it is about."""
+    """Return the columns of an annotation, except for its session and message."""
     fields = annotation.model_dump(exclude={"sequence_number"})
     return {**fields, "metadata": annotation.metadata or None}
 
 
 def this(annotation: Annotation) -> ColumnElement[bool]:
-    """The row of an annotation."""
+    """Return the condition for the row of an annotation."""
     return (notes.c.session_id == annotation.session_id) & (notes.c.annotation_number == annotation.annotation_number)
 
 
 def require_messages(context: ServiceContext, session_id: str, numbers: set[int]) -> None:
-    """Raises MessageNotFound where the session has no message of a number."""
+    """Raise MessageNotFound if the session does not have one of the messages."""
     wanted = sorted(numbers)
     for start in range(0, len(wanted), _BATCH):
         some = wanted[start : start + _BATCH]
@@ -174,7 +215,7 @@ def require_messages(context: ServiceContext, session_id: str, numbers: set[int]
 
 
 def is_visible(context: ServiceContext, session_id: str) -> bool:
-    """Whether a session is there, and may be seen."""
+    """Whether the session exists and is visible to this ledger."""
     try:
         require_visible(context, session_id)
     except LookupError:
