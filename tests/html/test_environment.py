@@ -83,6 +83,7 @@ def test_the_policy_allows_the_stylesheet_and_nothing_else() -> None:
         ("{{ 0.00123456 | number }}", "0.001235"),
         ("{{ 2.5 | signed }}", "+2.5"),
         ("{{ 1200 | compact }}", "1.2k"),
+        ("{{ 1 | counted('prompt') }}, {{ 1200 | counted('prompt') }}", "1 prompt, 1,200 prompts"),
         ("{{ none | dollars }}{{ none | integer }}{{ none | milliseconds }}{{ none | percent }}", "––––"),
     ],
 )

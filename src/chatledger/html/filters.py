@@ -26,6 +26,11 @@ def integer(number: int | None) -> str:
     return MISSING if number is None else f"{number:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Format a count with its noun, such as 1 prompt or 12 prompts."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def compact(number: float) -> str:
     """Format a number for an axis, such as 1.2k or 3M."""
     value, unit = float(number), 0
@@ -64,5 +69,5 @@ def signed(value: float) -> str:
 
 
 FILTERS: dict[str, Callable[..., str]] = {
-    each.__name__: each for each in (change, compact, dollars, integer, milliseconds, number, percent, signed)
+    each.__name__: each for each in (change, compact, counted, dollars, integer, milliseconds, number, percent, signed)
 }

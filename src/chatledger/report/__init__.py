@@ -1,12 +1,15 @@
-"""A report of a ledger to look at: one page with plots, good in a browser, on a phone, in the dark and on paper.
+"""HTML pages: a report of a ledger with plots, and the page of a comparison.
 
-    from chatledger.report import write_report
+    from chatledger.report import write_comparison, write_report
+
     with open("report.html", "w", encoding="utf-8") as out:
         write_report(ledger, out)
 
-Plots are made by matplotlib: `pip install 'chatledger[report]'`.
+They are made for browsers, phones, dark mode and paper. The plots of a report need `pip install 'chatledger[report]'`
+(matplotlib), the statistics of a comparison `'chatledger[stats]'` (SciPy).
 """
 
+from chatledger.report.comparison import write_comparison
 from chatledger.report.page import write_report
 
-__all__ = ["write_report"]
+__all__ = ["write_comparison", "write_report"]

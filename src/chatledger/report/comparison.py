@@ -2,51 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import math
+from typing import TextIO
 
-from chatledger.html.environment import render
-from chatledger.html.plots import LINE, SOFT, Plot, draw_plot, series_color
-from chatledger.schemas import ComparisonGroup, ComparisonSummary, Interval
+from chatledger.html.environment import generate
+from chatledger.report.comparison_data import ComparisonData, read_comparison_data
+from chatledger.schemas.fields import whole
+from chatledger.transactions import Transactions
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-# A value and the interval around it.
-_Estimate = tuple[float, Interval | None]
+# Ratings are shown between multiples of it.
+_STEP = 50
 
 
-def comparison_page(group: ComparisonGroup, summary: ComparisonSummary) -> str:
-    """Return the summary as a page with tables and plots. It runs no scripts and escapes every text.
+def write_comparison(
+    ledger: Transactions,
+    group_id: str,
+    out: TextIO,
+    *,
+    confidence: float = 0.95,
+    judge: str | None = None,
+    prompts: int = 50,
+) -> None:
+    """Write a page about a comparison, from one snapshot of the ledger: who won, how certain that is, and at which cost.
+
+    The first `prompts` prompts are shown with the answers of all variants side by side, and with the verdicts; 0 shows
+    none. If a variant was run several times, the first run is shown. With `judge`, only the results of that judge count.
+
+    The page is one file. It runs no scripts, loads nothing from the network, and escapes every text. Unless `prompts` is
+    0, it contains messages.
 
     Raises:
-        MissingExtra: matplotlib is not installed.
+        ComparisonNotFound: no such group, or it belongs to another user.
+        MissingExtra: SciPy is not installed.
+        InvalidInput: a confidence that is not between 0.5 and 1, or a negative number of prompts.
     """
-    ratings = [(variant.rating, variant.rating_interval) for variant in summary.variants if variant.rating is not None]
-    win_rates = [(pair.win_rate, pair.interval) for pair in summary.pairs if pair.win_rate is not None]
-    return render(
+    whole(prompts, "prompts")
+    with ledger.read() as uow:
+        data = read_comparison_data(uow, group_id, confidence=confidence, judge=judge, prompts=prompts)
+    group = data.group
+    page = generate(
         "comparison.html.jinja",
         title=group.title or f"Comparison {group.group_id}",
+        data=data,
         group=group,
-        summary=summary,
-        ratings=_interval_plot("ratings", "Ratings of the variants", ratings) if ratings else None,
-        win_rates=_interval_plot("win-rates", "Win rates of the pairs", win_rates, middle=0.5) if win_rates else None,
+        summary=data.summary,
+        color={variant: number for number, variant in enumerate(group.variants)},
+        rating_scale=_rating_scale(data),
     )
+    for text in page:
+        out.write(text)
 
 
-def _interval_plot(name: str, description: str, estimates: Sequence[_Estimate], *, middle: float | None = None) -> Plot:
-    """Draw a dot for each value, on the line of its interval."""
-
-    def draw(axes: Axes, _narrow: bool) -> None:
-        for at, (value, interval) in enumerate(estimates):
-            if interval is not None:
-                axes.plot([interval.low, interval.high], [at, at], color=series_color(at), linewidth=4, alpha=0.5)
-            axes.plot([value], [at], "o", color=series_color(at), markersize=7)
-        if middle is not None:
-            axes.axvline(middle, linewidth=1, linestyle="--", color=SOFT)
-            axes.set_xlim(0, 1)
-        axes.set_ylim(len(estimates) - 0.4, -0.6)
-        axes.set_yticks([])
-        axes.grid(axis="x", color=LINE)
-
-    return draw_plot(name, description, draw, height=0.9 + 0.35 * len(estimates))
+def _rating_scale(data: ComparisonData) -> tuple[int, int] | None:
+    """Return the least and the greatest rating of the plot, or None without ratings."""
+    rated = [one for one in data.summary.variants if one.rating is not None]
+    if not rated:
+        return None
+    low = min(one.rating_interval.low if one.rating_interval else one.rating or 0.0 for one in rated)
+    high = max(one.rating_interval.high if one.rating_interval else one.rating or 0.0 for one in rated)
+    return math.floor(low / _STEP) * _STEP, (math.floor(high / _STEP) + 1) * _STEP

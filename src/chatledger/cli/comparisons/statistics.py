@@ -22,21 +22,24 @@ def summary(
     group_id: GroupId,
     judge: Annotated[str | None, typer.Option(metavar="JUDGE", help="Only the results of this judge.")] = None,
     confidence: Annotated[float, typer.Option(metavar="SHARE", help="The confidence of the intervals.")] = 0.95,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with plots.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write a page.")] = None,
+    prompts: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Prompts that the page shows with all answers. 0: none.")
+    ] = 50,
     overwrite: Overwrite = False,
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """Show who won, how certain that is, and what it cost. Needs the extra `stats`."""
-    with opened_for(db, user) as ledger, ledger.read() as uow:
-        group = uow.comparisons.get(group_id)
-        found = uow.comparisons.summary(group_id, confidence=confidence, judge=judge)
-    if html is not None:
-        from chatledger.report.comparison import comparison_page  # noqa: PLC0415 - brings the library for plots
+    with opened_for(db, user) as ledger:
+        with ledger.read() as uow:
+            found = uow.comparisons.summary(group_id, confidence=confidence, judge=judge)
+        if html is not None:
+            from chatledger.report.comparison import write_comparison  # noqa: PLC0415 - brings the templates
 
-        with writing(html, force=overwrite) as out:
-            out.write(comparison_page(group, found))
+            with writing(html, force=overwrite) as out:
+                write_comparison(ledger, group_id, out, confidence=confidence, judge=judge, prompts=prompts)
     if as_json:
         write_document(plain(found))
     else:
