@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -23,7 +24,7 @@ from chatledger.errors import (
     OutOfSpace,
     Unavailable,
 )
-from chatledger.settings import Settings
+from chatledger.schemas.fields import number
 from chatledger.unit_of_work import UnitOfWork
 
 Outcome = TypeVar("Outcome")
@@ -46,7 +47,9 @@ class Transactions(Protocol):
 
     def read(self) -> AbstractContextManager[UnitOfWork]: ...
 
-    def run(self, work: Callable[[UnitOfWork], Outcome], *, actor: str | None = None) -> Outcome: ...
+    def run(
+        self, work: Callable[[UnitOfWork], Outcome], *, actor: str | None = None, retry_timeout: float | None = None
+    ) -> Outcome: ...
 
 
 class UnitOfWorkTransaction(BaseTransaction):
@@ -88,10 +91,20 @@ def run(
     database: Database,
     begin: Callable[[], AbstractContextManager[UnitOfWork]],
     work: Callable[[UnitOfWork], Outcome],
+    *,
+    retry_timeout: float | None = None,
+    stopped: threading.Event | None = None,
 ) -> Outcome:
-    """Begin, call `work` and commit; again when the database was busy or away. See `Ledger.run` for what is promised."""
+    """Begin, call `work` and commit; again when the database was busy or away. See `Ledger.run` for what is promised.
+
+    When `stopped` is set, nobody waits for the outcome any more: it is not tried again.
+    """
     require_synchronous(work, "work")
-    patience = _Patience(database.settings)
+    if retry_timeout is None:
+        retry_timeout = database.settings.retry_timeout
+    else:
+        retry_timeout = number(retry_timeout, "retry_timeout", 0.0, 3600.0)
+    patience = _Patience(retry_timeout, database.settings.busy_timeout, stopped or threading.Event())
     while True:
         try:
             with begin() as uow:
@@ -105,16 +118,19 @@ def run(
 class _Patience:
     """Whether `run` begins again after a failure, and when."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._retry_timeout = settings.retry_timeout
+    def __init__(self, retry_timeout: float, busy_timeout: float, stopped: threading.Event) -> None:
+        self._retry_timeout = retry_timeout
+        self._stopped = stopped
         # An attempt may wait for the whole of busy_timeout: there is time for a second one, and not for six.
-        self._busy_until = time.monotonic() + 1.5 * settings.busy_timeout
+        self._busy_until = time.monotonic() + 1.5 * busy_timeout
         self._failures = 0
         self._lost_since: float | None = None
 
     def allows_retry(self, error: Busy | Unavailable) -> bool:
         now = time.monotonic()
         self._failures += 1
+        if self._stopped.is_set():
+            return False
         if isinstance(error, ConnectionFailed):
             if self._lost_since is None:
                 self._lost_since = now
@@ -125,4 +141,4 @@ class _Patience:
         return self._failures < _ATTEMPTS and now < self._busy_until
 
     def pause(self) -> None:
-        time.sleep(random.random() * min(_LONGEST_PAUSE, 0.01 * 2 ** min(self._failures, 7)))
+        self._stopped.wait(random.random() * min(_LONGEST_PAUSE, 0.01 * 2 ** min(self._failures, 7)))

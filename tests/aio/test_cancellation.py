@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from chatledger import AsyncLedger, Settings, UnitOfWork
+from chatledger import AsyncLedger, ConnectionFailed, Settings, UnitOfWork
 
 PAUSE = 0.15
 
@@ -286,5 +286,25 @@ def test_at_any_moment(url: str) -> None:
             found = await contents(ledger)
             assert found[::2] == found[1::2]
             assert "99" == found[-1]
+
+    asyncio.run(scene())
+
+
+def test_while_a_run_tries_again_because_the_server_is_away(url: str) -> None:
+    async def scene() -> None:
+        async with opened(url) as ledger:
+            tried, loop = asyncio.Event(), asyncio.get_running_loop()
+
+            def work(uow: UnitOfWork) -> None:
+                loop.call_soon_threadsafe(tried.set)
+                raise ConnectionFailed("away")
+
+            for run in (ledger.run, ledger.view):
+                tried.clear()
+                task = asyncio.create_task(run(work))
+                await tried.wait()
+                began = time.monotonic()
+                await cancelled(task)
+                assert time.monotonic() - began < 10  # and not retry_timeout
 
     asyncio.run(scene())

@@ -236,12 +236,13 @@ def test_run_tries_again_for_retry_timeout_while_the_server_is_away(url: str, fl
     with open_ledger(flavor, url, settings=Settings(busy_timeout=0, retry_timeout=20)) as any_ledger:
         back = time.monotonic() + 0.6
         assert ("s", True) == (any_ledger.run(work), len(attempts) > 2)
-    with open_ledger(flavor, url, settings=Settings(retry_timeout=0)) as any_ledger:
         attempts.clear()
         back = time.monotonic() + 60
         with pytest.raises(ConnectionFailed):
-            any_ledger.run(work)
+            any_ledger.run(work, retry_timeout=0)
         assert [1] == attempts
+        with pytest.raises(InvalidInput, match="retry_timeout"):
+            any_ledger.run(work, retry_timeout=-1)
 
 
 def test_a_commit_whose_outcome_nobody_knows_is_told_apart_and_not_repeated(

@@ -26,7 +26,9 @@ R = TypeVar("R")
 class BatchLedger(Protocol):
     """What a run needs of an asynchronous ledger: transactions in its threads."""
 
-    async def run(self, work: Callable[[UnitOfWork], R], *, actor: str | None = None) -> R: ...
+    async def run(
+        self, work: Callable[[UnitOfWork], R], *, actor: str | None = None, retry_timeout: float | None = None
+    ) -> R: ...
 
     async def _call(self, function: Callable[[Any], R], /, *, cancelled: Callable[[], object] | None = None) -> R: ...
 
@@ -70,7 +72,7 @@ class _Driver:
             await self._cancel(list(self._tasks))
             if run.held:
                 with suppress(Exception):  # their leases end in any case
-                    await self._to_the_end(self._ledger.run(run.give_back))
+                    await self._to_the_end(self._ledger.run(run.give_back, retry_timeout=0))
             raise
 
     async def _do(self, step: Step) -> Any:
@@ -81,7 +83,7 @@ class _Driver:
         if isinstance(step, Transact):
             if step.read_only:
                 return await self._ledger._call(step.run)
-            return await self._to_the_end(self._ledger.run(step.work))
+            return await self._to_the_end(self._ledger.run(step.work, retry_timeout=0))
         if isinstance(step, Wait):
             return await self._wait(step.seconds)
         if isinstance(step, StartItem):

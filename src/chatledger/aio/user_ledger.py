@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
@@ -59,15 +60,24 @@ class AsyncUserLedger:
         """One read-only snapshot, as `Ledger.read`."""
         return self._threads.transaction(lambda: self._synchronous().read())
 
-    async def run(self, work: Callable[[UnitOfWork], R], *, actor: str | None = None) -> R:
+    async def run(
+        self, work: Callable[[UnitOfWork], R], *, actor: str | None = None, retry_timeout: float | None = None
+    ) -> R:
         """As `Ledger.run`. `work` is synchronous and runs in a worker thread: one hop for the whole transaction.
+
+        A cancelled task waits for the attempt under way, and `work` is not tried again.
 
         Raises:
             InvalidInput: a coroutine function, which is for `async with ledger.begin()`; and as `Ledger.run`.
         """
         require_synchronous(work, "work")
         self._threads.require_no_writer()
-        return await self._threads.call(lambda: self._synchronous().run(work, actor=actor))
+        stopped = threading.Event()
+
+        def run() -> R:
+            return self._synchronous()._run(work, actor, retry_timeout, stopped)
+
+        return await self._threads.call(run, cancelled=stopped.set)
 
     async def view(self, work: Callable[[UnitOfWork], R]) -> R:
         """As `Ledger.view`. `work` is synchronous and runs in a worker thread: one hop for the whole snapshot.
@@ -76,7 +86,8 @@ class AsyncUserLedger:
             InvalidInput: a coroutine function, which is for `async with ledger.read()`; and as `Ledger.view`.
         """
         require_synchronous(work, "work")
-        return await self._threads.call(lambda: self._synchronous().view(work))
+        stopped = threading.Event()
+        return await self._threads.call(lambda: self._synchronous()._view(work, stopped), cancelled=stopped.set)
 
     async def orm(self, work: Callable[[OrmSession], R]) -> R:
         """Call `work` in a worker thread with a session of `Ledger.orm`, and commit.

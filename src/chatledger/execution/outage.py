@@ -49,7 +49,7 @@ def write(ledger: Transactions, work: Callable[[UnitOfWork], R]) -> R:
     Raises:
         Busy, Unavailable: the database was away for a minute.
     """
-    return _retry(lambda: ledger.run(work))
+    return _retry(lambda: ledger.run(work, retry_timeout=0))
 
 
 def read(ledger: Transactions, work: Callable[[UnitOfWork], R]) -> R:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -106,12 +107,14 @@ class UserLedger:
         database = self._database
         return LedgerSession(lambda: database.transaction("write"), WriterContext(self._user_id, database.clock))
 
-    def run(self, work: Callable[[UnitOfWork], Outcome], *, actor: str | None = None) -> Outcome:
+    def run(
+        self, work: Callable[[UnitOfWork], Outcome], *, actor: str | None = None, retry_timeout: float | None = None
+    ) -> Outcome:
         """Call `work` inside a `begin` block, and again if the database was busy or the connection was lost.
 
         After `Busy` it gives up after about twice `busy_timeout`. While the server cannot be reached it tries again for
-        `retry_timeout` seconds, so that it survives a restart or a failover. `work` may be called several times and
-        must not do what cannot be done twice outside of the transaction.
+        `retry_timeout` seconds (None: those of the settings), so that it survives a restart or a failover. `work` may
+        be called several times and must not do what cannot be done twice outside of the transaction.
 
         If the connection is lost during the commit itself, nobody knows whether it happened: `CommitUnknown` is raised,
         and `work` is not called again. Repeat it if its appends have a `key=`, else look for what it wrote first.
@@ -122,7 +125,19 @@ class UserLedger:
             CommitUnknown: see above.
             Busy, Unavailable: as `begin`, after the attempts described above.
         """
-        return run_transaction(self._database, lambda: self.begin(actor=actor), work)
+        return self._run(work, actor, retry_timeout)
+
+    def _run(
+        self,
+        work: Callable[[UnitOfWork], Outcome],
+        actor: str | None,
+        retry_timeout: float | None,
+        stopped: threading.Event | None = None,
+    ) -> Outcome:
+        def begin() -> AbstractContextManager[UnitOfWork]:
+            return self.begin(actor=actor)
+
+        return run_transaction(self._database, begin, work, retry_timeout=retry_timeout, stopped=stopped)
 
     def view(self, work: Callable[[UnitOfWork], Outcome]) -> Outcome:
         """Call `work` inside a `read` block and return its result. It is called again when the database was busy or
@@ -132,9 +147,12 @@ class UserLedger:
 
         Raises:
             InvalidInput: `work` is a coroutine or generator function, or returned something of the kind.
-            Busy, Unavailable: as `read`, after about twice `busy_timeout`.
+            Busy, Unavailable: as `read`, after about twice `busy_timeout`, or `retry_timeout` without a connection.
         """
-        return run_transaction(self._database, self.read, work)
+        return self._view(work)
+
+    def _view(self, work: Callable[[UnitOfWork], Outcome], stopped: threading.Event | None = None) -> Outcome:
+        return run_transaction(self._database, self.read, work, stopped=stopped)
 
     def stream(
         self,

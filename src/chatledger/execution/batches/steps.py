@@ -23,7 +23,8 @@ class Transact:
     read_only: bool = False
 
     def run(self, ledger: Transactions) -> Any:
-        return read_once(ledger, self.work) if self.read_only else ledger.run(self.work)
+        # The run waits for a database that is away by itself, and goes on with what it has to do meanwhile.
+        return read_once(ledger, self.work) if self.read_only else ledger.run(self.work, retry_timeout=0)
 
 
 @dataclass(frozen=True)

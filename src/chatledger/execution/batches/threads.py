@@ -64,7 +64,7 @@ class _Driver:
         except BaseException:
             if run.held:
                 with suppress(Exception):  # their leases end in any case
-                    self._ledger.run(run.give_back)
+                    self._ledger.run(run.give_back, retry_timeout=0)
             raise
 
     def _do(self, step: Step) -> Any:

@@ -98,7 +98,7 @@ class Executor:
             self._cancel_running()
             if isinstance(error, KeyboardInterrupt) and not self._concluded:  # a second one: there is no grace
                 with suppress(Exception):  # the lease ends in any case
-                    self._ledger.run(self._conclusion(stopped=True))
+                    self._ledger.run(self._conclusion(stopped=True), retry_timeout=0)
             raise
 
     def _execute(self) -> None:
