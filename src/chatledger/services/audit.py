@@ -1,7 +1,7 @@
-"""The audit log: who did what to sessions, when and why. Rows are added by services and by triggers, and only read here.
+"""The audit log: who did what to sessions, when and why. Services and triggers add entries; they are only read here.
 
-What a service deletes is noted by the same triggers that note what raw SQL deletes; the service then writes its actor,
-reason and time into that row (`attribute`).
+The triggers that record deletions by raw SQL also record what a service deletes; the service then writes its actor,
+reason and time into that entry (`attribute`).
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Audit(Service):
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[AuditEntry]:
-        """Entries, newest first. `user_id` is whose session it was, `actor` who did it. At most 1,000 a page.
+        """Return entries, newest first, at most 1,000 a page.
 
-        `since` is the earliest time wanted, `until` the first not wanted. A ledger that is limited to a user shows what
-        was done to that user's sessions.
+        `user_id` is the owner of the session, `actor` who made the change. `since` is the earliest time to include,
+        `until` the first to exclude. A ledger that is limited to a user shows what was done to that user's sessions.
 
         Raises:
-            InvalidInput: a cursor of another list, or a time without a zone.
+            InvalidInput: a cursor of another list, or a time without a time zone.
         """
         limit = limited(limit)
         statement: Select[Any] = select(*audit_log.c)

@@ -39,18 +39,19 @@ _SOURCE = keep_session(
 
 
 class Metadata(Service):
-    """Entries of a session, such as tags, a channel or the version of a prompt."""
+    """Metadata of a session: JSON values under keys, such as tags, a channel or the version of a prompt."""
 
     __slots__ = ()
 
     def set(self, session_id: str, key: str, value: Any) -> None:
-        """Store a JSON value under a key, in place of the one that was there.
+        """Store a JSON value under a key, and replace the value that was there.
 
-        Also when the session is closed: tags and labels are given afterwards. Messages and context are not.
+        Works for closed sessions too, because tags and labels are often added later. Messages and context cannot be
+        added to a closed session.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            InvalidInput: the key is empty or too long, or the value has no JSON form.
+            InvalidInput: the key is empty or too long, or the value cannot be stored as JSON.
         """
         identifier(session_id, "session_id")
         validated(_Entry, {"key": key})
@@ -69,7 +70,7 @@ class Metadata(Service):
             raise SessionNotFound(session_id)
 
     def get(self, session_id: str, key: str, default: Any = None) -> Any:
-        """The value under a key, or the default where there is none.
+        """Return the value under a key, or the default if there is none.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
@@ -83,7 +84,7 @@ class Metadata(Service):
         return row.value
 
     def all(self, session_id: str) -> dict[str, Any]:
-        """Every entry, by key.
+        """Return every entry, by key.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
@@ -97,11 +98,11 @@ class Metadata(Service):
         return found
 
     def delete(self, session_id: str, key: str) -> None:
-        """Take an entry away.
+        """Delete an entry.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            MetadataNotFound: there is nothing under the key.
+            MetadataNotFound: there is no entry under the key.
         """
         identifier(session_id, "session_id")
         parameters = {**visibility_parameters(self._context, session_id), "key": identifier(key, "key")}

@@ -1,4 +1,4 @@
-"""Jobs of many items, each done once."""
+"""Batch jobs: many items, the result of each recorded once."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ LEASE = timedelta(minutes=5)
 
 
 class Batches(Service):
-    """Jobs of many items, each done once, by workers in any number of threads, processes and machines.
+    """Jobs of many items, for workers in any number of threads, processes and machines.
 
-    A worker claims items under a lease, and shows the claimed item to write what became of it. An item whose lease ends
-    goes to somebody else, and the one who comes back late gets LeaseLost. `Ledger.run_batch` does all of it.
+    The result of each item is recorded only once, even if a worker is killed or reports back after another worker has
+    taken over. A worker claims items under a lease and passes the claimed item when it records what became of it. When
+    the lease ends, the item goes to another worker, and the first one gets LeaseLost. `Ledger.run_batch` does all of
+    this.
     """
 
     __slots__ = ()
@@ -50,15 +52,15 @@ class Batches(Service):
         max_running: int | None = None,
         time_limit: timedelta | float | None = None,
     ) -> BatchJob:
-        """Begin a job, perhaps with items (as `add`). Without an id it is given a UUIDv7.
+        """Create a job, optionally with items (as in `add`). Without an id it gets a UUIDv7.
 
-        An item is begun `max_attempts` times before its failure is final. Before each new attempt it waits for a random
-        part of `backoff` seconds, twice, four times as much and so on, and of `backoff_limit` at most. `max_running` is
-        how many items may be worked on at once, by all workers; `time_limit` how long one attempt may take.
+        An item is attempted up to `max_attempts` times before its failure is final. Before each new attempt it waits
+        for a random part of `backoff` seconds, then of twice that, four times and so on, up to `backoff_limit`.
+        `max_running` limits the items in progress across all workers; `time_limit` is the time for one attempt.
 
         Raises:
             BatchExists: the id is taken.
-            InvalidInput: another user than the one that this ledger is limited to, or a field that is none.
+            InvalidInput: a user other than the one that this ledger is limited to, or an invalid field.
         """
         given = validated(
             NewBatch,
@@ -73,20 +75,20 @@ class Batches(Service):
         return self.get(made)
 
     def add(self, job_id: str, items: Iterable[NewBatchItem | Mapping[str, Any]]) -> int:
-        """Add items (`{"key": …, "payload": …, "priority": …}`); how many were new.
+        """Add items (`{"key": …, "payload": …, "priority": …}`). Return how many were new.
 
-        A key that the job has already adds nothing, whatever its payload. Any iterable will do; it is read a thousand
-        items at a time, and all of them are added, or none. Two who add to one job take turns.
+        A key that the job already has adds nothing, whatever its payload. Takes any iterable, reads it a thousand items
+        at a time, and adds all of them or none. Two writers that add to one job take turns.
 
         Raises:
             BatchNotFound: no such job, or it belongs to another user.
-            InvalidInput: an item without a key, or a payload with no JSON form.
+            InvalidInput: an item without a key, or a payload that cannot be stored as JSON.
         """
         identifier(job_id, "job_id")
         return creation.add(self._context, job_id, items)
 
     def get(self, job_id: str) -> BatchJob:
-        """A job.
+        """Return a job.
 
         Raises:
             BatchNotFound: no such job, or it belongs to another user.
@@ -101,7 +103,7 @@ class Batches(Service):
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[BatchJob]:
-        """Jobs, newest first. At most 1,000 a page.
+        """Return jobs, newest first, at most 1,000 a page.
 
         Raises:
             InvalidInput: an unknown status, or a cursor of another list.
@@ -111,40 +113,43 @@ class Batches(Service):
     def claim(
         self, job_id: str, *, worker: str, limit: int = 1, lease: timedelta | float = LEASE
     ) -> Sequence[BatchItem]:
-        """Take up to so many items (1,000 at most) for so long, the most urgent first, then in the order of adding.
+        """Claim up to `limit` items (1,000 at most) for the time of the lease: highest priority first, then in the
+        order added.
 
-        Nobody else gets them before the lease ends. None are given where none waits, where the job is paused or
-        cancelled, and where `max_running` are at work. Items whose lease has ended, or whose next attempt is due, are put
-        back first; one whose worker was lost in its last attempt has failed, of LeaseExpired.
+        No other worker gets them before the lease ends. Returns none if no item waits, if the job is paused or
+        cancelled, or if `max_running` items are in progress. Items whose lease has ended, or whose next attempt is due,
+        return to the queue first; if the worker was lost in the last attempt, the item has failed with LeaseExpired.
 
         Raises:
             BatchNotFound: no such job, or it belongs to another user.
-            InvalidInput: a lease that is none.
+            InvalidInput: an invalid lease.
         """
         identifier(job_id, "job_id")
         called(worker, "worker")
         return claims.claim(self._context, job_id, worker, whole(limit, "limit", 1, 1000), leased(lease))
 
     def heartbeat(self, item: BatchItem, *, lease: timedelta | float = LEASE) -> datetime:
-        """Keep a claimed item for so long from now; until when.
+        """Renew the lease of a claimed item from now on. Return when it ends.
 
         Raises:
-            LeaseLost: somebody else has it by now.
-            BatchNotFound, BatchItemNotFound: it is gone, or belongs to another user.
+            LeaseLost: another worker has claimed the item.
+            BatchNotFound, BatchItemNotFound: it was deleted, or belongs to another user.
         """
         return claims.renew(self._context, claimed(item), leased(lease))
 
     def complete(self, item: BatchItem, result: Any = None, *, session_id: str | None = None) -> bool:
-        """Record the result (any JSON) of a claimed item, and perhaps the session that holds it; whether it was new.
+        """Record the result (any JSON value) of a claimed item, and optionally the session that holds it. Return
+        whether it is new.
 
-        What else is written in the same transaction is written once, as the result is. Completing it again under the
-        same claim changes nothing. A late result is taken as long as nobody has claimed from the job meanwhile.
+        Whatever else is written in the same transaction is written only once, as the result is. Completing an item
+        again under the same claim changes nothing. A late result is accepted as long as no other worker has claimed the
+        item.
 
         Raises:
-            LeaseLost: somebody else has it by now.
-            BatchNotFound, BatchItemNotFound: it is gone, or belongs to another user.
+            LeaseLost: another worker has claimed the item.
+            BatchNotFound, BatchItemNotFound: it was deleted, or belongs to another user.
             SessionNotFound: no such session, or it belongs to another user.
-            InvalidInput: a result with no JSON form.
+            InvalidInput: a result that cannot be stored as JSON.
         """
         written = encode_json(result, "result")
         claimed(item)
@@ -161,16 +166,16 @@ class Batches(Service):
         retry: bool = True,
         delay: timedelta | float | None = None,
     ) -> ItemStatus:
-        """Record that an attempt failed; whether it is to be tried again (`delayed`) or was the last (`failed`).
+        """Record that an attempt failed. Return whether the item will be tried again (`delayed`) or has `failed`.
 
-        `kind` is what errors are counted by, by default the exception's class. `retry=False` makes this the last attempt;
-        `delay` is how long to wait for the next, in place of the job's back-off. Of the text the first 2,000 characters
-        are kept, in the item alone.
+        `kind` is the key under which errors are counted, by default the class of the exception. `retry=False` makes
+        this the last attempt. `delay` replaces the job's back-off before the next attempt. The first 2,000 characters
+        of the error's text are kept, in the item only.
 
         Raises:
-            LeaseLost: somebody else has it by now.
-            BatchNotFound, BatchItemNotFound: it is gone, or belongs to another user.
-            InvalidInput: a delay that is none.
+            LeaseLost: another worker has claimed the item.
+            BatchNotFound, BatchItemNotFound: it was deleted, or belongs to another user.
+            InvalidInput: an invalid delay.
         """
         flags(retry=retry)
         named = called(kind or (error_class(error) if isinstance(error, BaseException) else "Failed"), "kind")
@@ -178,16 +183,16 @@ class Batches(Service):
         return claims.fail(self._context, claimed(item), named, error_message(error), retry=retry, delay=wait)
 
     def release(self, item: BatchItem) -> None:
-        """Give a claimed item back, as if it had not been begun.
+        """Return a claimed item to the queue, as if it had not been started.
 
         Raises:
-            LeaseLost: somebody else has it by now.
-            BatchNotFound, BatchItemNotFound: it is gone, or belongs to another user.
+            LeaseLost: another worker has claimed the item.
+            BatchNotFound, BatchItemNotFound: it was deleted, or belongs to another user.
         """
         claims.release(self._context, claimed(item))
 
     def pause(self, job_id: str) -> BatchJob:
-        """Hand out no more items. Those at work go on; workers wait. Pausing a paused job changes nothing.
+        """Hand out no more items. Items in progress continue; workers wait. Pausing a paused job changes nothing.
 
         Raises:
             BatchNotFound: no such job, or it belongs to another user.
@@ -195,7 +200,7 @@ class Batches(Service):
         return self._become(job_id, BatchStatus.PAUSED)
 
     def resume(self, job_id: str) -> BatchJob:
-        """Hand out items again, of a paused job or a cancelled one.
+        """Hand out items of a paused or cancelled job again.
 
         Raises:
             BatchNotFound: no such job, or it belongs to another user.
@@ -203,7 +208,7 @@ class Batches(Service):
         return self._become(job_id, BatchStatus.OPEN)
 
     def cancel(self, job_id: str) -> BatchJob:
-        """Hand out no more items, and let workers go home. Those at work are finished and recorded; nothing is deleted.
+        """Hand out no more items and let workers stop. Items in progress are finished and recorded; nothing is deleted.
 
         Raises:
             BatchNotFound: no such job, or it belongs to another user.
@@ -228,7 +233,7 @@ class Batches(Service):
         )
 
     def progress(self, job_id: str) -> BatchProgress:
-        """How far a job is. It counts on indexes: a million items take a part of a second.
+        """Return the progress of a job. It counts on indexes: a million items take a fraction of a second.
 
         Raises:
             BatchNotFound: no such job, or it belongs to another user.
@@ -236,7 +241,7 @@ class Batches(Service):
         return batch_progress.progress(self._context, identifier(job_id, "job_id"))
 
     def item(self, job_id: str, key: str) -> BatchItem:
-        """One item, by its key.
+        """Return an item by its key.
 
         Raises:
             BatchNotFound: no such job, or it belongs to another user.
@@ -252,7 +257,7 @@ class Batches(Service):
     def items(
         self, job_id: str, *, status: ItemStatusLike | None = None, limit: int = 100, cursor: str | None = None
     ) -> Page[BatchItem]:
-        """Items of a job, perhaps of one status, in the order in which they were added. At most 1,000 a page.
+        """Return items of a job, optionally of one status, in the order in which they were added, at most 1,000 a page.
 
         Raises:
             BatchNotFound: no such job, or it belongs to another user.
@@ -263,7 +268,7 @@ class Batches(Service):
         return batch_listing.list_items(self._context, job_id, status, limit, cursor)
 
     def iterate(self, job_id: str, *, status: ItemStatusLike | None = None) -> Iterator[BatchItem]:
-        """All items of a job, however many, a few hundred in memory at a time.
+        """Iterate over all items of a job. A few hundred are in memory at a time.
 
         Raises:
             BatchNotFound: no such job, or it belongs to another user.
@@ -273,7 +278,8 @@ class Batches(Service):
         return batch_listing.all_items(self._context, job_id, None if status is None else word_of(ItemStatus, status))
 
     def delete(self, job_id: str) -> int:
-        """Delete a job with its items, in one transaction; how many they were. Sessions that were recorded stay.
+        """Delete a job with its items, in one transaction. Return the number of items. Sessions that they recorded
+        stay.
 
         Raises:
             BatchNotFound: no such job, or it belongs to another user.

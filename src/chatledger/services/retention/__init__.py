@@ -1,1 +1,1 @@
-"""Deleting for good: the purge of old sessions, expiry, and the erasure of a user."""
+"""Permanent deletion: the purge of old sessions, expiry, and the erasure of a user."""

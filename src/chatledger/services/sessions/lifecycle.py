@@ -1,11 +1,14 @@
-"""The life of a session: which status leads to which, and what goes with a change.
+"""The lifecycle of a session: which status can follow which, and what happens at a change.
 
-active ──mark_idle──▶ idle ──(a message, resume)──▶ active
-active, idle ──pause──▶ paused ──resume──▶ active
-active, idle, paused ──fail──▶ failed
-active, idle, paused, failed ──archive──▶ archived
-active, idle, paused, failed, archived ──expire──▶ expired
-archived, expired, failed ──reopen──▶ active
+    active ──mark_idle──▶ idle ──(a message, resume)──▶ active
+    active, idle ──pause──▶ paused ──resume──▶ active
+    active, idle, paused ──fail──▶ failed
+    active, idle, paused, failed ──archive──▶ archived
+    active, idle, paused, failed, archived ──expire──▶ expired
+    archived, expired, failed ──reopen──▶ active
+
+Calling a method whose target status the session already has changes nothing. A transition that is not allowed is
+refused, and the error lists the methods that are.
 """
 
 from __future__ import annotations
@@ -55,18 +58,18 @@ class Lifecycle(Service):
     __slots__ = ()
 
     def pause(self, session_id: str) -> Session:
-        """Keep an active or idle session from becoming idle or being archived for it. It still takes messages.
+        """Pause an active or idle session: its idle and archive timeouts do not run. It still takes messages.
 
-        Its hard limit goes on.
+        The hard timeout still runs.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            TransitionRefused: it is closed.
+            TransitionRefused: the session is closed.
         """
         return self._obey("pause", session_id)
 
     def resume(self, session_id: str) -> Session:
-        """Make a paused or idle session active. That counts as activity, as a message does.
+        """Make a paused or idle session active. Like a message, this counts as activity.
 
         Raises:
             SessionNotFound, TransitionRefused: as `pause`.
@@ -74,22 +77,22 @@ class Lifecycle(Service):
         return self._obey("resume", session_id)
 
     def mark_idle(self, session_id: str) -> Session:
-        """Say that an active session lies idle. The next message wakes it.
+        """Mark an active session as idle. The next message makes it active.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            TransitionRefused: it is paused or closed.
+            TransitionRefused: the session is paused or closed.
         """
         return self._obey("mark_idle", session_id)
 
     def archive(self, session_id: str, *, reason: str | None = None, snapshot: bool = True) -> Session:
-        """Take a `pre_archive` snapshot of a session, then close it for writing. It stays readable.
+        """Take a `pre_archive` snapshot of the session, then close it for writing. It stays readable.
 
-        Both happen or neither does. Archiving an archived session changes nothing. `snapshot=False` takes none.
+        Both happen or neither does. Archiving an archived session changes nothing. `snapshot=False` takes no snapshot.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            TransitionRefused: it is expired.
+            TransitionRefused: the session is expired.
         """
         flags(snapshot=snapshot)
         why = stated(reason)
@@ -98,7 +101,7 @@ class Lifecycle(Service):
         return fetch(self._context, session_id)
 
     def expire(self, session_id: str, *, reason: str | None = None) -> Session:
-        """Close a session and hide it from `find`, `get` and `list` unless they are asked for it. Nothing is deleted.
+        """Close a session and hide it from `find`, `get` and `list`, unless they are asked for it. Nothing is deleted.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
@@ -110,23 +113,24 @@ class Lifecycle(Service):
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            TransitionRefused: it is archived or expired.
+            TransitionRefused: the session is archived or expired.
         """
         return self._obey("fail", session_id, reason=reason)
 
     def reopen(self, session_id: str, *, reason: str | None = None) -> Session:
-        """Make an archived, expired or failed session active again: as activity, and with its hard limit restarted.
+        """Make an archived, expired or failed session active again. This counts as activity and restarts the hard
+        timeout.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            TransitionRefused: it is idle or paused.
+            TransitionRefused: the session is idle or paused.
         """
         return self._obey("reopen", session_id, reason=reason)
 
     def hold(self, session_id: str, *, reason: str | None = None) -> Session:
-        """Keep a session as it is: no sweep, purge or clean-up touches it, and it is not deleted until `release`.
+        """Put a session on hold: no sweep, purge or clean-up touches it, and it cannot be deleted until `release`.
 
-        It still takes messages. Holding a held session changes nothing.
+        It still takes messages. Holding a session that is on hold changes nothing.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
@@ -150,13 +154,13 @@ class Lifecycle(Service):
         dry_run: bool = False,
         reason: str | None = None,
     ) -> int:
-        """Expire the open sessions that have been inactive for so many hours; how many there were.
+        """Expire the open sessions that have been inactive for that many hours. Return their number.
 
-        Held ones are passed over. `limit` expires so many at most, so that a large ledger is cleaned in several short
-        transactions. `dry_run` counts them and changes nothing.
+        Sessions on hold are skipped. `limit` is the most to expire in this call, so that a large ledger is cleaned up
+        in several short transactions. `dry_run` counts them and changes nothing.
 
         Raises:
-            InvalidInput: hours that are no positive number, or a time without a zone.
+            InvalidInput: the hours are not a positive number, or a time without a time zone.
         """
         flags(dry_run=dry_run)
         at = self._context.now() if now is None else moment(now, "now")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Sessions(Lifecycle):
-    """One conversation each."""
+    """Conversations: create, find, list, change, fork and delete them."""
 
     __slots__ = ()
 
@@ -51,14 +51,14 @@ class Sessions(Lifecycle):
         hard_timeout: timedelta | float | None = None,
         created_at: datetime | None = None,
     ) -> Session:
-        """Begin a session. Without an id it is given a UUIDv7; a new project or model is registered by its name.
+        """Create a session. Without an id it gets a UUIDv7. A new project or model is registered under its name.
 
-        Timeouts are timedeltas or seconds (see `timeouts.configure`); those that are not given are the defaults that hold
-        for the session. `created_at` is for conversations that were held elsewhere.
+        Timeouts are timedeltas or seconds (see `timeouts.configure`); for those that are not passed, the defaults
+        apply. Pass `created_at` for a conversation that took place elsewhere.
 
         Raises:
             SessionExists: the id is taken.
-            InvalidInput: a value that cannot be stored, or another user than the one this ledger is limited to.
+            InvalidInput: a value that cannot be stored, or a user other than the one this ledger is limited to.
         """
         return self._create({
             "session_id": new_id() if session_id is None else session_id, "user_id": user_id,
@@ -90,7 +90,8 @@ class Sessions(Lifecycle):
         return it.
 
         Raises:
-            SessionExists: the session belongs to another user than `user_id`, or than the one this ledger is limited to.
+            SessionExists: the session belongs to another user than `user_id`, or than the one this ledger is limited
+                to.
             InvalidInput: as `create`.
         """
         fields = {
@@ -126,10 +127,11 @@ class Sessions(Lifecycle):
         return new
 
     def get(self, session_id: str, *, include_expired: bool = False) -> Session:
-        """One session.
+        """Return a session.
 
         Raises:
-            SessionNotFound: no such session, it belongs to another user, or it is expired and that was not asked for.
+            SessionNotFound: no such session, it belongs to another user, or it is expired and `include_expired` is not
+                set.
         """
         flags(include_expired=include_expired)
         found = self.find(session_id, include_expired=include_expired)
@@ -138,7 +140,7 @@ class Sessions(Lifecycle):
         return found
 
     def find(self, session_id: str, *, include_expired: bool = False) -> Session | None:
-        """One session, or None where `get` would raise."""
+        """Return a session, or None where `get` would raise."""
         flags(include_expired=include_expired)
         identifier(session_id, "session_id")
         found = to_sessions(self._context.rows(GET, visibility_parameters(self._context, session_id)))
@@ -227,13 +229,14 @@ class Sessions(Lifecycle):
         system_prompt: str | Keep | None = KEEP,
         context: Mapping[str, Any] | Keep | None = KEEP,
     ) -> Session:
-        """Change what is given; None clears. A context is replaced whole (`update_context` merges).
+        """Change the fields that are passed; None clears a field. A context is replaced as a whole (`update_context`
+        merges).
 
-        Titles, owners and the like say something about the session, and can be changed when it is closed, too.
+        Titles, owners and the like describe the session, and can be changed when it is closed, too.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            SessionClosed: a context for a session that is archived, expired or failed.
+            SessionClosed: a context was passed, and the session is archived, expired or failed.
             InvalidInput: a value that cannot be stored, or a user other than the one this ledger is limited to.
         """
         identifier(session_id, "session_id")
@@ -257,14 +260,16 @@ class Sessions(Lifecycle):
     def update_context(
         self, session_id: str, changes: Mapping[str, Any], *, remove: Iterable[str] = ()
     ) -> dict[str, Any]:
-        """Merge into the context: its top-level keys are replaced, the others stay, those in `remove` go.
+        """Merge changes into the context: the top-level keys are replaced, those in `remove` are removed, the others
+        stay.
 
-        Nobody else's change in between is lost. The context is part of the conversation, as its messages are.
+        Changes that other writers make at the same time are kept. Like its messages, the context is part of the
+        conversation.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            SessionClosed: it is archived, expired or failed, and takes no more of it, as it takes no messages.
-            InvalidInput: no JSON form.
+            SessionClosed: the session is archived, expired or failed.
+            InvalidInput: a value that cannot be stored as JSON.
         """
         identifier(session_id, "session_id")
         merging = validated(SessionChanges, {"context": changes}).context
@@ -277,11 +282,12 @@ class Sessions(Lifecycle):
         return self.get(session_id, include_expired=True).context
 
     def delete(self, session_id: str, *, reason: str | None = None) -> None:
-        """Delete a session with its messages, metadata and all that hangs on it. The audit log keeps that it was.
+        """Delete a session with its messages, metadata and everything else that belongs to it. The audit log records
+        it.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            SessionHeld: it is held.
+            SessionHeld: the session is on hold.
         """
         from chatledger.services.sessions.deletion import delete_children, let_go  # noqa: PLC0415 - it knows every table
 
@@ -304,16 +310,16 @@ class Sessions(Lifecycle):
         dry_run: bool = False,
         reason: str | None = None,
     ) -> ErasureReceipt:
-        """Erase everything of one user: sessions with all that hangs on them, limits, and the name in the audit log.
+        """Erase everything of a user: sessions with all that belongs to them, timeouts, and the name in the audit log.
 
-        `keep_totals` keeps tokens, times and cost by project and model: for each session one under a new id, without
-        owner, title, metadata and any text. What other users copied into forks of theirs is theirs. All in this
-        transaction; `Ledger.erase_user` does it in several and rewrites the file afterwards, in which deleted text
-        otherwise lies on until its place is used again.
+        `keep_totals` keeps tokens, times and costs by project and model: for each session, one under a new id, without
+        owner, title, metadata or any text. Text that other users have copied into forks of their own stays theirs. All
+        in this transaction; `Ledger.erase_user` uses several and then rewrites the file, in which deleted text
+        otherwise remains until its space is used again.
 
         Raises:
-            SessionHeld: a session of the user is held, and that was not asked for.
-            InvalidInput: another user than the one that this ledger is limited to.
+            SessionHeld: a session of the user is on hold, and `include_held` was not passed.
+            InvalidInput: a user other than the one that this ledger is limited to.
         """
         flags(keep_totals=keep_totals, include_held=include_held, dry_run=dry_run)
         from chatledger.services.retention import erasure  # noqa: PLC0415 - few programs erase, and it looks at everything
@@ -326,9 +332,9 @@ class Sessions(Lifecycle):
     ) -> Session:
         """Copy a session, up to and with message `at` (all of it by default), into a new one that goes its own way.
 
-        Messages keep their numbers, times and keys; metadata, context and limits are copied too. The copy is made inside
-        the database and is active, whatever the original is; later changes of one do not touch the other. If `at` cuts
-        tool calls off from their results, a warning is logged; `messages.open_calls` returns them.
+        Messages keep their numbers, times and keys; metadata, context and limits are copied too. The copy is made
+        inside the database and is active, whatever the original is; later changes of one do not touch the other. If
+        `at` cuts tool calls off from their results, a warning is logged; `messages.open_calls` returns them.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.

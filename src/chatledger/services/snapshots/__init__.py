@@ -1,1 +1,1 @@
-"""Snapshots: what a conversation was at a moment, kept and restored."""
+"""Snapshots: a conversation as it was at one moment, stored and restored."""

@@ -1,4 +1,4 @@
-"""Snapshots: what a conversation was at a moment, to be looked at, compared and brought back."""
+"""Snapshots: a conversation as it was at one moment, to read, compare and restore."""
 
 from __future__ import annotations
 
@@ -32,20 +32,21 @@ from chatledger.services.visibility import SESSION_KEY, require_visible, visibil
 
 
 class Snapshots(Service):
-    """Copies of whole conversations, kept compressed beside them. They go when their session is deleted."""
+    """Compressed copies of whole conversations. They are deleted with their session."""
 
     __slots__ = ()
 
     def take(
         self, session_id: str, kind: SnapshotKindLike = SnapshotKind.CHECKPOINT, *, reason: str | None = None
     ) -> Snapshot:
-        """Keep what a session is now: its messages, title, system prompt, context, metadata, project and model.
+        """Store the session as it is now: messages, title, system prompt, context, metadata, project and model.
 
-        Allowed in closed sessions too. Numbers rise by one within a session; that of a deleted newest one comes again.
+        Closed sessions can have snapshots too. Snapshot numbers rise by one within a session; the number of a deleted
+        newest snapshot is used again.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            InvalidInput: no such kind.
+            InvalidInput: an unknown kind.
         """
         why = stated(reason)
         identifier(session_id, "session_id")
@@ -53,7 +54,7 @@ class Snapshots(Service):
         return take(self._context, session_id, _kind(kind), reason=why)
 
     def list(self, session_id: str) -> list[Snapshot]:
-        """The snapshots of a session, oldest first, with their counts and sizes.
+        """Return the snapshots of a session, oldest first, with their counts and sizes.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
@@ -65,7 +66,7 @@ class Snapshots(Service):
         return [to_snapshot(row) for row in rows]
 
     def get(self, snapshot_id: str) -> Snapshot:
-        """One snapshot's figures.
+        """Return one snapshot, without its messages.
 
         Raises:
             SnapshotNotFound: no such snapshot, or its session belongs to another user.
@@ -73,11 +74,11 @@ class Snapshots(Service):
         return to_snapshot(find(self._context, snapshot_id))
 
     def messages(self, snapshot_id: str) -> tuple[Message, ...]:
-        """The messages as they were.
+        """Return the messages as they were when the snapshot was taken.
 
         Raises:
             SnapshotNotFound: no such snapshot, or its session belongs to another user.
-            CorruptDatabase: it is damaged.
+            CorruptDatabase: the snapshot is damaged.
         """
         row = find(self._context, snapshot_id)
         found = contents(row)
@@ -85,7 +86,7 @@ class Snapshots(Service):
         return tuple(to_messages([row_of(row.session_id, line) for line in found]))
 
     def diff(self, snapshot_id: str) -> SnapshotDiff:
-        """How the session differs from a snapshot now. Messages are named by their numbers.
+        """Return how the session differs from the snapshot now. Messages are named by their numbers.
 
         Raises:
             SnapshotNotFound, CorruptDatabase: as `messages`.
@@ -104,20 +105,21 @@ class Snapshots(Service):
         )
 
     def restore(self, snapshot_id: str, *, as_session_id: str | None = None, reason: str | None = None) -> Session:
-        """Bring a conversation back as it was, over its session, or with `as_session_id` as a new one.
+        """Restore a conversation from a snapshot, over its session or, with `as_session_id`, as a new session.
 
-        Over the session: messages that came since go, those that are gone or read otherwise come back with their numbers,
-        the others stay; title, system prompt, context, metadata, project and model are those of the snapshot. Status,
-        owner, limits and holds stay, and numbers go on from the highest there ever was. A `checkpoint` is taken before,
-        so that it can be undone. The session must be open.
+        Over the session: messages added after the snapshot are removed. Messages that were deleted or changed are
+        restored under their original numbers; the others stay. Title, system prompt, context, metadata, project and
+        model are those of the snapshot. Status, owner, timeouts and holds stay, and new messages are numbered from the
+        highest number there ever was. A `checkpoint` snapshot is taken first, so that you can undo the restore. The
+        session must be open.
 
-        As a new session it belongs to the same user, is active and, like a fork, says where it comes from. Messages that
-        the ledger still holds are copies (`Message.copied_from`); those that were deleted or changed since the snapshot
-        are originals.
+        As a new session it belongs to the same user, is active and, like a fork, names the session it comes from.
+        Messages that the ledger still holds become copies (`Message.copied_from`); those that were deleted or changed
+        since the snapshot become originals.
 
         Raises:
             SnapshotNotFound: no such snapshot, or its session belongs to another user.
-            SessionClosed: the session takes no messages: `reopen` it first, or restore as a new one.
+            SessionClosed: the session takes no messages: call `reopen` first, or restore as a new session.
             SessionExists: the new id is taken.
             CorruptDatabase: the snapshot is damaged. Nothing is changed.
         """

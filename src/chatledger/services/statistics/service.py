@@ -1,4 +1,4 @@
-"""What was said, by whom, for how much, how fast."""
+"""Statistics of messages: counts, tokens, costs, errors and latency."""
 
 from __future__ import annotations
 
@@ -51,48 +51,48 @@ _ORDERS: tuple[str, ...] = get_args(Ranking)
 
 
 class Statistics(Service):
-    """Totals, averages, percentiles and rates, exact and alike on both databases.
+    """Totals, averages, percentiles and rates. They are exact, and the same on both databases.
 
-    Every method takes the same filters: `user_id`, `project_id`, `model_id` (a message's own, else its session's),
-    `session_id`, `role`, and the time of the messages from `since` to before `until`, which may cut any moment. Sums
-    over models, projects, users, roles or periods add up to `overview` with the same filters, but for `sessions`. A
-    ledger that is limited to a user counts that user's messages alone.
+    Every method takes the same filters: `user_id`, `project_id`, `model_id` (a message's own, otherwise its session's),
+    `session_id`, `role`, and the time of the messages from `since` up to but excluding `until`. Sums over models,
+    projects, users, roles or periods add up to `overview` with the same filters, except for `sessions`. A ledger that
+    is limited to a user counts only that user's messages.
 
     A message counts once. Forks, restored copies and imported branches hold copies of messages (`Message.copied_from`):
-    they are left out, and a session that holds nothing else is not counted; `include_copies=True` counts them as well.
+    these are left out, and a session that holds nothing else is not counted. `include_copies=True` counts them as well.
 
-    Raises, each of them:
-        InvalidInput: a time without zone, an unknown time zone or word, or too many periods.
+    Every method raises:
+        InvalidInput: a time without a time zone, an unknown time zone or word, or too many periods.
         SessionNotFound: `session_id` names no session, or another user's.
     """
 
     __slots__ = ()
 
     def overview(self, **filters: Unpack[PeriodFilterArguments]) -> Usage:
-        """Everything that the filters let through, added up."""
+        """Return the totals of all messages that the filters select."""
         (row,) = usage_rows(self._context, self._message_filter(filters))
         return Usage(**usage_fields(row))
 
     def by_model(self, **filters: Unpack[PeriodFilterArguments]) -> list[UsageOf]:
-        """By model, the dearest first. A message's own model counts, else that of its session."""
+        """By model, highest cost first. A message's own model counts, otherwise that of its session."""
         return self._by(By.MODEL, filters)
 
     def by_project(self, **filters: Unpack[PeriodFilterArguments]) -> list[UsageOf]:
-        """By project, the dearest first."""
+        """By project, highest cost first."""
         return self._by(By.PROJECT, filters)
 
     def by_user(self, **filters: Unpack[PeriodFilterArguments]) -> list[UsageOf]:
-        """By user, the dearest first."""
+        """By user, highest cost first."""
         return self._by(By.USER, filters)
 
     def by_role(self, **filters: Unpack[PeriodFilterArguments]) -> list[UsageOf]:
-        """By role, the dearest first."""
+        """By role, highest cost first."""
         return self._by(By.ROLE, filters)
 
     def by_session(
         self, *, order: Ranking = "messages", limit: int = 20, **filters: Unpack[PeriodFilterArguments]
     ) -> list[UsageOf]:
-        """The busiest sessions by one figure: `messages`, `total_tokens`, `cost`, `duration_ms` or `errors`."""
+        """The sessions with the highest `messages`, `total_tokens`, `cost`, `duration_ms` or `errors`."""
         if order not in _ORDERS:
             raise InvalidInput("order", f"is not one of {', '.join(map(repr, _ORDERS))}")
         whole(limit, "limit", 1, MOST)
@@ -103,34 +103,34 @@ class Statistics(Service):
     def by_hour(
         self, *, tz: str | tzinfo = "UTC", split: ByLike | None = None, **filters: Unpack[PeriodFilterArguments]
     ) -> list[UsagePeriod]:
-        """By hour, as `by_day`. The hour that comes twice when clocks go back is two."""
+        """By hour, as `by_day`. The hour that is repeated when clocks are set back counts as two."""
         return self._usage_by(Kind.HOUR, tz, split, filters)
 
     def by_day(
         self, *, tz: str | tzinfo = "UTC", split: ByLike | None = None, **filters: Unpack[PeriodFilterArguments]
     ) -> list[UsagePeriod]:
-        """By day of a time zone, such as Europe/Lisbon; a day may have 23 or 25 hours.
+        """By day in a time zone, such as Europe/Lisbon. A day may have 23 or 25 hours.
 
-        From the day of `since` (else of the first message) to that of `until` (else of the last message), empty days
-        included; the first and the last hold only what the filters let through. `split` tells models, projects, users,
-        sessions or roles apart: each that there is has every day then. At most 100,000 periods.
+        Covers the days from `since` (or the first message) to `until` (or the last message), empty days included; the
+        first and the last day count only the messages that the filters select. `split` gives each model, project, user,
+        session or role rows of its own, for every day. At most 100,000 periods.
         """
         return self._usage_by(Kind.DAY, tz, split, filters)
 
     def by_week(
         self, *, tz: str | tzinfo = "UTC", split: ByLike | None = None, **filters: Unpack[PeriodFilterArguments]
     ) -> list[UsagePeriod]:
-        """By week, from Monday on, as `by_day`."""
+        """By week, starting on Monday, as `by_day`."""
         return self._usage_by(Kind.WEEK, tz, split, filters)
 
     def by_month(
         self, *, tz: str | tzinfo = "UTC", split: ByLike | None = None, **filters: Unpack[PeriodFilterArguments]
     ) -> list[UsagePeriod]:
-        """By month of the calendar, as `by_day`."""
+        """By calendar month, as `by_day`."""
         return self._usage_by(Kind.MONTH, tz, split, filters)
 
     def activity(self, *, tz: str | tzinfo = "UTC", **filters: Unpack[PeriodFilterArguments]) -> list[Activity]:
-        """By hour of the week on the clock of a time zone: 168 of them, from Monday's first."""
+        """By hour of the week in a time zone: 168 hours, starting with Monday's first."""
         message_filter, where = self._message_filter(filters), zone(tz)
         quarters = self._quarters(message_filter)
         rows = {}
@@ -152,12 +152,14 @@ class Statistics(Service):
         ]
 
     def latency(self, **filters: Unpack[PeriodFilterArguments]) -> Latency:
-        """How long messages took: average, and exact percentiles by nearest rank."""
+        """How long messages took: the average, and exact percentiles by nearest rank, in milliseconds."""
         rows = latency_rows(self._context, self._message_filter(filters))
         return Latency(**(latency_fields(rows[0]) if rows else EMPTY_LATENCY))
 
     def latency_by(self, by: ByLike, **filters: Unpack[PeriodFilterArguments]) -> list[LatencyOf]:
-        """The same by `model`, `project`, `user`, `session` or `role`, the slowest first, of what has durations."""
+        """Latency by `model`, `project`, `user`, `session` or `role`, slowest first. Groups without durations are left
+        out.
+        """
         rows = latency_rows(self._context, self._message_filter(filters), by=_required(by))
         found = [LatencyOf(key=row.key, **latency_fields(row)) for row in rows]
         return sorted(found, key=lambda one: (-(one.p50_ms or 0), one.key or ""))
@@ -170,7 +172,7 @@ class Statistics(Service):
         period: Kind | str = Kind.DAY,
         **filters: Unpack[PeriodFilterArguments],
     ) -> list[LatencyPeriod]:
-        """The same by period: a `day`, or an `hour`, `week` or `month`. Periods, zone and `split` are as of `by_day`."""
+        """Latency by `day`, `hour`, `week` or `month`. Periods, time zone and `split` work as in `by_day`."""
         try:
             kind = Kind(period)
         except ValueError:
@@ -185,16 +187,17 @@ class Statistics(Service):
         return list(self._periods(LatencyPeriod, kind, tz, split, filters, read, EMPTY_LATENCY))
 
     def errors(self, *, by: ByLike = By.MODEL, **filters: Unpack[PeriodFilterArguments]) -> list[UsageOf]:
-        """By model (or what `by` says) where answers failed or were cut off, the highest rate of failures first."""
+        """Where answers failed or were interrupted, by model (or `by`), highest failure rate first."""
         every = self._by(_required(by), filters)
         bad = [one for one in every if one.errors or one.interruptions]
         return sorted(bad, key=lambda one: (-(one.error_rate or 0), -(one.interruption_rate or 0), one.key or ""))
 
     def context_use(self, *, limit: int = 20, **filters: Unpack[PeriodFilterArguments]) -> list[ContextUse]:
-        """The sessions whose newest request filled most of their model's context window, the fullest first.
+        """The sessions whose newest request used most of their model's context window, fullest first.
 
-        Counted is input and output of the newest message that says its input, against the window of that message's model
-        (`models.context_window`); sessions of which either is not known are left out. Times are of that message.
+        Counts input and output of the newest message that has an input count, against the context window of that
+        message's model (`models.context_window`). Sessions for which either is unknown are left out. Time filters apply
+        to that message.
         """
         return fullest(self._context, self._message_filter(filters), whole(limit, "limit", 1, MOST))
 
@@ -206,7 +209,9 @@ class Statistics(Service):
         previous_since: datetime | None = None,
         **filters: Unpack[FilterArguments],
     ) -> UsageComparison:
-        """A period against another one of the same length: the one right before, or from `previous_since` on."""
+        """Compare a period with another of the same length: the one right before it, or the one from `previous_since`
+        on.
+        """
         since, until = moment(since, "since"), moment(until, "until")
         current = self.overview(since=since, until=until, **filters)
         try:

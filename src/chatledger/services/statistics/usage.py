@@ -1,4 +1,4 @@
-"""Sums over `session_usage`, and over the messages of the quarters that a time cuts in two."""
+"""Sums over `session_usage`, and over the messages of the quarter-hours that a time filter cuts in two."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Timeouts: the limits of sessions, the policy that decides what is due, and the sweep."""
+"""Timeouts: the timeouts of sessions, the policy that decides what is due, and the sweep."""

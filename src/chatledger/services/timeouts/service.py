@@ -1,4 +1,4 @@
-"""Timeouts: limits for sessions, who is near or past them, and the sweep that acts on it."""
+"""Timeouts: set them for sessions or as defaults, list the sessions that are due, and sweep."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ Given = timedelta | float | Keep | None
 
 
 class Timeouts(Service):
-    """How long sessions may lie idle and live. Off unless asked for; all times can be passed in as `now`."""
+    """How long sessions may stay inactive, and how long they may live. Off by default. Every time can be passed in as
+    `now`.
+    """
 
     __slots__ = ()
 
@@ -41,16 +43,19 @@ class Timeouts(Service):
         hard_timeout: timedelta | float | Keep | None = KEEP,
         warn_before: timedelta | float | Keep | None = KEEP,
     ) -> Timeout:
-        """Give a session limits of its own, as timedeltas or seconds. None is no limit, whatever the defaults say.
+        """Set the timeouts of a session, as timedeltas or seconds.
 
-        Without activity for `idle_timeout` it is marked idle, for `archive_timeout` it is archived; `hard_timeout` after
-        its creation it is archived, whatever happens in it. It is warned `warn_before` a limit (five minutes), but not
-        before half of the limit. What is not given stays. Without any limit, a session that has none gets one hour
-        idle and 24 hours hard. Setting limits re-enables its warnings.
+        An explicit `None` counts as a setting: it means no limit and overrides every wider default.
+
+        A session is marked idle after `idle_timeout` without activity and archived after `archive_timeout`. It is
+        archived at `hard_timeout` after its creation, whatever its activity. It gets a warning `warn_before` a timeout
+        (five minutes by default), but not in the first half of it. Timeouts that are not passed stay as they are. If no
+        timeout is passed and the session has none, it gets one hour idle and 24 hours hard. Setting timeouts re-enables
+        the session's warnings.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            InvalidInput: a limit that is not positive.
+            InvalidInput: a timeout that is not positive.
         """
         identifier(session_id, "session_id")
         given = _given(idle_timeout, archive_timeout, hard_timeout, warn_before)
@@ -72,14 +77,15 @@ class Timeouts(Service):
         hard_timeout: timedelta | float | Keep | None = KEEP,
         warn_before: timedelta | float | Keep | None = KEEP,
     ) -> TimeoutDefault:
-        """Give limits to the sessions of a user, of a project, or to all, as `configure` does to one.
+        """Set default timeouts for the sessions of a user, of a project, or of the ledger. The arguments are those of
+        `configure`.
 
-        They hold for the sessions that are there, too, at once: rehearse with `sweep(dry_run=True)`. Of each limit, the
-        session's own counts before its user's, its project's and the ledger's.
+        Defaults apply to existing sessions at once: try `sweep(dry_run=True)` first. For each timeout, the session's
+        own setting wins over its user's, its project's and the ledger's.
 
         Raises:
-            InvalidInput: a user and a project together, an id that no session can have, a limit that is not positive, or
-                another user than the one that this ledger is limited to.
+            InvalidInput: both a user and a project, an id that no session can have, a timeout that is not positive, or
+                a user other than the one that this ledger is limited to.
         """
         scope, scope_id = self._scope(user_id, project_id)
         given = _given(idle_timeout, archive_timeout, hard_timeout, warn_before)
@@ -92,11 +98,11 @@ class Timeouts(Service):
         return _default(limits.default(self._context, scope, scope_id))
 
     def defaults(self) -> list[TimeoutDefault]:
-        """The defaults that are set."""
+        """Return the default timeouts that are set."""
         return [_default(row) for row in limits.all_defaults(self._context)]
 
     def clear(self, session_id: str) -> Timeout:
-        """Take a session's own limits away: the defaults hold for it.
+        """Remove the session's own timeouts, so that the defaults apply.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
@@ -110,7 +116,7 @@ class Timeouts(Service):
         return self.get(session_id)
 
     def clear_default(self, *, user_id: str | None = None, project_id: str | None = None) -> bool:
-        """Take a default away; whether it was there.
+        """Remove default timeouts. Return whether there were any.
 
         Raises:
             InvalidInput: as `configure_default`.
@@ -122,7 +128,7 @@ class Timeouts(Service):
         return gone
 
     def get(self, session_id: str, *, now: datetime | None = None) -> Timeout:
-        """The limits that hold for a session, and when they are reached if nothing happens until then.
+        """Return the timeouts that apply to a session, and when each is reached if the session has no more activity.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
@@ -155,12 +161,12 @@ class Timeouts(Service):
     def due(
         self, now: datetime | None = None, *, within: timedelta | float | None = None, limit: int = 1000
     ) -> list[Due]:
-        """The sessions with which a sweep would do something now, in the order in which it would.
+        """Return the sessions a sweep would act on now, in processing order.
 
-        `within` looks ahead: those too that are due so much later, if nothing happens until then.
+        `within` also includes sessions that become due within that time, assuming no further activity.
 
         Raises:
-            InvalidInput: a time without a zone, or a limit that is none.
+            InvalidInput: a time without a time zone, or an invalid limit.
         """
         whole(limit, "limit", least=1)
         at = self._now(now)
@@ -179,15 +185,15 @@ class Timeouts(Service):
                     yield candidate.due(decision)
 
     def warn(self, send: Callable[[Due], object] | None = None, *, now: datetime | None = None) -> list[Due]:
-        """Warn the sessions that are about to reach a limit, each once for each time that it comes near.
+        """Warn sessions that are close to a timeout, each once for each time that it comes close. Return the first
+        thousand.
 
-        Given back are the first thousand.
-        Every warning is a record of the logger `chatledger`, and a call of `send` where that is given; when it raises,
-        the session counts as not warned. Within a unit of work `send` is called before the commit, with everything that
-        is locked held: `Ledger.sweep` calls it in between its transactions.
+        Each warning is a record of the logger `chatledger`, and a call of `send` if it is passed. If `send` raises, the
+        session counts as not warned. Within a unit of work, `send` is called before the commit, while every lock of the
+        transaction is held; `Ledger.sweep` calls it between its transactions.
 
         Raises:
-            InvalidInput: a time without a zone.
+            InvalidInput: a time without a time zone.
         """
         to = callback(send, "send")
         report = sweep(self._here, self._here, self._now(now), actions=(SweepAction.WARN,), send=to)
@@ -196,22 +202,23 @@ class Timeouts(Service):
     def sweep(
         self, *, dry_run: bool = False, now: datetime | None = None, send: Callable[[Due], object] | None = None
     ) -> SweepReport:
-        """Warn, mark idle, and archive with a snapshot, whoever is due: all in this transaction.
+        """Warn about, mark idle, or archive every session that is due, all in this transaction.
 
-        `dry_run` says what would happen and changes nothing. `Ledger.sweep` does the same in one transaction for each
-        session, and is meant for a ledger that is in use.
+        `dry_run` reports what would happen and changes nothing. `Ledger.sweep` does the same in one transaction for
+        each session; use it on a ledger that is in use.
 
         Raises:
-            InvalidInput: a time without a zone.
+            InvalidInput: a time without a time zone.
         """
         flags(dry_run=dry_run)
         return sweep(self._here, self._here, self._now(now), dry_run=dry_run, send=callback(send, "send"))
 
     def report(self, now: datetime | None = None) -> TimeoutReport:
-        """How many sessions stand where. Reads them all, and is for people and dashboards, not for every request.
+        """Count the sessions by status and timeout. It reads every session: for people and dashboards, not for each
+        request.
 
         Raises:
-            InvalidInput: a time without a zone.
+            InvalidInput: a time without a time zone.
         """
         return timeout_report(self._context, self._now(now))
 
@@ -224,14 +231,14 @@ class Timeouts(Service):
         now: datetime | None = None,
         reason: str | None = None,
     ) -> PurgeReport:
-        """Delete for good the sessions of a status that are older than so long (or than a time): all in this transaction.
+        """Delete the sessions of a status that are older than an age or a time, all in this transaction.
 
-        The age of archived and expired sessions counts from when they became so, that of others from their last activity.
-        A number is seconds. Everything that hangs on a session goes with it; the audit log keeps that it was. Held ones
-        are passed over. `Ledger.purge` does the same in several short transactions.
+        The age of archived and expired sessions counts from when they were archived or expired, the age of others from
+        their last activity. A number is seconds. Everything that belongs to a session is deleted with it; the audit log
+        records the deletion. Sessions on hold are skipped. `Ledger.purge` does the same in several short transactions.
 
         Raises:
-            InvalidInput: an unknown status, or an age that is none.
+            InvalidInput: an unknown status, or an invalid age.
         """
         flags(dry_run=dry_run)
         wanted = purge.wanted(older_than, status, self._now(now), reason)

@@ -1,4 +1,4 @@
-"""Definitions of steps that hang on one another, and their executions."""
+"""Workflows: definitions of steps that depend on one another, and their executions."""
 
 from __future__ import annotations
 
@@ -28,20 +28,21 @@ workflows = table_of(WorkflowRow)
 
 
 class Workflows(Service):
-    """Definitions of steps that hang on one another, and their executions. A runner executes them, outside of here."""
+    """Definitions of steps that depend on one another, and their executions. A `Runner` executes them."""
 
     __slots__ = ()
 
     def define(
         self, definition: WorkflowDefinition | Mapping[str, Any], *, user_id: str | None = None
     ) -> WorkflowVersion:
-        """Check a definition and store it as the next version of its name. The same once more gives the version back.
+        """Check a definition and store it as the next version under its name. An unchanged definition returns the
+        stored version.
 
-        Names are a user's own. On a ledger that is limited to a user, it is that user's.
+        Names belong to a user; on a ledger that is limited to a user, to that one.
 
         Raises:
-            InvalidInput: names what is wrong: an unknown name, step or input, a circle, a reference that is none.
-            Conflict: somebody else stored a version at the same moment; try again.
+            InvalidInput: an unknown name, step or input, a cycle, or an invalid reference; the error names it.
+            Conflict: another writer stored a version at the same moment; try again.
         """
         checked = definition_of(definition)
         owner = self._owner(user_id) or ""
@@ -62,10 +63,11 @@ class Workflows(Service):
         return self.get(checked.name, version, user_id=user_id)
 
     def get(self, name: str, version: int | None = None, *, user_id: str | None = None) -> WorkflowVersion:
-        """A version of a workflow, by default the newest: the user's, else, on a whole ledger, nobody's.
+        """Return a version of a workflow, by default the newest: the user's or, on an unlimited ledger, the one without
+        an owner.
 
         Raises:
-            WorkflowNotFound: no such one, or it belongs to another user.
+            WorkflowNotFound: no such workflow, or it belongs to another user.
         """
         identifier(name, "name")
         if version is not None:
@@ -79,7 +81,7 @@ class Workflows(Service):
         raise WorkflowNotFound(name, version)
 
     def list(self, *, user_id: str | None = None) -> list[WorkflowVersion]:
-        """The newest version of each workflow, by name: a user's, or everybody's."""
+        """Return the newest version of each workflow, by name, of one user or of all."""
         newest = select(workflows.c.user_id, workflows.c.name, func.max(workflows.c.version)).group_by(
             workflows.c.user_id, workflows.c.name
         )
@@ -99,7 +101,7 @@ class Workflows(Service):
         user_id: str | None = None,
         execution_id: str | None = None,
     ) -> WorkflowExecution:
-        """Begin an execution, which keeps the version that it begins with. A runner takes it up from here.
+        """Create an execution, which keeps the version that it starts with. A runner then executes it.
 
         Raises:
             WorkflowNotFound: no such workflow, or it belongs to another user.
@@ -123,10 +125,10 @@ class Workflows(Service):
         return self.execution(chosen)
 
     def execution(self, execution_id: str) -> WorkflowExecution:
-        """An execution.
+        """Return an execution.
 
         Raises:
-            ExecutionNotFound: no such one, or it belongs to another user.
+            ExecutionNotFound: no such execution, or it belongs to another user.
         """
         return workflow_statements.find(self._context, identifier(execution_id, "execution_id"))
 
@@ -139,7 +141,7 @@ class Workflows(Service):
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[WorkflowExecution]:
-        """Executions, newest first. At most 1,000 a page.
+        """Return executions, newest first, at most 1,000 a page.
 
         Raises:
             InvalidInput: an unknown state, or a cursor of another list.
@@ -171,20 +173,20 @@ class Workflows(Service):
         )
 
     def steps(self, execution_id: str) -> builtins.list[WorkflowStep]:
-        """The steps of an execution and the items of their lists, by name and item.
+        """Return the steps of an execution, and the items of its `for_each` steps, ordered by name and item.
 
         Raises:
-            ExecutionNotFound: no such one, or it belongs to another user.
+            ExecutionNotFound: no such execution, or it belongs to another user.
         """
         self.execution(execution_id)
         return workflow_statements.steps_of(self._context, execution_id)
 
     def output(self, execution_id: str, step: str) -> Any:
-        """What a step gave; of one with a list, the outputs of its items. None where it has not succeeded.
+        """Return the output of a step; for a `for_each` step, the outputs of its items. None if it has not succeeded.
 
         Raises:
-            ExecutionNotFound: no such one, or it belongs to another user.
-            InvalidInput: it has no such step.
+            ExecutionNotFound: no such execution, or it belongs to another user.
+            InvalidInput: the execution has no such step.
         """
         found = [one for one in self.steps(execution_id) if one.step == step]
         if not found:
@@ -194,12 +196,13 @@ class Workflows(Service):
         return found[0].output if found[0].items is None else [one.output for one in found[1:]]
 
     def cancel(self, execution_id: str) -> WorkflowExecution:
-        """Cancel an execution: at once where nobody executes it, else its runner stops as soon as it hears of it.
+        """Cancel an execution: at once if no runner executes it, otherwise its runner stops at its next look at the
+        database.
 
-        Cancelling one that has ended changes nothing.
+        Cancelling an execution that has ended changes nothing.
 
         Raises:
-            ExecutionNotFound: no such one, or it belongs to another user.
+            ExecutionNotFound: no such execution, or it belongs to another user.
         """
         execution = workflow_statements.find(self._context, identifier(execution_id, "execution_id"), lock=True)
         if execution.state in workflow_statements.ENDED:
@@ -215,15 +218,16 @@ class Workflows(Service):
         return self.execution(execution_id)
 
     def retry(self, execution_id: str, step: str | None = None) -> WorkflowExecution:
-        """Make an execution ready to go on: what failed or was cancelled, or a step and all that follows from it.
+        """Prepare an execution to be resumed: reset what failed or was cancelled, or one step and all that depends on
+        it.
 
-        Of a list, the items that succeeded stay done unless the step is named. Attempts are kept in the history, and what
-        they wrote into sessions stays. A runner's `resume` then executes it.
+        Items of a `for_each` step that succeeded stay done unless the step is named. Earlier attempts are kept in the
+        history, and what they wrote into sessions stays. Call a runner's `resume` to execute it.
 
         Raises:
-            ExecutionNotFound: no such one, or it belongs to another user.
-            ExecutionBusy: a runner holds it.
-            InvalidInput: it has no such step.
+            ExecutionNotFound: no such execution, or it belongs to another user.
+            ExecutionBusy: a runner is executing it.
+            InvalidInput: the execution has no such step.
         """
         execution = workflow_statements.find(self._context, identifier(execution_id, "execution_id"), lock=True)
         if workflow_statements.is_held(execution, self._context.now()):
@@ -245,8 +249,8 @@ class Workflows(Service):
         """Delete an execution with its steps. The sessions that they wrote stay.
 
         Raises:
-            ExecutionNotFound: no such one, or it belongs to another user.
-            ExecutionBusy: a runner holds it.
+            ExecutionNotFound: no such execution, or it belongs to another user.
+            ExecutionBusy: a runner is executing it.
         """
         execution = workflow_statements.find(self._context, identifier(execution_id, "execution_id"), lock=True)
         if workflow_statements.is_held(execution, self._context.now()):
