@@ -132,6 +132,8 @@ CREATE TABLE chatledger_models (
     context_window bigint,
     notes text,
     metadata json,
+    alias_of text COLLATE "C",
+    priced_as text COLLATE "C",
     created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
     archived_at timestamp with time zone,
     CONSTRAINT pk_chatledger_models PRIMARY KEY (model_id)
@@ -277,10 +279,15 @@ CREATE TABLE chatledger_messages (
     output_tokens bigint,
     cached_tokens bigint,
     reasoning_tokens bigint,
+    cache_write_tokens bigint,
+    cache_write_1h_tokens bigint,
+    unpriced_units bigint,
     tokens_used bigint,
+    service_tier text COLLATE "C",
     duration_ms bigint,
     cost bigint,
     priced_from timestamp with time zone,
+    priced_as text COLLATE "C",
     outcome text,
     streaming_until timestamp with time zone,
     hidden bigint,
@@ -312,6 +319,8 @@ CREATE TABLE chatledger_model_prices (
     input bigint,
     output bigint,
     cached_input bigint,
+    cache_write bigint,
+    cache_write_1h bigint,
     reasoning bigint,
     others json,
     created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
@@ -380,6 +389,7 @@ CREATE TABLE chatledger_session_usage (
     input_tokens bigint DEFAULT 0 NOT NULL,
     output_tokens bigint DEFAULT 0 NOT NULL,
     cached_tokens bigint DEFAULT 0 NOT NULL,
+    cache_write_tokens bigint DEFAULT 0 NOT NULL,
     reasoning_tokens bigint DEFAULT 0 NOT NULL,
     total_tokens bigint DEFAULT 0 NOT NULL,
     cost bigint DEFAULT 0 NOT NULL,
@@ -415,6 +425,22 @@ CREATE TABLE chatledger_workflow_steps (
 );
 CREATE INDEX ix_chatledger_workflow_steps_session_id ON chatledger_workflow_steps USING btree (session_id) WHERE (session_id IS NOT NULL);
 
+CREATE TABLE chatledger_model_price_tiers (
+    model_id text COLLATE "C" NOT NULL,
+    effective_from timestamp with time zone NOT NULL,
+    service_tier text COLLATE "C" DEFAULT ''::text NOT NULL,
+    above_tokens bigint DEFAULT 0 NOT NULL,
+    input bigint,
+    output bigint,
+    cached_input bigint,
+    cache_write bigint,
+    cache_write_1h bigint,
+    reasoning bigint,
+    CONSTRAINT pk_chatledger_model_price_tiers PRIMARY KEY (model_id, effective_from, service_tier, above_tokens),
+    CONSTRAINT fk_chatledger_model_price_tiers_model_id_effective_from FOREIGN KEY (model_id, effective_from) REFERENCES chatledger_model_prices(model_id, effective_from) ON DELETE CASCADE,
+    CONSTRAINT ck_chatledger_model_price_tiers_above_tokens CHECK (((above_tokens > 0) OR ((above_tokens = 0) AND (service_tier <> ''::text))))
+);
+
 CREATE TABLE chatledger_version (
     version_num character varying(32) NOT NULL,
     CONSTRAINT chatledger_version_pkc PRIMARY KEY (version_num)
@@ -430,6 +456,7 @@ SELECT CAST(to_timestamp(u.quarter * 900) AT TIME ZONE 'UTC' AS date) AS day, s.
     CAST(sum(u.input_tokens) AS bigint) AS input_tokens,
     CAST(sum(u.output_tokens) AS bigint) AS output_tokens,
     CAST(sum(u.cached_tokens) AS bigint) AS cached_tokens,
+    CAST(sum(u.cache_write_tokens) AS bigint) AS cache_write_tokens,
     CAST(sum(u.reasoning_tokens) AS bigint) AS reasoning_tokens,
     CAST(sum(u.total_tokens) AS bigint) AS total_tokens,
     CAST(sum(u.cost) AS bigint) AS cost_nanodollars,
@@ -456,8 +483,9 @@ GROUP BY CAST(extract(isodow FROM to_timestamp(u.quarter * 900) AT TIME ZONE 'UT
 CREATE VIEW chatledger_message_costs WITH (security_invoker=true) AS
 SELECT m.session_id, m.sequence_number, s.user_id, s.project_id,
     coalesce(nullif(m.model_id, ''), s.model_id) AS model_id, m.role, m.created_at, m.input_tokens, m.output_tokens,
-    m.cached_tokens, m.reasoning_tokens, m.duration_ms, m.outcome, m.copied_from, m.copied_sequence,
-    m.cost AS cost_nanodollars, CAST(m.cost AS numeric) / 1000000000 AS cost_usd
+    m.cached_tokens, m.cache_write_tokens, m.cache_write_1h_tokens, m.reasoning_tokens, m.unpriced_units,
+    m.service_tier, m.duration_ms, m.outcome, m.copied_from, m.copied_sequence,
+    m.cost AS cost_nanodollars, CAST(m.cost AS numeric) / 1000000000 AS cost_usd, m.priced_from, m.priced_as
 FROM chatledger_messages AS m JOIN chatledger_sessions AS s ON s.session_id = m.session_id;
 
 CREATE VIEW chatledger_model_statistics WITH (security_invoker=true) AS
@@ -468,6 +496,7 @@ SELECT coalesce(nullif(u.model_id, ''), s.model_id) AS model_id, max(r.provider)
     CAST(sum(u.input_tokens) AS bigint) AS input_tokens,
     CAST(sum(u.output_tokens) AS bigint) AS output_tokens,
     CAST(sum(u.cached_tokens) AS bigint) AS cached_tokens,
+    CAST(sum(u.cache_write_tokens) AS bigint) AS cache_write_tokens,
     CAST(sum(u.reasoning_tokens) AS bigint) AS reasoning_tokens,
     CAST(sum(u.total_tokens) AS bigint) AS total_tokens,
     CAST(sum(u.cost) AS bigint) AS cost_nanodollars,
@@ -491,6 +520,7 @@ SELECT s.project_id,
     CAST(sum(u.input_tokens) AS bigint) AS input_tokens,
     CAST(sum(u.output_tokens) AS bigint) AS output_tokens,
     CAST(sum(u.cached_tokens) AS bigint) AS cached_tokens,
+    CAST(sum(u.cache_write_tokens) AS bigint) AS cache_write_tokens,
     CAST(sum(u.reasoning_tokens) AS bigint) AS reasoning_tokens,
     CAST(sum(u.total_tokens) AS bigint) AS total_tokens,
     CAST(sum(u.cost) AS bigint) AS cost_nanodollars,
@@ -521,6 +551,7 @@ SELECT s.user_id,
     CAST(sum(u.input_tokens) AS bigint) AS input_tokens,
     CAST(sum(u.output_tokens) AS bigint) AS output_tokens,
     CAST(sum(u.cached_tokens) AS bigint) AS cached_tokens,
+    CAST(sum(u.cache_write_tokens) AS bigint) AS cache_write_tokens,
     CAST(sum(u.reasoning_tokens) AS bigint) AS reasoning_tokens,
     CAST(sum(u.total_tokens) AS bigint) AS total_tokens,
     CAST(sum(u.cost) AS bigint) AS cost_nanodollars,
@@ -612,6 +643,7 @@ BEGIN
             -c.input_tokens AS input_tokens,
             -c.output_tokens AS output_tokens,
             -c.cached_tokens AS cached_tokens,
+            -c.cache_write_tokens AS cache_write_tokens,
             -c.reasoning_tokens AS reasoning_tokens,
             -c.total_tokens AS total_tokens,
             -c.cost AS cost,
@@ -629,6 +661,7 @@ BEGIN
             sum(coalesce(input_tokens, 0)) AS input_tokens,
             sum(coalesce(output_tokens, 0)) AS output_tokens,
             sum(coalesce(cached_tokens, 0)) AS cached_tokens,
+            sum(coalesce(cache_write_tokens, 0)) AS cache_write_tokens,
             sum(coalesce(reasoning_tokens, 0)) AS reasoning_tokens,
             sum(coalesce(tokens_used, coalesce(input_tokens, 0) + coalesce(output_tokens, 0))) AS total_tokens,
             sum(coalesce(cost, 0)) AS cost,
@@ -654,6 +687,7 @@ BEGIN
             input_tokens = u.input_tokens + cell.input_tokens,
             output_tokens = u.output_tokens + cell.output_tokens,
             cached_tokens = u.cached_tokens + cell.cached_tokens,
+            cache_write_tokens = u.cache_write_tokens + cell.cache_write_tokens,
             reasoning_tokens = u.reasoning_tokens + cell.reasoning_tokens,
             total_tokens = u.total_tokens + cell.total_tokens,
             cost = u.cost + cell.cost,
@@ -685,6 +719,7 @@ BEGIN
             sum(coalesce(input_tokens, 0)) AS input_tokens,
             sum(coalesce(output_tokens, 0)) AS output_tokens,
             sum(coalesce(cached_tokens, 0)) AS cached_tokens,
+            sum(coalesce(cache_write_tokens, 0)) AS cache_write_tokens,
             sum(coalesce(reasoning_tokens, 0)) AS reasoning_tokens,
             sum(coalesce(tokens_used, coalesce(input_tokens, 0) + coalesce(output_tokens, 0))) AS total_tokens,
             sum(coalesce(cost, 0)) AS cost,
@@ -715,6 +750,7 @@ BEGIN
             input_tokens = u.input_tokens + cell.input_tokens,
             output_tokens = u.output_tokens + cell.output_tokens,
             cached_tokens = u.cached_tokens + cell.cached_tokens,
+            cache_write_tokens = u.cache_write_tokens + cell.cache_write_tokens,
             reasoning_tokens = u.reasoning_tokens + cell.reasoning_tokens,
             total_tokens = u.total_tokens + cell.total_tokens,
             cost = u.cost + cell.cost,
@@ -726,13 +762,14 @@ BEGIN
             interruptions = u.interruptions + cell.interruptions
         WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role AND u.model_id = cell.model_id AND u.copied = cell.copied;
         IF NOT FOUND AND known AND cell.messages > 0 THEN
-            INSERT INTO chatledger_session_usage AS u (session_id, quarter, role, model_id, copied, messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
-            VALUES (cell.session_id, cell.quarter, cell.role, cell.model_id, cell.copied, cell.messages, cell.input_tokens, cell.output_tokens, cell.cached_tokens, cell.reasoning_tokens, cell.total_tokens, cell.cost, cell.priced, cell.duration_ms, cell.timed, cell.outcomes, cell.errors, cell.interruptions)
+            INSERT INTO chatledger_session_usage AS u (session_id, quarter, role, model_id, copied, messages, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
+            VALUES (cell.session_id, cell.quarter, cell.role, cell.model_id, cell.copied, cell.messages, cell.input_tokens, cell.output_tokens, cell.cached_tokens, cell.cache_write_tokens, cell.reasoning_tokens, cell.total_tokens, cell.cost, cell.priced, cell.duration_ms, cell.timed, cell.outcomes, cell.errors, cell.interruptions)
             ON CONFLICT ON CONSTRAINT pk_chatledger_session_usage DO UPDATE SET
             messages = u.messages + excluded.messages,
             input_tokens = u.input_tokens + excluded.input_tokens,
             output_tokens = u.output_tokens + excluded.output_tokens,
             cached_tokens = u.cached_tokens + excluded.cached_tokens,
+            cache_write_tokens = u.cache_write_tokens + excluded.cache_write_tokens,
             reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens,
             total_tokens = u.total_tokens + excluded.total_tokens,
             cost = u.cost + excluded.cost,
@@ -773,6 +810,7 @@ BEGIN
             sum(input_tokens) AS input_tokens,
             sum(output_tokens) AS output_tokens,
             sum(cached_tokens) AS cached_tokens,
+            sum(cache_write_tokens) AS cache_write_tokens,
             sum(reasoning_tokens) AS reasoning_tokens,
             sum(total_tokens) AS total_tokens,
             sum(cost) AS cost,
@@ -789,6 +827,7 @@ BEGIN
             sum(coalesce(input_tokens, 0)) AS input_tokens,
             sum(coalesce(output_tokens, 0)) AS output_tokens,
             sum(coalesce(cached_tokens, 0)) AS cached_tokens,
+            sum(coalesce(cache_write_tokens, 0)) AS cache_write_tokens,
             sum(coalesce(reasoning_tokens, 0)) AS reasoning_tokens,
             sum(coalesce(tokens_used, coalesce(input_tokens, 0) + coalesce(output_tokens, 0))) AS total_tokens,
             sum(coalesce(cost, 0)) AS cost,
@@ -802,12 +841,13 @@ BEGIN
         FROM new_rows GROUP BY 1, 2, 3, 4, 5
                 UNION ALL
                 SELECT session_id, quarter, role, model_id, copied,
-                    -messages, -input_tokens, -output_tokens, -cached_tokens, -reasoning_tokens, -total_tokens, -cost, -priced, -duration_ms, -timed, -outcomes, -errors, -interruptions, 0, newest
+                    -messages, -input_tokens, -output_tokens, -cached_tokens, -cache_write_tokens, -reasoning_tokens, -total_tokens, -cost, -priced, -duration_ms, -timed, -outcomes, -errors, -interruptions, 0, newest
                 FROM (SELECT session_id, CASE WHEN isfinite(created_at) THEN floor(extract(epoch FROM created_at) / 900)::bigint ELSE 0 END AS quarter, role, coalesce(model_id, '') AS model_id, (copied_from IS NOT NULL)::int AS copied,
             sum(1) AS messages,
             sum(coalesce(input_tokens, 0)) AS input_tokens,
             sum(coalesce(output_tokens, 0)) AS output_tokens,
             sum(coalesce(cached_tokens, 0)) AS cached_tokens,
+            sum(coalesce(cache_write_tokens, 0)) AS cache_write_tokens,
             sum(coalesce(reasoning_tokens, 0)) AS reasoning_tokens,
             sum(coalesce(tokens_used, coalesce(input_tokens, 0) + coalesce(output_tokens, 0))) AS total_tokens,
             sum(coalesce(cost, 0)) AS cost,
@@ -835,12 +875,13 @@ BEGIN
                     OR cell.all_last > last_sequence);
             known := FOUND OR EXISTS (SELECT FROM chatledger_sessions WHERE session_id = cell.session_id);
         END IF;
-        CONTINUE WHEN (cell.messages = 0 AND cell.input_tokens = 0 AND cell.output_tokens = 0 AND cell.cached_tokens = 0 AND cell.reasoning_tokens = 0 AND cell.total_tokens = 0 AND cell.cost = 0 AND cell.priced = 0 AND cell.duration_ms = 0 AND cell.timed = 0 AND cell.outcomes = 0 AND cell.errors = 0 AND cell.interruptions = 0);
+        CONTINUE WHEN (cell.messages = 0 AND cell.input_tokens = 0 AND cell.output_tokens = 0 AND cell.cached_tokens = 0 AND cell.cache_write_tokens = 0 AND cell.reasoning_tokens = 0 AND cell.total_tokens = 0 AND cell.cost = 0 AND cell.priced = 0 AND cell.duration_ms = 0 AND cell.timed = 0 AND cell.outcomes = 0 AND cell.errors = 0 AND cell.interruptions = 0);
         UPDATE chatledger_session_usage AS u SET
             messages = u.messages + cell.messages,
             input_tokens = u.input_tokens + cell.input_tokens,
             output_tokens = u.output_tokens + cell.output_tokens,
             cached_tokens = u.cached_tokens + cell.cached_tokens,
+            cache_write_tokens = u.cache_write_tokens + cell.cache_write_tokens,
             reasoning_tokens = u.reasoning_tokens + cell.reasoning_tokens,
             total_tokens = u.total_tokens + cell.total_tokens,
             cost = u.cost + cell.cost,
@@ -852,13 +893,14 @@ BEGIN
             interruptions = u.interruptions + cell.interruptions
         WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role AND u.model_id = cell.model_id AND u.copied = cell.copied;
         IF NOT FOUND AND known AND cell.messages > 0 THEN
-            INSERT INTO chatledger_session_usage AS u (session_id, quarter, role, model_id, copied, messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
-            VALUES (cell.session_id, cell.quarter, cell.role, cell.model_id, cell.copied, cell.messages, cell.input_tokens, cell.output_tokens, cell.cached_tokens, cell.reasoning_tokens, cell.total_tokens, cell.cost, cell.priced, cell.duration_ms, cell.timed, cell.outcomes, cell.errors, cell.interruptions)
+            INSERT INTO chatledger_session_usage AS u (session_id, quarter, role, model_id, copied, messages, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
+            VALUES (cell.session_id, cell.quarter, cell.role, cell.model_id, cell.copied, cell.messages, cell.input_tokens, cell.output_tokens, cell.cached_tokens, cell.cache_write_tokens, cell.reasoning_tokens, cell.total_tokens, cell.cost, cell.priced, cell.duration_ms, cell.timed, cell.outcomes, cell.errors, cell.interruptions)
             ON CONFLICT ON CONSTRAINT pk_chatledger_session_usage DO UPDATE SET
             messages = u.messages + excluded.messages,
             input_tokens = u.input_tokens + excluded.input_tokens,
             output_tokens = u.output_tokens + excluded.output_tokens,
             cached_tokens = u.cached_tokens + excluded.cached_tokens,
+            cache_write_tokens = u.cache_write_tokens + excluded.cache_write_tokens,
             reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens,
             total_tokens = u.total_tokens + excluded.total_tokens,
             cost = u.cost + excluded.cost,

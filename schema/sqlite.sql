@@ -130,6 +130,8 @@ CREATE TABLE chatledger_models (
     context_window INTEGER,
     notes TEXT,
     metadata TEXT,
+    alias_of TEXT,
+    priced_as TEXT,
     created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     archived_at TEXT,
     CONSTRAINT pk_chatledger_models PRIMARY KEY (model_id)
@@ -285,10 +287,15 @@ CREATE TABLE chatledger_messages (
     output_tokens INTEGER,
     cached_tokens INTEGER,
     reasoning_tokens INTEGER,
+    cache_write_tokens INTEGER,
+    cache_write_1h_tokens INTEGER,
+    unpriced_units INTEGER,
     tokens_used INTEGER,
+    service_tier TEXT,
     duration_ms INTEGER,
     cost INTEGER,
     priced_from TEXT,
+    priced_as TEXT,
     outcome TEXT,
     streaming_until TEXT,
     hidden INTEGER,
@@ -319,6 +326,8 @@ CREATE TABLE chatledger_model_prices (
     input INTEGER,
     output INTEGER,
     cached_input INTEGER,
+    cache_write INTEGER,
+    cache_write_1h INTEGER,
     reasoning INTEGER,
     others TEXT,
     created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
@@ -393,6 +402,7 @@ CREATE TABLE chatledger_session_usage (
     input_tokens INTEGER DEFAULT 0 NOT NULL,
     output_tokens INTEGER DEFAULT 0 NOT NULL,
     cached_tokens INTEGER DEFAULT 0 NOT NULL,
+    cache_write_tokens INTEGER DEFAULT 0 NOT NULL,
     reasoning_tokens INTEGER DEFAULT 0 NOT NULL,
     total_tokens INTEGER DEFAULT 0 NOT NULL,
     cost INTEGER DEFAULT 0 NOT NULL,
@@ -431,6 +441,24 @@ CREATE TABLE chatledger_workflow_steps (
  STRICT;
 CREATE INDEX ix_chatledger_workflow_steps_session_id ON chatledger_workflow_steps (session_id) WHERE session_id IS NOT NULL;
 
+CREATE TABLE chatledger_model_price_tiers (
+    model_id TEXT NOT NULL,
+    effective_from TEXT NOT NULL,
+    service_tier TEXT DEFAULT '' NOT NULL,
+    above_tokens INTEGER DEFAULT 0 NOT NULL,
+    input INTEGER,
+    output INTEGER,
+    cached_input INTEGER,
+    cache_write INTEGER,
+    cache_write_1h INTEGER,
+    reasoning INTEGER,
+    CONSTRAINT pk_chatledger_model_price_tiers PRIMARY KEY (model_id, effective_from, service_tier, above_tokens),
+    CONSTRAINT fk_chatledger_model_price_tiers_model_id_effective_from FOREIGN KEY(model_id, effective_from) REFERENCES chatledger_model_prices (model_id, effective_from) ON DELETE CASCADE,
+    CONSTRAINT ck_chatledger_model_price_tiers_above_tokens CHECK (above_tokens > 0 OR (above_tokens = 0 AND service_tier <> ''))
+)
+ WITHOUT ROWID,
+ STRICT;
+
 CREATE TABLE chatledger_version (
     version_num VARCHAR(32) NOT NULL,
     CONSTRAINT chatledger_version_pkc PRIMARY KEY (version_num)
@@ -446,6 +474,7 @@ SELECT date(u.quarter * 900, 'unixepoch') AS day, s.user_id, s.project_id, coale
     sum(u.input_tokens) AS input_tokens,
     sum(u.output_tokens) AS output_tokens,
     sum(u.cached_tokens) AS cached_tokens,
+    sum(u.cache_write_tokens) AS cache_write_tokens,
     sum(u.reasoning_tokens) AS reasoning_tokens,
     sum(u.total_tokens) AS total_tokens,
     sum(u.cost) AS cost_nanodollars,
@@ -472,8 +501,9 @@ GROUP BY (CAST(strftime('%w', u.quarter * 900, 'unixepoch') AS INTEGER) + 6) % 7
 CREATE VIEW chatledger_message_costs AS
 SELECT m.session_id, m.sequence_number, s.user_id, s.project_id,
     coalesce(nullif(m.model_id, ''), s.model_id) AS model_id, m.role, m.created_at, m.input_tokens, m.output_tokens,
-    m.cached_tokens, m.reasoning_tokens, m.duration_ms, m.outcome, m.copied_from, m.copied_sequence,
-    m.cost AS cost_nanodollars, m.cost / 1000000000.0 AS cost_usd
+    m.cached_tokens, m.cache_write_tokens, m.cache_write_1h_tokens, m.reasoning_tokens, m.unpriced_units,
+    m.service_tier, m.duration_ms, m.outcome, m.copied_from, m.copied_sequence,
+    m.cost AS cost_nanodollars, m.cost / 1000000000.0 AS cost_usd, m.priced_from, m.priced_as
 FROM chatledger_messages AS m JOIN chatledger_sessions AS s ON s.session_id = m.session_id;
 
 CREATE VIEW chatledger_messages_text AS
@@ -487,6 +517,7 @@ SELECT coalesce(nullif(u.model_id, ''), s.model_id) AS model_id, max(r.provider)
     sum(u.input_tokens) AS input_tokens,
     sum(u.output_tokens) AS output_tokens,
     sum(u.cached_tokens) AS cached_tokens,
+    sum(u.cache_write_tokens) AS cache_write_tokens,
     sum(u.reasoning_tokens) AS reasoning_tokens,
     sum(u.total_tokens) AS total_tokens,
     sum(u.cost) AS cost_nanodollars,
@@ -510,6 +541,7 @@ SELECT s.project_id,
     sum(u.input_tokens) AS input_tokens,
     sum(u.output_tokens) AS output_tokens,
     sum(u.cached_tokens) AS cached_tokens,
+    sum(u.cache_write_tokens) AS cache_write_tokens,
     sum(u.reasoning_tokens) AS reasoning_tokens,
     sum(u.total_tokens) AS total_tokens,
     sum(u.cost) AS cost_nanodollars,
@@ -540,6 +572,7 @@ SELECT s.user_id,
     sum(u.input_tokens) AS input_tokens,
     sum(u.output_tokens) AS output_tokens,
     sum(u.cached_tokens) AS cached_tokens,
+    sum(u.cache_write_tokens) AS cache_write_tokens,
     sum(u.reasoning_tokens) AS reasoning_tokens,
     sum(u.total_tokens) AS total_tokens,
     sum(u.cost) AS cost_nanodollars,
@@ -705,6 +738,7 @@ BEGIN
             input_tokens = input_tokens - (coalesce(old.input_tokens, 0)),
             output_tokens = output_tokens - (coalesce(old.output_tokens, 0)),
             cached_tokens = cached_tokens - (coalesce(old.cached_tokens, 0)),
+            cache_write_tokens = cache_write_tokens - (coalesce(old.cache_write_tokens, 0)),
             reasoning_tokens = reasoning_tokens - (coalesce(old.reasoning_tokens, 0)),
             total_tokens = total_tokens - (coalesce(old.tokens_used, coalesce(old.input_tokens, 0) + coalesce(old.output_tokens, 0))),
             cost = cost - (coalesce(old.cost, 0)),
@@ -722,12 +756,13 @@ END;
 
 CREATE TRIGGER chatledger_messages_usage_insert AFTER INSERT ON chatledger_messages
 BEGIN
-    INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id, copied, messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
+    INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id, copied, messages, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
     VALUES (new.session_id, coalesce((strftime('%s', substr(new.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0), new.role, coalesce(new.model_id, ''), new.copied_from IS NOT NULL,
             1,
             coalesce(new.input_tokens, 0),
             coalesce(new.output_tokens, 0),
             coalesce(new.cached_tokens, 0),
+            coalesce(new.cache_write_tokens, 0),
             coalesce(new.reasoning_tokens, 0),
             coalesce(new.tokens_used, coalesce(new.input_tokens, 0) + coalesce(new.output_tokens, 0)),
             coalesce(new.cost, 0),
@@ -742,6 +777,7 @@ BEGIN
             input_tokens = input_tokens + excluded.input_tokens,
             output_tokens = output_tokens + excluded.output_tokens,
             cached_tokens = cached_tokens + excluded.cached_tokens,
+            cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
             reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
             total_tokens = total_tokens + excluded.total_tokens,
             cost = cost + excluded.cost,
@@ -753,8 +789,8 @@ BEGIN
             interruptions = interruptions + excluded.interruptions;
 END;
 
-CREATE TRIGGER chatledger_messages_usage_update AFTER UPDATE OF session_id, role, model_id, input_tokens, output_tokens, cached_tokens, reasoning_tokens, tokens_used,
-    duration_ms, cost, outcome, created_at, copied_from
+CREATE TRIGGER chatledger_messages_usage_update AFTER UPDATE OF session_id, role, model_id, input_tokens, output_tokens, cached_tokens, cache_write_tokens,
+    reasoning_tokens, tokens_used, duration_ms, cost, outcome, created_at, copied_from
 ON chatledger_messages
 BEGIN
     UPDATE chatledger_session_usage SET
@@ -762,6 +798,7 @@ BEGIN
             input_tokens = input_tokens - (coalesce(old.input_tokens, 0)),
             output_tokens = output_tokens - (coalesce(old.output_tokens, 0)),
             cached_tokens = cached_tokens - (coalesce(old.cached_tokens, 0)),
+            cache_write_tokens = cache_write_tokens - (coalesce(old.cache_write_tokens, 0)),
             reasoning_tokens = reasoning_tokens - (coalesce(old.reasoning_tokens, 0)),
             total_tokens = total_tokens - (coalesce(old.tokens_used, coalesce(old.input_tokens, 0) + coalesce(old.output_tokens, 0))),
             cost = cost - (coalesce(old.cost, 0)),
@@ -775,12 +812,13 @@ BEGIN
         AND role = old.role AND model_id = coalesce(old.model_id, '') AND copied = (old.copied_from IS NOT NULL);
     DELETE FROM chatledger_session_usage WHERE session_id = old.session_id AND quarter = coalesce((strftime('%s', substr(old.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0)
         AND role = old.role AND model_id = coalesce(old.model_id, '') AND copied = (old.copied_from IS NOT NULL) AND messages = 0;
-    INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id, copied, messages, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
+    INSERT INTO chatledger_session_usage (session_id, quarter, role, model_id, copied, messages, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
     VALUES (new.session_id, coalesce((strftime('%s', substr(new.created_at, 1, 19)) + 62135596800) / 900 - 69039552, 0), new.role, coalesce(new.model_id, ''), new.copied_from IS NOT NULL,
             1,
             coalesce(new.input_tokens, 0),
             coalesce(new.output_tokens, 0),
             coalesce(new.cached_tokens, 0),
+            coalesce(new.cache_write_tokens, 0),
             coalesce(new.reasoning_tokens, 0),
             coalesce(new.tokens_used, coalesce(new.input_tokens, 0) + coalesce(new.output_tokens, 0)),
             coalesce(new.cost, 0),
@@ -795,6 +833,7 @@ BEGIN
             input_tokens = input_tokens + excluded.input_tokens,
             output_tokens = output_tokens + excluded.output_tokens,
             cached_tokens = cached_tokens + excluded.cached_tokens,
+            cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
             reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
             total_tokens = total_tokens + excluded.total_tokens,
             cost = cost + excluded.cost,

@@ -48,6 +48,7 @@ def _measures(row: str) -> dict[str, str]:
         "input_tokens": f"coalesce({row}input_tokens, 0)",
         "output_tokens": f"coalesce({row}output_tokens, 0)",
         "cached_tokens": f"coalesce({row}cached_tokens, 0)",
+        "cache_write_tokens": f"coalesce({row}cache_write_tokens, 0)",
         "reasoning_tokens": f"coalesce({row}reasoning_tokens, 0)",
         "total_tokens": _tokens(row),
         "cost": f"coalesce({row}cost, 0)",
@@ -169,8 +170,8 @@ BEGIN
     {UNUSE_OLD}
 END""",
     "chatledger_messages_usage_update": f"""
-AFTER UPDATE OF session_id, role, model_id, input_tokens, output_tokens, cached_tokens, reasoning_tokens, tokens_used,
-    duration_ms, cost, outcome, created_at, copied_from
+AFTER UPDATE OF session_id, role, model_id, input_tokens, output_tokens, cached_tokens, cache_write_tokens,
+    reasoning_tokens, tokens_used, duration_ms, cost, outcome, created_at, copied_from
 ON chatledger_messages
 BEGIN
     {UNUSE_OLD}

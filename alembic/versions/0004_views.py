@@ -42,7 +42,9 @@ def _views(
         ",\n    count(DISTINCT u.session_id) AS sessions"
         + sums("messages")
         + f",\n    {total.format(answers)} AS answers"
-        + sums("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "total_tokens")
+        + sums(
+            "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "total_tokens"
+        )
         + f",\n    {total.format('sum(u.cost)')} AS cost_nanodollars"
         + f",\n    {dollars.format('sum(u.cost)')} AS cost_usd"
         + f",\n    {total.format('sum(u.priced)')} AS priced_messages"
@@ -92,8 +94,9 @@ GROUP BY s.project_id""",
         "chatledger_message_costs": f"""
 SELECT m.session_id, m.sequence_number, s.user_id, s.project_id,
     coalesce(nullif(m.model_id, ''), s.model_id) AS model_id, m.role, m.created_at, m.input_tokens, m.output_tokens,
-    m.cached_tokens, m.reasoning_tokens, m.duration_ms, m.outcome, m.copied_from, m.copied_sequence,
-    m.cost AS cost_nanodollars, {dollars.format("m.cost")} AS cost_usd
+    m.cached_tokens, m.cache_write_tokens, m.cache_write_1h_tokens, m.reasoning_tokens, m.unpriced_units,
+    m.service_tier, m.duration_ms, m.outcome, m.copied_from, m.copied_sequence,
+    m.cost AS cost_nanodollars, {dollars.format("m.cost")} AS cost_usd, m.priced_from, m.priced_as
 FROM chatledger_messages AS m JOIN chatledger_sessions AS s ON s.session_id = m.session_id""",
     }
 

@@ -21,13 +21,20 @@ TEXTS = (
 )
 EDGE = datetime(1, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
 
+TIERS: list[dict[str, Any]] = [
+    {"above_tokens": 272_000, "input": "2.5", "output": 15},
+    {"service_tier": "batch", "factor": "0.5"},
+]
+
 
 def fill(ledger: Ledger) -> None:
     """Use everything that leaves rows."""
     with ledger.begin(actor="the maker") as uow:
         uow.timeouts.configure_default(user_id="ada", idle_timeout=600, hard_timeout=86_400)
         uow.timeouts.configure_default(idle_timeout=3600)
-        uow.models.price("gpt-5", input="1.25", output=10, others={"audio": "0.5"}, effective_from="2025-08-07")
+        uow.models.price(
+            "gpt-5", input="1.25", output=10, others={"audio": "0.5"}, tiers=TIERS, effective_from="2025-08-07"
+        )
         uow.sessions.create(
             "trip", user_id="ada", project_id="travel", model_id="gpt-5", title="Trip \"'", system_prompt="Be brief.",
             context={"z": 1, "a": 1.0, "big": 1e16, "nested": {"b": [None, True, 2**60]}}, idle_timeout=60,

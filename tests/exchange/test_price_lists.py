@@ -55,11 +55,79 @@ def test_prices_for_one_token_become_prices_for_a_million(tmp_path: Path, ledger
         "pictures": {"output_cost_per_image": 0.04}, "odd": {"input_cost_per_token": "free"}, "none": 3}"""
     rows = read_prices(written(tmp_path, text))
     report = ledger.run(lambda uow: uow.models.import_prices(rows))
-    assert ["pictures", "odd", "none"] == [problem.place for problem in report.problems]
+    assert ["odd", "none"] == [problem.place for problem in report.problems]
+    assert ({"output_cost_per_image": 1}, 1) == (report.not_stored, report.without_token_prices)
     with ledger.read() as uow:
+        assert uow.models.find("pictures") is None
         (price,) = uow.models.prices("gpt-4o")
         assert (Decimal("2.5"), Decimal(10), Decimal("1.25")) == (price.input, price.output, price.cached_input)
         assert ("openai", 128_000) == ((model := uow.models.get("gpt-4o")).provider, model.context_window)
+
+
+LITELLM = """{
+    "sample_spec": {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "litellm_provider": "see the docs"},
+    "sonnet": {
+        "input_cost_per_token": 3e-06, "output_cost_per_token": 1.5e-05, "cache_read_input_token_cost": 3e-07,
+        "cache_creation_input_token_cost": 3.75e-06, "cache_creation_input_token_cost_above_1hr": 6e-06,
+        "input_cost_per_token_above_200k_tokens": 6e-06, "output_cost_per_token_above_200k_tokens": 2.25e-05,
+        "cache_creation_input_token_cost_above_1hr_above_200k_tokens": 1.2e-05,
+        "input_cost_per_token_batches": 1.5e-06, "output_cost_per_token_batches": 7.5e-06,
+        "search_context_cost_per_query": {"search_context_size_low": 0.01}, "input_cost_per_audio_token": 0.0
+    },
+    "qwen": {"tiered_pricing": [
+        {"range": [0, 256000.0], "input_cost_per_token": 5e-08, "output_cost_per_token": 4e-07},
+        {"range": [256000.0, 1000000.0], "input_cost_per_token": 2.5e-07, "output_cost_per_token": 2e-06}
+    ]},
+    "deepseek": {"input_cost_per_token": 2e-06, "input_cost_per_token_cache_hit": 1e-07},
+    "pictures": {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "output_cost_per_image": 0.04},
+    "free": {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0},
+    "odd": {"tiered_pricing": [{"range": ["a"], "input_cost_per_token": 1}]}
+}"""
+
+
+def test_a_list_of_litellm_loses_nothing_silently(tmp_path: Path, ledger: Ledger) -> None:
+    rows = read_prices(written(tmp_path, LITELLM))
+    report = ledger.run(lambda uow: uow.models.import_prices(rows))
+    assert (6, 4, 4, 1) == (report.rows, report.models, report.prices, report.without_token_prices)
+    assert {"output_cost_per_image": 1, "search_context_cost_per_query": 1} == report.not_stored
+    assert ["odd"] == [problem.place for problem in report.problems]
+    assert 4 == ledger.run(lambda uow: uow.models.import_prices(rows)).unchanged
+    with ledger.read() as uow:
+        (sonnet,), (qwen,), (deepseek,) = (uow.models.prices(name) for name in ("sonnet", "qwen", "deepseek"))
+        assert (Decimal("3.75"), Decimal(6)) == (sonnet.cache_write, sonnet.cache_write_1h)
+        assert [
+            (None, 200_000, Decimal(6), Decimal("22.5"), Decimal(12)),
+            ("batch", 0, Decimal("1.5"), Decimal("7.5"), None),
+            # The list does not say what a long batch costs.
+            ("batch", 200_000, None, None, None),
+        ] == [(one.service_tier, one.above_tokens, one.input, one.output, one.cache_write_1h) for one in sonnet.tiers]
+        assert Decimal("0.05") == qwen.input
+        assert [(256_000, Decimal("0.25"), Decimal(2))] == [
+            (one.above_tokens, one.input, one.output) for one in qwen.tiers
+        ]
+        assert Decimal("0.1") == deepseek.cached_input
+
+
+def test_tiers_are_rows_of_a_csv_file(tmp_path: Path, ledger: Ledger) -> None:
+    text = (
+        "model_id,input,output,cache_write,service_tier,above_tokens,effective_from\n"
+        "m,6,22.5,,,200000,\n"
+        "m,3,15,3.75,,,\n"
+        "m,1.5,7.5,,batch,0,\n"
+        "n,1,1,,,0,2026-01-01\n"
+        "n,1,1,,flex,,2026-02-01\n"
+        "m,3,15,,,many,\n"
+    )
+    report = ledger.run(lambda uow: uow.models.import_prices(read_prices(written(tmp_path, text))))
+    assert [
+        ("line 3", "tiers.2.above_tokens: must be a whole number"),
+        ("line 6", "row: is a tier of a price that is not in the file"),
+    ] == [(problem.place, problem.reason) for problem in report.problems]
+    rows = read_prices(written(tmp_path, text.replace("m,3,15,,,many,\n", "")))
+    ledger.run(lambda uow: uow.models.import_prices(rows))
+    with ledger.read() as uow:
+        tiers = uow.models.prices("m")[0].tiers
+        assert [(None, 200_000), ("batch", 0), ("batch", 200_000)] == [(t.service_tier, t.above_tokens) for t in tiers]
 
 
 def test_a_line_separator_within_a_name_begins_no_other_row(tmp_path: Path) -> None:

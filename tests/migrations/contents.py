@@ -33,7 +33,11 @@ def fill(url: str) -> None:
         uow.messages.append(
             "second", "tool", "quiet harbour", payload={"a": 1e16}, tokens_used=7, outcome="error", hidden=True
         )
-        uow.messages.append("second", "assistant", "…", reasoning_tokens=2, outcome="interrupted", duration_ms=5)
+        uow.messages.append(
+            "second", "assistant", "…", reasoning_tokens=2, outcome="interrupted", duration_ms=5, cache_write_tokens=9,
+            cache_write_1h_tokens=4, unpriced_units=1, service_tier="batch",
+        )  # fmt: skip
+        uow.models.add_alias("chat", "m-1")
         for _ in range(3):
             uow.messages.pop("first")  # the last number stays above the count
         uow.snapshots.take("first", "manual")
@@ -82,6 +86,11 @@ def fill(url: str) -> None:
         f" VALUES ('m-1', {moment}, 1250000000, 10000000000, '{{\"audio\": \"40\"}}')"
     )
     raw(
+        "INSERT INTO chatledger_model_price_tiers (model_id, effective_from, service_tier, above_tokens, input)"
+        f" VALUES ('m-1', {moment}, '', 200000, 2500000000), ('m-1', {moment}, 'batch', 0, 625000000)"
+    )
+    raw("UPDATE chatledger_models SET priced_as = 'm-1' WHERE model_id = 'chat'")
+    raw(
         f"UPDATE chatledger_workflow_executions SET lease_until = {moment}, started_at = {moment}, runner = 'r', fence = 2,"
         " error = 'e'"
     )
@@ -89,7 +98,7 @@ def fill(url: str) -> None:
         f"UPDATE chatledger_workflow_steps SET output = '[1.0, null]', input = '{{}}', history = '[]', not_before = {moment},"
         " session_id = 'first' WHERE step = 'split'"
     )
-    raw(f"UPDATE chatledger_messages SET priced_from = {moment} WHERE session_id = 'second'")
+    raw(f"UPDATE chatledger_messages SET priced_from = {moment}, priced_as = 'm-1' WHERE session_id = 'second'")
     raw(f"UPDATE chatledger_sessions SET held_at = {moment} WHERE session_id = 'second'")
     raw(
         "INSERT INTO chatledger_audit_log (action, actor, session_id, details) VALUES ('session.purged', 'ada', 'gone', '{}')"

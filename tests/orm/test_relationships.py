@@ -25,7 +25,8 @@ EXPECTED: dict[str, set[str]] = {
     "Message": {"session"},
     "Metric": set(),
     "Model": {"sessions", "prices"},
-    "ModelPrice": {"model"},
+    "ModelPrice": {"model", "tiers"},
+    "ModelPriceTier": {"price"},
     "Project": {"sessions"},
     "Session": {
         "messages", "metadata_entries", "timeout", "snapshots", "annotations", "usage", "project", "model",

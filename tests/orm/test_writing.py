@@ -13,7 +13,7 @@ from sqlalchemy.orm import selectinload
 
 from chatledger import InvalidInput, Ledger, Role, Status
 from chatledger.models import Annotation, Message, Model, ModelPrice, Project, Session, SessionMetadata
-from chatledger.schemas.digest import message_digest
+from chatledger.schemas.digest import FIELDS, message_digest
 from tests.orm.conftest import Open, stored
 from tests.support.statements import counted_statements
 
@@ -345,10 +345,7 @@ def test_the_digest_is_that_of_the_content(ledger: Ledger) -> None:
         message = Message(role="user", content="x")
         session.add(Session(session_id="s", messages=[message]))
         session.commit()
-        row: dict[str, Any] = dict.fromkeys(
-            ("payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens", "cached_tokens",
-             "tokens_used", "duration_ms", "key", "reasoning_tokens", "outcome", "hidden")
-        )  # fmt: skip
+        row: dict[str, Any] = dict.fromkeys(FIELDS)
         assert message_digest({**row, "role": "user", "content": "x"}, message.created_at) == message.digest
 
 

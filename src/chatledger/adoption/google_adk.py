@@ -10,7 +10,7 @@ from typing import Any
 
 from chatledger.adoption.json_values import NotJson, cleaned, kept, read_json
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.message_content import call_entry, count_in, name_in, result_fields, text_of
+from chatledger.adoption.message_content import call_entry, name_in, result_fields, text_of
 from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.row_reader import Reading
 from chatledger.adoption.side_tables import remaining
@@ -19,6 +19,7 @@ from chatledger.adoption.source_rows import OldMessage, OldSession
 from chatledger.enums import Role, Status
 from chatledger.schemas.fields import MAX_TEXT
 from chatledger.schemas.message_parts import payload_of, reasoning
+from chatledger.schemas.token_usage import token_counts
 
 SOURCE = "google-adk"
 #: A session is known by three names.
@@ -197,10 +198,7 @@ def _usage(event: dict[str, Any]) -> dict[str, Any]:
     usage = _object(event.get("usage_metadata"))
     return {
         "model_id": name_in(event.get("model_version")),
-        "input_tokens": count_in(usage.get("prompt_token_count")),
-        "output_tokens": _written(usage),
-        "reasoning_tokens": count_in(usage.get("thoughts_token_count")),
-        "cached_tokens": count_in(usage.get("cached_content_token_count")),
+        **{name: value for name, value in token_counts(usage).items() if name != "tokens_used"},
     }
 
 
@@ -210,9 +208,3 @@ def _object(value: Any) -> dict[str, Any]:
 
 def _named(part: dict[str, Any], name: str) -> dict[str, Any]:
     return {name: part[name]} if part.get(name) else {}
-
-
-def _written(usage: dict[str, Any]) -> int | None:
-    """Gemini counts thoughts beside the answer; here they are part of the output."""
-    answer, thoughts = (count_in(usage.get(f"{name}_token_count")) for name in ("candidates", "thoughts"))
-    return answer if thoughts is None else count_in((answer or 0) + thoughts)

@@ -7,7 +7,7 @@ from typing import Any
 
 from chatledger.adoption.json_values import NotJson, cleaned, kept, read_json
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.message_content import call_entry, count_in, name_in, result_fields, role_of, text_of
+from chatledger.adoption.message_content import call_entry, name_in, result_fields, role_of, text_of
 from chatledger.adoption.reader import Reader, name_of
 from chatledger.adoption.row_reader import Reading
 from chatledger.adoption.side_tables import remaining
@@ -15,6 +15,7 @@ from chatledger.adoption.source import Source
 from chatledger.adoption.source_rows import OldMessage, OldSession
 from chatledger.enums import Role
 from chatledger.schemas.message_parts import payload_of, reasoning
+from chatledger.schemas.token_usage import token_counts
 
 _KEY = "t.session_id"
 _COLUMNS = ("id", "session_id", "message")
@@ -85,10 +86,7 @@ def _fields(kind: Any, data: dict[str, Any], reading: Reading) -> dict[str, Any]
         "name": name_in(data.get("name")),
         "tool_call_id": name_in(data.get("tool_call_id")),
         "model_id": name_in(answered.get("model_name") or answered.get("model")),
-        "input_tokens": count_in(usage.get("input_tokens")),
-        "output_tokens": count_in(usage.get("output_tokens")),
-        "cached_tokens": count_in(_object(usage.get("input_token_details")).get("cache_read")),
-        "reasoning_tokens": count_in(_object(usage.get("output_token_details")).get("reasoning")),
+        **{name: value for name, value in token_counts(usage).items() if name != "tokens_used"},
     }
     # The text itself is not kept twice, nor what is empty.
     rest = {name: value for name, value in data.items() if name != "content" or value != text}

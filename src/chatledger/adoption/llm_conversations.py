@@ -8,7 +8,7 @@ from typing import Any
 from chatledger.adoption.json_values import cleaned, kept
 from chatledger.adoption.llm_attachments import attachment_text
 from chatledger.adoption.llm_threads import Threads
-from chatledger.adoption.message_content import call_entry, result_fields
+from chatledger.adoption.message_content import call_entry, counts_with_details, result_fields
 from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.row_reader import Reading, plain
 from chatledger.adoption.side_tables import Aside
@@ -157,6 +157,8 @@ class Conversations:
             value = reading.json(name, "invalid_json")
             if value is not None and value != {}:
                 message.metadata[name.removesuffix("_json")] = value
+        given, written = fields.pop("input_tokens"), fields.pop("output_tokens")
+        fields |= counts_with_details(given, written, message.metadata.get("token_details"))
         thought = reading.text("reasoning")
         _TOOLS.keep(self._source, row["id"], message, "response_id")
         calls = list(self._source.found("tool_calls", _OF_RESPONSE, row["id"]))

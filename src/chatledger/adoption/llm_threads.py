@@ -9,7 +9,7 @@ from typing import Any
 
 from chatledger.adoption.json_values import cleaned, kept
 from chatledger.adoption.llm_parts import OF_PART, Parts
-from chatledger.adoption.message_content import name_in, role_of
+from chatledger.adoption.message_content import counts_with_details, name_in, role_of
 from chatledger.adoption.reader import Reader, name_of, with_times
 from chatledger.adoption.side_tables import Aside
 from chatledger.adoption.source import Row, Source
@@ -218,6 +218,8 @@ class Threads:
             value = reading.json(name, "invalid_json")
             if value is not None and value != {}:
                 turned[name.removesuffix("_json")] = value
+        given, written = (message.fields.pop(f"{name}_tokens") for name in ("input", "output"))
+        message.fields |= counts_with_details(given, written, turned.get("token_details"))
         message.metadata |= turned
         message.as_found |= reading.as_found()
         message.kept.append(turn)

@@ -11,6 +11,7 @@ from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import MAX_IDENTIFIER, MAX_TEXT
 from chatledger.schemas.message_parts import tool_call, tool_result
+from chatledger.schemas.token_usage import token_counts
 
 #: How deeply parts within parts are read.
 _DEPTH = 8
@@ -132,6 +133,10 @@ def name_in(value: Any) -> str | None:
     return None
 
 
-def count_in(value: Any) -> int | None:
-    """A number of tokens that stands in foreign JSON."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10**12 else None
+def counts_with_details(given: int | None, written: int | None, details: Any) -> dict[str, Any]:
+    """The counts of an answer whose input and output are columns, and what else its provider counted is JSON."""
+    if not isinstance(details, dict) or not details:
+        return {"input_tokens": given, "output_tokens": written}
+    of_openai = any(name in details for name in ("prompt_tokens_details", "completion_tokens_details"))
+    names = ("prompt_tokens", "completion_tokens") if of_openai else ("input_tokens", "output_tokens")
+    return token_counts({**details, names[0]: given, names[1]: written})

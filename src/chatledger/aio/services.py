@@ -171,6 +171,8 @@ class AsyncModels(AsyncService):
     price_at = async_method(Models.price_at)
     remove_price = async_method(Models.remove_price)
     import_prices = async_method(Models.import_prices)
+    add_alias = async_method(Models.add_alias)
+    remove_alias = async_method(Models.remove_alias)
     reprice = async_method(Models.reprice)
 
 

@@ -11,7 +11,7 @@ from chatledger.exchange.exporter import export_sessions
 from chatledger.exchange.formats import ExportFormat, Format, TableFormat, TableOf
 from chatledger.exchange.importer import OnConflict, import_file
 from chatledger.exchange.readers.comparison_results import read_results
-from chatledger.exchange.readers.openai import from_openai, to_openai
+from chatledger.exchange.readers.openai import from_openai, read_usage, to_openai
 from chatledger.exchange.readers.price_lists import read_prices
 from chatledger.exchange.readers.sharegpt import from_sharegpt, to_sharegpt
 from chatledger.exchange.report import ExportReport, Failure, ImportReport, Progress
@@ -34,6 +34,7 @@ __all__ = [
     "import_file",
     "read_prices",
     "read_results",
+    "read_usage",
     "to_openai",
     "to_sharegpt",
 ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chatledger.models.message import Message
     from chatledger.models.metadata import SessionMetadata
     from chatledger.models.metric import Metric
-    from chatledger.models.registry import Model, ModelPrice, Project
+    from chatledger.models.registry import Model, ModelPrice, ModelPriceTier, Project
     from chatledger.models.session import Session
     from chatledger.models.snapshot import Snapshot
     from chatledger.models.timeout import Timeout, TimeoutDefault
@@ -33,7 +33,7 @@ _HOMES = {
     "message": ("Message",),
     "metadata": ("SessionMetadata",),
     "metric": ("Metric",),
-    "registry": ("Model", "ModelPrice", "Project"),
+    "registry": ("Model", "ModelPrice", "ModelPriceTier", "Project"),
     "session": ("Session",),
     "snapshot": ("Snapshot",),
     "timeout": ("Timeout", "TimeoutDefault"),
@@ -54,6 +54,7 @@ __all__ = [
     "Metric",
     "Model",
     "ModelPrice",
+    "ModelPriceTier",
     "Project",
     "Session",
     "SessionMetadata",

@@ -96,10 +96,19 @@ class Message(Base):
     input_tokens: Mapped[Whole | None]
     output_tokens: Mapped[Whole | None]
     cached_tokens: Mapped[Whole | None]
+    """The part of the input that was read from a cache."""
     reasoning_tokens: Mapped[Whole | None]
     """The part of the output that was spent on reasoning."""
+    cache_write_tokens: Mapped[Whole | None]
+    """The part of the input that was written to a cache."""
+    cache_write_1h_tokens: Mapped[Whole | None]
+    """The part of `cache_write_tokens` that is cached for an hour, at a price of its own."""
+    unpriced_units: Mapped[Whole | None]
+    """Billed units that no price covers (audio tokens, web searches). If there are any, no cost is calculated."""
     tokens_used: Mapped[Whole | None]
     """The total, when only a total is known; otherwise input and output are added."""
+    service_tier: Mapped[Key | None]
+    """What the request was billed as: `batch`, `flex`, `priority`. NULL: the standard tier."""
     duration_ms: Mapped[Whole | None]
     # Evaluating None: the rows of a flush then all name the same columns, and are inserted together.
     cost: Mapped[Decimal | None] = mapped_column(types.Money().evaluates_none(), default=_filled_in("cost"))
@@ -108,6 +117,8 @@ class Message(Base):
         types.Timestamp().evaluates_none(), default=_filled_in("priced_from")
     )
     """The price that the cost was counted with, by the moment it took effect. NULL: the caller gave the cost."""
+    priced_as: Mapped[Key | None] = mapped_column(types.Identifier().evaluates_none(), default=_filled_in("priced_as"))
+    """The model whose price was used, if it is not the message's or session's own: see `Model.priced_as`."""
     outcome: Mapped[Outcome | None]
     """Whether writing it failed or was cut off."""
     hidden: Mapped[Flag | None]

@@ -12,6 +12,7 @@ from chatledger.dialects.base import Dialect
 from chatledger.dialects.constructs import got_lock
 from chatledger.dialects.types import Timestamp
 from chatledger.models.base import table_of
+from chatledger.models.price_names import resolve_new
 from chatledger.models.registry import Model, Project
 
 _REGISTRIES = (table_of(Project), table_of(Model))
@@ -39,10 +40,11 @@ def register(
             continue
         (key,) = table.primary_key.columns
         known = set(connection.scalars(select(key).where(key.in_(names))))
-        for name in names:
-            if name in known:
-                continue
+        new = [name for name in names if name not in known]
+        for name in new:
             free = got_lock(lock_name(table, literal(name, Text)))
             row = select(literal(name, key.type), literal(now, Timestamp())).where(free)
             statement = dialect.insert(table).from_select([key.name, "created_at"], row, include_defaults=False)
             connection.execute(statement.on_conflict_do_nothing(index_elements=[key]))
+        if key.table.name == table_of(Model).name:
+            resolve_new(connection, new)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from chatledger.models.base import Base, Json, Money, PrimaryKey, Stamped, Timestamp, Whole, parent
+from chatledger.models.base import Base, Json, Key, Money, Number, PrimaryKey, Stamped, Timestamp, Whole, parent
 
 if TYPE_CHECKING:
     from chatledger.models.session import Session
@@ -50,6 +50,10 @@ class Model(Base):
     """Tokens that fit into one request."""
     notes: Mapped[str | None]
     metadata_: Mapped[Json | None] = mapped_column("metadata")
+    alias_of: Mapped[Key | None]
+    """The model whose prices apply, set by the user."""
+    priced_as: Mapped[Key | None]
+    """The model whose prices apply, if this one has none: `alias_of`, or found by its name (see `model_names`)."""
     created_at: Mapped[Stamped]
     archived_at: Mapped[Timestamp | None]
 
@@ -83,9 +87,52 @@ class ModelPrice(Base):
     input: Mapped[Money | None]
     output: Mapped[Money | None]
     cached_input: Mapped[Money | None]
+    cache_write: Mapped[Money | None]
+    cache_write_1h: Mapped[Money | None]
     reasoning: Mapped[Money | None]
     others: Mapped[Json | None]
     """JSON: prices of other kinds of tokens. They are kept, and no cost is counted from them."""
     created_at: Mapped[Stamped]
 
     model: Mapped[Model] = parent("prices")
+    tiers: Mapped[list[ModelPriceTier]] = relationship(
+        back_populates="price",
+        order_by="ModelPriceTier.service_tier, ModelPriceTier.above_tokens",
+        lazy="raise",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+    )
+    """Prices of long inputs and other service tiers. Deleted with the price."""
+
+
+class ModelPriceTier(Base):
+    """A price in place of the standard one, for inputs of more than `above_tokens` tokens or for another service tier.
+
+    NULL: the price is unknown. Unlike a standard price, a tier never falls back on the price of another kind of token.
+    """
+
+    __tablename__ = "chatledger_model_price_tiers"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["model_id", "effective_from"],
+            ["chatledger_model_prices.model_id", "chatledger_model_prices.effective_from"],
+            ondelete="CASCADE",
+        ),
+        CheckConstraint("above_tokens > 0 OR (above_tokens = 0 AND service_tier <> '')", name="above_tokens"),
+        {"info": {"distribution": "reference"}},
+    )
+
+    model_id: Mapped[PrimaryKey]
+    effective_from: Mapped[Timestamp] = mapped_column(primary_key=True)
+    service_tier: Mapped[PrimaryKey] = mapped_column(server_default=text("''"))
+    """`batch`, `flex`, `priority` or another name; empty for the standard tier."""
+    above_tokens: Mapped[Number] = mapped_column(server_default=text("0"))
+    """The price applies to messages with more input tokens than this, up to the next tier."""
+    input: Mapped[Money | None]
+    output: Mapped[Money | None]
+    cached_input: Mapped[Money | None]
+    cache_write: Mapped[Money | None]
+    cache_write_1h: Mapped[Money | None]
+    reasoning: Mapped[Money | None]
+
+    price: Mapped[ModelPrice] = parent("tiers")

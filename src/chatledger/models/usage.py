@@ -53,6 +53,7 @@ class SessionUsage(Base):
     input_tokens: Mapped[Counter]
     output_tokens: Mapped[Counter]
     cached_tokens: Mapped[Counter]
+    cache_write_tokens: Mapped[Counter]
     reasoning_tokens: Mapped[Counter]
     total_tokens: Mapped[Counter]
     cost: Mapped[MoneyTotal]

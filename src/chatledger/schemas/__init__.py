@@ -55,7 +55,15 @@ if TYPE_CHECKING:
         NewMetric,
     )
     from chatledger.schemas.page import Page
-    from chatledger.schemas.registry import Model, Price, PriceListReport, PriceProblem, Project, RepriceReport
+    from chatledger.schemas.registry import (
+        Model,
+        Price,
+        PriceListReport,
+        PriceProblem,
+        PriceTier,
+        Project,
+        RepriceReport,
+    )
     from chatledger.schemas.retention import ErasureReceipt, PurgeReport
     from chatledger.schemas.search import SearchHit, SessionHit
     from chatledger.schemas.session import NewSession, Session
@@ -113,7 +121,7 @@ _HOMES = {
         "NewMetric",
     ),
     "page": ("Page",),
-    "registry": ("Model", "Price", "PriceListReport", "PriceProblem", "Project", "RepriceReport"),
+    "registry": ("Model", "Price", "PriceListReport", "PriceProblem", "PriceTier", "Project", "RepriceReport"),
     "retention": ("ErasureReceipt", "PurgeReport"),
     "backup": (
         "BackupReport",
@@ -191,6 +199,7 @@ __all__ = [
     "Price",
     "PriceListReport",
     "PriceProblem",
+    "PriceTier",
     "Problem",
     "Project",
     "PurgeReport",

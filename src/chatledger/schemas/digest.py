@@ -20,6 +20,7 @@ from chatledger.dialects.types import stamp
 FIELDS = (
     "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
     "cached_tokens", "tokens_used", "duration_ms", "key", "reasoning_tokens", "outcome", "hidden",
+    "cache_write_tokens", "cache_write_1h_tokens", "unpriced_units", "service_tier",
 )  # fmt: skip
 
 

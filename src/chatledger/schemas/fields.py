@@ -87,6 +87,9 @@ def _utc(given: Any) -> datetime:
 
 Text = Annotated[str, Field(strict=True, max_length=MAX_TEXT), AfterValidator(_no_nul)]
 Identifier = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_IDENTIFIER), AfterValidator(_no_nul)]
+#: The names of the standard service tier, which is stored as None.
+STANDARD_TIERS = ("", "default", "standard")
+ServiceTier = Annotated[Identifier | None, BeforeValidator(lambda name: None if name in STANDARD_TIERS else name)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
 Money = Annotated[Decimal, BeforeValidator(_money)]
 Moment = Annotated[datetime, BeforeValidator(_utc)]

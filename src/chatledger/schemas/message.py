@@ -21,6 +21,7 @@ from chatledger.schemas.fields import (
     Money,
     Name,
     Record,
+    ServiceTier,
     Text,
     validated,
 )
@@ -59,9 +60,17 @@ class NewMessage(Input):
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     cached_tokens: Count | None = None
-    """The part of the input that came from a cache."""
+    """The part of the input that was read from a cache."""
     reasoning_tokens: Count | None = None
     """The part of the output that was spent on reasoning."""
+    cache_write_tokens: Count | None = None
+    """The part of the input that was written to a cache."""
+    cache_write_1h_tokens: Count | None = None
+    """The part of `cache_write_tokens` that is cached for an hour, at a price of its own."""
+    unpriced_units: Count | None = None
+    """Billed units that no price covers, such as audio tokens or web searches. If there are any, there is no cost."""
+    service_tier: ServiceTier = None
+    """`batch`, `flex`, `priority` or another tier with its own prices. "default" and "standard" are None."""
     tokens_used: Count | None = None
     """The total, when only a total is known."""
     duration_ms: Count | None = None
@@ -93,6 +102,10 @@ class NewMessage(Input):
             output_tokens: int | None = None,
             cached_tokens: int | None = None,
             reasoning_tokens: int | None = None,
+            cache_write_tokens: int | None = None,
+            cache_write_1h_tokens: int | None = None,
+            unpriced_units: int | None = None,
+            service_tier: str | None = None,
             tokens_used: int | None = None,
             duration_ms: int | None = None,
             cost: Decimal | float | str | None = None,
@@ -124,10 +137,12 @@ class SettledMessage(CopiedMessage):
     """
 
     priced_from: Moment | None = None
+    #: The model whose price it was, if that is not the message's own model.
+    priced_as: Identifier | None = None
 
-    @field_validator("priced_from")
+    @field_validator("priced_from", "priced_as")
     @classmethod
-    def _belongs_to_a_cost(cls, value: datetime | None, info: ValidationInfo) -> datetime | None:
+    def _belongs_to_a_cost(cls, value: Any, info: ValidationInfo) -> Any:
         # A cost that was refused is not in the data, and has its own error.
         if value is not None and "cost" in info.data and info.data["cost"] is None:
             raise ValueError("belongs to a cost, and there is none")
@@ -150,11 +165,21 @@ class Message(Record):
     output_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    """The part of the input that was written to a cache."""
+    cache_write_1h_tokens: int | None = None
+    """The part of `cache_write_tokens` that is cached for an hour."""
+    unpriced_units: int | None = None
+    """Billed units that no price covers. If there are any, the cost is not calculated."""
+    service_tier: str | None = None
+    """What the request was billed as; None is the standard tier."""
     tokens_used: int | None = None
     duration_ms: int | None = None
     cost: Amount | None = None
     #: The price that the cost was counted with, by the moment it took effect; None where the caller gave the cost.
     priced_from: datetime | None = None
+    priced_as: str | None = None
+    """The model whose price was used, if that is not the message's or its session's own model."""
     outcome: Outcome | None = None
     hidden: bool = False
     """Whether people do not see the message. Titles, previews and search leave it out; the history contains it."""

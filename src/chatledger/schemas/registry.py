@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from chatledger.schemas.fields import Amount, Count, Identifier, Input, Moment, Name, Record, Text
+from chatledger.schemas.costs import KINDS
+from chatledger.schemas.fields import (
+    Amount,
+    Count,
+    Identifier,
+    Input,
+    Moment,
+    Name,
+    Record,
+    ServiceTier,
+    Text,
+)
 
 #: Dollars per million tokens. A message of 10^12 tokens each way then stays within 64 bits while its cost is counted.
 MAX_PRICE = Decimal(4000)
+_MAX_FACTOR = Decimal(100)
 
 
 def _price(value: Any) -> Decimal:
@@ -54,8 +66,27 @@ class Model(Record):
     context_window: int | None
     notes: str | None
     metadata: dict[str, Any]
+    #: The model whose prices apply, set by `add_alias`.
+    alias_of: str | None
+    #: The model whose prices apply, if this one has none: by an alias, or by its name without a prefix or a date.
+    priced_as: str | None
     created_at: datetime
     archived_at: datetime | None
+
+
+class PriceTier(Record):
+    """A price in place of the standard one: for long inputs, or for another service tier. None: unknown."""
+
+    #: `batch`, `flex`, `priority` or another name; None is the standard tier.
+    service_tier: str | None = None
+    #: The tier applies to messages with more input tokens than this, up to the next tier.
+    above_tokens: int = 0
+    input: Amount | None = None
+    output: Amount | None = None
+    cached_input: Amount | None = None
+    cache_write: Amount | None = None
+    cache_write_1h: Amount | None = None
+    reasoning: Amount | None = None
 
 
 class Price(Record):
@@ -67,10 +98,16 @@ class Price(Record):
     output: Amount | None
     #: None: as input.
     cached_input: Amount | None
+    #: For input that is written to a cache. None: unknown.
+    cache_write: Amount | None
+    #: For input that is cached for an hour. None: unknown.
+    cache_write_1h: Amount | None
     #: None: as output.
     reasoning: Amount | None
-    #: Of other kinds of tokens. They are kept, and no cost is counted from them.
+    #: Of other kinds of tokens. They are stored, and no cost is calculated from them.
     others: dict[str, Amount]
+    #: Prices for long inputs and other service tiers.
+    tiers: tuple[PriceTier, ...] = ()
     created_at: datetime
 
 
@@ -101,13 +138,61 @@ def _effective(given: Any) -> Any:
     return given
 
 
+def _factor(value: Any) -> Decimal:
+    """What a service tier costs, compared with the standard tier. A float is not exact, and refused."""
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
+        raise ValueError("is not an exact factor: give a Decimal or its text")  # noqa: TRY004 - as above
+    try:
+        factor = Decimal(value)
+    except InvalidOperation:
+        raise ValueError("is not a factor") from None
+    if not factor.is_finite() or not 0 <= factor <= _MAX_FACTOR:
+        raise ValueError(f"must lie between 0 and {_MAX_FACTOR}")
+    return factor
+
+
+class NewTier(Input):
+    """A price to set for long inputs or another service tier: with prices of its own, or a factor."""
+
+    service_tier: ServiceTier = None
+    above_tokens: Count = 0
+    factor: Annotated[Decimal | None, BeforeValidator(lambda value: None if value is None else _factor(value))] = None
+    input: Dollars | None = None
+    output: Dollars | None = None
+    cached_input: Dollars | None = None
+    cache_write: Dollars | None = None
+    cache_write_1h: Dollars | None = None
+    reasoning: Dollars | None = None
+
+    @model_validator(mode="after")
+    def _is_a_tier(self) -> Self:
+        if self.service_tier is None and not self.above_tokens:
+            raise ValueError("must name a service tier, or tokens above which it applies")
+        if self.factor is not None:
+            if self.service_tier is None or self.above_tokens:
+                raise ValueError("cannot have a factor: factors are for whole service tiers")
+            if any(getattr(self, kind) is not None for kind in KINDS):
+                raise ValueError("has a factor and prices: give one of them")
+        return self
+
+
+def _as_fields(tiers: Any) -> Any:
+    """Tiers that were read may be set again."""
+    if isinstance(tiers, list | tuple):
+        return [tier.model_dump() if isinstance(tier, PriceTier) else tier for tier in tiers]
+    return tiers
+
+
 class NewPrice(Input):
     """A price to set."""
 
     input: Dollars | None = None
     output: Dollars | None = None
     cached_input: Dollars | None = None
+    cache_write: Dollars | None = None
+    cache_write_1h: Dollars | None = None
     reasoning: Dollars | None = None
+    tiers: Annotated[tuple[NewTier, ...], BeforeValidator(_as_fields)] = ()
     others: dict[Annotated[str, Field(min_length=1)], Dollars] | None = None
     effective_from: Annotated[Moment | None, BeforeValidator(_effective)] = None
 
@@ -152,6 +237,10 @@ class PriceListReport(Record):
     #: Prices that stood there already.
     unchanged: int
     problems: tuple[PriceProblem, ...]
+    #: Prices in the list that no column here holds (audio, images, requests, …), with the number of rows that have them.
+    not_stored: dict[str, int] = Field(default_factory=dict)
+    #: Rows that have no price for tokens, and were left out.
+    without_token_prices: int = 0
 
     def __bool__(self) -> bool:
         """Whether every row was taken."""

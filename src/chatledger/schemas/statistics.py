@@ -25,6 +25,8 @@ class Usage(Record):
     output_tokens: int
     #: Part of the input.
     cached_tokens: int
+    #: Part of the input.
+    cache_write_tokens: int
     #: Part of the output.
     reasoning_tokens: int
     #: As sessions count: a message's own total, else its input and output.

@@ -48,10 +48,15 @@ MESSAGE = (
     messages.c.output_tokens,
     messages.c.cached_tokens,
     messages.c.reasoning_tokens,
+    messages.c.cache_write_tokens,
+    messages.c.cache_write_1h_tokens,
+    messages.c.unpriced_units,
+    messages.c.service_tier,
     messages.c.tokens_used,
     messages.c.duration_ms,
     type_coerce(messages.c.cost, Whole).label("cost"),
     messages.c.priced_from,
+    messages.c.priced_as,
     _plain(messages.c.outcome).label("outcome"),
     type_coerce(messages.c.hidden, Whole).label("hidden"),
     messages.c.key,
@@ -121,8 +126,9 @@ def to_messages(rows: Sequence[Sequence[Any]]) -> list[Message]:
 
 
 def _message(row: Any) -> dict[str, Any]:
-    (session_id, number, role, content, payload, extra, name, call, model, given, written, cached, reasoned, used, took,
-     cost, priced, outcome, hidden, key, created, copied_from, copied_sequence) = row  # fmt: skip
+    (session_id, number, role, content, payload, extra, name, call, model, given, written, cached, reasoned,
+     stored, stored_long, units, tier, used, took, cost, priced, priced_as, outcome, hidden, key, created, copied_from,
+     copied_sequence) = row  # fmt: skip
     return {
         "session_id": session_id,
         "sequence_number": number,
@@ -137,10 +143,15 @@ def _message(row: Any) -> dict[str, Any]:
         "output_tokens": written,
         "cached_tokens": cached,
         "reasoning_tokens": reasoned,
+        "cache_write_tokens": stored,
+        "cache_write_1h_tokens": stored_long,
+        "unpriced_units": units,
+        "service_tier": tier,
         "tokens_used": used,
         "duration_ms": took,
         "cost": None if cost is None else dollars(cost),
         "priced_from": None if priced is None else to_moment(priced),
+        "priced_as": priced_as,
         "outcome": outcome,
         "hidden": bool(hidden),
         "key": key,

@@ -31,12 +31,14 @@ from chatledger.cli.output.json_output import amount, write_document
 from chatledger.cli.output.progress import counting
 from chatledger.cli.output.screen import Column, Screen, counted, when
 from chatledger.cli.registry.projects import Archived, Limit, dated
-from chatledger.schemas import Model, Price, PriceListReport, RepriceReport
+from chatledger.schemas import Model, Price, PriceListReport, PriceTier, RepriceReport
 
 app = typer.Typer(no_args_is_help=True, help="Language models and their prices.")
 
 #: Problems of a price list that are listed one by one.
 _LISTED = 20
+#: Digits of a count that is read as one.
+_DIGITS = 20
 
 
 def _dollars(typed: str | Decimal) -> Decimal:
@@ -127,7 +129,19 @@ def price(
     input_: Annotated[Any, _price_option("--input", "input tokens")] = None,
     output: Annotated[Any, _price_option("--output", "output tokens")] = None,
     cached_input: Annotated[Any, _price_option("--cached-input", "cached ones of the input; else as input")] = None,
+    cache_write: Annotated[Any, _price_option("--cache-write", "input tokens that are written to a cache")] = None,
+    cache_write_1h: Annotated[Any, _price_option("--cache-write-1h", "those that are cached for an hour")] = None,
     reasoning: Annotated[Any, _price_option("--reasoning", "reasoning ones of the output; else as output")] = None,
+    tiers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tier",
+            metavar="NAME=VALUE,…",
+            help="Another price for long inputs (above_tokens=200000,input=2.5,output=15) or for a service tier "
+            "(service_tier=batch,factor=0.5). Can be repeated.",
+        ),
+    ] = None,
+    no_tiers: Annotated[bool, typer.Option("--no-tiers", help="Remove the tiers of the price in force.")] = False,
     from_: Annotated[
         Any,
         typer.Option("--from", metavar="TIME", parser=moment, help=f"When it takes effect; else now. {TIME_HELP}"),
@@ -140,8 +154,15 @@ def price(
 
     Messages that were written before keep their cost until `reprice`.
     """
-    kinds = {"input": input_, "output": output, "cached_input": cached_input, "reasoning": reasoning}
-    fields = {kind: amount for kind, amount in kinds.items() if amount is not None}
+    kinds = {
+        "input": input_, "output": output, "cached_input": cached_input, "cache_write": cache_write,
+        "cache_write_1h": cache_write_1h, "reasoning": reasoning,
+    }  # fmt: skip
+    fields: dict[str, Any] = {kind: amount for kind, amount in kinds.items() if amount is not None}
+    if tiers and no_tiers:
+        raise typer.BadParameter("cannot be used with --tier", param_hint="'--no-tiers'")
+    if tiers or no_tiers:
+        fields["tiers"] = [_tier(text) for text in tiers or ()]
     with opened_for(db, user) as ledger:
         done = ledger.run(lambda uow: uow.models.price(model_id, **fields, effective_from=from_))
     if as_json:
@@ -212,8 +233,9 @@ def import_prices(
 ) -> None:  # fmt: skip
     """Read a price list: CSV, a JSON list, or the JSON object by model that LiteLLM publishes.
 
-    Columns are model_id, input, output, cached_input, reasoning (dollars per million tokens), effective_from, provider
-    and context_window. Rows that are wrong are named; the others are taken. The same list twice changes nothing.
+    Columns are model_id, input, output, cached_input, cache_write, cache_write_1h, reasoning (dollars per million
+    tokens), service_tier, above_tokens, effective_from, provider and context_window. Rows that are wrong are named, and
+    the others are imported. Importing the same list again changes nothing. Prices that cannot be stored are named.
     """
     from chatledger.exchange.readers.price_lists import read_prices  # noqa: PLC0415 - the readers are needed here only
 
@@ -223,13 +245,51 @@ def import_prices(
     if as_json:
         write_document(done)
     else:
-        Screen().line(_taken(done))
+        screen = Screen()
+        screen.line(_taken(done))
+        if done.without_token_prices:
+            screen.line(f"left out, without a price for tokens: {counted(done.without_token_prices, 'row')}")
+        if done.not_stored:
+            names = ", ".join(f"{name} ({counted(rows, 'row')})" for name, rows in done.not_stored.items())
+            screen.text(f"not stored, because no cost is calculated from them: {names}")
     for problem in done.problems[:_LISTED]:
         report(f"{problem.place}: {problem.reason}")
     if len(done.problems) > _LISTED:
         report(f"and {counted(len(done.problems) - _LISTED, 'more problem')}")
     if done.problems:
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def alias(
+    name: Annotated[str, typer.Argument(metavar="ALIAS", show_default=False)],
+    model_id: _Id, user: Owner = None, db: Database = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Let a model without prices be priced as another one. Costs that were calculated stay until `reprice`."""
+    with opened_for(db, user) as ledger:
+        _print(ledger.run(lambda uow: uow.models.add_alias(name, model_id)), as_json)
+
+
+@app.command("remove-alias")
+def remove_alias(
+    name: Annotated[str, typer.Argument(metavar="ALIAS", show_default=False)],
+    user: Owner = None, db: Database = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Remove an alias. The model stays, and costs that were calculated stay until `reprice`."""
+    with opened_for(db, user) as ledger:
+        _print(ledger.run(lambda uow: uow.models.remove_alias(name)), as_json)
+
+
+def _tier(text: str) -> dict[str, Any]:
+    """A tier from NAME=VALUE pairs. What they may be is up to the ledger."""
+    fields: dict[str, Any] = {}
+    for pair in text.split(","):
+        name, found, value = (part.strip() for part in pair.partition("="))
+        if not found or not name or name in fields:
+            raise typer.BadParameter("must be NAME=VALUE, with a comma between pairs", param_hint="'--tier'")
+        whole = name == "above_tokens" and value.isascii() and value.isdigit() and len(value) <= _DIGITS
+        fields[name] = int(value) if whole else value
+    return fields
 
 
 def _given(
@@ -248,6 +308,8 @@ def _print(model: Model, as_json: bool) -> None:
     said = [
         model.model_id, model.name, model.provider,
         f"{model.context_window:,} tokens" if model.context_window else None,
+        f"priced as {model.priced_as}" if model.priced_as else None,
+        f"alias of {model.alias_of}" if model.alias_of else None,
         f"archived {when(model.archived_at)}" if model.archived_at else None,
     ]  # fmt: skip
     screen = Screen()
@@ -257,13 +319,29 @@ def _print(model: Model, as_json: bool) -> None:
 
 
 def _table(found: list[Price]) -> None:
-    names = ("From", "Input", "Output", "Cached", "Reasoning")
-    columns = [Column(name, right=name != "From") for name in names]
-    rows = [
-        (when(one.effective_from), *map(_shown, (one.input, one.output, one.cached_input, one.reasoning)))
-        for one in found
-    ]
-    Screen().table(columns, rows)
+    names = ("From", "For", "Input", "Output", "Cached", "Cache write", "1h", "Reasoning")
+    columns = [Column(name, right=name not in ("From", "For")) for name in names]
+    rows = []
+    for price in found:
+        rows.append((when(price.effective_from), "", *_amounts(price)))
+        rows += [("", _shown_tier(tier), *_amounts(tier)) for tier in price.tiers]
+    # A column that only few models need is left out of the others' tables.
+    kept = [at for at, name in enumerate(names) if name in _ALWAYS or any(row[at] for row in rows)]
+    Screen().table([columns[at] for at in kept], [tuple(row[at] for at in kept) for row in rows])
+
+
+#: Columns of every table of prices.
+_ALWAYS = ("From", "Input", "Output", "Cached", "Reasoning")
+
+
+def _amounts(price: Price | PriceTier) -> list[str]:
+    kinds = ("input", "output", "cached_input", "cache_write", "cache_write_1h", "reasoning")
+    return [_shown(getattr(price, kind)) for kind in kinds]
+
+
+def _shown_tier(tier: PriceTier) -> str:
+    above = f"above {tier.above_tokens:,} tokens" if tier.above_tokens else None
+    return " ".join(part for part in (tier.service_tier, above) if part)
 
 
 def _shown(dollars: Decimal | None) -> str:

@@ -55,6 +55,11 @@ def add(
     output_tokens: _Tokens = None,
     cached_tokens: _Tokens = None,
     reasoning_tokens: _Tokens = None,
+    cache_write_tokens: _Tokens = None,
+    cache_write_1h_tokens: _Tokens = None,
+    service_tier: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Where prices differ: batch, flex, priority.")
+    ] = None,
     duration_ms: Annotated[int | None, typer.Option(min=0, metavar="MS", help="How long it took.")] = None,
     cost: Annotated[str | None, typer.Option(metavar="DOLLARS", help="Exact to nine decimals.")] = None,
     outcome: Annotated[Outcome | None, typer.Option(help="Whether writing it failed or was cut off.")] = None,
@@ -86,6 +91,9 @@ def add(
                 output_tokens=output_tokens,
                 cached_tokens=cached_tokens,
                 reasoning_tokens=reasoning_tokens,
+                cache_write_tokens=cache_write_tokens,
+                cache_write_1h_tokens=cache_write_1h_tokens,
+                service_tier=service_tier,
                 duration_ms=duration_ms,
                 cost=cost,
                 outcome=outcome,

@@ -9,7 +9,7 @@ from chatledger.enums import Role
 from chatledger.exchange.message_format import OWN, Notation
 from chatledger.exchange.readers.times import certain_time
 from chatledger.schemas import Message, NewMessage
-from chatledger.schemas.fields import MAX_COUNT, MAX_IDENTIFIER
+from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.schemas.message_parts import (
     REASONING,
     TOOL_CALLS,
@@ -18,6 +18,7 @@ from chatledger.schemas.message_parts import (
     reasoning,
     tool_call,
 )
+from chatledger.schemas.token_usage import token_counts
 
 #: Under which names servers give reasoning; the first is the one to write.
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
@@ -44,7 +45,9 @@ def from_openai(item: Any, place: str = "message") -> NewMessage:
     Raises:
         InvalidInput: not a dict, an unknown role, or a value that cannot be stored.
     """
-    columns = {**usage_columns(item.get("usage")), **model_and_time(item)} if isinstance(item, dict) else {}
+    columns: dict[str, Any] = {}
+    if isinstance(item, dict):
+        columns = {**read_usage(item.get("usage"), item.get("service_tier")), **model_and_time(item)}
     message = NOTATION.read(item, place, **columns)
     payload = message.payload
     if not isinstance(payload, dict):
@@ -133,17 +136,16 @@ def model_and_time(item: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def usage_columns(usage: Any) -> dict[str, int]:
-    """The columns of tokens that a provider's `usage` fills."""
-    if not isinstance(usage, dict):
-        return {}
-    details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
-    written = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
-    given = {
-        "input_tokens": usage.get("prompt_tokens", usage.get("input_tokens")),
-        "output_tokens": usage.get("completion_tokens", usage.get("output_tokens")),
-        "cached_tokens": details.get("cached_tokens") if isinstance(details, dict) else None,
-        "reasoning_tokens": written.get("reasoning_tokens") if isinstance(written, dict) else None,
-        "tokens_used": usage.get("total_tokens"),
-    }
-    return {name: count for name, count in given.items() if type(count) is int and 0 <= count <= MAX_COUNT}
+def read_usage(usage: Any, service_tier: str | None = None) -> dict[str, Any]:
+    """What a provider reports as `usage`, as arguments of `append` and columns of a message.
+
+        reply = client.messages.create(…)
+        uow.messages.append(session_id, "assistant", text, model_id=reply.model, **read_usage(reply.usage))
+
+    It reads the usage of OpenAI (chat and responses), Anthropic, Gemini, Bedrock's Converse and LangChain, as a dict or
+    as the object of their SDK. Cached tokens and cache writes become part of `input_tokens`, and reasoning part of
+    `output_tokens`, whichever way the provider counts. What is not understood, contradicts itself, or is billed by
+    anything except text tokens becomes `unpriced_units`, so that the cost is unknown. `service_tier` is the tier that
+    the response names outside of its usage.
+    """
+    return token_counts(usage, service_tier)

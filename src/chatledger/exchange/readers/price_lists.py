@@ -5,28 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation, Overflow
+from collections.abc import Iterable, Iterator
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from chatledger.errors import InvalidInput
+from chatledger.exchange.readers.litellm_prices import SAMPLE, row_of
 from chatledger.schemas.fields import file_path
 
 #: The columns of a CSV file, and the names in a JSON list.
 COLUMNS = (
-    "model_id", "input", "output", "cached_input", "reasoning", "effective_from", "provider", "context_window",
+    "model_id", "input", "output", "cached_input", "cache_write", "cache_write_1h", "reasoning", "service_tier",
+    "above_tokens", "effective_from", "provider", "context_window",
 )  # fmt: skip
 #: Bytes of a price list.
 MAX_FILE = 64 * 1024 * 1024
 
-_PER_TOKEN = {
-    "input_cost_per_token": "input",
-    "output_cost_per_token": "output",
-    "cache_read_input_token_cost": "cached_input",
-    "output_cost_per_reasoning_token": "reasoning",
-}
-_NANO = Decimal(1).scaleb(-9)
+_COUNTS = ("context_window", "above_tokens")
 #: Of any count that there may be, and some more.
 _DIGITS = 40
 
@@ -35,10 +31,11 @@ def read_prices(path: Path | str) -> list[dict[str, Any]]:
     """The rows of a price list, for `uow.models.import_prices`. Numbers are read as exact decimals.
 
     A row that cannot be read says so in the report of the import, by its line in a CSV file, its place in a JSON list, or
-    its model in a JSON object. LiteLLM's prices are for one token; here they are for a million, rounded to nine decimals.
+    its model in a JSON object. A CSV row with a `service_tier` or `above_tokens` is a tier of the row of its model with
+    the same `effective_from`. LiteLLM's prices are for one token; here they are for a million, rounded to nine decimals.
 
     Raises:
-        InvalidInput: the file is no price list.
+        InvalidInput: the file is not a price list.
     """
     file = file_path(path)
     text, wrong = "", ""
@@ -53,7 +50,7 @@ def read_prices(path: Path | str) -> list[dict[str, Any]]:
         wrong = f"cannot be read: {error.strerror}"
     if wrong:
         raise InvalidInput("file", wrong)
-    return list(_of_json(text) if text.lstrip()[:1] in ("[", "{") else _of_csv(text))
+    return list(_of_json(text) if text.lstrip()[:1] in ("[", "{") else _with_tiers(_of_csv(text)))
 
 
 def _of_csv(text: str) -> Iterator[dict[str, Any]]:
@@ -63,7 +60,7 @@ def _of_csv(text: str) -> Iterator[dict[str, Any]]:
         header = [name.strip() for name in reader.fieldnames or ()]
         if "model_id" not in header or len(set(header)) != len(header):
             raise InvalidInput(
-                "file", "is no price list: its first line does not name `model_id` and other columns once"
+                "file", "is not a price list: its first line does not name `model_id` and other columns once"
             )
         if unknown := [name for name in header if name not in COLUMNS]:
             raise InvalidInput("file", f"has unknown columns, {len(unknown)} of them: known are {', '.join(COLUMNS)}")
@@ -81,10 +78,36 @@ def _of_csv(text: str) -> Iterator[dict[str, Any]]:
     raise wrong
 
 
+def _with_tiers(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows of a CSV file, with those for tiers inside of the rows that they belong to."""
+    of_prices: list[dict[str, Any]] = []
+    of_tiers: list[dict[str, Any]] = []
+    for row in rows:
+        is_tier = "problem" not in row and ("service_tier" in row or row.get("above_tokens"))
+        (of_tiers if is_tier else of_prices).append(row)
+    standard = {_key(row): row for row in of_prices if "problem" not in row}
+    for row in of_tiers:
+        if (base := standard.get(_key(row))) is None:
+            of_prices.append({"place": row["place"], "problem": "is a tier of a price that is not in the file"})
+        else:
+            tier = {name: value for name, value in row.items() if name not in _OF_BASE}
+            base.setdefault("tiers", []).append(tier)
+    for row in of_prices:
+        row.pop("above_tokens", None)
+        yield row
+
+
+_OF_BASE = ("place", "model_id", "effective_from", "provider", "context_window")
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, Any]:
+    return row.get("model_id"), row.get("effective_from")
+
+
 def _cell(name: str, text: str) -> Any:
     text = text.strip()
     # Python refuses to read thousands of digits: what is no count as text is refused by its name.
-    whole = name == "context_window" and text.isascii() and text.isdigit() and len(text) <= _DIGITS
+    whole = name in _COUNTS and text.isascii() and text.isdigit() and len(text) <= _DIGITS
     return int(text) if whole else text
 
 
@@ -102,31 +125,10 @@ def _of_json(text: str) -> Iterator[dict[str, Any]]:
                 yield {"place": place, "problem": "is not an object"}
     elif isinstance(found, dict):
         for model_id, item in found.items():
-            yield {"place": model_id, **_per_million(model_id, item)}
+            if model_id != SAMPLE:
+                yield {"place": model_id, **row_of(model_id, item)}
     else:
-        raise InvalidInput("file", "is no JSON list or object")
-
-
-def _per_million(model_id: str, item: Any) -> dict[str, Any]:
-    if not isinstance(item, dict):
-        return {"problem": "is not an object"}
-    row: dict[str, Any] = {"model_id": model_id}
-    for theirs, ours in _PER_TOKEN.items():
-        price = item.get(theirs)
-        if price is None:
-            continue
-        if isinstance(price, bool) or not isinstance(price, int | Decimal):
-            return {"problem": f"{theirs} is not a number"}
-        try:
-            row[ours] = (Decimal(price) * 10**6).quantize(_NANO)
-        except (InvalidOperation, Overflow):
-            return {"problem": f"{theirs} is out of bounds"}
-    window = item.get("max_input_tokens")
-    if type(window) is int:
-        row["context_window"] = window
-    if isinstance(item.get("litellm_provider"), str):
-        row["provider"] = item["litellm_provider"]
-    return row
+        raise InvalidInput("file", "is not a JSON list or object")
 
 
 def _refuse(constant: str) -> Any:

@@ -48,7 +48,7 @@ def read_messages(item: Any, place: str) -> list[NewMessage]:
     if role is None:
         raise InvalidInput(f"{place}.role", f"is not one of {', '.join(_ROLES)}")
     messages = codec(role, item)
-    columns = openai.usage_columns(item.get("usage")) | openai.model_and_time(item)
+    columns = openai.read_usage(item.get("usage"), item.get("service_tier")) | openai.model_and_time(item)
     key = as_identifier(item.get("id")) if found is Format.AI_SDK else None
     rest = {name: value for name, value in item.items() if name not in _READ and (name != "id" or key is None)}
     if item["role"] not in (role.value, "model", "function"):

@@ -109,6 +109,7 @@ def usage_labels(message: Message) -> list[str]:
         (message.input_tokens, "tokens in"),
         (message.output_tokens, "tokens out"),
         (message.cached_tokens, "cached"),
+        (message.cache_write_tokens, "written to the cache"),
         (message.reasoning_tokens, "reasoning"),
         (message.tokens_used, "tokens"),
         (message.duration_ms, "ms"),

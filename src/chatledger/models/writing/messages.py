@@ -80,10 +80,10 @@ def _prepare(session: OrmSession, connection: Connection, new: Sequence[Message]
         called(message.session_id, "session_id")
         rows.append((message.session_id, _stored(message, now)))
     register(connection, dialect_of(connection.dialect.name), (), (row["model_id"] for _, row in rows), now)
-    for message, (_, row), (cost, priced_from) in zip(new, rows, costs_of(connection, rows), strict=True):
-        if priced_from is not None:
-            inspect(message).info[_FILLED] = {"cost": cost, "priced_from": priced_from}
-        message.cost, message.priced_from = cost, priced_from
+    for message, (_, row), found in zip(new, rows, costs_of(connection, rows), strict=True):
+        if found.priced_from is not None:
+            inspect(message).info[_FILLED] = found._asdict()
+        message.cost, message.priced_from, message.priced_as = found
         message.digest, message.search_text = row["digest"], row["search_text"]
     _check_numbers(connection, new, writer.owner)
 
@@ -122,11 +122,12 @@ def _before_update(_mapper: Any, connection: Connection, message: Message) -> No
         if "model_id" in changed:
             register(connection, dialect_of(connection.dialect.name), (), (row["model_id"],), writer.clock())
         if changed.intersection((*COUNTS, "model_id")) and "cost" not in changed and message.priced_from is not None:
-            [(message.cost, message.priced_from)] = costs_of(connection, [(message.session_id, {**row, "cost": None})])
+            [found] = costs_of(connection, [(message.session_id, {**row, "cost": None})])
+            message.cost, message.priced_from, message.priced_as = found
     if "cost" in changed:
         message.cost = validated(NewMessage, {"role": message.role, "cost": message.cost}).cost
         if not attributes["priced_from"].history.has_changes():
-            message.priced_from = None  # the caller gave it
+            message.priced_from = message.priced_as = None  # the caller gave it
 
 
 def _stored(message: Message, now: Any) -> dict[str, Any]:

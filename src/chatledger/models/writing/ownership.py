@@ -20,7 +20,7 @@ from chatledger.models.comparison import ComparisonGroup, ComparisonResult, Comp
 from chatledger.models.message import Message
 from chatledger.models.metadata import SessionMetadata
 from chatledger.models.metric import Metric
-from chatledger.models.registry import Model, ModelPrice, Project
+from chatledger.models.registry import Model, ModelPrice, ModelPriceTier, Project
 from chatledger.models.session import Session
 from chatledger.models.snapshot import Snapshot
 from chatledger.models.timeout import Timeout, TimeoutDefault
@@ -39,7 +39,7 @@ _OF_A_ROOT = (
     (ComparisonResult, ComparisonGroup, "group_id"),
     (WorkflowStep, WorkflowExecution, "execution_id"),
 )
-_SHARED = (Project, Model, ModelPrice, TimeoutDefault)
+_SHARED = (Project, Model, ModelPrice, ModelPriceTier, TimeoutDefault)
 
 
 def install() -> None:

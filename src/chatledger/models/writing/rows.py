@@ -55,9 +55,9 @@ def _prepare(context: Any) -> dict[int, dict[str, Any]]:
         stored = [_stored(row, now) for row in fresh]
         register(connection, dialect_of(connection.dialect.name), (), (row["model_id"] for row in stored), now)
         named = [(row["session_id"], one) for row, one in zip(fresh, stored, strict=True)]
-        for row, one, (cost, priced_from) in zip(fresh, stored, costs_of(connection, named), strict=True):
+        for row, one, found in zip(fresh, stored, costs_of(connection, named), strict=True):
             filled[id(row)] = {
-                "cost": cost, "priced_from": priced_from, "created_at": one["created_at"], "digest": one["digest"],
+                **found._asdict(), "created_at": one["created_at"], "digest": one["digest"],
                 "search_text": one["search_text"],
             }  # fmt: skip
             for name, value in filled[id(row)].items():

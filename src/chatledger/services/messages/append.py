@@ -17,12 +17,12 @@ from chatledger.dialects.types import Identifier, Whole, dollars, to_moment, wir
 from chatledger.enums import OPEN
 from chatledger.errors import KeyReused, SequenceConflict, SessionClosed, SessionNotFound
 from chatledger.schemas import Message, NewMessage
-from chatledger.schemas.costs import is_countable
+from chatledger.schemas.costs import DETAILS, is_countable
 from chatledger.schemas.digest import message_digest
 from chatledger.schemas.stored_message import to_row
 from chatledger.services.base import ServiceContext, logger
 from chatledger.services.prepared import Prepared
-from chatledger.services.registry.pricing import PRICE, cost_expression, price_in_force, prices
+from chatledger.services.registry.pricing import cost_expression, price_columns, priced_source
 from chatledger.services.registry.registration import register_models
 from chatledger.services.rows import MESSAGE, from_row, messages, sessions, to_messages
 from chatledger.services.visibility import in_visible_session, this_session, visibility_parameters, visible_to_owner
@@ -40,27 +40,30 @@ _IS_OPEN = text(f"chatledger_sessions.status IN ({', '.join(repr(status.value) f
 
 
 @cache
-def append_statement(dialect: Dialect, *, keyed: bool, priced: bool) -> Prepared:
+def append_statement(dialect: Dialect, *, keyed: bool, priced: bool, detailed: bool) -> Prepared:
     """One append: read the session's last number under its lock, insert the next, give it back. `priced`: with its cost,
-    counted from the price in force, and from when that is.
+    calculated from the price in force, and which price that is. `detailed`: with the columns of `DETAILS`, which few
+    messages have.
 
     The lock is FOR NO KEY UPDATE, which does not stand in the way of foreign keys to the session. No row comes back when
     the session is not there, is closed, is elsewhere in its count, or has the key already.
     """
+    given_names = (*GIVEN, *DETAILS) if detailed else GIVEN
     # Words come as their values already.
-    types = {name: Text() if name in ("role", "outcome") else wire(messages.c[name].type) for name in GIVEN}
+    types = {name: Text() if name in ("role", "outcome") else wire(messages.c[name].type) for name in given_names}
     values: dict[str, Any] = {name: bindparam(name, type_=kind) for name, kind in types.items()}
     tables: Any = sessions
+    found: list[Any] = []
     if priced:
         # The name is a text on the wire; the other side says how it compares.
         model = func.coalesce(values["model_id"], sessions.c.model_id, type_=Identifier())
-        tables = sessions.outerjoin(prices, price_in_force(model, values["created_at"]))
+        service_tier = values["service_tier"] if detailed else None
+        tables = priced_source(model, values["created_at"], values["input_tokens"], service_tier)
+        found = price_columns(service_tier)
         del values["cost"]  # it has none of its own
     given = [value.label(name) for name, value in values.items()] if priced else values.values()
     source: Any = (
-        select(
-            sessions.c.session_id, (sessions.c.last_sequence + 1).label("number"), *given, *(PRICE if priced else ())
-        )
+        select(sessions.c.session_id, (sessions.c.last_sequence + 1).label("number"), *given, *found)
         .select_from(tables)
         .where(this_session(), _IS_OPEN, or_(_EXPECTED.is_(None), sessions.c.last_sequence + 1 == _EXPECTED))
         .with_for_update(key_share=True, of=sessions)
@@ -69,13 +72,12 @@ def append_statement(dialect: Dialect, *, keyed: bool, priced: bool) -> Prepared
     if priced:
         # Of what was read and bound once, in a subquery of its own.
         row = source.subquery("given").c
-        inner = select(*row, cost_expression(row).label("counted")).subquery("counted").c
-        since = case((inner.counted.is_not(None), inner.price_from))
+        inner = select(*row, cost_expression(row, detailed=detailed).label("counted")).subquery("counted").c
+        since, name = (case((inner.counted.is_not(None), inner[part])) for part in ("price_from", "priced_as"))
         # A condition, or ON CONFLICT behind it would be read as one of a join.
-        source = select(inner.session_id, inner.number, *(inner[name] for name in values), inner.counted, since).where(
-            text("1 = 1")
-        )
-        columns += ["cost", "priced_from"]
+        kept = (inner[part] for part in values)
+        source = select(inner.session_id, inner.number, *kept, inner.counted, since, name).where(text("1 = 1"))
+        columns += ["cost", "priced_from", "priced_as"]
     statement = dialect.insert(messages).from_select(columns, source, include_defaults=False)
     if keyed:
         statement = statement.on_conflict_do_nothing(
@@ -83,7 +85,7 @@ def append_statement(dialect: Dialect, *, keyed: bool, priced: bool) -> Prepared
         )
     returned: list[Any] = [messages.c.sequence_number]
     if priced:
-        returned += [type_coerce(messages.c.cost, Whole), messages.c.priced_from]
+        returned += [type_coerce(messages.c.cost, Whole), messages.c.priced_from, messages.c.priced_as]
     return Prepared(statement.returning(*returned))
 
 
@@ -131,15 +133,18 @@ def append(
     row = to_row(message, context.now())
     parameters = {**row, "session": session_id, "owner": context.owner, "expected": expected}
     priced = is_countable(row)
-    rows = context.rows(append_statement(context.dialect, keyed=message.key is not None, priced=priced), parameters)
+    # A new name gets its row first: it says which model's prices apply.
+    if message.model_id is not None:
+        register_models(context, (message.model_id,))
+    detailed = any(row[name] is not None for name in DETAILS)
+    statement = append_statement(context.dialect, keyed=message.key is not None, priced=priced, detailed=detailed)
+    rows = context.rows(statement, parameters)
     if not rows:
         return explain_refusal(context, session_id, row, expected, timed=message.created_at is not None, keep=keep)
     number: int = rows[0][0]
     context.appended += 1
-    if message.model_id is not None:
-        register_models(context, (message.model_id,))
     if priced and rows[0][1] is not None:
-        row["cost"], row["priced_from"] = dollars(rows[0][1]), to_moment(rows[0][2])
+        row.update(cost=dollars(rows[0][1]), priced_from=to_moment(rows[0][2]), priced_as=rows[0][3])
     if logger.isEnabledFor(logging.DEBUG):
         took = (time.perf_counter() - began) * 1000
         facts = {"session_id": session_id, "sequence_number": number, "duration_ms": took}

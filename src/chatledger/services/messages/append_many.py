@@ -49,6 +49,7 @@ def append_many(
     now = context.now()
     keys = [message.key for message in given if message.key is not None]
     known = with_keys(context, session_id, keys) if keys else {}
+    register_models(context, (one.model_id for one in given))
     unsettled = [one for one in given if not isinstance(one, SettledMessage)]
     listed = (
         price_list(context, session_id, {one.model_id for one in unsettled if one.model_id})
@@ -69,7 +70,7 @@ def append_many(
             continue
         last += 1
         if isinstance(message, SettledMessage):
-            row["priced_from"] = message.priced_from
+            row.update(priced_from=message.priced_from, priced_as=message.priced_as)
         else:
             listed.price(row)
         row |= origin_of(message)
@@ -81,7 +82,6 @@ def append_many(
         if expected is not None and added[0]["sequence_number"] != expected:
             raise SequenceConflict(session_id, expected, added[0]["sequence_number"] - 1)
         context.insert_rows(messages_table, added)
-        register_models(context, (row["model_id"] for row in added))
         context.appended += len(added)
         logger.debug("messages appended", extra={"session_id": session_id, "count": len(added)})
     return result

@@ -62,11 +62,14 @@ def change(
     if "cost" not in changes and old.priced_from is not None:
         fields["cost"] = None
     row = to_row(validated(NewMessage, fields), old.created_at)
-    row["priced_from"] = None
+    row["priced_from"] = row["priced_as"] = None
+    if row["model_id"] != old.model_id:
+        # Before the price is looked up: a new name may be priced as another model.
+        register_models(context, (row["model_id"],))
     if is_countable(row):
         price_list(context, session_id, [row["model_id"]] if row["model_id"] else []).price(row)
     before = to_row(validated(NewMessage, old.model_dump(include=_FIELDS)), old.created_at)
-    before["priced_from"] = old.priced_from
+    before |= {"priced_from": old.priced_from, "priced_as": old.priced_as}
     changed = [name for name in row if row[name] != before[name]]
     origin = {"copied_from": old.copied_from, "copied_sequence": old.copied_sequence}
     if not changed:
@@ -86,8 +89,6 @@ def change(
     context.execute(
         update(messages).where(_THIS).values(bound), {**parameters, **{f"new_{name}": values[name] for name in written}}
     )
-    if "model_id" in changed:
-        register_models(context, (row["model_id"],))
     if audited:
         details = {"message": number, "fields": [name for name in changed if name not in _DERIVED]}
         audit.record_for(context, session_id, "message.updated", reason=reason, details=details)
@@ -102,5 +103,5 @@ def _type(name: str) -> Any:
 
 _FIELDS = set(NewMessage.model_fields)
 _DIGESTED = ("payload", "metadata")
-_DERIVED = {"digest", "search_text", "priced_from"}
+_DERIVED = {"digest", "search_text", "priced_from", "priced_as"}
 _THIS = in_visible_session() & (messages.c.sequence_number == bindparam("number", type_=Whole))

@@ -46,7 +46,7 @@ def redact(context: ServiceContext, old: Message, replacement: str) -> Message:
 
 _REDACTED = ("content", "payload", "metadata", "name", "digest", "search_text")
 _KEPT = set(NewMessage.model_fields) - {"content", "payload", "metadata", "name"}
-_STAYS = {"priced_from", "copied_from", "copied_sequence"}
+_STAYS = {"priced_from", "priced_as", "copied_from", "copied_sequence"}
 _THIS = in_visible_session() & (messages.c.sequence_number == bindparam("number", type_=Whole))
 _LINE = select(*COLUMNS).where(_THIS)
 _REDACT = (

@@ -49,6 +49,10 @@ class Messages(Service):
         output_tokens: int | None = None,
         cached_tokens: int | None = None,
         reasoning_tokens: int | None = None,
+        cache_write_tokens: int | None = None,
+        cache_write_1h_tokens: int | None = None,
+        unpriced_units: int | None = None,
+        service_tier: str | None = None,
         tokens_used: int | None = None,
         duration_ms: int | None = None,
         cost: Decimal | float | str | None = None,
@@ -61,11 +65,17 @@ class Messages(Service):
         """Add a message at the end of a session, in one statement.
 
         `payload` is any JSON value, a Pydantic model or a dict of models; it comes back unchanged (`payload_as` makes it
-        typed again). Tokens and milliseconds are whole numbers, `cost` is in dollars; where it is left out, it is counted
-        from the price of the model that is in force, if tokens and price are known. `key` makes the append idempotent:
-        the same key with the same content gives back the first message. `expected_sequence` is the number that the
-        message is to get; when somebody else has taken it, nothing is written. A `hidden` message is in the history
-        and not in titles, previews and search: people do not see it, and the model does.
+        typed again). `key` makes the append idempotent: the same key with the same content returns the first message.
+        `expected_sequence` is the number that the message must get; if another writer has taken it, nothing is written.
+        A `hidden` message is in the history and not in titles, previews and search: people do not see it, and the model
+        does.
+
+        Tokens and milliseconds are whole numbers. `cached_tokens` (read from a cache) and `cache_write_tokens` are part
+        of `input_tokens`, `cache_write_1h_tokens` are part of `cache_write_tokens`, and `reasoning_tokens` part of
+        `output_tokens`; `chatledger.exchange.read_usage` converts what providers report. `cost` is in dollars. Without
+        it, the cost is calculated from the price of the model, if tokens and price are known. `service_tier` is `batch`,
+        `flex`, `priority` or another tier with prices of its own; None, "default" and "standard" are the standard tier.
+        `unpriced_units` are billed units that no price covers; if there are any, no cost is calculated.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
@@ -82,7 +92,9 @@ class Messages(Service):
             "role": role, "content": "" if content is None else content, "payload": payload, "metadata": metadata,
             "name": name, "tool_call_id": tool_call_id, "model_id": model_id, "input_tokens": input_tokens,
             "output_tokens": output_tokens, "cached_tokens": cached_tokens,
-            "reasoning_tokens": reasoning_tokens, "tokens_used": tokens_used, "duration_ms": duration_ms, "cost": cost,
+            "reasoning_tokens": reasoning_tokens, "cache_write_tokens": cache_write_tokens,
+            "cache_write_1h_tokens": cache_write_1h_tokens, "unpriced_units": unpriced_units,
+            "service_tier": service_tier, "tokens_used": tokens_used, "duration_ms": duration_ms, "cost": cost,
             "outcome": outcome, "hidden": hidden, "key": key, "created_at": created_at,
         }  # fmt: skip
         return append(self._context, session_id, validated(NewMessage, fields), expected=expected_sequence)
@@ -294,6 +306,10 @@ class Messages(Service):
         output_tokens: int | Keep | None = KEEP,
         cached_tokens: int | Keep | None = KEEP,
         reasoning_tokens: int | Keep | None = KEEP,
+        cache_write_tokens: int | Keep | None = KEEP,
+        cache_write_1h_tokens: int | Keep | None = KEEP,
+        unpriced_units: int | Keep | None = KEEP,
+        service_tier: str | Keep | None = KEEP,
         tokens_used: int | Keep | None = KEEP,
         duration_ms: int | Keep | None = KEEP,
         cost: Decimal | float | str | Keep | None = KEEP,
@@ -323,8 +339,9 @@ class Messages(Service):
             "role": role, "content": content, "payload": payload, "metadata": metadata, "name": name,
             "tool_call_id": tool_call_id, "model_id": model_id, "input_tokens": input_tokens,
             "output_tokens": output_tokens, "cached_tokens": cached_tokens, "reasoning_tokens": reasoning_tokens,
-            "tokens_used": tokens_used, "duration_ms": duration_ms, "cost": cost, "outcome": outcome,
-            "hidden": hidden,
+            "cache_write_tokens": cache_write_tokens, "cache_write_1h_tokens": cache_write_1h_tokens,
+            "unpriced_units": unpriced_units, "service_tier": service_tier, "tokens_used": tokens_used,
+            "duration_ms": duration_ms, "cost": cost, "outcome": outcome, "hidden": hidden,
         }  # fmt: skip
         from chatledger.services.messages import changes  # noqa: PLC0415 - few messages are changed, here and below
 

@@ -19,10 +19,12 @@ from chatledger.dialects.constructs import got_lock
 from chatledger.dialects.types import Identifier, Timestamp
 from chatledger.models import Model, Project
 from chatledger.models.base import table_of
+from chatledger.models.price_names import resolve_new
 from chatledger.models.registration import lock_name
 from chatledger.services.base import ServiceContext
 from chatledger.services.prepared import Prepared
 
+_PROJECTS, _MODELS = table_of(Project), table_of(Model)
 _NAME = bindparam("name", type_=Identifier())
 
 #: Names of models that a process need not look up again, by engine: those that were found committed.
@@ -32,9 +34,11 @@ _MOST = 10_000
 
 def register(context: ServiceContext, project_id: str | None, model_id: str | None) -> None:
     """Register the names that a session refers to."""
-    for table, name in ((table_of(Project), project_id), (table_of(Model), model_id)):
+    for table, name in ((_PROJECTS, project_id), (_MODELS, model_id)):
         if name is not None:
-            context.rows(_insert(context.dialect, table), {"name": name, "now": context.now()})
+            added = context.rows(_insert(context.dialect, table), {"name": name, "now": context.now()})
+            if added and table is _MODELS:
+                resolve_new(context.connected(), [name])
 
 
 def register_models(context: ServiceContext, names: Iterable[str | None]) -> None:
@@ -43,7 +47,8 @@ def register_models(context: ServiceContext, names: Iterable[str | None]) -> Non
     for name in sorted({name for name in names if name is not None} - known):
         if name in context.registered:
             continue
-        if context.rows(_insert(context.dialect, table_of(Model)), {"name": name, "now": context.now()}):
+        if context.rows(_insert(context.dialect, _MODELS), {"name": name, "now": context.now()}):
+            resolve_new(context.connected(), [name])
             context.registered.add(name)  # not known before it is committed
         elif context.rows(_IS_COMMITTED, {"name": name}):
             if len(known) >= _MOST:
@@ -68,4 +73,4 @@ def _insert(dialect: Dialect, table: Table) -> Prepared:
     return Prepared(statement.on_conflict_do_nothing(index_elements=[key]).returning(key))
 
 
-_IS_COMMITTED = Prepared(select(table_of(Model).c.model_id).where(table_of(Model).c.model_id == _NAME))
+_IS_COMMITTED = Prepared(select(_MODELS.c.model_id).where(_MODELS.c.model_id == _NAME))

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, select, tuple_, update
 
 from chatledger.dialects.types import Identifier, Whole
+from chatledger.models.price_names import resolve
 from chatledger.schemas import RepriceReport
 from chatledger.schemas.costs import COUNTS
 from chatledger.schemas.fields import identifier, moment, stated
@@ -91,6 +92,9 @@ def reprice(
     session_id = wanted.session_id
     if session_id is not None:
         read(lambda context: require_visible(context, session_id))
+    if not dry_run:
+        # Names and prices that other transactions, or raw SQL, wrote without seeing each other.
+        run(_resolve)
     tally, last = _Tally(), None
     while True:
         batch, last = (read if dry_run else run)(
@@ -105,6 +109,11 @@ def reprice(
     if report.changed and not dry_run:
         logger.info("messages repriced", extra={"count": report.changed})
     return report
+
+
+def _resolve(context: ServiceContext) -> None:
+    if context.owner is None:
+        resolve(context.connected())
 
 
 def _batch(context: ServiceContext, wanted: Wanted, last: Any, *, dry_run: bool) -> tuple[_Tally, Any]:
@@ -135,8 +144,8 @@ def _changes(context: ServiceContext, found: Sequence[Any], wanted: Wanted, tall
     for row in found:
         if row.cost is not None and row.priced_from is None and not wanted.overwrite_given:
             continue
-        cost, priced_from = known.cost(row._mapping, row.model, row.created_at)
-        if (cost, priced_from) == (row.cost, row.priced_from):
+        cost = (new := known.cost(row._mapping, row.model, row.created_at)).cost
+        if new == (row.cost, row.priced_from, row.priced_as):
             continue
         if row.cost is None:
             tally.filled += 1
@@ -148,14 +157,20 @@ def _changes(context: ServiceContext, found: Sequence[Any], wanted: Wanted, tall
             continue  # what the caller gave is better than nothing
         tally.difference += (cost or Decimal(0)) - (row.cost or Decimal(0))
         changes.append(
-            {"session": row.session_id, "number": row.sequence_number, "new_cost": cost, "new_priced_from": priced_from}
+            {
+                "session": row.session_id,
+                "number": row.sequence_number,
+                "new_cost": cost,
+                "new_priced_from": new.priced_from,
+                "new_priced_as": new.priced_as,
+            }
         )
     return changes
 
 
 def _chosen(context: ServiceContext, wanted: Wanted, last: Any, *, locked: bool = False) -> Select[Any]:
     model = func.coalesce(messages.c.model_id, sessions.c.model_id, type_=Identifier())
-    read = ("session_id", "sequence_number", *COUNTS, "cost", "priced_from", "created_at")
+    read = ("session_id", "sequence_number", *COUNTS, "cost", "priced_from", "priced_as", "created_at")
     statement = select(*(messages.c[name] for name in read), model.label("model")).join(
         sessions, sessions.c.session_id == messages.c.session_id
     )
@@ -194,6 +209,7 @@ _WRITE = (
     .values(
         cost=bindparam("new_cost", type_=messages.c.cost.type),
         priced_from=bindparam("new_priced_from", type_=messages.c.priced_from.type),
+        priced_as=bindparam("new_priced_as", type_=messages.c.priced_as.type),
     )
 )
 

@@ -40,7 +40,8 @@ _ENDS = (audit.SESSION_DELETED, "session.purged", ERASED)
 #: Of a message, what stays where totals are kept.
 _KEPT = (
     "sequence_number", "role", "model_id", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
-    "tokens_used", "duration_ms", "cost", "priced_from", "outcome", "created_at",
+    "cache_write_tokens", "cache_write_1h_tokens", "unpriced_units", "service_tier", "tokens_used", "duration_ms", "cost",
+    "priced_from", "priced_as", "outcome", "created_at",
 )  # fmt: skip
 _WORKFLOWS, _EXECUTIONS, _STEPS = map(table_of, (Workflow, WorkflowExecution, WorkflowStep))
 #: Held sessions that an error names.

@@ -31,7 +31,10 @@ VERSION = 2
 _READABLE = (1, 2)
 
 #: What is read of a message for a snapshot.
-_LATER = ("reasoning_tokens", "priced_from", "outcome", "hidden")
+_LATER = (
+    "reasoning_tokens", "cache_write_tokens", "cache_write_1h_tokens", "unpriced_units", "service_tier", "priced_from",
+    "priced_as", "outcome", "hidden",
+)  # fmt: skip
 _LEFT_OUT = ("copied_from", "copied_sequence")
 _FIRST = (*(column for column in MESSAGE if column.name not in (*_LATER, *_LEFT_OUT)), messages.c.digest)
 COLUMNS = (*_FIRST, *(column for column in MESSAGE if column.name in _LATER))

@@ -15,8 +15,8 @@ usage = table_of(SessionUsage)
 
 #: The measures, in their order.
 MEASURES = (
-    "messages", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "total_tokens", "cost", "priced",
-    "duration_ms", "timed", "outcomes", "errors", "interruptions",
+    "messages", "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens",
+    "total_tokens", "cost", "priced", "duration_ms", "timed", "outcomes", "errors", "interruptions",
 )  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def measures_of_message() -> dict[str, ColumnElement[Any]]:
         "messages": literal_column("1", Whole),
         **{
             name: func.coalesce(m[name], 0)
-            for name in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+            for name in ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
         },
         "total_tokens": func.coalesce(
             m.tokens_used, func.coalesce(m.input_tokens, 0) + func.coalesce(m.output_tokens, 0)
