@@ -157,17 +157,15 @@ def test_what_needs_a_yes_has_one_sentence(run: Command) -> None:
     arguments = {
         "delete": ["s"], "purge": ["--older-than", "0s", "--status", "active"], "erase-user": ["ada"], "db repair": [],
         "metric purge": ["--older-than", "0s"], "snapshot restore": ["s:1"], "snapshot delete": ["s:1"],
-        "compare delete": ["group"], "batch delete": ["job"], **_MORE,
+        "compare delete": ["group"], "batch delete": ["job"],
+        "message redact": ["s", "1"], "message delete": ["s", "1", "2"], "message truncate": ["s", "--after", "1"],
+        "message pop": ["s"], "message clear": ["s"],
     }  # fmt: skip
     needing = {" ".join(path) for path, command in COMMANDS.items() if any("--yes" in p.opts for p in command.params)}
     assert needing == arguments.keys()
     for command, given in arguments.items():
         error = run.error(*command.split(), *given)
         assert re.fullmatch(r"chatledger: .*: add --yes to do it", error), error
-
-
-#: Calls of the commands for single messages that need a yes.
-_MORE: dict[str, list[str]] = {}
 
 
 def test_times_in_json_have_one_form(run: Command) -> None:

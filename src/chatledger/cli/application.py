@@ -64,6 +64,8 @@ _ENTRIES = {
     "chat-cleanup": _Entry("retention.cleanup", "cleanup", None),
     # Groups.
     "db": _Entry("database.database", "app", _SYSTEM),
+    "session": _Entry("sessions.session", "app", _TALK),
+    "message": _Entry("sessions.message", "app", _TALK),
     "metadata": _Entry("sessions.metadata", "app", _TALK),
     "project": _Entry("registry.projects", "app", _SYSTEM),
     "model": _Entry("registry.models", "app", _SYSTEM),
@@ -146,7 +148,6 @@ app = typer.Typer(
     help="Keeps the conversations of LLM chats and agents in a database.",
     epilog="Start with `chatledger demo`.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=_MARKUP,
     pretty_exceptions_enable=False,
     context_settings=_CONTEXT,
@@ -171,7 +172,7 @@ def root(
         ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version and end.")
     ] = False,
 ) -> None:
     """What stands before the command."""
