@@ -142,8 +142,8 @@ class Batches(Service):
         whether it is new.
 
         Whatever else is written in the same transaction is written only once, as the result is. Completing an item
-        again under the same claim changes nothing. A late result is accepted as long as no other worker has claimed the
-        item.
+        again under the same claim changes nothing. A late result is accepted unless a worker has claimed from the job
+        since the lease ended.
 
         Raises:
             LeaseLost: another worker has claimed the item.
