@@ -476,7 +476,7 @@ class AccessDenied(Unavailable):
 
 
 class CommitUnknown(Unavailable):
-    """The connection was lost during the commit, so that nobody knows whether the transaction was committed.
+    """The connection (on SQLite: the disk) failed during the commit, which may have happened all the same.
 
     Look before you repeat it: `uow.messages.find(session_id, key=…)` finds a message by its key, and an append with the
     same key is stored only once.
@@ -484,8 +484,8 @@ class CommitUnknown(Unavailable):
 
     def __init__(self, code: str | None = None) -> None:
         super().__init__(
-            "the connection was lost during the commit, which may have happened: look for what was written (a message by"
-            " its key) before you do it again, or repeat it if every append has a key=",
+            "the connection or the disk failed during the commit, which may have happened: look for what was written"
+            " (a message by its key) before you do it again, or repeat it if every append has a key=",
             code=code,
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 
+from sqlalchemy.engine import make_url
+
 from chatledger import Ledger
 from chatledger.migrate import HEAD
 from tests.migrations.commands import alembic, succeed
@@ -49,6 +51,13 @@ def test_alembic_keeps_the_rows_that_a_ledger_wrote(filled_url: str) -> None:
     succeed("downgrade", "0001", url=filled_url)
     succeed("upgrade", "head", url=filled_url)
     assert rows == contents(filled_url)
+
+
+def test_check_reads_a_server_that_quotes_every_name(migrated_postgres_url: str) -> None:
+    name = make_url(migrated_postgres_url).database
+    Raw(migrated_postgres_url)(f'ALTER DATABASE "{name}" SET quote_all_identifiers = on')
+    done = alembic("check", url=migrated_postgres_url)
+    assert (0, False) == (done.returncode, "Did not recognize" in done.stderr)
 
 
 def test_check_notices_a_column_that_the_models_do_not_have(url: str) -> None:

@@ -17,7 +17,10 @@ def own_schema(connection: Connection) -> Iterator[None]:
     With "chat, public", Alembic would take a version table in public for that of a new ledger in chat.
     """
     before = _path(connection)
-    alone = "SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)"
+    # Names that the server quotes without need are not recognised, for example as those of types.
+    alone = """
+        SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true),
+            set_config('quote_all_identifiers', 'off', true)"""
     if connection.execute(text("SELECT current_schema()")).scalar_one() is None:
         raise errors.Unavailable("no schema of the search path exists: create it first (CREATE SCHEMA …)")
     connection.execute(text(alone))
