@@ -60,28 +60,28 @@ class AnnotationHit(Annotation):
     """An annotation whose text matches."""
 
     snippet: str
-    """The place of the match, with the words found between the marks that were asked for. Plain text: escape it."""
+    """The part of the text that matches, with the found words between the marks. It is plain text: escape it in HTML."""
 
 
 class LabelSummary(Record):
     """The annotations of one label."""
 
     label: str | None
-    """None for those without one."""
+    """None: the annotations without a label."""
     count: int
     scored: int
-    """How many of them have a score; the next three are of these, and None where there is none."""
+    """How many of them have a score. The next three fields are None if it is 0."""
     mean_score: float | None
     least_score: float | None
     greatest_score: float | None
 
 
 class AnnotationSummary(Record):
-    """Annotations, counted."""
+    """Counts and scores of annotations."""
 
     count: int
     sessions: int
-    """How many sessions they are about."""
+    """How many sessions they belong to."""
     scored: int
     mean_score: float | None
     labels: tuple[LabelSummary, ...]
@@ -103,12 +103,12 @@ class NewMetric(Input):
     unit: Identifier | None = None
     session_id: Identifier | None = None
     user_id: Identifier | None = None
-    """Whose it is, where no session says so."""
+    """The owner, if the metric does not belong to a session."""
     model_id: Identifier | None = None
     project_id: Identifier | None = None
     metadata: dict[Name, Any] | None = None
     at: Moment | None = None
-    """When it was measured; now, where it is left out."""
+    """When it was measured. By default, now."""
 
 
 class Metric(Record):

@@ -1,4 +1,4 @@
-"""Any named number with its unit, over time."""
+"""Metrics: named numbers with a unit, over time."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from chatledger.services.retention.purge import boundary
 from chatledger.services.rows import sessions
 from chatledger.services.visibility import keep_session, lock_each, this_session
 
-#: Sessions that are looked for at a time.
-_BATCH = 500
-#: Periods that a series may have: an hour's for a year, with room.
+# Points of a series: enough for the hours of a year.
 _POINTS = 10_000
 
 # Inside of the class, `list` is a method.
@@ -32,10 +30,10 @@ _Names = list[str]
 
 
 class Metrics(Service):
-    """Measurements: a name, a number, a unit, and what it is tied to.
+    """Measurements: a name, a number, a unit, and optionally a session, a user, a model or a project.
 
-    One that names a session is that session's: it belongs to its user and is deleted with it. Of the others `user_id`
-    says whose they are; a ledger that is limited to a user records and sees that user's.
+    A metric with a session belongs to the user of the session, and is deleted with the session. A metric without a
+    session belongs to its `user_id`. A ledger that is limited to a user records and shows only the metrics of that user.
     """
 
     __slots__ = ()
@@ -53,11 +51,11 @@ class Metrics(Service):
         metadata: Mapping[str, Any] | None = None,
         at: datetime | None = None,
     ) -> None:
-        """Record one number: any finite one within ±1e300. Models and projects are named only, and need not be known.
+        """Record a finite number within ±1e300. Models and projects are only names: they need not be registered.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            InvalidInput: a value that cannot be stored, or a user beside a session.
+            InvalidInput: a value that cannot be stored, or both a session and a user.
         """
         fields = {
             "name": name, "value": value, "unit": unit, "session_id": session_id, "user_id": user_id,
@@ -66,11 +64,11 @@ class Metrics(Service):
         self._insert([self._row(validated(NewMetric, fields))])
 
     def record_many(self, metrics: Iterable[NewMetric | Mapping[str, Any]]) -> int:
-        """Record any number of them, all or none, in one statement for all; how many there were.
+        """Record several metrics in one statement: all of them or none. Return their number.
 
         Raises:
             SessionNotFound: as `record`.
-            InvalidInput: as `record`; its field begins with the place in the list.
+            InvalidInput: as `record`. The field begins with the position in the list.
         """
         if not isinstance(metrics, Iterable):
             raise InvalidInput("metrics", f"must be a list of metrics, not {type(metrics).__name__}")
@@ -97,12 +95,12 @@ class Metrics(Service):
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[Metric]:
-        """Measurements, newest first. At most 1,000 a page.
+        """Return a page of metrics, newest first. A page has at most 1,000.
 
-        `since` is the earliest time wanted, `until` the first not wanted. A session that is not there has none.
+        `since` is the earliest time to include, `until` the first to exclude. The list of an unknown session is empty.
 
         Raises:
-            InvalidInput: a cursor of another list, or a filter that is none.
+            InvalidInput: a cursor of another list, or an invalid filter.
         """
         limit = limited(limit)
         conditions = chosen(
@@ -138,13 +136,13 @@ class Metrics(Service):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> _Points:
-        """Count, sum, least, greatest and average for each `hour`, `day` or `month` in UTC, oldest first.
+        """Return count, sum, minimum, maximum and average for each `hour`, `day` or `month` in UTC, oldest first.
 
-        Numbers in different units are never added up: each unit has points of its own. A period without any has none. At
-        most 10,000 points: for more, take part of the time.
+        Numbers with different units are never added up: each unit has its own points. Periods without metrics have no
+        point. A series has at most 10,000 points.
 
         Raises:
-            InvalidInput: an unknown period, more points than that, or a filter that is none.
+            InvalidInput: an unknown period, more than 10,000 points, or an invalid filter.
         """
         conditions = chosen(
             self._context,
@@ -155,7 +153,7 @@ class Metrics(Service):
         )  # fmt: skip
         rows = self._context.execute(by_period(by, conditions).limit(_POINTS + 1)).all()
         if len(rows) > _POINTS:
-            raise InvalidInput("by", f"gives more than {_POINTS} points: name since and until, or a longer period")
+            raise InvalidInput("by", f"gives more than {_POINTS:,} points: pass since and until, or a longer period")
         return [MetricPoint(start=start_of(row.start), unit=row.unit, **figures(row)) for row in rows]
 
     def summary(
@@ -169,10 +167,10 @@ class Metrics(Service):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> _Summaries:
-        """The same figures over all of the time, for each name and unit.
+        """Return the figures of `series` over the whole time, for each name and unit.
 
         Raises:
-            InvalidInput: a filter that is none.
+            InvalidInput: an invalid filter.
         """
         filters = {
             "name": name, "session_id": session_id, "user_id": user_id, "model_id": model_id, "project_id": project_id,
@@ -185,7 +183,7 @@ class Metrics(Service):
         ]
 
     def names(self) -> _Names:
-        """What has been measured, in the order of names."""
+        """Return the names of all metrics, sorted."""
         statement = select(metrics.c.name).where(*chosen(self._context, {})).distinct().order_by(metrics.c.name)
         return [*self._context.execute(statement).scalars()]
 
@@ -196,10 +194,12 @@ class Metrics(Service):
         name: str | None = None,
         dry_run: bool = False,
     ) -> int:
-        """Delete what was measured longer ago than so long (or before a time); how many there were. A number is seconds.
+        """Delete metrics that are older than an age (a timedelta, or seconds) or a time. Return their number.
+
+        With `dry_run`, nothing is deleted.
 
         Raises:
-            InvalidInput: an age that is none.
+            InvalidInput: an invalid age.
         """
         flags(dry_run=dry_run)
         conditions = chosen(self._context, {"name": name, "until": boundary(older_than, self._context.now())})
@@ -212,7 +212,9 @@ class Metrics(Service):
     def _row(self, metric: NewMetric) -> dict[str, Any]:
         owner = self._context.owner
         if metric.session_id is not None and metric.user_id is not None:
-            raise InvalidInput("user_id", "cannot stand beside a session, which says whose it is")
+            raise InvalidInput(
+                "user_id", "cannot be combined with a session: the metric belongs to the user of the session"
+            )
         if owner is not None and metric.user_id not in (None, owner):
             raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
         row = metric.model_dump()
@@ -228,7 +230,7 @@ class Metrics(Service):
             self._context.insert_rows(metrics, rows)
 
     def _require_sessions(self, names: set[str]) -> None:
-        """They are there, and stay until the transaction ends: nothing refers to them by foreign key."""
+        """Lock the sessions until the transaction ends, because no foreign key protects the reference."""
         found = {row.session_id for row in lock_each(self._context, _THERE, names, owner=self._context.owner)}
         if missing := sorted(names - found):
             raise SessionNotFound(missing[0])

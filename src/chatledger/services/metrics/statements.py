@@ -1,4 +1,4 @@
-"""The statements of metrics: which are meant, and what is counted of them."""
+"""The statements of metrics: filters, lists and figures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chatledger.services.rows import sessions
 metrics = table_of(MetricRow)
 
 _NAMES = ("name", "unit", "session_id", "model_id", "project_id")
-#: Of the numbers that are meant. Averages are made of these: a database's own would square what it adds up.
+# Averages are computed from these: PostgreSQL's own also adds up squares, which may overflow.
 _FIGURES = (
     func.count().label("number"),
     func.sum(metrics.c.value).label("sum"),
@@ -31,10 +31,10 @@ _FIGURES = (
 
 
 def chosen(context: ServiceContext, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    """The conditions of a query.
+    """Return the conditions of a query.
 
     Raises:
-        InvalidInput: a filter that is none.
+        InvalidInput: an invalid filter.
     """
     conditions: list[ColumnElement[bool]] = []
     for name in _NAMES:
@@ -52,7 +52,7 @@ def chosen(context: ServiceContext, filters: Mapping[str, Any]) -> list[ColumnEl
 
 
 def by_period(period: str, conditions: list[ColumnElement[bool]]) -> Select[Any]:
-    """The figures of each period and unit, in their order.
+    """Return the statement for the figures of each period and unit, in their order.
 
     Raises:
         InvalidInput: an unknown period.
@@ -66,20 +66,20 @@ def by_period(period: str, conditions: list[ColumnElement[bool]]) -> Select[Any]
 
 @cache
 def start_of(written: str) -> datetime:
-    """The beginning of a period from its text."""
+    """Return the beginning of a period from its text."""
     filled = {13: ":00", 10: " 00:00", 7: "-01 00:00"}[len(written)]
     return datetime.fromisoformat(f"{written}{filled}+00:00")
 
 
 def by_unit(conditions: list[ColumnElement[bool]]) -> Select[Any]:
-    """The figures of each name and unit, with the times between which they were measured."""
+    """Return the statement for the figures of each name and unit, with the first and the last time."""
     keys = (metrics.c.name, metrics.c.unit)
     times = (func.min(metrics.c.at).label("first_at"), func.max(metrics.c.at).label("last_at"))
     return select(*keys, *_FIGURES, *times).where(*conditions).group_by(*keys).order_by(*keys)
 
 
 def figures(row: Any) -> dict[str, Any]:
-    """Of a row that holds them."""
+    """Return the figures of a row."""
     facts = {"count": row.number, "sum": row.sum, "min": row.min, "max": row.max}
     return {**facts, "avg": row.sum / row.number}
 
@@ -90,6 +90,6 @@ def to_metric(row: Any) -> Metric:
 
 
 def _of(user: str) -> ColumnElement[bool]:
-    """Whose a metric is: its session's user, or the one that it names itself where it has no session."""
+    """Return the condition for the metrics of a user: those of the user's sessions, and those with this `user_id`."""
     theirs = select(1).where(sessions.c.session_id == metrics.c.session_id, sessions.c.user_id == user)
     return or_(and_(metrics.c.session_id == literal_column("''"), metrics.c.user_id == user), exists(theirs))
