@@ -85,8 +85,8 @@ class ComparisonData:
             return None
         best = max(rated, key=lambda one: (one.rating or 0.0, one.win_rate or 0.0)).variant
         views = [view for view in self.pairs.values() if best in (view.ahead, view.behind)]
-        won = [view for view in views if view.pair.told and view.ahead == best]
-        return best, won, [view for view in views if not view.pair.told]
+        won = [view for view in views if view.pair.significant and view.ahead == best]
+        return best, won, [view for view in views if not view.pair.significant]
 
 
 def read_comparison_data(

@@ -66,11 +66,11 @@ class PairSummary(Record):
     test: str
     """`sign` if there are only wins, losses and draws, `Wilcoxon signed-rank` for grades."""
     p_value: float | None
-    told: bool
-    """Whether the test tells the two variants apart."""
+    significant: bool
+    """Whether the difference is statistically significant: the p-value is below 1 minus the confidence."""
     needed: int | None
-    """Prompts that would be needed to tell them apart with a power of 0.8, if the difference is as large as measured.
-    None if they are told apart already, or if there is no difference."""
+    """Prompts that would be needed for a significant difference with a power of 0.8, if it is as large as measured. None
+    if it is significant already, or if there is no difference."""
     cost: Difference | None
     """In dollars."""
     duration: Difference | None
@@ -152,7 +152,7 @@ class ComparisonSummary(Record):
 
     group_id: str
     confidence: float
-    """The confidence of the intervals, such as 0.95. Two variants are told apart if the p-value is below 1 minus it."""
+    """The confidence of the intervals, such as 0.95. A difference is significant if its p-value is below 1 minus it."""
     results: int
     judges: tuple[str, ...]
     variants: tuple[VariantSummary, ...]

@@ -36,7 +36,12 @@ def said(prompt: object, preference: float | None = None, **more: Any) -> Compar
 def test_wins_are_counted_by_a_sign_test_and_a_missing_verdict_is_no_draw() -> None:
     found = pair(*(said(at, at < 9) for at in range(10)), said("draw", 0.5), said("none"))
     assert (9, 1, 1, 11, 1) == (found.wins, found.losses, found.draws, found.n_total, found.missing)
-    assert ("sign", stats.binomtest(9, 10).pvalue, True, None) == (found.test, found.p_value, found.told, found.needed)
+    assert ("sign", stats.binomtest(9, 10).pvalue, True, None) == (
+        found.test,
+        found.p_value,
+        found.significant,
+        found.needed,
+    )
 
 
 def test_without_draws_the_interval_is_wilsons_and_holds_for_a_clean_sweep() -> None:
@@ -69,17 +74,17 @@ def test_a_grade_that_is_a_draw_but_for_its_rounding_is_not_tested() -> None:
 
 def test_what_cannot_be_told_says_how_many_prompts_it_would_take() -> None:
     found = pair(*(said(at, at % 5 < 3) for at in range(20)))  # 12 of 20
-    assert not found.told
+    assert not found.significant
     assert found.needed is not None
     assert 195 < found.needed < 205  # (1.96 + 0.84)² ÷ (0.1 ÷ 0.5026)² is 198, and a little more for t
     found = pair(*(said(at, at % 2) for at in range(20)))
-    assert (False, None) == (found.told, found.needed)
+    assert (False, None) == (found.significant, found.needed)
 
 
 @pytest.mark.parametrize("preferences", [[None], [0.5, 0.5, 0.5], [1.0], [0.25]])
 def test_too_little_is_said_to_be_too_little(preferences: list[float | None]) -> None:
     found = pair(*(said(at, preference) for at, preference in enumerate(preferences)))
-    assert not found.told
+    assert not found.significant
 
 
 def test_several_judges_make_no_more_prompts() -> None:

@@ -134,14 +134,13 @@ def _show_pair(screen: Screen, pair: PairSummary, confidence: float) -> None:
 
 
 def verdict_of(pair: PairSummary) -> str:
-    """Return whether the test tells the two apart, in a sentence."""
+    """Return who won, or that nobody did for certain, in a sentence."""
     p = "" if pair.p_value is None else f" ({pair.test} test, p = {pair.p_value:.2g})"
-    if pair.told:
-        return f"told apart{p}"
-    needed = (
-        "" if pair.needed is None else f"; about {pair.needed:,} prompts would be needed for a difference this large"
-    )
-    return f"not told apart{p}{needed}"
+    if pair.significant:
+        winner = pair.variant_b if (pair.win_rate or 0.0) > 0.5 else pair.variant_a
+        return f"{winner} won: a difference this large is unlikely to be chance{p}"
+    needed = "" if pair.needed is None else f"; about {pair.needed:,} prompts are needed for a difference this large"
+    return f"no clear winner{p}{needed}"
 
 
 def difference_of(gap: Difference) -> str:

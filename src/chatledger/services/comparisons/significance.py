@@ -54,8 +54,10 @@ def verdict(values: Sequence[float], confidence: float) -> Verdict:
         test = "Wilcoxon signed-rank"
         p_value = float(stats.wilcoxon(gaps).pvalue)
     interval = share_interval(values, confidence)
-    told = p_value is not None and p_value < 1 - confidence
-    return Verdict(n, float(array.mean()), error, interval, test, p_value, None if told else _needed(array, confidence))
+    significant = p_value is not None and p_value < 1 - confidence
+    return Verdict(
+        n, float(array.mean()), error, interval, test, p_value, None if significant else _needed(array, confidence)
+    )
 
 
 def share_interval(values: Sequence[float], confidence: float) -> Interval | None:
@@ -104,8 +106,8 @@ def _fieller(one: NDArray[np.float64], two: NDArray[np.float64], confidence: flo
 
     It contains each ratio r for which a t-test does not reject that the mean of two - r × one is 0. (E. C. Fieller 1954,
     "Some Problems in Interval Estimation", Journal of the Royal Statistical Society B 16.) Unpaired samples have Welch's
-    degrees of freedom at the estimated ratio. None if the mean of one is not told apart from 0: then there are no
-    bounds.
+    degrees of freedom at the estimated ratio. None if the mean of one does not differ significantly from 0: then
+    there are no bounds.
     """
     x, y = float(one.mean()), float(two.mean())
     xx, yy = float(one.var(ddof=1)) / len(one), float(two.var(ddof=1)) / len(two)

@@ -133,7 +133,7 @@ def _pair(pair: Pair, results: Sequence[ComparisonResult], measures: _Measures, 
     values = list(preferences.values())
     found = verdict(values, confidence) if values else None
     scores = {name: measures.difference(pair, confidence, "score", name) for name in measures.criteria}
-    told = found is not None and found.p_value is not None and found.p_value < 1 - confidence
+    significant = found is not None and found.p_value is not None and found.p_value < 1 - confidence
     return PairSummary(
         variant_a=a,
         variant_b=b,
@@ -144,7 +144,7 @@ def _pair(pair: Pair, results: Sequence[ComparisonResult], measures: _Measures, 
         interval=found.interval if found else None,
         test=found.test if found else "none",
         p_value=found.p_value if found else None,
-        told=told,
+        significant=significant,
         needed=found.needed if found else None,
         cost=measures.difference(pair, confidence, "cost"),
         duration=measures.difference(pair, confidence, "duration"),
