@@ -145,15 +145,23 @@ def test_no_function_takes_a_flag_that_is_neither_true_nor_false(tmp_path: Path)
         source = tmp_path / "chats.jsonl"
         source.write_text('{"messages": [{"role": "user", "content": "otter"}]}\n', "utf-8")
         out = io.StringIO()
-        samples = {"ledger": ledger, "path": source, "source": source, "out": out, "format": "csv", "content": ""}
+        samples = {
+            "ledger": ledger,
+            "path": source,
+            "paths": [source],
+            "source": source,
+            "out": out,
+            "format": "csv",
+            "content": "",
+        }
         raw = Raw(f"sqlite:///{tmp_path / 'chat.db'}")
         before = contents(raw)
         found = functions_with_flags()
         assert {name.rpartition(".")[2] for name in found} == {
-            "adopt", "export_table", "import_file", "instrument", "tool_result"
+            "adopt", "export_table", "import_file", "import_files", "instrument", "tool_result"
         }  # fmt: skip
         functions: list[Callable[..., Any]] = [adoption.adopt, exchange.export_table, exchange.import_file]
-        functions += [chatledger.tool_result]
+        functions += [chatledger.tool_result, exchange.import_files]
         functions += [opentelemetry.instrument, prometheus.instrument]
         for function in functions:
             for field, given in wrong_calls(function, flags_of(function), samples):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chatledger.exchange.importer import Importer
 from tests.cli.conftest import Command
 from tests.exchange.exports import chatgpt, node
 
@@ -57,6 +59,44 @@ def test_forks_are_counted(run: Command, here: Path) -> None:
     assert "record 1, line 1: record: has no 'prompt'" in run("import", "chats.json", "--format", "oasst").stderr
 
 
+def test_several_files_are_read_and_known_conversations_extended(run: Command, here: Path) -> None:
+    chat = {"session_id": "s", "messages": TURNS}
+    (here / "folder").mkdir()
+    (here / "folder" / "a.jsonl").write_text(json.dumps(chat))
+    (here / "folder" / "package.json").write_text("{}")
+    (here / "b.jsonl").write_text(json.dumps({**chat, "messages": [*TURNS, {"role": "user", "content": "More\0"}]}))
+    kept = run.text("import", "folder")
+    assert "imported 1 conversation with 2 messages (openai)" == kept.splitlines()[0]
+    assert "imported 0 conversations with 0 messages (openai), 1 skipped" == run.text(
+        "import", "b.jsonl", "--no-update"
+    )
+    assert "1 failed" in run("import", "b.jsonl", "--strict").stdout
+    result = run("import", "folder", "b.jsonl")
+    assert "imported 0 conversations with 1 message (2 files), 1 extended, 1 unchanged\n" == result.stdout
+    ignored, warning = sorted(result.stderr.splitlines())
+    assert "chatledger: not read, because they are of no known format: folder/package.json" == ignored
+    assert warning.startswith("chatledger: warning: b.jsonl: record 1, line 1: held characters")
+    assert 3 == run.json("list")["items"][0]["message_count"]
+
+
+def test_an_interrupted_import_says_what_is_in(
+    run: Command, here: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take, taken = Importer.take, []
+
+    def interrupted(self: Importer, *found: Any) -> None:
+        taken.append(found)
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        take(self, *found)
+
+    monkeypatch.setattr(Importer, "take", interrupted)
+    result = run("import", str(file))
+    assert 130 == result.exit_code
+    assert "interrupted: imported 1 conversation with 2 messages (openai), 1 failed." in result.stderr
+    assert 1 == len(run.json("list")["items"])
+
+
 def test_many_failures_are_counted(run: Command, here: Path) -> None:
     path = here / "bad.jsonl"
     path.write_text((json.dumps({"messages": TURNS}) + "\n") + '{"messages": [{"role": "ghost"}]}\n' * 25)
@@ -76,7 +116,8 @@ def test_there_and_back(run: Command, here: Path) -> None:
     run.text("add", "s", "assistant", "Lisbon", "--payload", '{"x": [1]}', "--cost", "0.5")
     before = run.text("history", "s", "--json")
     run.text("export", "s", "--output", "out.jsonl")
-    assert "exists already" in run("import", "out.jsonl").stderr
+    assert "imported 0 conversations with 0 messages (jsonl), 1 unchanged" == run.text("import", "out.jsonl")
+    assert "exists already" in run("import", "out.jsonl", "--on-conflict", "error").stderr
     assert "1 skipped" in run.text("import", "out.jsonl", "--on-conflict", "skip")
     run.text("delete", "s", "--yes")
     assert "imported 1 conversation with 1 message (jsonl)" == run.text("import", "out.jsonl")

@@ -281,7 +281,7 @@ def test_what_is_broken_is_named_and_the_others_are_imported(
     path = document(tmp_path / "conversations.json", [chatgpt(node("x", None), id="first", current="x"), "BROKEN"])
     text = path.read_text()
     path.write_text(text.replace('"BROKEN"', broken if isinstance(broken, str) else json.dumps(broken)))
-    report = import_file(ledger, path, dry_run=dry_run)
+    report = import_file(ledger, path, dry_run=dry_run, strict=True)
     assert (1, 0, 1, 1) == (report.conversations, report.forks, report.messages, report.failed)
     assert reason in str(report.failures[0])
     assert "secret" not in str(report.failures[0])

@@ -197,7 +197,7 @@ BROKEN: list[tuple[Any, str]] = [
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_what_is_broken_is_named_and_the_others_are_imported(ledger: Ledger, tmp_path: Path, dry_run: bool) -> None:
     records = [claude(said("x"), uuid="first"), *(broken for broken, _ in BROKEN), claude(said("x"), uuid="last")]
-    report = import_file(ledger, document(tmp_path / "file.json", records), dry_run=dry_run)
+    report = import_file(ledger, document(tmp_path / "file.json", records), dry_run=dry_run, strict=True)
     assert (2, len(BROKEN)) == (report.conversations, report.failed)
     for failure, (_, reason) in zip(report.failures, BROKEN, strict=True):
         assert reason in failure.reason

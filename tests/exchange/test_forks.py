@@ -41,7 +41,7 @@ def test_importing_twice_adds_nothing_twice(ledger: Ledger, tmp_path: Path, reco
     for dry_run in (True, False):
         again = import_file(ledger, path, on_conflict="skip", dry_run=dry_run)
         assert (0, 0, 0, 1, 0) == (again.conversations, again.forks, again.messages, again.skipped, again.failed)
-        again = import_file(ledger, path, dry_run=dry_run)
+        again = import_file(ledger, path, dry_run=dry_run, on_conflict="error")
         assert (0, 1) == (again.conversations, again.failed)
         assert "session 'c' exists already" in again.failures[0].reason
     assert before == [messages_of(ledger, name) for name in report.session_ids]
@@ -80,7 +80,7 @@ def test_a_fork_that_cannot_be_stored_takes_its_conversation_along(
 ) -> None:
     broken = chatgpt(node("a", None), node("b", "a"), node("b2", "a"), node("b3", "a", status="\0"), current="b")
     path = document(tmp_path / "file.json", [broken, chatgpt(node("x", None), id="whole")])
-    report = import_file(ledger, path, dry_run=dry_run)
+    report = import_file(ledger, path, dry_run=dry_run, strict=True)
     assert (1, 0, 1, 1) == (report.conversations, report.forks, report.messages, report.failed)
     assert "record 1, line 2: forks[1].messages[0].metadata: holds a NUL" in str(report.failures[0])
     assert (set() if dry_run else {"whole"}) == session_ids(ledger)

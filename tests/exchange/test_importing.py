@@ -39,7 +39,7 @@ def test_a_bad_record_does_not_lose_the_rest(ledger: Ledger, tmp_path: Path, dry
         {"messages": [*CHAT, "secret"]},
         GOOD,
     )
-    report = import_file(ledger, path, dry_run=dry_run)
+    report = import_file(ledger, path, dry_run=dry_run, strict=True)
     assert (2, 2 * len(CHAT), 7, dry_run) == (report.conversations, report.messages, report.failed, report.dry_run)
     assert [2, 3, 4, 5, 6, 7, 8] == [failure.line for failure in report.failures]
     reasons = [failure.reason for failure in report.failures]
@@ -57,7 +57,7 @@ def test_a_ledger_that_fails_ends_the_import(ledger: Ledger, tmp_path: Path, mon
     def refuse(*_: object) -> None:
         raise ReadOnly("no")
 
-    monkeypatch.setattr(importer._Import, "_write", refuse)
+    monkeypatch.setattr(importer.Importer, "_write", refuse)
     with pytest.raises(ReadOnly):
         import_file(ledger, write(tmp_path / "chats.jsonl", GOOD))
 
@@ -83,7 +83,7 @@ def test_ids_that_are_taken(ledger: Ledger, tmp_path: Path) -> None:
     path = write(tmp_path / "chats.jsonl", {"session_id": "a", **GOOD}, {"session_id": "b", **GOOD})
     assert ("a", "b") == import_file(ledger, path).session_ids
     for dry_run in (True, False):
-        report = import_file(ledger, path, dry_run=dry_run)
+        report = import_file(ledger, path, dry_run=dry_run, on_conflict="error")
         assert (0, 2, 0) == (report.conversations, report.failed, report.skipped)
         report = import_file(ledger, path, on_conflict="skip", dry_run=dry_run)
         assert (0, 0, 2, 0) == (report.conversations, report.failed, report.skipped, report.messages)

@@ -101,7 +101,7 @@ def test_what_is_broken_is_named_and_the_others_are_imported(ledger: Ledger, tmp
         *(broken for broken, _ in BROKEN),
         oasst(reply("p"), message_tree_id="last"),
     ]
-    report = import_file(ledger, write(tmp_path / "trees.jsonl", *trees), dry_run=dry_run)
+    report = import_file(ledger, write(tmp_path / "trees.jsonl", *trees), dry_run=dry_run, strict=True)
     assert (2, len(BROKEN)) == (report.conversations, report.failed)
     for failure, (_, reason) in zip(report.failures, BROKEN, strict=True):
         assert reason in failure.reason

@@ -9,12 +9,12 @@ Both hold a bounded number of messages, however many there are.
 
 from chatledger.exchange.exporter import export_sessions
 from chatledger.exchange.formats import ExportFormat, Format, TableFormat, TableOf
-from chatledger.exchange.importer import OnConflict, import_file
+from chatledger.exchange.importer import OnConflict, import_file, import_files
 from chatledger.exchange.readers.comparison_results import read_results
 from chatledger.exchange.readers.openai import from_openai, read_usage, to_openai
 from chatledger.exchange.readers.price_lists import read_prices
 from chatledger.exchange.readers.sharegpt import from_sharegpt, to_sharegpt
-from chatledger.exchange.report import ExportReport, Failure, ImportReport, Progress
+from chatledger.exchange.report import ExportReport, Failure, ImportReport, ImportWarning, Progress
 from chatledger.exchange.writers.tables import export_table
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Failure",
     "Format",
     "ImportReport",
+    "ImportWarning",
     "OnConflict",
     "Progress",
     "TableFormat",
@@ -32,6 +33,7 @@ __all__ = [
     "from_openai",
     "from_sharegpt",
     "import_file",
+    "import_files",
     "read_prices",
     "read_results",
     "read_usage",

@@ -82,7 +82,7 @@ class Attempt:
         targets: dict[int, Place] = {}
         for index, turn in enumerate(batch):
             if turn.shared is not None:
-                messages[index] = _copy_of(turn.message, made[turn.shared.session], turn.shared.number)
+                messages[index] = copy_of(turn.message, made[turn.shared.session], turn.shared.number)
             elif (named := _named(turn.message)) is not None:
                 targets[index] = self._place(*named)
                 by_session[targets[index][0]].append(index)
@@ -92,7 +92,7 @@ class Attempt:
             found = copies.originals(uow._context, source, wanted)
             for index, place in zip(indexes, found, strict=True):
                 known = place is not None and place[0] != session_id
-                messages[index] = _copy_of(messages[index], *(place if known and place is not None else (None, None)))
+                messages[index] = copy_of(messages[index], *(place if known and place is not None else (None, None)))
         return messages
 
     def stored(self, uow: UnitOfWork, session_id: str, batch: Sequence[Turn], messages: Sequence[Message]) -> None:
@@ -130,7 +130,8 @@ def _digest(uow: UnitOfWork, message: NewMessage) -> bytes:
     return b""
 
 
-def _copy_of(message: NewMessage, session_id: str | None, number: int | None) -> NewMessage:
+def copy_of(message: NewMessage, session_id: str | None, number: int | None) -> NewMessage:
+    """A message as a copy of another one, or as an original."""
     kind = type(message) if isinstance(message, CopiedMessage) else CopiedMessage
     values: dict[str, Any] = {name: getattr(message, name) for name in type(message).model_fields}
     values |= {"copied_from": session_id, "copied_sequence": number}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, get_args
+from dataclasses import replace
+from functools import partial
+from typing import Literal, get_args
 
 from chatledger.callbacks import callback
 from chatledger.enums import Role
@@ -21,23 +23,32 @@ from chatledger.errors import (
 from chatledger.exchange.batching import Misplaced, fork_messages, in_batches
 from chatledger.exchange.copy_links import Copies
 from chatledger.exchange.dry_run import try_fork, try_messages, try_session
-from chatledger.exchange.formats import Format
+from chatledger.exchange.formats import KNOWN, Format
+from chatledger.exchange.known_sessions import Extension, extend, known_session
 from chatledger.exchange.readers.conversation import Conversation, Turn, Unreadable
-from chatledger.exchange.readers.detection import reader
+from chatledger.exchange.readers.detection import UnknownFormat, reader
 from chatledger.exchange.readers.json_file import PlainFile
-from chatledger.exchange.report import NAMED, Failure, ImportReport, Progress
+from chatledger.exchange.readers.mending import Mender
+from chatledger.exchange.report import NAMED, Failure, ImportReport, ImportWarning, Progress
 from chatledger.exchange.session_import import write
-from chatledger.schemas.fields import file_path, flags
+from chatledger.exchange.sources import Source, sources
+from chatledger.exchange.unread_text import is_unread
+from chatledger.schemas import Session
+from chatledger.schemas.fields import flags, several
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 
-OnConflict = Literal["error", "skip", "new"]
-"""What becomes of a conversation whose id exists already: a failure, left out, or imported under a new id."""
+OnConflict = Literal["update", "error", "skip", "new"]
+"""What becomes of a conversation whose id exists already: extended, a failure, left out, or imported under a new id."""
 
 #: Seconds between two calls of `progress`, at least.
 _PAUSE = 0.05
 #: Errors that the next conversation would meet as well.
 _FATAL = (Unavailable, SchemaError, CorruptDatabase, ReadOnly)
+#: Numbers of messages that a warning names.
+_NUMBERS = 10
+#: Characters of a title that is taken from a question.
+_TITLE = 80
 
 
 def import_file(
@@ -49,10 +60,11 @@ def import_file(
     project_id: str | None = None,
     model_id: str | None = None,
     dry_run: bool = False,
-    on_conflict: OnConflict = "error",
+    on_conflict: OnConflict = "update",
+    strict: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> ImportReport:
-    """Read a file of conversations into a ledger, in bounded memory.
+    """Read a file of conversations into a ledger, in bounded memory. A ZIP archive or a folder is read file by file.
 
     Each conversation is one transaction: all of it is stored, with its forks, or nothing. One that cannot be read or
     stored is a failure in the report, and the others are imported all the same. Memory is bounded by the largest record
@@ -61,89 +73,179 @@ def import_file(
 
     Where messages have several answers, one way through them is the session, and each other way is a fork of it.
 
-    `user_id`, `project_id` and `model_id` replace what the file says. When the file names a session that is there
-    already, `on_conflict` says whether that is a failure, is passed over, or is stored under a new id. `dry_run` reads
-    and checks everything and writes nothing; it cannot see that two conversations of the file have the same id.
+    A conversation that is there already, by its id in the file, is extended: messages and forks that are new are added,
+    and what is stored stays as it is. Messages that differ are warnings in the report. Other values of `on_conflict`
+    make it a failure, skip it, or store it under a new id.
+
+    Characters that cannot be stored are replaced, and a message whose text is in a place that is not known is stored
+    without it. Both are warnings; `strict` makes them failures.
+
+    `user_id`, `project_id` and `model_id` replace what the file says, for new sessions. `dry_run` reads and checks
+    everything and writes nothing; it cannot see that two conversations of the file have the same id.
 
     Raises:
         InvalidInput: the file cannot be read at all, or is of an unknown format or version.
         Unavailable, ReadOnly, SchemaError, CorruptDatabase: the ledger failed. What was imported until then stays.
     """
-    flags(dry_run=dry_run)
-    progress = callback(progress, "progress")
-    if on_conflict not in get_args(OnConflict):
-        raise InvalidInput("on_conflict", f"is not one of {', '.join(get_args(OnConflict))}")
-    try:
-        wanted = Format(format)
-    except ValueError:
-        raise InvalidInput("format", f"is not one of {', '.join(Format)}") from None
-    given = {"user_id": user_id, "project_id": project_id, "model_id": model_id}
-    fixed = {name: value for name, value in given.items() if value is not None}
-    with PlainFile(file_path(path)) as file:
-        found, conversations = reader(file, wanted)
-        work = _Import(ledger, file, found, fixed, on_conflict, dry_run, progress)
-        for conversation in conversations:
-            work.take(conversation)
-        return work.report()
+    return import_files(
+        ledger, [path], format=format, user_id=user_id, project_id=project_id, model_id=model_id, dry_run=dry_run,
+        on_conflict=on_conflict, strict=strict, progress=progress,
+    )  # fmt: skip
 
 
-#: Characters of a title that is taken from a question.
-_TITLE = 80
+def import_files(
+    ledger: Transactions,
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    format: Format | str = Format.AUTO,
+    user_id: str | None = None,
+    project_id: str | None = None,
+    model_id: str | None = None,
+    dry_run: bool = False,
+    on_conflict: OnConflict = "update",
+    strict: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> ImportReport:
+    """Read several files, ZIP archives and folders into a ledger, each as `import_file` does, with one report.
+
+    A file that cannot be read is a failure in the report, unless it is the only one. Of a folder or an archive, JSON
+    files of unknown formats are left out, and named in the report.
+
+    Raises:
+        InvalidInput: a folder or an archive holds no JSON file, or the only file cannot be read.
+        Unavailable, ReadOnly, SchemaError, CorruptDatabase: the ledger failed. What was imported until then stays.
+    """
+    work = Importer(
+        ledger, format=format, user_id=user_id, project_id=project_id, model_id=model_id, dry_run=dry_run,
+        on_conflict=on_conflict, strict=strict, progress=progress,
+    )  # fmt: skip
+    work.run(several(paths, "paths"))
+    return work.report()
 
 
-class _Import:
-    """One import under way, with its counts."""
+class Importer:
+    """One import under way, with its counts, which are right whenever it is interrupted."""
 
     def __init__(
         self,
         ledger: Transactions,
-        file: PlainFile,
-        found: Format,
-        fixed: dict[str, Any],
-        on_conflict: OnConflict,
-        dry_run: bool,
-        progress: Callable[[Progress], None] | None,
+        *,
+        format: Format | str = Format.AUTO,
+        user_id: str | None = None,
+        project_id: str | None = None,
+        model_id: str | None = None,
+        dry_run: bool = False,
+        on_conflict: OnConflict = "update",
+        strict: bool = False,
+        progress: Callable[[Progress], None] | None = None,
     ) -> None:
-        self._ledger, self._file, self._format = ledger, file, found
-        self._fixed, self._on_conflict, self._dry_run = fixed, on_conflict, dry_run
-        self._progress, self._reported_at = progress, 0.0
-        self._conversations = self._forks = self._messages = self._skipped = self._failed = 0
+        flags(dry_run=dry_run, strict=strict)
+        self._progress = callback(progress, "progress")
+        if on_conflict not in get_args(OnConflict):
+            raise InvalidInput("on_conflict", f"is not one of {', '.join(get_args(OnConflict))}")
+        try:
+            self._wanted = Format(format)
+        except ValueError:
+            raise InvalidInput("format", f"is not one of {', '.join(Format)}") from None
+        given = {"user_id": user_id, "project_id": project_id, "model_id": model_id}
+        self._fixed = {name: value for name, value in given.items() if value is not None}
+        self._ledger, self._on_conflict, self._dry_run, self._strict = ledger, on_conflict, dry_run, strict
+        self._reported_at = 0.0
+        self._conversations = self._forks = self._messages = self._extended = self._unchanged = 0
+        self._skipped = self._failed = self._warned = self._files = 0
+        self._bytes_before = self._bytes_total = 0
         self._pending = 0  # messages of the conversation that is being read
+        self._unread: set[str] = set()  # of it, those whose text was not found
         self._failures: list[Failure] = []
+        self._warnings: list[ImportWarning] = []
+        self._ignored: list[str] = []
         self._session_ids: list[str] = []
+        self._formats: list[Format] = []
+        self._file: PlainFile | None = None
+        self._name: str | None = None
         self._copies = Copies()
 
-    def take(self, found: Conversation | Failure) -> None:
+    def run(self, paths: Iterable[str | os.PathLike[str]]) -> None:
+        """Import files, folders and archives.
+
+        Raises:
+            InvalidInput, Unavailable, ReadOnly, SchemaError, CorruptDatabase: as `import_files`.
+        """
+        found = sources(paths)
+        for source in found:
+            self._name = None if len(found) == 1 else source.name
+            self._run(source, only=len(found) == 1)
+        if found and not self._files and not self._failed:
+            raise InvalidInput("file", f"none of the {len(found)} JSON files is of a format that is read: {KNOWN}")
+
+    def _run(self, source: Source, *, only: bool) -> None:
+        mender = None if self._strict else Mender()
+        try:
+            with source.open(mender) as file:
+                try:
+                    self._format, conversations = reader(file, self._wanted, sure=not source.named)
+                except UnknownFormat:
+                    if source.named or only:
+                        raise
+                    self._ignored.append(source.name)
+                    return
+                if mender is not None:
+                    mender.take()  # of what was read to find out the format, and will be read again
+                self._files += 1
+                self._file, self._copies = file, Copies()
+                self._bytes_total = self._bytes_before + file.size
+                if self._format not in self._formats:
+                    self._formats.append(self._format)
+                for conversation in conversations:
+                    self.take(conversation, mender)
+                self._bytes_before += file.size
+        except InvalidInput as error:
+            if only:
+                raise
+            self._fail(Failure(record=0, line=None, reason=str(error)))
+
+    def take(self, found: Conversation | Failure, mender: Mender | None = None) -> None:
+        """Import a conversation, or note why it could not be read."""
+        self._unread = set()
+        stored = False
         if isinstance(found, Failure):
             self._fail(found)
         else:
-            self._take(found)
+            stored = self._take(found)
+        if mender is not None and (mended := mender.take()) and stored:
+            for warning in mended:
+                self._warn(warning)
         self._pending = 0
         self._report_progress()
 
     def report(self) -> ImportReport:
+        """What was done until now."""
         self._report_progress(last=True)
         return ImportReport(
-            format=self._format,
+            format=self._formats[0] if len(self._formats) == 1 else Format.AUTO,
             conversations=self._conversations,
             forks=self._forks,
             messages=self._messages,
+            extended=self._extended,
+            unchanged=self._unchanged,
             skipped=self._skipped,
             failed=self._failed,
             failures=tuple(self._failures),
+            warned=self._warned,
+            warnings=tuple(self._warnings),
             dry_run=self._dry_run,
             session_ids=tuple(self._session_ids),
+            files=self._files,
+            ignored=tuple(self._ignored[:NAMED]),
         )
 
-    def _take(self, conversation: Conversation) -> None:
+    def _take(self, conversation: Conversation) -> bool:
+        """Import a conversation. Return whether anything of it was stored."""
         conversation.fields |= self._fixed
         try:
-            if self._dry_run:
-                self._try(conversation)
-            else:
-                made = self._store(conversation)
+            done = self._try(conversation) if self._dry_run else self._store(conversation)
+            if not self._dry_run:
                 self._attempt.keep()
-                self._session_ids += made[: NAMED - len(self._session_ids)]
         except _FATAL:
             raise
         except Unreadable as error:
@@ -151,6 +253,9 @@ class _Import:
         except SessionExists as error:
             if self._on_conflict == "skip":
                 self._skipped += 1
+            elif self._on_conflict == "update" and conversation.fields.get("session_id") == error.session_id:
+                reason = f"session {error.session_id!r} exists and is another conversation: import it under a new id"
+                self._fail(Failure(record=conversation.record, line=conversation.line, reason=reason))
             else:
                 self._fail(conversation.failure(error))
         except Misplaced as error:
@@ -158,11 +263,36 @@ class _Import:
         except ChatledgerError as error:
             self._fail(conversation.failure(error))
         else:
+            return self._count(conversation, done)
+        return False
+
+    def _count(self, conversation: Conversation, done: list[str] | Extension) -> bool:
+        note = partial(ImportWarning, record=conversation.record, line=conversation.line)
+        if isinstance(done, Extension):
+            made = done.made
+            is_new = bool(done.messages or made)
+            self._extended += is_new
+            self._unchanged += not is_new
+            self._forks += len(made)
+            self._messages += done.messages
+            for session_id, numbers in done.changed.items():
+                self._warn(note(reason=_changed(session_id, numbers)))
+            if done.misplaced:
+                reason = f"new messages that do not follow on those that are stored: {done.misplaced:,} were left out"
+                self._warn(note(reason=reason))
+        else:
+            made, is_new = done, True
             self._conversations += 1
             self._forks += len(conversation.forks)
             self._messages += self._pending
+        if not self._dry_run:
+            self._session_ids += made[: NAMED - len(self._session_ids)]
+        if is_new and self._unread:
+            places = ", ".join(sorted(self._unread)[:_NUMBERS])
+            self._warn(note(reason=f"{_UNREAD}, and as they were in the payload: {places}"))
+        return is_new
 
-    def _store(self, conversation: Conversation) -> list[str]:
+    def _store(self, conversation: Conversation) -> list[str] | Extension:
         first, second, rest = self._opened(conversation)
         if self._format is not Format.JSONL and conversation.fields.get("title") is None:
             conversation.fields["title"] = _title_from(first)
@@ -179,47 +309,90 @@ class _Import:
 
     def _write(
         self, uow: UnitOfWork, conversation: Conversation, batches: Iterator[list[Turn]], read: int
-    ) -> list[str]:
+    ) -> list[str] | Extension:
         self._pending = read  # again: an attempt before this one may have read forks
         self._attempt = self._copies.attempt()
+        if self._on_conflict == "update" and (session := known_session(uow, conversation)) is not None:
+            return self._extend(uow, session, conversation, batches)
         renames = self._on_conflict == "new"
         return write(uow, conversation, batches, self._batches, self._attempt, renames=renames)
 
-    def _try(self, conversation: Conversation) -> None:
+    def _extend(
+        self, uow: UnitOfWork, session: Session, conversation: Conversation, batches: Iterator[list[Turn]]
+    ) -> Extension:
+        # The batches that were read already, whenever the messages of the conversation are asked for.
+        known = replace(conversation, messages=(turn for batch in batches for turn in batch))
+        attempt = self._copies.attempt() if self._dry_run else self._attempt
+        return extend(uow, session, known, in_batches, attempt, dry_run=self._dry_run)
+
+    def _try(self, conversation: Conversation) -> list[str] | Extension:
         conflicts = self._on_conflict != "new"
         first, second, rest = self._opened(conversation)
+        batches = _chained(first, second or [], rest)
+        if self._on_conflict == "update":
+            with self._ledger.read() as uow:
+                if (session := known_session(uow, conversation)) is not None:
+                    return self._extend(uow, session, conversation, batches)
         try_session(self._ledger, conversation.fields, conflicts=conflicts)
-        _try_messages(_chained(first, second or [], rest), "messages")
+        _try_messages(batches, "messages")
         for number, fork in enumerate(conversation.forks):
             try_fork(self._ledger, fork, conflicts=conflicts)
             _try_messages(self._batches(fork.messages), fork_messages(number))
+        return []
 
     def _batches(self, messages: Iterable[Turn]) -> Iterator[list[Turn]]:
+        read = 0
         for batch in in_batches(messages):
+            if self._format is not Format.JSONL:
+                self._look_for_text(batch, read)
+            read += len(batch)
             self._pending += len(batch)
             self._report_progress()
             yield batch
 
+    def _look_for_text(self, batch: list[Turn], before: int) -> None:
+        for number, turn in enumerate(batch, before):
+            if is_unread(turn.message):
+                if self._strict:
+                    raise InvalidInput(f"messages[{number}]", "has its text in a place that is not known")
+                self._unread.add(f"messages[{number}]")
+
     def _fail(self, failure: Failure) -> None:
         self._failed += 1
         if len(self._failures) < NAMED:
-            self._failures.append(failure)
+            self._failures.append(failure.model_copy(update={"file": self._name}))
+
+    def _warn(self, warning: ImportWarning) -> None:
+        self._warned += 1
+        if len(self._warnings) < NAMED:
+            self._warnings.append(warning.model_copy(update={"file": self._name}))
 
     def _report_progress(self, *, last: bool = False) -> None:
-        if self._progress is None:
+        if self._progress is None or self._file is None:
             return
         now = time.monotonic()
         if last or now - self._reported_at >= _PAUSE:
             self._reported_at = now
+            read = 0 if self._file.closed else min(self._file.position, self._file.size)
             self._progress(
                 Progress(
-                    bytes_read=min(self._file.position, self._file.size),
-                    bytes_total=self._file.size,
+                    bytes_read=self._bytes_before + read,
+                    bytes_total=self._bytes_total,
                     conversations=self._conversations,
                     messages=self._messages + self._pending,
                     failures=self._failed,
                 )
             )
+
+
+#: What a warning says of messages without text.
+_UNREAD = "messages whose text is in a place that is not known were stored without it"
+
+
+def _changed(session_id: str, numbers: list[int]) -> str:
+    named = ", ".join(map(str, numbers[:_NUMBERS])) + (" and others" if len(numbers) > _NUMBERS else "")
+    counted = "1 message differs" if len(numbers) == 1 else f"{len(numbers):,} messages differ"
+    return f"{counted} from what is stored in session {session_id!r} and stayed as stored: {named}"
 
 
 def _try_messages(batches: Iterable[list[Turn]], among: str) -> None:

@@ -12,15 +12,38 @@ NAMED = 1000
 class Failure(Record):
     """A part of a file that was not imported. The reason names fields and places, never what they hold."""
 
-    #: The record's place in the file, from 1.
     record: int
-    #: The line where the record, or the message at fault, begins.
+    """The record's place in the file, from 1. 0: the file itself."""
     line: int | None
+    """The line where the record, or the message at fault, begins."""
     reason: str
+    file: str | None = None
+    """The file, if the import read several."""
 
     def __str__(self) -> str:
-        place = f"record {self.record}" if self.line is None else f"record {self.record}, line {self.line}"
-        return f"{place}: {self.reason}"
+        return _placed(self.file, self.record, self.line, self.reason)
+
+
+class ImportWarning(Record):
+    """Something that was imported with a change, or was left as it is in the ledger."""
+
+    record: int
+    """The record's place in the file, from 1."""
+    line: int | None
+    """The line where the record begins."""
+    reason: str
+    file: str | None = None
+    """The file, if the import read several."""
+
+    def __str__(self) -> str:
+        return _placed(self.file, self.record, self.line, self.reason)
+
+
+def _placed(file: str | None, record: int, line: int | None, reason: str) -> str:
+    place = [f"{file}"] if file else []
+    if record:
+        place.append(f"record {record}" if line is None else f"record {record}, line {line}")
+    return ": ".join([*place, reason])
 
 
 class Progress(Record):
@@ -37,20 +60,34 @@ class ImportReport(Record):
     """What an import did, or would do when `dry_run` is set."""
 
     format: Format
+    """What the files are; `auto` if they are of several formats."""
     conversations: int
-    #: Other ways that these conversations went, each a session as well.
+    """New conversations."""
     forks: int
-    #: Those that a fork has in common with its conversation are not counted again.
+    """Other ways that conversations went, each a new session as well."""
     messages: int
-    #: Conversations left out, with their forks, because a session of theirs was there already.
+    """Messages that were added. Those that a fork has in common with its conversation are not counted again."""
+    extended: int
+    """Conversations that were there already, and got new messages or forks."""
+    unchanged: int
+    """Conversations that were there already, and had nothing new."""
     skipped: int
-    #: How many conversations (or unreadable lines) failed.
+    """Conversations left out, with their forks, because a session of theirs was there already."""
     failed: int
-    #: The first thousand of them.
+    """How many conversations, unreadable lines or files failed."""
     failures: tuple[Failure, ...]
+    """The first thousand of them."""
+    warned: int
+    """How many warnings there are."""
+    warnings: tuple[ImportWarning, ...]
+    """The first thousand of them: what was mended, stored without text, or differs from what is stored."""
     dry_run: bool
-    #: The first thousand sessions that were made, in the order of the file. Empty after a dry run.
     session_ids: tuple[str, ...]
+    """The first thousand sessions that were made, in the order of the file. Empty after a dry run."""
+    files: int
+    """How many files were read."""
+    ignored: tuple[str, ...]
+    """JSON files of a folder or an archive that are of no known format: the first thousand."""
 
 
 class ExportReport(Record):

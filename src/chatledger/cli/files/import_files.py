@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -11,9 +11,8 @@ from typing import Annotated
 
 import typer
 
-from chatledger.cli.arguments.files import existing_file
 from chatledger.cli.arguments.options import AsJson, Database
-from chatledger.cli.errors import FAILED, report
+from chatledger.cli.errors import FAILED, fail, report
 from chatledger.cli.open_ledger import file_of, opened
 from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.screen import Screen, counted
@@ -27,48 +26,84 @@ _LISTED = 20
 class OnConflict(StrEnum):
     """What becomes of a conversation whose session is there already."""
 
+    UPDATE = "update"
     ERROR = "error"
     SKIP = "skip"
     NEW = "new"
 
 
+def _existing(paths: list[Path]) -> list[Path]:
+    """Files and folders to read."""
+    for path in paths:
+        if not path.exists():
+            fail(f"no file {str(path)!r}")
+    return paths
+
+
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, callback=existing_file)],
-    format_: Annotated[Format, typer.Option("--format", help="What the file is; found out by itself.")] = Format.AUTO,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", show_default=False, callback=_existing)],
+    format_: Annotated[Format, typer.Option("--format", help="What the files are; found out by itself.")] = Format.AUTO,
     user: Annotated[str | None, typer.Option("--user-id", metavar="USER", help="Whose the sessions become.")] = None,
     project: Annotated[str | None, typer.Option("--project", metavar="PROJECT", help="Where they belong.")] = None,
     model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="What answered in them.")] = None,
     on_conflict: Annotated[
-        OnConflict, typer.Option(help="Sessions that are there already: named as failures, skipped, or under a new id.")
-    ] = OnConflict.ERROR,
+        OnConflict | None,
+        typer.Option(
+            help="Sessions that are there already: extended by new messages, named as failures, skipped, or under a new "
+            "id. By default, update.",
+            show_default=False,
+        ),
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update/--no-update", help="Extend sessions that are there already, or skip them.")
+    ] = True,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse conversations with characters that cannot be stored, or unread text."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, write nothing.")] = False,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read conversations from a file. What fails is named; the rest is imported.
+    """Read conversations from files, ZIP archives and folders. What fails is named; the rest is imported.
 
-    OpenAI chat messages (a list of messages, or records that hold one), ShareGPT, ChatGPT's and Claude's exports,
-    OpenAssistant's message trees, and our own JSON Lines export. Branches become forks.
+    Chat messages of OpenAI, Anthropic, Gemini and the AI SDK (a list of messages, or records that hold one), ShareGPT,
+    ChatGPT's and Claude's exports (as downloaded), OpenAssistant's message trees, and our own JSON Lines export. Branches
+    become forks. Conversations that are there already get the messages that are new.
     """
-    from chatledger.exchange import import_file  # noqa: PLC0415 - the readers are needed here only
+    from chatledger.exchange.importer import Importer  # noqa: PLC0415 - the readers are needed here only
 
+    conflict = on_conflict or (OnConflict.UPDATE if update else OnConflict.SKIP)
     # A rehearsal must not make a ledger where there is none.
     nowhere = dry_run and (path := file_of(db)) is not None and not path.exists()
     with opened(":memory:" if nowhere else db, new=True) as ledger, _bar() as show:
-        done = import_file(
-            ledger, file, format=format_, user_id=user, project_id=project, model_id=model, dry_run=dry_run,
-            on_conflict=on_conflict.value, progress=show,
+        work = Importer(
+            ledger, format=format_, user_id=user, project_id=project, model_id=model, dry_run=dry_run,
+            on_conflict=conflict.value, strict=strict, progress=show,
         )  # fmt: skip
+        try:
+            work.run(files)
+        except KeyboardInterrupt:
+            report(f"interrupted: {_summary(work.report())}. Run the command again to import the rest")
+            raise
+        done = work.report()
     if as_json:
         write_document(done)
     else:
         Screen().line(_summary(done))
-    for failure in done.failures[:_LISTED]:
-        report(str(failure))
-    if done.failed > _LISTED:
-        report(f"and {counted(done.failed - _LISTED, 'more failure')}")
+    _list("warning: ", done.warnings, done.warned, "more warning")
+    _list("", done.failures, done.failed, "more failure")
+    if done.ignored:
+        report(f"not read, because they are of no known format: {', '.join(done.ignored[:_LISTED])}")
     if done.failed:
         raise typer.Exit(FAILED)
+
+
+def _list(prefix: str, listed: Sequence[object], count: int, others: str) -> None:
+    for one in listed[:_LISTED]:
+        report(f"{prefix}{one}")
+    if count > _LISTED:
+        report(f"and {counted(count - _LISTED, others)}")
 
 
 @contextmanager
@@ -99,7 +134,12 @@ def _summary(done: ImportReport) -> str:
     if done.forks:
         sessions += f" and {counted(done.forks, 'fork')}"
     summary = f"{sessions} with {counted(done.messages, 'message')}"
-    text = f"{'would import' if done.dry_run else 'imported'} {summary} ({done.format.value})"
+    form = f"{done.files:,} files" if done.files > 1 else done.format.value
+    text = f"{'would import' if done.dry_run else 'imported'} {summary} ({form})"
+    if done.extended:
+        text += f", {done.extended:,} extended"
+    if done.unchanged:
+        text += f", {done.unchanged:,} unchanged"
     if done.skipped:
         text += f", {done.skipped:,} skipped"
     if done.failed:

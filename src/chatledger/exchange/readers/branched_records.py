@@ -26,6 +26,8 @@ def conversations(chosen: Format, pieces: Iterable[Piece]) -> Iterator[Conversat
     for piece in pieces:
         try:
             # Ids are names of fields in some of these: two messages with one id would be one.
-            yield _READERS[chosen](piece.value(unique=True)).conversation(piece)
+            conversation = _READERS[chosen](piece.value(unique=True)).conversation(piece)
+            assert conversation is not None  # as without a way to lead through
+            yield conversation
         except InvalidInput as error:
             yield Failure(record=piece.number, line=piece.line, reason=str(error))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -32,25 +33,44 @@ class Branching(NamedTuple):
     read: Callable[[int], NewMessage]
     #: What the file calls a node: the same in each of its exports.
     name: Callable[[int], str]
+    #: Whether the newest of several answers, which the way goes on with, is the last one and not the first.
+    follows_last: bool = True
 
-    def conversation(self, piece: Piece) -> Conversation:
+    def conversation(self, piece: Piece, through: Sequence[str] = ()) -> Conversation | None:
         """The main path as a session, and each other path as a fork of it.
+
+        With `through`, the main path leads through the first of these messages that the record has: the way that an
+        earlier export took, or None if the record has none of them.
 
         Raises:
             InvalidInput: there are too many branches.
         """
         if self.end is None:
-            return Conversation(piece.number, piece.line, iter(()), self.fields)
-        branches = self.tree.branches(self.end)
+            return None if through else Conversation(piece.number, piece.line, iter(()), self.fields)
+        end = self._end_through(through) if through else self.end
+        if end is None:
+            return None
+        branches = self.tree.branches(end)
         self._require_bearable(branches, len(piece.data))
         session_id = self.fields.get("session_id")
+        main = {place: as_identifier(self.name(node)) for place, node in enumerate(self.tree.path(end), 1)}
         first = self.tree.first_branches(branches)
         forks = [
-            Fork(fork_id(session_id, self.name(leaf)), at, _Path(piece, self, leaf, at, place, first))
+            Fork(fork_id(session_id, self.name(leaf)), at, _Path(piece, self, leaf, at, place, first), main.get(at))
             for place, (leaf, at) in enumerate(branches)
         ]
-        messages = iter(_Path(piece, self, self.end, 0))
-        return Conversation(piece.number, piece.line, messages, self.fields, forks=forks)
+        messages = iter(_Path(piece, self, end, 0))
+        again = partial(self.conversation, piece)
+        return Conversation(piece.number, piece.line, messages, self.fields, forks=forks, keyed=True, through=again)
+
+    def _end_through(self, names: Sequence[str]) -> int | None:
+        """The end of the way through a message: of the main path, if it is on that."""
+        assert self.end is not None
+        nodes = {as_identifier(self.name(node)): node for node in self.tree.messages()}
+        node = next((nodes[name] for name in names if name in nodes), None)
+        if node is None or node in self.tree.path(self.end):
+            return None if node is None else self.end
+        return self.tree.end(last=self.follows_last, below=node)
 
     def _require_bearable(self, branches: list[Branch], size: int) -> None:
         """Refuse a small record that would become a large part of a disk."""

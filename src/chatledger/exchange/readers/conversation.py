@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -42,6 +42,8 @@ class Fork:
     at: int
     #: The messages behind those. They can be read again.
     messages: Iterable[Turn]
+    #: The key of the last message that it has in common with the conversation.
+    after: str | None = None
 
 
 @dataclass
@@ -60,6 +62,10 @@ class Conversation:
     status: Status = Status.ACTIVE
     #: Other ways that it went.
     forks: Sequence[Fork] = ()
+    #: Whether messages have keys that are the same in each export. Else they are known by their order.
+    keyed: bool = False
+    #: The conversation with another way as the session: the one through the first of these messages that it has.
+    through: Callable[[Sequence[str]], Conversation | None] | None = None
 
     def failure(self, error: Exception, line: int | None = None) -> Failure:
         """The failure of this conversation, at a line where that is known better."""

@@ -30,13 +30,22 @@ _LOOKS_LIKE: dict[Format, Callable[[Any], bool]] = {
 }
 
 
-def reader(file: PlainFile, wanted: Format) -> tuple[Format, Iterator[Conversation | Failure]]:
+class UnknownFormat(InvalidInput):
+    """A file of JSON that is something else than conversations."""
+
+
+def reader(file: PlainFile, wanted: Format, *, sure: bool = False) -> tuple[Format, Iterator[Conversation | Failure]]:
     """The format of a file (as wanted, or found out), and its conversations.
 
+    With `sure` it must look like what is wanted.
+
     Raises:
-        InvalidInput: none of the first records is JSON, or they are of no format that is known.
+        InvalidInput: none of the first records is JSON.
+        UnknownFormat: they are of no known format.
     """
-    found = _detected(file) if wanted is Format.AUTO else wanted
+    found = _detected(file) if wanted is Format.AUTO or sure else wanted
+    if wanted not in (Format.AUTO, found):
+        raise UnknownFormat("file", f"is not {wanted}: it looks like {found}")
     if wanted is not Format.AUTO:
         _first_values(file)
     pieces = file.pieces()
@@ -52,7 +61,7 @@ def _detected(file: PlainFile) -> Format:
         for known, looks_like in _LOOKS_LIKE.items():
             if looks_like(value):
                 return known
-    raise InvalidInput("file", f"is of none of the formats that are read: {KNOWN}")
+    raise UnknownFormat("file", f"is of none of the formats that are read: {KNOWN}")
 
 
 def _first_values(file: PlainFile) -> list[Any]:

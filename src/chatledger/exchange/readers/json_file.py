@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, NoReturn, Self
+from typing import Any, BinaryIO, Literal, Self
 
 from chatledger.errors import InvalidInput
 from chatledger.exchange.readers.json_array import Elements
+from chatledger.exchange.readers.mending import Mender, NotJson, decode, decode_unique
 from chatledger.exchange.readers.size_limits import MAX_RECORD, TOO_LONG
 
 Shape = Literal["lines", "array", "object"]
@@ -35,6 +36,8 @@ class Piece:
     data: bytes
     #: Why there is no data.
     problem: str | None = None
+    #: What mends characters that cannot be stored. Without it, they are refused.
+    mender: Mender | None = None
 
     def value(self, *, unique: bool = False) -> Any:
         """What the text says. Of a name that stands twice in an object the last one counts, or `unique` refuses it.
@@ -45,7 +48,11 @@ class Piece:
         if self.problem:
             raise InvalidInput("record", self.problem)
         try:
-            return (_decode_unique if unique else _decode)(self.data.decode("utf-8"))
+            if self.mender is not None:
+                return self.mender.value(self.number, self.line, self.data, unique=unique)
+            return (decode_unique if unique else decode)(self.data.decode("utf-8"))
+        except InvalidInput:
+            raise
         except UnicodeDecodeError as error:
             reason = f"is not UTF-8 at {self._place(error.start)}"
         except json.JSONDecodeError as error:
@@ -54,7 +61,7 @@ class Piece:
         except RecursionError:
             reason = "is nested too deeply"
         except ValueError as error:
-            reason = str(error) if isinstance(error, _NotJson) else "holds an integer of more than 4000 digits"
+            reason = str(error) if isinstance(error, NotJson) else "holds an integer of more than 4000 digits"
         raise InvalidInput("record", reason)
 
     def _place(self, byte: int) -> str:
@@ -63,20 +70,28 @@ class Piece:
 
 
 class PlainFile:
-    """A regular file of JSON, cut into pieces. A link to one is followed; anything else is refused.
+    """A file of JSON, cut into pieces: a regular one (links to it are followed), or an open one of a known size.
 
     Raises:
         InvalidInput: no such file, not a regular file, unreadable, empty, or neither JSON nor JSON Lines.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._file = _opened(path)
+    def __init__(
+        self, path: str | os.PathLike[str] | BinaryIO, *, size: int | None = None, mender: Mender | None = None
+    ) -> None:
+        self._file: BinaryIO = _opened(path) if isinstance(path, str | os.PathLike) else path
+        self._mender = mender
         try:
-            self.size = os.fstat(self._file.fileno()).st_size
+            self.size = os.fstat(self._file.fileno()).st_size if size is None else size
             self.shape: Shape = self._look()
         except BaseException:
             self._file.close()
             raise
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has been read and closed."""
+        return self._file.closed
 
     @property
     def position(self) -> int:
@@ -103,17 +118,22 @@ class PlainFile:
                 data = self._file.readline(1 << 20)
             if too_long or data.strip():
                 number += 1
-                yield Piece(number, line, offset, b"" if too_long else data.rstrip(), TOO_LONG if too_long else None)
+                yield self._piece(
+                    number, line, offset, b"" if too_long else data.rstrip(), TOO_LONG if too_long else None
+                )
 
     def _elements(self) -> Iterator[Piece]:
         for number, (line, offset, data, problem) in enumerate(Elements(self._file), 1):
-            yield Piece(number, line, offset, data, problem)
+            yield self._piece(number, line, offset, data, problem)
 
     def _whole(self) -> Iterator[Piece]:
         offset = self._file.tell()
         data = self._file.read(MAX_RECORD + 1)
         too_long = len(data) > MAX_RECORD
-        yield Piece(1, 1, offset, b"" if too_long else data, TOO_LONG if too_long else None)
+        yield self._piece(1, 1, offset, b"" if too_long else data, TOO_LONG if too_long else None)
+
+    def _piece(self, number: int, line: int, offset: int, data: bytes, problem: str | None) -> Piece:
+        return Piece(number, line, offset, data, problem, self._mender)
 
     def _to_start(self) -> None:
         self._file.seek(0)
@@ -167,28 +187,9 @@ def _opened(path: str | os.PathLike[str]) -> BinaryIO:
     raise InvalidInput("file", f"{Path(os.fsdecode(path)).name!r} cannot be read: {reason}")
 
 
-class _NotJson(ValueError):
-    pass
-
-
-def _constant(_: str) -> NoReturn:
-    raise _NotJson("holds NaN or an infinity, which JSON cannot express")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _NotJson("holds an object in which a name stands twice")
-    return found
-
-
-_decode = json.JSONDecoder(parse_constant=_constant).decode
-_decode_unique = json.JSONDecoder(parse_constant=_constant, object_pairs_hook=_unique).decode
-
-
 def _is_json(data: bytes) -> bool:
     try:
-        _decode(data.decode("utf-8"))
+        decode(data.decode("utf-8"))
     except (ValueError, RecursionError):
         return False
     return True

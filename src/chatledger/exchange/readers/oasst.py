@@ -46,6 +46,7 @@ def branching(record: Any) -> Branching:
         end=tree.end(last=False),
         fields=fields,
         read=lambda place: _message(messages[place], f"message {place}", own[place], times[place]),
+        follows_last=False,
         name=lambda place: as_identifier(messages[place].get("message_id")) or str(place),
     )
 

@@ -112,7 +112,8 @@ def _conversation(
     piece: Piece, read: _Reader, name: str, items: list[Any], fields: dict[str, Any], metadata: dict[str, Any]
 ) -> Conversation:
     messages = _turns(piece, read, name, items)
-    return Conversation(piece.number, piece.line, messages, {**fields, "metadata": metadata})
+    keyed = any(role_messages.format_of(item) is Format.AI_SDK for item in items)
+    return Conversation(piece.number, piece.line, messages, {**fields, "metadata": metadata}, keyed=keyed)
 
 
 def _turns(piece: Piece, read: _Reader, name: str, items: list[Any]) -> Iterator[Turn]:

@@ -78,9 +78,12 @@ class Tree:
         """The nodes with a message."""
         return [node for node, holds in enumerate(self._holds) if holds]
 
-    def end(self, *, last: bool) -> int | None:
-        """Where one comes by following each time the first child, or the last, that leads to a message."""
-        found, nodes = None, self._roots
+    def end(self, *, last: bool, below: int | None = None) -> int | None:
+        """Where one comes by following each time the first child, or the last, that leads to a message.
+
+        From the beginning, or from the message `below`.
+        """
+        found, nodes = below, self._roots if below is None else self._children[below]
         while speaking := [node for node in nodes if self._holds[node] or self._speaks_below[node]]:
             found = speaking[-1 if last else 0]
             nodes = self._children[found]
