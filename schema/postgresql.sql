@@ -201,6 +201,18 @@ CREATE INDEX ix_chatledger_sessions_project_activity ON chatledger_sessions USIN
 CREATE INDEX ix_chatledger_sessions_resting_activity ON chatledger_sessions USING btree (activity_hour) WHERE (status = ANY (ARRAY['idle'::text, 'paused'::text]));
 CREATE INDEX ix_chatledger_sessions_user_activity ON chatledger_sessions USING btree (user_id, activity_hour DESC NULLS LAST);
 
+CREATE TABLE chatledger_state (
+    scope text NOT NULL,
+    scope_id text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    value json NOT NULL,
+    version bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_chatledger_state PRIMARY KEY (scope, scope_id, key),
+    CONSTRAINT ck_chatledger_state_scope CHECK ((scope = ANY (ARRAY['user'::text, 'project'::text, 'session'::text])))
+);
+
 CREATE TABLE chatledger_timeout_defaults (
     scope text NOT NULL,
     scope_id text COLLATE "C" NOT NULL,
@@ -943,6 +955,7 @@ BEGIN
     FOR gone IN SELECT session_id FROM old_rows ORDER BY session_id
     LOOP
         DELETE FROM chatledger_performance_metrics WHERE session_id = gone.session_id;
+        DELETE FROM chatledger_state WHERE scope = 'session' AND scope_id = gone.session_id;
     END LOOP;
     RETURN NULL;
 END
@@ -951,6 +964,7 @@ $$;
 CREATE FUNCTION chatledger_metrics_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     DELETE FROM chatledger_performance_metrics WHERE session_id <> '';
+    DELETE FROM chatledger_state WHERE scope = 'session';
     RETURN NULL;
 END
 $$;

@@ -203,6 +203,20 @@ CREATE INDEX ix_chatledger_sessions_project_activity ON chatledger_sessions (pro
 CREATE INDEX ix_chatledger_sessions_resting_activity ON chatledger_sessions (activity_hour) WHERE status IN ('idle', 'paused');
 CREATE INDEX ix_chatledger_sessions_user_activity ON chatledger_sessions (user_id, activity_hour);
 
+CREATE TABLE chatledger_state (
+    scope TEXT NOT NULL,
+    scope_id TEXT NOT NULL,
+    "key" TEXT NOT NULL,
+    value TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_chatledger_state PRIMARY KEY (scope, scope_id, "key"),
+    CONSTRAINT ck_chatledger_state_scope CHECK (scope IN ('user', 'project', 'session'))
+)
+ WITHOUT ROWID,
+ STRICT;
+
 CREATE TABLE chatledger_timeout_defaults (
     scope TEXT NOT NULL,
     scope_id TEXT NOT NULL,
@@ -632,6 +646,7 @@ END;
 CREATE TRIGGER chatledger_sessions_metrics_delete AFTER DELETE ON chatledger_sessions
 BEGIN
     DELETE FROM chatledger_performance_metrics WHERE session_id = old.session_id;
+    DELETE FROM chatledger_state WHERE scope = 'session' AND scope_id = old.session_id;
 END;
 
 CREATE TRIGGER chatledger_sessions_rearm AFTER UPDATE OF status ON chatledger_sessions

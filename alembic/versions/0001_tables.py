@@ -84,6 +84,7 @@ TABLES = (
     "chatledger_session_metadata",
     "chatledger_messages",
     "chatledger_sessions",
+    "chatledger_state",
     "chatledger_timeout_defaults",
     "chatledger_model_price_tiers",
     "chatledger_model_prices",
@@ -188,6 +189,21 @@ def upgrade() -> None:
         Column("updated_at", Time, nullable=False, server_default=now),
         PrimaryKeyConstraint("scope", "scope_id", name=op.f("pk_chatledger_timeout_defaults")),
         CheckConstraint("scope IN ('user', 'project', 'ledger')", name=op.f("ck_chatledger_timeout_defaults_scope")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+    op.create_table(
+        "chatledger_state",
+        Column("scope", Text(), nullable=False),
+        Column("scope_id", Key, nullable=False),
+        Column("key", Key, nullable=False),
+        Column("value", Json, nullable=False),
+        Column("version", Whole, nullable=False),
+        Column("created_at", Time, nullable=False, server_default=now),
+        Column("updated_at", Time, nullable=False, server_default=now),
+        PrimaryKeyConstraint("scope", "scope_id", "key", name=op.f("pk_chatledger_state")),
+        CheckConstraint("scope IN ('user', 'project', 'session')", name=op.f("ck_chatledger_state_scope")),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )

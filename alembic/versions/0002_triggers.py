@@ -14,7 +14,7 @@ that it visits; it joins its transition table with no other table; the current t
   looked at by the next sweep.
 - `activity_hour` follows `last_activity` when the hour changes, so that an append rewrites no index.
 - `updated_at` follows a change of the session's own fields; messages do not move it.
-- Annotations of a message go with it, metrics of a session with the session. Each statement that deletes messages leaves an
+- Annotations of a message go with it, metrics and state of a session with the session. Each statement that deletes messages leaves an
   audit row for each session, and so does the deletion of a session. TRUNCATE is covered, too.
 
 Functions on PostgreSQL have the schema of the tables as their only search path, so that a table of the same name elsewhere
@@ -240,6 +240,7 @@ END""",
     "chatledger_sessions_metrics_delete": """AFTER DELETE ON chatledger_sessions
 BEGIN
     DELETE FROM chatledger_performance_metrics WHERE session_id = old.session_id;
+    DELETE FROM chatledger_state WHERE scope = 'session' AND scope_id = old.session_id;
 END""",
     "chatledger_sessions_audit_delete": """AFTER DELETE ON chatledger_sessions
 BEGIN
@@ -447,12 +448,14 @@ BEGIN
     FOR gone IN SELECT session_id FROM old_rows ORDER BY session_id
     LOOP
         DELETE FROM chatledger_performance_metrics WHERE session_id = gone.session_id;
+        DELETE FROM chatledger_state WHERE scope = 'session' AND scope_id = gone.session_id;
     END LOOP;
     RETURN NULL;
 END""",
     "chatledger_metrics_truncate": """
 BEGIN
     DELETE FROM chatledger_performance_metrics WHERE session_id <> '';
+    DELETE FROM chatledger_state WHERE scope = 'session';
     RETURN NULL;
 END""",
     "chatledger_limit": """

@@ -53,6 +53,14 @@ class SnapshotKind(StrEnum):
     MANUAL = "manual"
 
 
+class StateScope(StrEnum):
+    """Whose state it is."""
+
+    USER = "user"
+    PROJECT = "project"
+    SESSION = "session"
+
+
 class Scope(StrEnum):
     """To whom a default timeout applies, the narrowest first."""
 

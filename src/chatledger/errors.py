@@ -272,6 +272,22 @@ class SequenceConflict(Conflict):
         )
 
 
+class StateChanged(Conflict):
+    """`actual` is the version that is stored, or 0 if there is no such state."""
+
+    key: str
+    expected: int
+    actual: int
+
+    def __init__(self, key: str, expected: int, actual: int) -> None:
+        super().__init__(
+            f"state {key!r} has version {actual} and not {expected}: read it again",
+            key=key,
+            expected=expected,
+            actual=actual,
+        )
+
+
 class MessageChanged(Conflict):
     session_id: str
     sequence_number: int

@@ -11,6 +11,7 @@ from sqlalchemy.orm import SessionTransaction
 
 from chatledger.database import Transaction
 from chatledger.errors import ChatledgerError
+from chatledger.models.writing import install
 from chatledger.models.writing.context import CONTEXT, WriterContext
 
 
@@ -20,6 +21,7 @@ class LedgerSession(OrmSession):
     """
 
     def __init__(self, begin: Callable[[], Transaction], context: WriterContext) -> None:
+        install()  # or the first statement of the process would not meet the events that limit it to a user
         options = {CONTEXT: context}
         super().__init__(expire_on_commit=False, info=dict(options), execution_options=options)
         self._begin_transaction = begin
@@ -83,6 +85,7 @@ class JoinedSession(OrmSession):
     """A session inside a transaction that somebody else began and will end."""
 
     def __init__(self, connection: Connection, context: WriterContext) -> None:
+        install()  # as above
         options = {CONTEXT: context}
         super().__init__(
             connection,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chatledger.services.search.service import Search
     from chatledger.services.sessions.service import Sessions
     from chatledger.services.snapshots.service import Snapshots
+    from chatledger.services.state import State
     from chatledger.services.statistics.service import Statistics
     from chatledger.services.timeouts.service import Timeouts
     from chatledger.services.workflows.service import Workflows
@@ -41,6 +42,7 @@ _SERVICES = {
     "sessions": ("chatledger.services.sessions.service", "Sessions"),
     "messages": ("chatledger.services.messages.service", "Messages"),
     "metadata": ("chatledger.services.metadata", "Metadata"),
+    "state": ("chatledger.services.state", "State"),
     "search": ("chatledger.services.search.service", "Search"),
     "timeouts": ("chatledger.services.timeouts.service", "Timeouts"),
     "snapshots": ("chatledger.services.snapshots.service", "Snapshots"),
@@ -75,6 +77,7 @@ class UnitOfWork:
     sessions: Sessions
     messages: Messages
     metadata: Metadata
+    state: State
     search: Search
     timeouts: Timeouts
     snapshots: Snapshots

@@ -27,6 +27,9 @@ def fill(url: str) -> None:
         for name in ("first", "second", "empty"):
             uow.sessions.create(name, user_id="ada", project_id="travel", model_id="m-1", context={"of": name})
             uow.metadata.set(name, "colour", {"rgb": [1, 2.5, None]})
+            uow.state.set("seen", {"n": [1, None]}, session_id=name)
+        uow.state.set("likes", ["otters"], user_id="ada")
+        uow.state.set("likes", ["otters", 1.5], user_id="ada")
         for number in range(30):
             text_ = f"Message {number} of Lisbon, Zürich and 数据库: the second tides of a harbour" * (1 + number % 3)
             uow.messages.append("first", "user", text_, input_tokens=number, cost="0.000000001", key=f"k{number}")

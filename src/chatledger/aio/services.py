@@ -15,6 +15,7 @@ from chatledger.services.registry.projects import Projects
 from chatledger.services.search.service import Search
 from chatledger.services.sessions.service import Sessions
 from chatledger.services.snapshots.service import Snapshots
+from chatledger.services.state import State
 from chatledger.services.statistics.service import Statistics
 from chatledger.services.timeouts.service import Timeouts
 from chatledger.services.workflows.service import Workflows
@@ -73,6 +74,17 @@ class AsyncMetadata(AsyncService):
     get = async_method(Metadata.get)
     all = async_method(Metadata.all)
     delete = async_method(Metadata.delete)
+
+
+class AsyncState(AsyncService):
+    """`State`, awaited."""
+
+    get = async_method(State.get)
+    find = async_method(State.find)
+    all = async_method(State.all)
+    set = async_method(State.set)
+    update = async_method(State.update)
+    delete = async_method(State.delete)
 
 
 class AsyncSearch(AsyncService):

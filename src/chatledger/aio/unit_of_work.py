@@ -19,6 +19,7 @@ from chatledger.aio.services import (
     AsyncSearch,
     AsyncSessions,
     AsyncSnapshots,
+    AsyncState,
     AsyncStatistics,
     AsyncTimeouts,
     AsyncWorkflows,
@@ -37,6 +38,7 @@ _SERVICES: dict[str, type[AsyncService]] = {
     "sessions": AsyncSessions,
     "messages": AsyncMessages,
     "metadata": AsyncMetadata,
+    "state": AsyncState,
     "search": AsyncSearch,
     "timeouts": AsyncTimeouts,
     "snapshots": AsyncSnapshots,
@@ -74,6 +76,7 @@ class AsyncUnitOfWork:
     sessions: AsyncSessions
     messages: AsyncMessages
     metadata: AsyncMetadata
+    state: AsyncState
     search: AsyncSearch
     timeouts: AsyncTimeouts
     snapshots: AsyncSnapshots

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from chatledger.models.registry import Model, ModelPrice, ModelPriceTier, Project
     from chatledger.models.session import Session
     from chatledger.models.snapshot import Snapshot
+    from chatledger.models.state import State
     from chatledger.models.timeout import Timeout, TimeoutDefault
     from chatledger.models.usage import SessionUsage
     from chatledger.models.workflow import Workflow, WorkflowExecution, WorkflowStep
@@ -36,6 +37,7 @@ _HOMES = {
     "registry": ("Model", "ModelPrice", "ModelPriceTier", "Project"),
     "session": ("Session",),
     "snapshot": ("Snapshot",),
+    "state": ("State",),
     "timeout": ("Timeout", "TimeoutDefault"),
     "usage": ("SessionUsage",),
     "workflow": ("Workflow", "WorkflowExecution", "WorkflowStep"),
@@ -60,6 +62,7 @@ __all__ = [
     "SessionMetadata",
     "SessionUsage",
     "Snapshot",
+    "State",
     "Timeout",
     "TimeoutDefault",
     "Workflow",

@@ -47,7 +47,7 @@ Blob = Annotated[bytes, mapped_column(types.Binary)]
 _WORDS: dict[type, TypeEngine[Any]] = {
     words: types.Word(words)
     for words in (
-        enums.Role, enums.Outcome, enums.Status, enums.SnapshotKind, enums.Scope,
+        enums.Role, enums.Outcome, enums.Status, enums.SnapshotKind, enums.Scope, enums.StateScope,
         enums.BatchStatus, enums.ItemStatus, enums.ComparisonKind, enums.JudgeKind,
         enums.ExecutionState, enums.StepState,
     )

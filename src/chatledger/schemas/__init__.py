@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from chatledger.schemas.search import SearchHit, SessionHit
     from chatledger.schemas.session import NewSession, Session
     from chatledger.schemas.snapshot import Snapshot, SnapshotDiff
+    from chatledger.schemas.state import StateEntry
     from chatledger.schemas.statistics import (
         Activity,
         ContextUse,
@@ -135,6 +136,7 @@ _HOMES = {
     "search": ("SearchHit", "SessionHit"),
     "session": ("NewSession", "Session"),
     "snapshot": ("Snapshot", "SnapshotDiff"),
+    "state": ("StateEntry",),
     "statistics": (
         "Activity",
         "ContextUse",
@@ -215,6 +217,7 @@ __all__ = [
     "SessionHit",
     "Snapshot",
     "SnapshotDiff",
+    "StateEntry",
     "SweepFailure",
     "SweepReport",
     "Timeout",

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, event, inspect, or_
 from sqlalchemy.orm import ORMExecuteState, with_loader_criteria
 
 from chatledger.dialects.types import Identifier
-from chatledger.enums import Scope
+from chatledger.enums import Scope, StateScope
 from chatledger.errors import InvalidInput, SessionNotFound
 from chatledger.models.annotation import Annotation
 from chatledger.models.audit import AuditEntry
@@ -23,6 +23,7 @@ from chatledger.models.metric import Metric
 from chatledger.models.registry import Model, ModelPrice, ModelPriceTier, Project
 from chatledger.models.session import Session
 from chatledger.models.snapshot import Snapshot
+from chatledger.models.state import State
 from chatledger.models.timeout import Timeout, TimeoutDefault
 from chatledger.models.usage import SessionUsage
 from chatledger.models.workflow import Workflow, WorkflowExecution, WorkflowStep
@@ -49,7 +50,7 @@ def install() -> None:
             event.listen(model, "before_insert", _insert, propagate=True)
         event.listen(model, "before_update", _change, propagate=True)
         event.listen(model, "before_delete", _change, propagate=True)
-    for other in (*_SHARED, *(child for child, _, _ in _OF_A_ROOT), AuditEntry, Metric):
+    for other in (*_SHARED, *(child for child, _, _ in _OF_A_ROOT), AuditEntry, Metric, State):
         for name in ("before_insert", "before_update", "before_delete"):
             event.listen(other, name, _refuse, propagate=True)
 
@@ -97,6 +98,13 @@ def _conditions(owner: Any) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
     yield AuditEntry, AuditEntry.user_id == owner
     yield Metric, or_(Metric.user_id == owner, Metric.session_id.in_(visible))
     yield Project, Project.project_id.in_(select(sessions.c.project_id).where(sessions.c.user_id == owner))
+    yield (
+        State,
+        or_(
+            (State.scope == StateScope.USER) & (State.scope_id == owner),
+            (State.scope == StateScope.SESSION) & State.scope_id.in_(visible),
+        ),
+    )
     yield TimeoutDefault, (TimeoutDefault.scope == Scope.USER) & (TimeoutDefault.scope_id == owner)
 
 

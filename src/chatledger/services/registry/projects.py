@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy import delete, exists, select
 
+from chatledger.enums import StateScope
 from chatledger.errors import ProjectExists, ProjectInUse, ProjectNotFound
 from chatledger.models import Project as ProjectRow
+from chatledger.models import State
 from chatledger.models.base import table_of
 from chatledger.schemas import Page, Project
 from chatledger.schemas.fields import called, validated
@@ -20,6 +22,7 @@ from chatledger.services.registry import entries
 from chatledger.services.rows import sessions
 
 projects = table_of(ProjectRow)
+states = table_of(State)
 
 
 class Projects(Service):
@@ -132,6 +135,9 @@ class Projects(Service):
         )
         if not self._context.change(unused):
             raise ProjectInUse(project_id)
+        self._context.execute(
+            delete(states).where(states.c.scope == StateScope.PROJECT, states.c.scope_id == project_id)
+        )
         audit.record(self._context, "project.deleted", details={"project": project_id})
 
     def _require(self, project_id: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, func, insert, literal, or_, select, union, update
 
 from chatledger.dialects.types import Identifier, Timestamp, Whole
-from chatledger.enums import Scope, Status
+from chatledger.enums import Scope, StateScope, Status
 from chatledger.errors import InvalidInput, SessionHeld
 from chatledger.ids import new_id
 from chatledger.models import Workflow, WorkflowExecution, WorkflowStep
@@ -26,7 +26,7 @@ from chatledger.services.batches import erasure as batch_erasure
 from chatledger.services.comparisons import statements as comparison_statements
 from chatledger.services.metrics.statements import metrics
 from chatledger.services.retention.purge import BATCH, batch_of
-from chatledger.services.retention.traces import ERASED_USER, digest_of_user, is_known
+from chatledger.services.retention.traces import ERASED_USER, digest_of_user, is_known, states
 from chatledger.services.rows import messages, sessions
 from chatledger.services.sessions.deletion import delete_sessions
 from chatledger.services.snapshots.statements import snapshots
@@ -194,6 +194,7 @@ def _forget(context: ServiceContext, wanted: Wanted, sums: _Sums, *, dry_run: bo
     forked = update(sessions).where(sessions.c.forked_from.in_(ended))
     context.execute(forked.values(forked_from=None, forked_at=None))
     context.execute(delete(defaults).where(defaults.c.scope == Scope.USER, defaults.c.scope_id == user))
+    context.execute(delete(states).where(states.c.scope == StateScope.USER, states.c.scope_id == user))
     batch_erasure.forget_jobs(context, user)
     annotation_statements.forget_author(context, user)
     context.execute(delete(metrics).where(metrics.c.user_id == user))

@@ -6,12 +6,14 @@ from hashlib import blake2b
 
 from sqlalchemy import exists, literal, select, union_all
 
-from chatledger.enums import Scope
-from chatledger.models.base import Base
+from chatledger.enums import Scope, StateScope
+from chatledger.models import State
+from chatledger.models.base import Base, table_of
 from chatledger.services.audit import audit_log
 from chatledger.services.base import ServiceContext
 from chatledger.services.timeouts.limits import defaults
 
+states = table_of(State)
 ERASED_USER = "user.erased"
 #: Columns that hold the name of a user.
 _NAMES = ("user_id", "actor", "author", "judge", "worker")
@@ -26,6 +28,7 @@ def is_known(context: ServiceContext, user_id: str) -> bool:
     """Return whether any row names the user, or the user was erased before."""
     named = [table.c[name] == user_id for table in Base.metadata.tables.values() for name in _NAMES if name in table.c]
     named.append((defaults.c.scope == Scope.USER) & (defaults.c.scope_id == user_id))
+    named.append((states.c.scope == StateScope.USER) & (states.c.scope_id == user_id))
     statement = union_all(*(select(literal(1)).where(exists().where(condition)) for condition in named))
     if context.execute(statement).first() is not None:
         return True
