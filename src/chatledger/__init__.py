@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from chatledger.aio.ledger import AsyncLedger
     from chatledger.aio.unit_of_work import AsyncUnitOfWork
     from chatledger.backup.copy import copy_ledger
+    from chatledger.codecs.anthropic import to_anthropic
     from chatledger.execution.batches.outcomes import BatchResult, GiveUp, Retry
     from chatledger.schemas import (
         Activity,
@@ -195,13 +196,14 @@ __all__ = [
     "Sweeper", "Timeout", "TimeoutDefault", "TimeoutReport", "ToolCall", "ToolResult", "TransitionRefused",
     "Unavailable", "UnitOfWork", "UnitOfWorkEnded", "UpkeepStep", "Usage", "UsageComparison", "UsageOf",
     "UsagePeriod", "VariantSummary", "WorkflowExecution", "WorkflowNotFound", "WorkflowStep", "WorkflowVersion",
-    "__version__", "copy_ledger", "reasoning", "tool_call", "tool_result",
+    "__version__", "copy_ledger", "reasoning", "to_anthropic", "tool_call", "tool_result",
 ]  # fmt: skip
 
 _LATER = {
     "aio.ledger": ["AsyncLedger"],
     "aio.unit_of_work": ["AsyncUnitOfWork"],
     "backup.copy": ["copy_ledger"],
+    "codecs.anthropic": ["to_anthropic"],
     "execution.batches.outcomes": ["BatchResult", "GiveUp", "Retry"],
 }
 # asyncio takes as long to import as the rest of this package, and records are built when they are imported.

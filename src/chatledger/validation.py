@@ -57,6 +57,9 @@ _CONTEXT = ("expected", "ge", "gt", "le", "lt", "max_length", "min_length")
 def invalid_input(error: ValidationError, default_field: str = "input") -> InvalidInput:
     """The first error as one of ours."""
     first: Any = error.errors(include_url=False, include_input=False)[0]
+    refused = first.get("ctx", {}).get("error")
+    if isinstance(refused, InvalidInput):
+        return InvalidInput(".".join([*map(str, first["loc"]), refused.field]), refused.reason)
     field = ".".join(str(part) for part in first["loc"]) or default_field
     return InvalidInput(field, _reason(first, field))
 

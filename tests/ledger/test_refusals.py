@@ -18,7 +18,7 @@ REFUSALS: list[tuple[Callable[[UnitOfWork], object], str]] = [
         "role: must be 'system', 'developer', 'user', 'assistant' or 'tool'",
     ),
     (
-        lambda uow: uow.messages.append("s", "user", []),  # type: ignore[arg-type]
+        lambda uow: uow.messages.append("s", "user", {}),  # type: ignore[arg-type]
         "content: must be text; structured content belongs in `payload`",
     ),
     (lambda uow: uow.messages.append("s", "user", "x", input_tokens=1.5), "input_tokens: must be a whole number"),  # type: ignore[arg-type]

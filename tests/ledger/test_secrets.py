@@ -30,7 +30,7 @@ class Model(BaseModel):
 REFUSED: dict[str, Callable[[UnitOfWork], Any]] = {
     "content with nul": lambda uow: uow.messages.append("s", "user", f"{SECRET}\x00"),
     "content with surrogate": lambda uow: uow.messages.append("s", "user", f"{SECRET}\ud800"),
-    "content of a wrong type": lambda uow: uow.messages.append("s", "user", [SECRET]),  # type: ignore[arg-type]
+    "content of a wrong type": lambda uow: uow.messages.append("s", "user", {SECRET}),  # type: ignore[arg-type]
     "content in bulk": lambda uow: uow.messages.append_many("s", [{"role": "user", "content": f"{SECRET}\ud800"}]),
     "a wrong message": lambda uow: uow.messages.append_many("s", [SECRET]),  # type: ignore[list-item]
     "role": lambda uow: uow.messages.append("s", SECRET),  # type: ignore[arg-type]

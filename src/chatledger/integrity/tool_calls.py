@@ -10,6 +10,7 @@ from sqlalchemy import Text, or_, select, type_coerce
 
 from chatledger.dialects.constructs import json_text
 from chatledger.enums import Role
+from chatledger.schemas.content_parts import result_ids
 from chatledger.schemas.message_parts import TOOL_CALLS, read_tool_calls
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages, sessions
@@ -47,14 +48,14 @@ def unpaired(context: ServiceContext) -> Iterator[Unpaired]:
         if row.session_id != session_id:
             yield from conclude()
             session_id, open_, stray, calls, newest = row.session_id, {}, [], 0, row.last_sequence
-        if row.role == Role.TOOL:
-            if row.tool_call_id is not None and open_.pop(row.tool_call_id, None) is None:
-                stray.append(row.sequence_number)
-            continue
         try:
-            found = read_tool_calls(from_json(row.payload))
+            payload = None if row.payload is None else from_json(row.payload)
         except ValueError:  # it is found as damaged elsewhere
-            continue
+            payload = None
+        own = [row.tool_call_id] if row.role == Role.TOOL and row.tool_call_id is not None else []
+        if [one for one in own + result_ids(payload) if open_.pop(one, None) is None]:
+            stray.append(row.sequence_number)
+        found = read_tool_calls(payload)
         calls += len(found)
         open_ |= {call.id: row.sequence_number for call in found if call.id is not None}
     yield from conclude()
@@ -71,6 +72,12 @@ _CANDIDATES = (
         sessions.c.last_sequence,
     )
     .join(sessions, sessions.c.session_id == messages.c.session_id)
-    .where(or_(type_coerce(messages.c.role, Text) == Role.TOOL.value, _PAYLOAD.contains(f'"{TOOL_CALLS}"')))
+    .where(
+        or_(
+            type_coerce(messages.c.role, Text) == Role.TOOL.value,
+            _PAYLOAD.contains(f'"{TOOL_CALLS}"'),
+            _PAYLOAD.contains('"tool_result"'),
+        )
+    )
     .order_by(messages.c.session_id, messages.c.sequence_number)
 )

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, overload
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, overload
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from chatledger.enums import Outcome, OutcomeLike, Role, RoleLike
 from chatledger.errors import InvalidInput
+from chatledger.schemas.content_parts import parts_of, with_parts
 from chatledger.schemas.fields import (
     Amount,
     Count,
@@ -46,8 +56,10 @@ def _false_if_none(value: Any) -> Any:
 class NewMessage(Input):
     """A message to append.
 
-    `content` is text; whatever else belongs to the message goes into `payload`: JSON values, Pydantic models, or a dict
-    of them. Times are aware; tokens and milliseconds are whole numbers; `cost` is in dollars, exact to the nano-dollar.
+    `content` is text, or the list of parts that OpenAI's and Anthropic's APIs use: then its text is the content, and the
+    parts are kept in `payload["content"]`. Whatever else belongs to the message goes into `payload`: JSON values,
+    Pydantic models, or a dict of them. Times are aware; tokens and milliseconds are whole numbers; `cost` is in dollars,
+    exact to the nano-dollar.
     """
 
     role: Role
@@ -86,13 +98,38 @@ class NewMessage(Input):
     """Makes the append idempotent: the same key with the same content returns the first message."""
     created_at: Moment | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_parts(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and isinstance(given.get("content"), list | tuple):
+            return with_parts(given)
+        return given
+
+    @classmethod
+    def from_openai(cls, item: Mapping[str, Any]) -> NewMessage:
+        """The message for a chat-completions message; `Message.to_openai` gives it back.
+
+        Raises:
+            InvalidInput: not a dict, an unknown role, or a value that cannot be stored.
+        """
+        return cast("NewMessage", _notation("exchange.readers.openai").from_openai(item))
+
+    @classmethod
+    def from_anthropic(cls, item: Mapping[str, Any]) -> list[NewMessage]:
+        """The messages for a message of Anthropic's API: one for each tool result, and one for the rest.
+
+        Raises:
+            InvalidInput: not a dict, an unknown role, or a value that cannot be stored.
+        """
+        return [validated(NewMessage, fields) for fields in _notation("codecs.anthropic").read(item)]
+
     if TYPE_CHECKING:
         # Pydantic takes the values of an enum; a type checker would see its members only.
         def __init__(
             self,
             *,
             role: RoleLike,
-            content: str = "",
+            content: str | Sequence[Any] = "",
             payload: Any = None,
             metadata: Mapping[str, Any] | None = None,
             name: str | None = None,
@@ -217,6 +254,23 @@ class Message(Record):
         """The model's thoughts in the payload (`payload["reasoning"]`), in order. The content does not repeat them."""
         return read_reasoning(self.payload)
 
+    @property
+    def parts(self) -> list[Any]:
+        """The content as a list of parts: those that were appended, unchanged, or else one part with the text."""
+        return parts_of(self.content, self.payload)
+
+    def to_openai(self) -> dict[str, Any]:
+        """The message as OpenAI's chat API takes it, with tool calls and parts. `NewMessage.from_openai` reads it."""
+        return cast("dict[str, Any]", _notation("exchange.readers.openai").to_openai(self))
+
+    def to_anthropic(self) -> dict[str, Any]:
+        """The message as Anthropic's API takes it, with blocks for tool calls and results, and signed reasoning.
+
+        A result of a tool is a message of the user there. A message of the role `system` or `developer` has the role
+        `system`: the API takes its text as `system`. `chatledger.to_anthropic` converts a whole conversation.
+        """
+        return cast("dict[str, Any]", _notation("codecs.anthropic").write(self))
+
     @overload
     def payload_as(self, shape: type[Shape], part: str | None = None) -> Shape: ...
 
@@ -244,6 +298,11 @@ class Message(Record):
         except ValidationError as error:
             wrong = invalid_input(error)
         raise InvalidInput(f"{place}.{wrong.field}", wrong.reason)
+
+
+def _notation(module: str) -> Any:
+    # Notations are written over messages, not below them. They are looked up when one is asked for.
+    return import_module(f"chatledger.{module}")
 
 
 def new_message(given: NewMessage | Any) -> NewMessage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from chatledger.enums import Role
+from chatledger.schemas.content_parts import result_ids
 from chatledger.schemas.message import Message
 from chatledger.schemas.message_parts import ToolCall
 
@@ -23,11 +24,9 @@ def turn_starts(newest_first: Sequence[Message], *, is_first: bool, is_cut: bool
     starts: list[int] = []
     unanswered: set[str] = set()
     for length, message in enumerate(newest_first, 1):
-        if message.role is Role.TOOL:
-            if message.tool_call_id is not None:
-                unanswered.add(message.tool_call_id)
-        elif unanswered:
+        if message.role is not Role.TOOL and unanswered:
             unanswered.difference_update(call.id for call in message.tool_calls)
+        unanswered.update(_answered(message))
         oldest = is_first and length == len(newest_first)
         if (message.role in _BEGIN or oldest) and (not unanswered or (oldest and not is_cut)):
             starts.append(length)
@@ -38,12 +37,18 @@ def open_calls(in_order: Iterable[Message]) -> list[ToolCall]:
     """The tool calls that no later message answers, in order. Calls without an id are left out."""
     waiting: dict[str, ToolCall] = {}
     for message in in_order:
-        if message.role is Role.TOOL and message.tool_call_id is not None:
-            waiting.pop(message.tool_call_id, None)
+        for call_id in _answered(message):
+            waiting.pop(call_id, None)
         for call in message.tool_calls:
             if call.id is not None:
                 waiting[call.id] = call
     return list(waiting.values())
+
+
+def _answered(message: Message) -> list[str]:
+    """The ids of the calls whose results a message has."""
+    own = [message.tool_call_id] if message.role is Role.TOOL and message.tool_call_id is not None else []
+    return own + result_ids(message.payload)
 
 
 def stored_tokens(message: Message) -> int:

@@ -11,6 +11,7 @@ from chatledger.dialects.types import Whole, wire
 from chatledger.enums import SnapshotKind
 from chatledger.errors import InvalidInput, MessageChanged
 from chatledger.schemas import Message, NewMessage
+from chatledger.schemas.content_parts import without_parts
 from chatledger.schemas.costs import is_countable
 from chatledger.schemas.digest import FIELDS
 from chatledger.schemas.fields import validated
@@ -59,6 +60,8 @@ def change(
     """
     session_id, number = old.session_id, old.sequence_number
     fields = old.model_dump(include=_FIELDS) | dict(changes)
+    if "content" in changes and "payload" not in changes:
+        fields["payload"] = without_parts(old.payload)
     if "cost" not in changes and old.priced_from is not None:
         fields["cost"] = None
     row = to_row(validated(NewMessage, fields), old.created_at)

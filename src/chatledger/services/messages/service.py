@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -38,7 +38,7 @@ class Messages(Service):
         self,
         session_id: str,
         role: RoleLike,
-        content: str | None = "",
+        content: str | Sequence[Any] | None = "",
         *,
         payload: Any = None,
         metadata: Mapping[str, Any] | None = None,
@@ -63,6 +63,9 @@ class Messages(Service):
         created_at: datetime | None = None,
     ) -> Message:
         """Add a message at the end of a session, in one statement.
+
+        `content` is text, or the list of parts that OpenAI's and Anthropic's APIs use: its text is stored and searched,
+        and the parts come back unchanged (`Message.parts`, `to_openai`, `to_anthropic`).
 
         `payload` is any JSON value, a Pydantic model or a dict of models; it comes back unchanged (`payload_as` makes it
         typed again). `key` makes the append idempotent: the same key with the same content returns the first message.
@@ -296,7 +299,7 @@ class Messages(Service):
         *,
         key: str | None = None,
         role: RoleLike | Keep = KEEP,
-        content: str | Keep = KEEP,
+        content: str | Sequence[Any] | Keep = KEEP,
         payload: Any = KEEP,
         metadata: Mapping[str, Any] | Keep | None = KEEP,
         name: str | Keep | None = KEEP,
