@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import Any
 
 from chatledger.dialects.types import stamp
-from chatledger.dialects.word_segmentation import segment
+from chatledger.full_text.normalization import indexed_text
 
 #: In most messages.
 COMMON = "the"
@@ -101,7 +101,7 @@ class Conversation:
                 "payload": {"rows": [[n, words[n % len(words)]] for n in range(5)], "total": length},
             }
         created_at = BEGIN + self._count * self._step
-        return Turn(given, segment(content), created_at, stamp(created_at))
+        return Turn(given, indexed_text(content), created_at, stamp(created_at))
 
 
 @cache

@@ -41,16 +41,16 @@ _SEARCH = f"""
         SELECT c.score, c.session_id, c.sequence_number, c.created_at, s.title, s.user_id, s.project_id
         FROM (
             SELECT m.session_id, m.sequence_number, m.created_at,
-                ts_rank(m.search_vector, phraseto_tsquery('chatledger', %(words)s)) AS score
+                ts_rank(m.search_vector, phraseto_tsquery('simple', %(words)s)) AS score
             FROM chatledger_messages AS m JOIN chatledger_sessions AS s ON s.session_id = m.session_id
-            WHERE m.search_vector @@ phraseto_tsquery('chatledger', %(words)s) AND s.status <> 'expired'
+            WHERE m.search_vector @@ phraseto_tsquery('simple', %(words)s) AND s.status <> 'expired'
             ORDER BY m.created_at DESC LIMIT {CANDIDATES}
         ) AS c
         JOIN chatledger_sessions AS s ON s.session_id = c.session_id
         ORDER BY c.score DESC, c.created_at DESC LIMIT %(limit)s
     )
     SELECT b.*, m.role, ts_headline(
-        'chatledger', left(m.content, 20000), phraseto_tsquery('chatledger', %(words)s), 'StartSel=**, StopSel=**'
+        'simple', left(m.content, 20000), phraseto_tsquery('simple', %(words)s), 'StartSel=**, StopSel=**'
     )
     FROM best AS b JOIN chatledger_messages AS m ON m.session_id = b.session_id AND m.sequence_number = b.sequence_number
     ORDER BY b.score DESC, b.created_at DESC"""

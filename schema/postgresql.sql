@@ -3,15 +3,6 @@
 
 -- Full text, which a generated column needs
 
-CREATE TEXT SEARCH DICTIONARY chatledger_stem (TEMPLATE = snowball, language = 'english');
-CREATE TEXT SEARCH CONFIGURATION chatledger (PARSER = default);
-ALTER TEXT SEARCH CONFIGURATION chatledger
-    ADD MAPPING FOR asciiword, word, hword_part, hword_asciipart, asciihword, hword
-    WITH chatledger_stem;
-ALTER TEXT SEARCH CONFIGURATION chatledger
-    ADD MAPPING FOR numword, email, url, host, sfloat, version, hword_numpart, numhword, url_path, file, float, int, uint
-    WITH simple;
-
 -- Tables and their indexes
 
 CREATE TABLE chatledger_audit_log (
@@ -188,6 +179,8 @@ CREATE TABLE chatledger_sessions (
     held_at timestamp with time zone,
     forked_from text COLLATE "C",
     forked_at bigint,
+    search_title text,
+    search_system_prompt text,
     activity_hour timestamp without time zone,
     CONSTRAINT pk_chatledger_sessions PRIMARY KEY (session_id),
     CONSTRAINT ck_chatledger_sessions_status CHECK ((status = ANY (ARRAY['active'::text, 'idle'::text, 'paused'::text, 'archived'::text, 'expired'::text, 'failed'::text])))
@@ -199,6 +192,8 @@ CREATE INDEX ix_chatledger_sessions_expired_at ON chatledger_sessions USING btre
 CREATE INDEX ix_chatledger_sessions_model_activity ON chatledger_sessions USING btree (model_id, activity_hour DESC NULLS LAST);
 CREATE INDEX ix_chatledger_sessions_project_activity ON chatledger_sessions USING btree (project_id, activity_hour DESC NULLS LAST);
 CREATE INDEX ix_chatledger_sessions_resting_activity ON chatledger_sessions USING btree (activity_hour) WHERE (status = ANY (ARRAY['idle'::text, 'paused'::text]));
+CREATE INDEX ix_chatledger_sessions_search_system_prompt ON chatledger_sessions USING gin (to_tsvector('simple'::regconfig, COALESCE(search_system_prompt, lower((regexp_replace("left"(system_prompt, 100000), '[!-/:-@\[-`{-~\u0080-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7\u2000-\u200a\u2010-\u2029\u202f-\u205f\u20a0-\u20a7\u20a9-\u20b9\u2190-\u23f3\u2400-\u2426\u2440-\u244a\u2500-\u26ff\u2701-\u2755\u2794-\u2b4c\u2b50-\u2b59\u3000-\u3003\u3008-\u3020\uff01-\uff0f\uff1a-\uff20\U0001f300-\U0001f320\U0001f330-\U0001f335\U0001f337-\U0001f37c\U0001f380-\U0001f393\U0001f3a0-\U0001f3c4\U0001f3c6-\U0001f3ca\U0001f3e0-\U0001f3f0\U0001f400-\U0001f43e\U0001f440\U0001f442-\U0001f4f7\U0001f4f9-\U0001f4fc\U0001f500-\U0001f53d\U0001f550-\U0001f567\U0001f5fb-\U0001f640\U0001f645-\U0001f64f\U0001f680-\U0001f6c5]+'::text, ' '::text, 'g'::text) COLLATE "C")))));
+CREATE INDEX ix_chatledger_sessions_search_title ON chatledger_sessions USING gin (to_tsvector('simple'::regconfig, COALESCE(search_title, lower((regexp_replace("left"(title, 100000), '[!-/:-@\[-`{-~\u0080-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7\u2000-\u200a\u2010-\u2029\u202f-\u205f\u20a0-\u20a7\u20a9-\u20b9\u2190-\u23f3\u2400-\u2426\u2440-\u244a\u2500-\u26ff\u2701-\u2755\u2794-\u2b4c\u2b50-\u2b59\u3000-\u3003\u3008-\u3020\uff01-\uff0f\uff1a-\uff20\U0001f300-\U0001f320\U0001f330-\U0001f335\U0001f337-\U0001f37c\U0001f380-\U0001f393\U0001f3a0-\U0001f3c4\U0001f3c6-\U0001f3ca\U0001f3e0-\U0001f3f0\U0001f400-\U0001f43e\U0001f440\U0001f442-\U0001f4f7\U0001f4f9-\U0001f4fc\U0001f500-\U0001f53d\U0001f550-\U0001f567\U0001f5fb-\U0001f640\U0001f645-\U0001f64f\U0001f680-\U0001f6c5]+'::text, ' '::text, 'g'::text) COLLATE "C")))));
 CREATE INDEX ix_chatledger_sessions_user_activity ON chatledger_sessions USING btree (user_id, activity_hour DESC NULLS LAST);
 
 CREATE TABLE chatledger_state (
@@ -309,7 +304,12 @@ CREATE TABLE chatledger_messages (
     created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
     digest bytea,
     search_text text,
-    search_vector tsvector GENERATED ALWAYS AS (to_tsvector('chatledger'::regconfig, NORMALIZE(regexp_replace(NORMALIZE(translate("left"(COALESCE(search_text, content), 100000), '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~'::text, repeat(' '::text, 32)), NFD), '([A-Za-z])[\u0300-\u036f]+'::text, '\1'::text, 'g'::text), NFC))) STORED,
+    search_extra text,
+    search_vector tsvector GENERATED ALWAYS AS (
+CASE
+    WHEN (search_extra IS NULL) THEN to_tsvector('simple'::regconfig, COALESCE(search_text, lower((regexp_replace("left"(content, 100000), '[!-/:-@\[-`{-~\u0080-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7\u2000-\u200a\u2010-\u2029\u202f-\u205f\u20a0-\u20a7\u20a9-\u20b9\u2190-\u23f3\u2400-\u2426\u2440-\u244a\u2500-\u26ff\u2701-\u2755\u2794-\u2b4c\u2b50-\u2b59\u3000-\u3003\u3008-\u3020\uff01-\uff0f\uff1a-\uff20\U0001f300-\U0001f320\U0001f330-\U0001f335\U0001f337-\U0001f37c\U0001f380-\U0001f393\U0001f3a0-\U0001f3c4\U0001f3c6-\U0001f3ca\U0001f3e0-\U0001f3f0\U0001f400-\U0001f43e\U0001f440\U0001f442-\U0001f4f7\U0001f4f9-\U0001f4fc\U0001f500-\U0001f53d\U0001f550-\U0001f567\U0001f5fb-\U0001f640\U0001f645-\U0001f64f\U0001f680-\U0001f6c5]+'::text, ' '::text, 'g'::text) COLLATE "C"))))
+    ELSE to_tsvector('simple'::regconfig, ((COALESCE(search_text, lower((regexp_replace("left"(content, 100000), '[!-/:-@\[-`{-~\u0080-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7\u2000-\u200a\u2010-\u2029\u202f-\u205f\u20a0-\u20a7\u20a9-\u20b9\u2190-\u23f3\u2400-\u2426\u2440-\u244a\u2500-\u26ff\u2701-\u2755\u2794-\u2b4c\u2b50-\u2b59\u3000-\u3003\u3008-\u3020\uff01-\uff0f\uff1a-\uff20\U0001f300-\U0001f320\U0001f330-\U0001f335\U0001f337-\U0001f37c\U0001f380-\U0001f393\U0001f3a0-\U0001f3c4\U0001f3c6-\U0001f3ca\U0001f3e0-\U0001f3f0\U0001f400-\U0001f43e\U0001f440\U0001f442-\U0001f4f7\U0001f4f9-\U0001f4fc\U0001f500-\U0001f53d\U0001f550-\U0001f567\U0001f5fb-\U0001f640\U0001f645-\U0001f64f\U0001f680-\U0001f6c5]+'::text, ' '::text, 'g'::text) COLLATE "C"))) || ' chatledgerparts '::text) || COALESCE(NULL::text, lower((regexp_replace("left"(search_extra, 100000), '[!-/:-@\[-`{-~\u0080-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7\u2000-\u200a\u2010-\u2029\u202f-\u205f\u20a0-\u20a7\u20a9-\u20b9\u2190-\u23f3\u2400-\u2426\u2440-\u244a\u2500-\u26ff\u2701-\u2755\u2794-\u2b4c\u2b50-\u2b59\u3000-\u3003\u3008-\u3020\uff01-\uff0f\uff1a-\uff20\U0001f300-\U0001f320\U0001f330-\U0001f335\U0001f337-\U0001f37c\U0001f380-\U0001f393\U0001f3a0-\U0001f3c4\U0001f3c6-\U0001f3ca\U0001f3e0-\U0001f3f0\U0001f400-\U0001f43e\U0001f440\U0001f442-\U0001f4f7\U0001f4f9-\U0001f4fc\U0001f500-\U0001f53d\U0001f550-\U0001f567\U0001f5fb-\U0001f640\U0001f645-\U0001f64f\U0001f680-\U0001f6c5]+'::text, ' '::text, 'g'::text) COLLATE "C")))))
+END) STORED,
     CONSTRAINT pk_chatledger_messages PRIMARY KEY (session_id, sequence_number),
     CONSTRAINT fk_chatledger_messages_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions(session_id) ON DELETE CASCADE,
     CONSTRAINT ck_chatledger_messages_copied_from CHECK (((copied_from IS NULL) = (copied_sequence IS NULL))),

@@ -167,6 +167,11 @@ CREATE TABLE chatledger_projects (
 )
  STRICT;
 
+CREATE TABLE chatledger_session_numbers (
+    number INTEGER NOT NULL PRIMARY KEY,
+    session_id TEXT NOT NULL UNIQUE
+) STRICT;
+
 CREATE TABLE chatledger_sessions (
     session_id TEXT NOT NULL,
     user_id TEXT,
@@ -189,6 +194,8 @@ CREATE TABLE chatledger_sessions (
     held_at TEXT,
     forked_from TEXT,
     forked_at INTEGER,
+    search_title TEXT,
+    search_system_prompt TEXT,
     activity_hour TEXT,
     CONSTRAINT pk_chatledger_sessions PRIMARY KEY (session_id),
     CONSTRAINT ck_chatledger_sessions_status CHECK (status IN ('active', 'idle', 'paused', 'archived', 'expired', 'failed'))
@@ -319,6 +326,7 @@ CREATE TABLE chatledger_messages (
     created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     digest BLOB,
     search_text TEXT,
+    search_extra TEXT,
     CONSTRAINT pk_chatledger_messages PRIMARY KEY (message_id),
     CONSTRAINT uq_chatledger_messages_session_id_sequence_number UNIQUE (session_id, sequence_number),
     CONSTRAINT fk_chatledger_messages_session_id FOREIGN KEY(session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE,
@@ -521,7 +529,8 @@ SELECT m.session_id, m.sequence_number, s.user_id, s.project_id,
 FROM chatledger_messages AS m JOIN chatledger_sessions AS s ON s.session_id = m.session_id;
 
 CREATE VIEW chatledger_messages_text AS
-SELECT message_id, coalesce(search_text, content) AS content FROM chatledger_messages;
+SELECT message_id, coalesce(search_text, substr(content, 1, 100000)) AS content, search_extra AS extra
+FROM chatledger_messages;
 
 CREATE VIEW chatledger_model_statistics AS
 SELECT coalesce(nullif(u.model_id, ''), s.model_id) AS model_id, max(r.provider) AS provider, max(r.context_window) AS context_window,
@@ -578,6 +587,11 @@ SELECT s.session_id, s.title, s.user_id, s.project_id, s.model_id, s.status, s.m
         ORDER BY m.sequence_number DESC LIMIT 1) AS last_message
 FROM chatledger_sessions AS s;
 
+CREATE VIEW chatledger_sessions_text AS
+SELECT n.number, coalesce(s.search_title, substr(s.title, 1, 100000)) AS title,
+    coalesce(s.search_system_prompt, substr(s.system_prompt, 1, 100000)) AS system_prompt
+FROM chatledger_session_numbers AS n JOIN chatledger_sessions AS s USING (session_id);
+
 CREATE VIEW chatledger_user_usage AS
 SELECT s.user_id,
     count(DISTINCT u.session_id) AS sessions,
@@ -605,9 +619,18 @@ GROUP BY s.user_id;
 
 CREATE VIRTUAL TABLE chatledger_messages_fts USING fts5(
     content,
+    extra,
     content = 'chatledger_messages_text',
     content_rowid = 'message_id',
-    tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
+    tokenize = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
+);
+
+CREATE VIRTUAL TABLE chatledger_sessions_fts USING fts5(
+    title,
+    system_prompt,
+    content = 'chatledger_sessions_text',
+    content_rowid = 'number',
+    tokenize = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
 );
 
 -- Triggers
@@ -630,6 +653,41 @@ CREATE TRIGGER chatledger_sessions_audit_delete AFTER DELETE ON chatledger_sessi
 BEGIN
     INSERT INTO chatledger_audit_log (action, session_id, user_id, count, details)
     VALUES ('session.deleted', old.session_id, old.user_id, 1, json_object('messages', old.message_count));
+END;
+
+CREATE TRIGGER chatledger_sessions_fts_delete AFTER DELETE ON chatledger_sessions
+WHEN old.title IS NOT NULL OR old.system_prompt IS NOT NULL
+BEGIN
+    INSERT INTO chatledger_sessions_fts (chatledger_sessions_fts, rowid, title, system_prompt)
+    SELECT 'delete', number, coalesce(old.search_title, substr(old.title, 1, 100000)),
+        coalesce(old.search_system_prompt, substr(old.system_prompt, 1, 100000))
+    FROM chatledger_session_numbers WHERE session_id = old.session_id;
+    DELETE FROM chatledger_session_numbers WHERE session_id = old.session_id;
+END;
+
+CREATE TRIGGER chatledger_sessions_fts_insert AFTER INSERT ON chatledger_sessions
+WHEN new.title IS NOT NULL OR new.system_prompt IS NOT NULL
+BEGIN
+    INSERT INTO chatledger_session_numbers (session_id) VALUES (new.session_id) ON CONFLICT DO NOTHING;
+    INSERT INTO chatledger_sessions_fts (rowid, title, system_prompt)
+    SELECT number, coalesce(new.search_title, substr(new.title, 1, 100000)),
+        coalesce(new.search_system_prompt, substr(new.system_prompt, 1, 100000))
+    FROM chatledger_session_numbers WHERE session_id = new.session_id;
+END;
+
+CREATE TRIGGER chatledger_sessions_fts_update
+AFTER UPDATE OF session_id, title, system_prompt, search_title, search_system_prompt ON chatledger_sessions
+BEGIN
+    INSERT INTO chatledger_sessions_fts (chatledger_sessions_fts, rowid, title, system_prompt)
+    SELECT 'delete', number, coalesce(old.search_title, substr(old.title, 1, 100000)),
+        coalesce(old.search_system_prompt, substr(old.system_prompt, 1, 100000))
+    FROM chatledger_session_numbers WHERE session_id = old.session_id;
+    DELETE FROM chatledger_session_numbers WHERE session_id = old.session_id;
+    INSERT INTO chatledger_session_numbers (session_id) VALUES (new.session_id) ON CONFLICT DO NOTHING;
+    INSERT INTO chatledger_sessions_fts (rowid, title, system_prompt)
+    SELECT number, coalesce(new.search_title, substr(new.title, 1, 100000)),
+        coalesce(new.search_system_prompt, substr(new.system_prompt, 1, 100000))
+    FROM chatledger_session_numbers WHERE session_id = new.session_id;
 END;
 
 CREATE TRIGGER chatledger_sessions_limit AFTER INSERT ON chatledger_sessions
@@ -727,23 +785,23 @@ END;
 
 CREATE TRIGGER chatledger_messages_fts_delete AFTER DELETE ON chatledger_messages
 BEGIN
-    INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rowid, content)
-    VALUES ('delete', old.message_id, coalesce(old.search_text, old.content));
+    INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rowid, content, extra)
+    VALUES ('delete', old.message_id, coalesce(old.search_text, substr(old.content, 1, 100000)), old.search_extra);
 END;
 
 CREATE TRIGGER chatledger_messages_fts_insert AFTER INSERT ON chatledger_messages
 BEGIN
-    INSERT INTO chatledger_messages_fts (rowid, content)
-    VALUES (new.message_id, coalesce(new.search_text, new.content));
+    INSERT INTO chatledger_messages_fts (rowid, content, extra)
+    VALUES (new.message_id, coalesce(new.search_text, substr(new.content, 1, 100000)), new.search_extra);
 END;
 
 CREATE TRIGGER chatledger_messages_fts_update
-AFTER UPDATE OF message_id, content, search_text ON chatledger_messages
+AFTER UPDATE OF message_id, content, search_text, search_extra ON chatledger_messages
 BEGIN
-    INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rowid, content)
-    VALUES ('delete', old.message_id, coalesce(old.search_text, old.content));
-    INSERT INTO chatledger_messages_fts (rowid, content)
-    VALUES (new.message_id, coalesce(new.search_text, new.content));
+    INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rowid, content, extra)
+    VALUES ('delete', old.message_id, coalesce(old.search_text, substr(old.content, 1, 100000)), old.search_extra);
+    INSERT INTO chatledger_messages_fts (rowid, content, extra)
+    VALUES (new.message_id, coalesce(new.search_text, substr(new.content, 1, 100000)), new.search_extra);
 END;
 
 CREATE TRIGGER chatledger_messages_usage_delete AFTER DELETE ON chatledger_messages

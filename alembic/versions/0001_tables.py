@@ -231,6 +231,8 @@ def upgrade() -> None:
         Column("held_at", Time),
         Column("forked_from", Key),
         Column("forked_at", Whole),
+        Column("search_title", Text()),
+        Column("search_system_prompt", Text()),
         Column("activity_hour", Hour),
         PrimaryKeyConstraint("session_id", name=op.f("pk_chatledger_sessions")),
         CheckConstraint(
@@ -299,6 +301,7 @@ def upgrade() -> None:
         Column("created_at", Time, nullable=False, server_default=now),
         Column("digest", LargeBinary()),
         Column("search_text", Text()),
+        Column("search_extra", Text()),
         # Named here: the commands of Alembic would name it after the models' convention, a ledger would not.
         PrimaryKeyConstraint(
             *(["message_id"] if sqlite else ["session_id", "sequence_number"]), name=op.f("pk_chatledger_messages")

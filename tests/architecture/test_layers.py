@@ -35,6 +35,7 @@ LAYERS = (
     "codecs",
     "schemas",
     "dialects",
+    "full_text",
     "callbacks ids settings clock",
     "validation",
     "errors",

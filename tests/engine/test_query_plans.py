@@ -197,6 +197,22 @@ def test_a_search_goes_by_full_text_or_newest_first(large: Ledger, query: str) -
         assert "Seq Scan on chatledger_messages" not in found, found
 
 
+def test_the_expanded_query_for_a_rare_word_goes_by_full_text(large: Ledger) -> None:
+    """Most of its forms are in no message, and the planner takes each to be in one of two hundred."""
+    for work in (lambda uow: uow.search.messages("walrus"), lambda uow: uow.search.sessions("walrus")):
+        found = plan(large, work)
+        if large.engine.dialect.name == "postgresql":
+            assert "'walruses'" in found, found
+            assert "ix_chatledger_messages_search_vector" in found, found
+            assert "ix_chatledger_messages_created_at" not in found, found
+            assert not re.search(r"Seq Scan on chatledger_(messages|sessions)", found), found
+        _reads_no_table(found)
+
+
+def _reads_no_table(found: str) -> None:
+    assert not re.search(r"\bSCAN (m|s|chatledger_messages|chatledger_sessions)\b(?! VIRTUAL)", found), found
+
+
 def test_a_search_in_one_session_does_not_read_the_others(large: Ledger) -> None:
     found = plan(large, lambda uow: uow.search.messages("common", session_id="s8"))
     assert not re.search(

@@ -324,9 +324,9 @@ DAMAGES: dict[str, Damage] = {
         on=("sqlite",),
     ),
     "bytes that are no text": Damage(
-        ("UPDATE chatledger_sessions SET title = CAST(x'ff41' AS TEXT) WHERE session_id = 'work'",),
+        ("UPDATE chatledger_sessions SET forked_from = CAST(x'ff41' AS TEXT) WHERE session_id = 'work'",),
         {"values": 1},
-        "sessions 'work' title",
+        "sessions 'work' forked_from",
         {},
         mended=False,
         on=("sqlite",),

@@ -144,7 +144,10 @@ def found(url: str) -> dict[str, list[tuple[str, int, str]]]:
     """What searches find."""
     with closing(Ledger(url)) as ledger, ledger.read() as uow:
         return {
-            query: sorted((hit.session_id, hit.sequence_number, hit.snippet) for hit in uow.search.messages(query))
+            query: sorted(
+                (hit.session_id, hit.sequence_number, hit.snippet)
+                for hit in uow.search.messages(query, include_hidden=True)
+            )
             for query in QUERIES
         }
 

@@ -98,8 +98,14 @@ _DAMAGES: dict[str, dict[str, tuple[list[str], str]]] = {
             "missing: column chatledger_messages.search_vector",
         ),
         "another full text": (
-            ["ALTER TEXT SEARCH CONFIGURATION chatledger ALTER MAPPING FOR word WITH simple"],
-            "changed: text search chatledger",
+            [
+                "ALTER TABLE chatledger_messages DROP COLUMN search_vector",
+                (
+                    "ALTER TABLE chatledger_messages ADD COLUMN search_vector TSVECTOR"
+                    " GENERATED ALWAYS AS (to_tsvector('pg_catalog.english', content)) STORED"
+                ),
+            ],
+            "changed: column chatledger_messages.search_vector",
         ),
     },
 }

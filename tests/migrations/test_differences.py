@@ -111,9 +111,15 @@ _ON_POSTGRESQL = {
         ["ALTER TABLE chatledger_messages DROP COLUMN search_vector"],
         "missing: column chatledger_messages.search_vector",
     ),
-    "a changed configuration": (
-        ["ALTER TEXT SEARCH CONFIGURATION chatledger ALTER MAPPING FOR word WITH simple"],
-        "changed: text search chatledger",
+    "another full text": (
+        [
+            "ALTER TABLE chatledger_messages DROP COLUMN search_vector",
+            (
+                "ALTER TABLE chatledger_messages ADD COLUMN search_vector TSVECTOR"
+                " GENERATED ALWAYS AS (to_tsvector('pg_catalog.english', content)) STORED"
+            ),
+        ],
+        "changed: column chatledger_messages.search_vector",
     ),
     "a dropped table": (
         ["DROP TABLE chatledger_session_timeouts"],

@@ -1,28 +1,17 @@
-"""The query language of search, and what each database makes of it.
-
-    lisbon may          both words, anywhere in the message
-    "last train"        the words in a row
-    -hotel              without this word (or -"this phrase")
-    train OR bus        either
-    port*               words that begin so (three characters or more)
-
-Nothing that is typed is an error: what cannot be searched for is left out, and a query of which nothing is left (or
-that only excludes) finds nothing.
-"""
+"""How a database finds the messages and sessions that a query asks for."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, Table, literal_column
 from sqlalchemy.engine import Result
 
-from chatledger.dialects.word_segmentation import segment
+from chatledger.full_text.query import Groups, Query, Term
 
 #: Runs one statement.
 Execute = Callable[[Any, dict[str, Any]], Result[Any]]
@@ -31,95 +20,8 @@ Execute = Callable[[Any, dict[str, Any]], Result[Any]]
 CANDIDATES = 2000
 #: One more, which shows that there are more. Part of the statement and not bound, because the planner reads it.
 LIMIT = literal_column(str(CANDIDATES + 1), Integer)
-
-_MAX_LENGTH = 2000
-_MAX_TERMS = 32
-_MIN_PREFIX = 3
-
-_SEARCHABLE = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd"})
-
-_TOKEN = re.compile(r'(?P<minus>-(?=\S))?(?:"(?P<phrase>[^"]*)(?:"(?P<star>\*)?|$)|(?P<word>[^\s"]+))')
-
-
-@dataclass(frozen=True)
-class Term:
-    """A word or words in a row. With `prefix`, the last one may go on."""
-
-    words: str
-    prefix: bool = False
-
-
-@dataclass(frozen=True)
-class Query:
-    """All of the groups, any term of a group, none of the excluded."""
-
-    groups: tuple[tuple[Term, ...], ...]
-    excluded: tuple[Term, ...]
-
-    def terms(self) -> list[Term]:
-        return [term for group in self.groups for term in group]
-
-
-def parse(text: str) -> Query:
-    """Read what a user typed. Never raises."""
-    clean = text[:_MAX_LENGTH].encode("utf-8", "ignore").decode().replace("\x00", " ")
-    groups: list[list[Term]] = []
-    excluded: list[Term] = []
-    either = False
-    for count, token in enumerate(_TOKEN.finditer(clean)):
-        if count >= _MAX_TERMS:
-            break
-        word = token["word"]
-        if word in ("OR", "|"):
-            either = bool(groups)
-            continue
-        if word == "AND":
-            continue
-        term = _term(token["phrase"] if word is None else word, starred=bool(token["star"]))
-        if term is None:
-            continue
-        if token["minus"]:
-            excluded.append(term)
-        elif either:
-            groups[-1].append(term)
-        else:
-            groups.append([term])
-        either = False
-    return Query(tuple(map(tuple, groups)), tuple(excluded))
-
-
-def _term(raw: str, *, starred: bool) -> Term | None:
-    prefix = starred or raw.endswith("*")
-    words = split_words(segment(raw) or raw)
-    # Fractions and circled numbers are letters to nobody: one database indexes them, the other does not.
-    if not any(unicodedata.category(character) in _SEARCHABLE for word in words for character in word):
-        return None
-    # A syllable of Hangul is two or three letters.
-    return Term(" ".join(words), prefix and len(unicodedata.normalize("NFD", words[-1])) >= _MIN_PREFIX)
-
-
-#: Marks stay with their letter; the underscore separates, as it does in the indexes.
-_WORD = re.compile(
-    r"[^\W_](?:[^\W_]|[\u0300-\u036f\u0900-\u0dff\u0e31-\u0e3a\u0e47-\u0e4e\u0eb1-\u0ecd\u102b-\u103e\u17b4-\u17d3\u3099\u309a])*"
-)
-
-
-def split_words(text: str) -> list[str]:
-    return _WORD.findall(text)
-
-
-def cut_prefixes(query: Query, algorithm: str) -> list[str]:
-    """Prefixes that an index stems before it looks for them, so that `bags*` would find "bagpipe".
-
-    The text must have a word that begins with them besides. Not told of prefixes that stand beside an OR.
-    """
-    if not any(term.prefix for term in query.terms()):
-        return []
-    from snowballstemmer import stemmer  # type: ignore[import-untyped]  # noqa: PLC0415 - for prefixes alone; untyped
-
-    stem = stemmer(algorithm).stemWord
-    lasts = [group[0].words.split(" ")[-1].lower() for group in query.groups if len(group) == 1 and group[0].prefix]
-    return [last for last in lasts if last.isascii() and len(stem(last)) < len(last)]
+#: Matches of each word that a search for conversations reads, newest first.
+SPREAD = literal_column("20000", Integer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,20 +35,28 @@ class Scope:
     sessions: Table
     #: On the session, in every search.
     is_live: ColumnElement[bool]
-    filters: tuple[ColumnElement[bool], ...]
+    #: On the session, for the filters that are about it.
+    of_session: tuple[ColumnElement[bool], ...]
+    #: On the message.
+    of_message: tuple[ColumnElement[bool], ...]
+    #: Whether the caller has asked for a part of the ledger.
+    is_filtered: bool = False
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """A SELECT of session_id, sequence_number, created_at and score (higher is better), with its parameters.
+    """A SELECT of session_id, sequence_number, created_at, score (higher is better) and looseness.
 
-    The SELECT is the same object each time for the same scope and shape of query.
+    `looseness` is 0 where the message has the words as they were typed, 1 where it has other forms of them, 2 where it
+    has words that begin so. The SELECT is the same object each time for the same scope and shape of query.
     """
 
     statement: Select[Any]
     parameters: dict[str, Any]
     #: Returns true if older matches were not read. None if all of them were.
     was_cut: Select[Any] | None = None
+    #: Whether only the newest messages are read: if fewer than `CANDIDATES` match, the next attempt reads more.
+    is_partial: bool = False
 
 
 class FullText(ABC):
@@ -155,9 +65,88 @@ class FullText(ABC):
     @abstractmethod
     def candidates(
         self, query: Query, scope: Scope, parameters: Mapping[str, Any], size: int | None, execute: Execute
-    ) -> Candidates | None:
-        """The newest `CANDIDATES` matches within the scope and one more; None if the query cannot match anything.
+    ) -> Iterator[Candidates]:
+        """The newest `CANDIDATES` matches within the scope and one more, by one attempt or more.
 
         `parameters` are those of the scope's filters. `size` is the number of messages in the scope, or None if there are
         no filters or too many messages to count.
         """
+
+    @abstractmethod
+    def sessions_with(
+        self, groups: Groups, column: str | None, scope: Scope, key: str
+    ) -> tuple[Select[Any], dict[str, Any]]:
+        """A SELECT of session_id, created_at and looseness: sessions with all of the groups in their title or system
+        prompt.
+
+        `column` is "title" or "system_prompt", or None for both together. The newest `CANDIDATES`, of the scope.
+        `key` tells parameters apart.
+        """
+
+    @abstractmethod
+    def spread(self, group: Sequence[Term], number: int, scope: Scope) -> tuple[Select[Any], dict[str, Any]]:
+        """A SELECT of session_id: sessions with a message that has one of the terms. `number` tells parameters apart."""
+
+
+@dataclass(frozen=True)
+class LiteralTest:
+    """Code that a message must hold as it was typed, or must not. `others` are the alternatives without code."""
+
+    literals: tuple[str, ...]
+    others: tuple[Term, ...] = ()
+    excluded: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int, bool]:
+        """What the condition looks like, whatever its values."""
+        return len(self.literals), len(self.others), self.excluded
+
+
+def literal_tests(query: Query) -> tuple[LiteralTest, ...]:
+    """The tests that an index of words cannot answer."""
+    found = []
+    for group in query.groups:
+        literals = tuple(term.literal for term in group if term.literal is not None)
+        if literals:
+            found.append(LiteralTest(literals, tuple(term for term in group if term.literal is None)))
+    excluded = tuple(term.literal for term in query.excluded if term.literal is not None)
+    return (*found, LiteralTest(excluded, excluded=True)) if excluded else tuple(found)
+
+
+def excluded_words(query: Query) -> tuple[Term, ...]:
+    """The excluded terms that an index answers."""
+    return tuple(term for term in query.excluded if term.literal is None)
+
+
+def loosenesses(query: Query) -> tuple[Query, ...]:
+    """The query in stricter readings, the strictest first, where they differ from its own."""
+    terms = query.terms()
+    readings = []
+    if any(term.is_loose for term in terms):
+        readings.append(_stricter(query, inflections=False))
+        if any(term.prefix for term in terms) and any(term.inflections for term in terms):
+            readings.append(_stricter(query, inflections=True))
+    return tuple(readings)
+
+
+def looseness_of(query: Query, stricter: int) -> int:
+    """The looseness of what matches none of the stricter readings."""
+    if not stricter:
+        return 0
+    return 2 if any(term.prefix for term in query.terms()) else 1
+
+
+def _stricter(query: Query, *, inflections: bool) -> Query:
+    groups = tuple(
+        tuple(Term(term.words, inflections=term.inflections if inflections else ()) for term in group)
+        for group in query.groups
+    )
+    return Query(groups, query.excluded)
+
+
+_WORD_EDGE = re.compile("[a-z0-9]")
+
+
+def edges(literal: str) -> tuple[bool, bool]:
+    """Whether a literal begins and ends with a letter or digit, where another one must not go on."""
+    return bool(_WORD_EDGE.match(literal[0])), bool(_WORD_EDGE.match(literal[-1]))

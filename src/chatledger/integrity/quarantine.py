@@ -12,9 +12,9 @@ from sqlalchemy import Table, and_, bindparam, insert, literal, update
 from chatledger.dialects.base import TABLE_PREFIX
 from chatledger.dialects.encoding import check_text
 from chatledger.dialects.types import wire
-from chatledger.dialects.word_segmentation import segment
 from chatledger.enums import BatchStatus, ItemStatus, Outcome, Role, SnapshotKind, Status
 from chatledger.errors import InvalidInput
+from chatledger.full_text.parts import OF_SESSIONS, search_columns, session_search_columns
 from chatledger.integrity.orphans import free_key, make_recovery
 from chatledger.integrity.values import Defect, matches, moment_of, wants_object
 from chatledger.models import Base
@@ -58,11 +58,16 @@ class SettingAside:
         return True
 
     def index_text(self, defect: Defect) -> bool:
-        """Rebuild what full text indexes of a message."""
-        row = self._row(messages, defect)
-        if row is None or not isinstance(row["content"], str):
+        """Rebuild what full text indexes of a message or a session."""
+        table = Base.metadata.tables[defect.table]
+        row = self._row(table, defect)
+        if row is None:
             return False
-        self._set(messages, defect, {"search_text": segment(row["content"])})
+        try:
+            values = search_values(table, row)
+        except (TypeError, AttributeError):  # a text that is none, which is reported by itself
+            return False
+        self._set(table, defect, values)
         return True
 
     def accept(self, defect: Defect) -> bool:
@@ -118,6 +123,14 @@ class SettingAside:
         # In stored form: JSON is text already, and a word need not be bound as one.
         bound = {name: bindparam(f"new_{name}", value, type_=_stored(table, name)) for name, value in values.items()}
         self._context.execute(update(table).where(and_(*this)).values(bound))
+
+
+def search_values(table: Table, row: Mapping[str, Any]) -> dict[str, str | None]:
+    """What the search columns of a message or a session must hold."""
+    if table is sessions:
+        return session_search_columns(**{name: row[name] for name in OF_SESSIONS})
+    text, extra = search_columns(row["role"], row["content"], row["payload"], row["name"], row["outcome"])
+    return {"search_text": text, "search_extra": extra}
 
 
 def _stored(table: Table, column: str) -> Any:

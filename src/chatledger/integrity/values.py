@@ -13,13 +13,12 @@ from sqlalchemy import Column, Float, Integer, LargeBinary, Table
 
 from chatledger.dialects.integrity import Unreadable
 from chatledger.dialects.types import Document, Flag, Money, Timestamp, Word, to_moment
-from chatledger.dialects.word_segmentation import segment
-from chatledger.enums import Outcome
 from chatledger.errors import CorruptDatabase
+from chatledger.full_text.parts import OF_SESSIONS, search_columns, session_search_columns
 from chatledger.models import Base
 from chatledger.schemas.digest import message_digest
 from chatledger.services.base import ServiceContext
-from chatledger.services.rows import messages
+from chatledger.services.rows import messages, sessions
 from chatledger.services.snapshots.body import Body, lines
 from chatledger.services.snapshots.statements import snapshots
 
@@ -116,7 +115,9 @@ def _looks(table: Table) -> Callable[[Mapping[str, Any]], Iterator[Defect]]:
     """A function that looks at one row of a table."""
     keys = [column.name for column in table.primary_key.columns]
     checks = [(column.name, *_check_of(column), bool(column.nullable)) for column in table.c]
-    more = {"chatledger_messages": _message, "chatledger_session_snapshots": _snapshot}.get(table.name)
+    more = {
+        "chatledger_messages": _message, "chatledger_sessions": _session, "chatledger_session_snapshots": _snapshot,
+    }.get(table.name)  # fmt: skip
 
     def look(row: Mapping[str, Any]) -> Iterator[Defect]:
         key = tuple(row[name] for name in keys)
@@ -154,11 +155,19 @@ def _message(key: tuple[Any, ...], row: Mapping[str, Any]) -> Iterator[Defect]:
         yield Defect("no_digest", messages.name, key, "")
     elif not matches(row):
         yield Defect("digest", messages.name, key, "")
-    content = row["content"]
-    # A message that is being streamed is indexed at its end.
-    indexed = "" if row["outcome"] == Outcome.STREAMING else None
-    if isinstance(content, str) and row["search_text"] != (segment(content) if indexed is None else indexed):
-        yield Defect("full_text", messages.name, key, "search_text")
+    texts = (row["role"], row["content"], row["payload"], row["name"], row["outcome"])
+    if isinstance(row["content"], str) and all(text is None or isinstance(text, str) for text in texts):
+        wanted = search_columns(*texts)
+        if (row["search_text"], row["search_extra"]) != wanted:
+            yield Defect("full_text", messages.name, key, "search_text")
+
+
+def _session(key: tuple[Any, ...], row: Mapping[str, Any]) -> Iterator[Defect]:
+    texts = {name: row[name] for name in OF_SESSIONS}
+    if all(text is None or isinstance(text, str) for text in texts.values()):
+        wanted = session_search_columns(**texts)
+        if any(row[name] != value for name, value in wanted.items()):
+            yield Defect("full_text", sessions.name, key, "search_title")
 
 
 def _snapshot(key: tuple[Any, ...], row: Mapping[str, Any]) -> Iterator[Defect]:

@@ -139,6 +139,10 @@ class Message(Base):
     search_text: Mapped[str | None] = mapped_column(
         Text().evaluates_none(), default=_filled_in("search_text"), deferred=True
     )
-    """What full text indexes in place of `content`, where words are not separated by spaces."""
+    """What full text indexes in place of `content`, where that has letters beyond ASCII."""
+    search_extra: Mapped[str | None] = mapped_column(
+        Text().evaluates_none(), default=_filled_in("search_extra"), deferred=True
+    )
+    """What full text indexes beside `content`: structured parts, tools with their arguments and results, attachments."""
 
     session: Mapped[Session] = parent("messages")

@@ -87,6 +87,9 @@ class Session(Base):
     forked_from: Mapped[Key | None]
     """The session that this one was copied from, which may be gone since, and the last message that was copied."""
     forked_at: Mapped[Whole | None]
+    search_title: Mapped[str | None] = mapped_column(deferred=True)
+    search_system_prompt: Mapped[str | None] = mapped_column(deferred=True)
+    """What full text indexes in place of `title` and `system_prompt`, where those have letters beyond ASCII."""
     activity_hour: Mapped[Any] = mapped_column(types.Hour, server_default=FetchedValue(), deferred=True, nullable=True)
     """The hour of `last_activity`, which a trigger keeps. Lists are indexed by it."""
 

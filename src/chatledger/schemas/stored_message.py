@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from chatledger.dialects.encoding import encode_json
-from chatledger.dialects.word_segmentation import segment
-from chatledger.enums import Outcome
+from chatledger.full_text.parts import search_columns
 from chatledger.schemas.digest import message_digest
 from chatledger.schemas.message import NewMessage
 
@@ -44,6 +43,7 @@ def to_row(message: NewMessage, now: datetime) -> dict[str, Any]:
         "created_at": created_at,
     }
     row["digest"] = message_digest(row, created_at)
-    # A message that is still being written is indexed when it is finished.
-    row["search_text"] = "" if message.outcome is Outcome.STREAMING else segment(message.content)
+    row["search_text"], row["search_extra"] = search_columns(
+        row["role"], row["content"], row["payload"], row["name"], row["outcome"]
+    )
     return row

@@ -43,6 +43,7 @@ def test_a_hit_says_where_it_is(timed_ledger: Ledger, clock: StoppedClock) -> No
     expected = SearchHit(
         session_id="s", sequence_number=1, role=Role.ASSISTANT, snippet="An **otter**.", score=hit.score,
         created_at=clock.now, title="Animals", user_id="ada", project_id="p",
+        match="exact",
     )  # fmt: skip
     assert expected == hit
     assert hit.score > 0

@@ -210,8 +210,4 @@ _FINGERPRINT = {
     "function": """
         SELECT proname, pg_get_functiondef(oid) FROM pg_proc
         WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'chatledger\\_%'""",
-    "text search": """
-        SELECT c.cfgname, string_agg(m.maptokentype || ':' || d.dictname, ',' ORDER BY m.maptokentype, m.mapseqno)
-        FROM pg_ts_config c JOIN pg_ts_config_map m ON m.mapcfg = c.oid JOIN pg_ts_dict d ON d.oid = m.mapdict
-        WHERE c.cfgnamespace = current_schema()::regnamespace AND c.cfgname = 'chatledger' GROUP BY c.cfgname""",
 }

@@ -1,86 +1,376 @@
-"""Full text on PostgreSQL: a stored tsvector under a GIN index."""
+"""Full text on PostgreSQL: a stored tsvector of each message under a GIN index, and GIN indexes on the texts of sessions.
+
+A query is expanded to many words, most of which no message has. The planner knows nothing of such a word and takes it to
+be in one message of 200, so that it would rather walk through all messages, newest first: 5 seconds at a million. So the
+form of a statement is chosen here, by the statistics that ANALYZE has left:
+
+- of rare words, all matches are read from the GIN index, behind a fence (OFFSET 0) that the planner cannot see through;
+- of common words, the newest part of the messages is read, as large as it takes for enough matches;
+- words that are in most messages are looked for in the newest messages one by one.
+"""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Float, Select, bindparam, cast, column, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Integer,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
 
-from chatledger.dialects.full_text import LIMIT, Candidates, Execute, FullText, Query, Scope, Term, cut_prefixes
+from chatledger.dialects.constructs import json_text
+from chatledger.dialects.full_text import (
+    CANDIDATES,
+    LIMIT,
+    SPREAD,
+    Candidates,
+    Execute,
+    FullText,
+    Scope,
+    edges,
+    excluded_words,
+    literal_tests,
+    looseness_of,
+    loosenesses,
+)
+from chatledger.dialects.types import Timestamp
+from chatledger.full_text.normalization import INDEXED, SEPARATORS
+from chatledger.full_text.query import Groups, Query, Term
 
-_ACCENTED = re.compile("([A-Za-z])[\u0300-\u036f]+")
+#: A scope of this many messages or fewer is read whole.
+_FEW = 2000
+#: More matches than these are not all read.
+_MANY_MATCHES = 8_000
+#: Words in this part of all messages are looked for one message after the other.
+_MOST = 0.3
+#: The newest part that is read holds so many matches, as far as the statistics tell; then eight times as many.
+_WANTED = 1.5 * CANDIDATES
+_WIDER = 8
 
 #: The generated column of messages, which only PostgreSQL has (the models do not declare it).
 _vector = column("search_vector", TSVECTOR)
-_wanted = cast(bindparam("wanted", type_=TSQUERY), TSQUERY)
+_fence = literal_column("0", Integer)
+
+#: Number of stricter readings, looseness of the query's own, and the shapes of its literal tests.
+_Shape = tuple[int, int, tuple[tuple[int, int, bool], ...]]
 
 
 class PostgreSQLFullText(FullText):
-    """Matches come newest first by created_at; the planner walks that index for common words and GIN for rare ones."""
+    """Matches come newest first by created_at."""
 
     def candidates(
         self, query: Query, scope: Scope, parameters: Mapping[str, Any], size: int | None, execute: Execute
-    ) -> Candidates | None:
-        wanted = self._resolved(query, execute)
-        if not wanted:
-            return None
-        prefixes = {f"prefix_{place}": f"\\m{word}" for place, word in enumerate(cut_prefixes(query, "english"))}
-        return Candidates(_newest(scope, len(prefixes)), {**parameters, **prefixes, "wanted": wanted})
+    ) -> Iterator[Candidates]:
+        tests, stricter = literal_tests(query), loosenesses(query)
+        bound = {**parameters, "wanted": tsquery(query)}
+        bound.update({f"reading_{number}": tsquery(reading) for number, reading in enumerate(stricter)})
+        for number, test in enumerate(tests):
+            bound.update({f"literal_{number}_{n}": _pattern(one) for n, one in enumerate(test.literals)})
+            bound.update({f"other_{number}_{n}": _alternatives(one) for n, one in enumerate(test.others)})
+        shape = (len(stricter), looseness_of(query, len(stricter)), tuple(test.shape for test in tests))
+        statistics = _Statistics.read(query, execute)
+        if size is not None and size <= _FEW:
+            yield Candidates(_in_sessions(scope, shape), bound)
+            return
+        share = statistics.share(query)
+        if share >= _MOST and not scope.is_filtered:
+            yield Candidates(_one_by_one(scope, shape), bound)
+            return
+        if share * statistics.messages <= _MANY_MATCHES:
+            yield Candidates(_behind_a_fence(scope, shape, is_bounded=False), bound)
+            return
+        part = _WANTED / (share * statistics.messages)
+        while (cutoff := statistics.newest(part)) is not None:
+            newest = {**bound, "cutoff": cutoff}
+            yield Candidates(_behind_a_fence(scope, shape, is_bounded=True), newest, is_partial=True)
+            part *= _WIDER
+        yield Candidates(_behind_a_fence(scope, shape, is_bounded=False), bound)
 
-    def _resolved(self, query: Query, execute: Execute) -> str:
-        """The query in the server's own notation, or nothing where the configuration leaves nothing of it."""
-        parameters: dict[str, Any] = {}
-        groups = [f"({' || '.join(_term(term, parameters) for term in group)})" for group in query.groups]
-        excluded = [f"!!({_term(term, parameters)})" for term in query.excluded]
-        # A group of which nothing is left would fall out of the conjunction, and an exclusion that then stood alone
-        # would match everything else.
-        nothing = " OR ".join(f"numnode({group}) = 0" for group in groups)
-        wanted = " && ".join([*groups, *excluded])
-        # The planner has to see the words, to tell common ones from rare ones: no generic plan in this transaction.
-        custom = "set_config('plan_cache_mode', 'force_custom_plan', true)"
-        statement = text(f"SELECT CASE WHEN {nothing} THEN '' ELSE CAST({wanted} AS TEXT) END, {custom}")
-        return str(execute(statement, parameters).one()[0])
+    def sessions_with(
+        self, groups: Groups, column: str | None, scope: Scope, key: str
+    ) -> tuple[Select[Any], dict[str, Any]]:
+        query = Query(groups)
+        readings = loosenesses(query)
+        # Together, a word may be in the title and another in the prompt, so each group is looked for by itself.
+        bound = {f"{key}_wanted_{n}": tsquery(Query((group,))) for n, group in enumerate(groups)}
+        if readings:
+            bound |= {f"{key}_exact_{n}": tsquery(Query((group,))) for n, group in enumerate(readings[0].groups)}
+        return _sessions_with(scope, column, key, len(groups), has_readings=bool(readings)), bound
+
+    def spread(self, group: Sequence[Term], number: int, scope: Scope) -> tuple[Select[Any], dict[str, Any]]:
+        return _spread(scope, number), {f"spread_{number}": tsquery(Query((tuple(group),)))}
+
+
+@dataclass(frozen=True)
+class _Statistics:
+    """What ANALYZE knows of the words of a query, and of the times of the messages."""
+
+    messages: float
+    frequencies: Mapping[str, float]
+    times: Sequence[Any]
+
+    @classmethod
+    def read(cls, query: Query, execute: Execute) -> _Statistics:
+        """Read them, and set the planner up for this transaction."""
+        terms = query.terms()
+        words = {lexeme for term in terms for word in _alternative_words(term) for lexeme in lexemes(word)}
+        prefixes = [lexemes(term.words[-1])[-1] for term in terms if term.prefix]
+        row = execute(_STATISTICS, {"words": sorted(words), "prefixes": prefixes}).one()
+        found = dict(zip(row.words or (), row.frequencies or (), strict=True))
+        return cls(max(float(row.messages or 0), 0), found, row.times or ())
+
+    def share(self, query: Query) -> float:
+        """The part of all messages that match, at most, as far as it is known. Rare words are not counted."""
+        if not self.frequencies:
+            return 0
+        return min(min(sum(map(self._share_of, group)), 1.0) for group in query.groups)
+
+    def _share_of(self, term: Term) -> float:
+        if term.prefix:
+            prefix = lexemes(term.words[-1])[-1]
+            last = sum(share for word, share in self.frequencies.items() if word.startswith(prefix))
+            others = [lexeme for word in term.words[:-1] for lexeme in lexemes(word)]
+            return min([last, *(self.frequencies.get(other, 0) for other in others)])
+        own = min(self.frequencies.get(lexeme, 0) for word in term.words for lexeme in lexemes(word))
+        return own + sum(self.frequencies.get(word, 0) for word in term.inflections)
+
+    def newest(self, part: float) -> Any:
+        """The time since when this part of the messages was written; None if it is not known or most of them."""
+        steps = len(self.times) - 1
+        if steps < 1 or part >= 0.7:
+            return None
+        return self.times[max(0, min(steps - 1, int((1 - part) * steps)))]
+
+
+# The planner has to see the words, to tell common ones from rare ones: no generic plan in this transaction. Compiling a
+# plan takes longer than a search. Statistics of a partitioned table are those that it has with its partitions.
+_STATISTICS = text(
+    r"""
+    WITH stored AS MATERIALIZED (
+        SELECT DISTINCT ON (attname) attname, most_common_elems, most_common_elem_freqs, histogram_bounds
+        FROM pg_stats
+        WHERE schemaname = current_schema() AND tablename = 'chatledger_messages'
+            AND attname IN ('search_vector', 'created_at')
+        ORDER BY attname, inherited DESC
+    ), known AS (
+        SELECT word, frequency
+        FROM stored, unnest(CAST(CAST(most_common_elems AS text) AS text[]), most_common_elem_freqs) AS e(word, frequency)
+        WHERE attname = 'search_vector' AND (word = ANY(CAST(:words AS text[])) OR EXISTS (
+            SELECT FROM unnest(CAST(:prefixes AS text[])) AS p(prefix) WHERE starts_with(word, prefix)))
+    )
+    SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
+        (SELECT reltuples FROM pg_class
+         WHERE relname = 'chatledger_messages' AND relnamespace = CAST(current_schema() AS regnamespace)) AS messages,
+        (SELECT array_agg(word ORDER BY word) FROM known) AS words,
+        (SELECT array_agg(frequency ORDER BY word) FROM known) AS frequencies,
+        (SELECT CAST(CAST(histogram_bounds AS text) AS timestamptz[]) FROM stored WHERE attname = 'created_at') AS times
+    """
+)
+
+
+def _conditions(scope: Scope, shape: _Shape) -> list[ColumnElement[bool]]:
+    """What a message must be. Its session is asked for by a subquery with one value: PostgreSQL would read all sessions
+    for a join or an EXISTS.
+    """
+    messages, sessions = scope.messages, scope.sessions
+    is_found = (
+        select(literal_column("1", Integer))
+        .where(sessions.c.session_id == messages.c.session_id, scope.is_live, *scope.of_session)
+        .correlate(messages)
+        .scalar_subquery()
+    )
+    return [
+        _matches("wanted"),
+        is_found.is_not(None),
+        *(_literal_condition(messages, number, *one) for number, one in enumerate(shape[2])),
+        *scope.of_message,
+    ]
+
+
+def _matches(name: str, vector: ColumnElement[Any] = _vector) -> ColumnElement[bool]:
+    return vector.op("@@", is_comparison=True)(cast(bindparam(name, type_=TSQUERY), TSQUERY))
+
+
+def _columns(messages: Table) -> list[ColumnElement[Any]]:
+    return [messages.c.session_id, messages.c.sequence_number, messages.c.created_at, _vector]
 
 
 @cache
-def _newest(scope: Scope, prefixes: int) -> Select[Any]:
+def _behind_a_fence(scope: Scope, shape: _Shape, *, is_bounded: bool) -> Select[Any]:
+    messages = scope.messages
+    matching = select(*_columns(messages)).select_from(messages).where(*_conditions(scope, shape))
+    if is_bounded:
+        matching = matching.where(messages.c.created_at >= bindparam("cutoff", type_=Timestamp()))
+    found = matching.offset(_fence).subquery("matching")
+    return _ranked(select(*found.c).order_by(found.c.created_at.desc()).limit(LIMIT), shape)
+
+
+@cache
+def _one_by_one(scope: Scope, shape: _Shape) -> Select[Any]:
+    messages = scope.messages
+    found = select(*_columns(messages)).select_from(messages).where(*_conditions(scope, shape))
+    return _ranked(found.order_by(messages.c.created_at.desc()).limit(LIMIT), shape)
+
+
+@cache
+def _in_sessions(scope: Scope, shape: _Shape) -> Select[Any]:
+    """Read the sessions of the scope, and all messages of each."""
     messages, sessions = scope.messages, scope.sessions
-    return (
-        select(
-            messages.c.session_id,
-            messages.c.sequence_number,
-            messages.c.created_at,
-            func.ts_rank(_vector, _wanted, type_=Float).label("score"),
-        )
-        .select_from(messages.join(sessions, sessions.c.session_id == messages.c.session_id))
-        .where(
-            _vector.op("@@", is_comparison=True)(_wanted),
-            scope.is_live,
-            *(messages.c.content.regexp_match(bindparam(f"prefix_{n}"), flags="i") for n in range(prefixes)),
-            *scope.filters,
-        )
-        .order_by(messages.c.created_at.desc())
-        .limit(LIMIT)
+    conditions = [
+        _matches("wanted"),
+        *(_literal_condition(messages, number, *one) for number, one in enumerate(shape[2])),
+        *scope.of_message,
+    ]
+    of_session = (
+        select(*_columns(messages))
+        .where(messages.c.session_id == sessions.c.session_id, *conditions)
+        .correlate(sessions)
+        .offset(_fence)
+        .lateral("of_session")
+    )
+    found = (
+        select(*of_session.c)
+        .select_from(sessions.join(of_session, literal_column("true")))
+        .where(scope.is_live, *scope.of_session)
+    )
+    return _ranked(found.order_by(of_session.c.created_at.desc()).limit(LIMIT), shape)
+
+
+def _ranked(newest: Select[Any], shape: _Shape) -> Select[Any]:
+    readings, own, _ = shape
+    # Ranked after the limit, and not for each match.
+    found = newest.offset(_fence).subquery("newest")
+    vector = found.c.search_vector
+    looseness: ColumnElement[int] = literal_column(str(own), Integer)
+    if readings:
+        cases = ((_matches(f"reading_{number}", vector), number) for number in range(readings))
+        looseness = case(*cases, else_=own)
+    wanted = cast(bindparam("wanted", type_=TSQUERY), TSQUERY)
+    return select(
+        found.c.session_id,
+        found.c.sequence_number,
+        found.c.created_at,
+        func.ts_rank(vector, wanted, type_=Float).label("score"),
+        looseness.label("looseness"),
     )
 
 
-def _term(term: Term, parameters: dict[str, Any]) -> str:
-    name = f"term_{len(parameters)}"
-    if not term.prefix:
-        parameters[name] = _folded(term.words)
-        return f"phraseto_tsquery('chatledger', CAST(:{name} AS TEXT))"
-    *before, last = _folded(term.words).split(" ")
-    parameters[name] = " <-> ".join([*(f"'{word}'" for word in before), f"'{last}':*"])
-    return f"to_tsquery('chatledger', CAST(:{name} AS TEXT))"
+def _literal_condition(messages: Table, number: int, literals: int, others: int, excluded: bool) -> ColumnElement[bool]:
+    space = literal(" ")
+    whole = (
+        space
+        + messages.c.content
+        + space
+        + func.coalesce(json_text(messages.c.payload), "")
+        + space
+        + func.coalesce(messages.c.name, "")
+        + space
+    )
+    lower: ColumnElement[Any] = func.lower(whole.collate("C"))
+    held = [lower.op("~", is_comparison=True)(bindparam(f"literal_{number}_{n}")) for n in range(literals)]
+    if excluded:
+        return and_(*map(not_, held))
+    return or_(*held, *(_matches(f"other_{number}_{n}") for n in range(others)))
 
 
-def _folded(words: str) -> str:
-    """What migration 0004 does to a text before it is indexed, so that a query meets the same words."""
-    if words.isascii():
-        return words
-    return unicodedata.normalize("NFC", _ACCENTED.sub(r"\1", unicodedata.normalize("NFD", words)))
+@cache
+def _sessions_with(scope: Scope, column: str | None, key: str, groups: int, *, has_readings: bool) -> Select[Any]:
+    sessions = scope.sessions
+    names = ("title", "system_prompt") if column is None else (column,)
+
+    def has_all(kind: str) -> ColumnElement[bool]:
+        return and_(*(or_(*(_matches(f"{key}_{kind}_{n}", _vector_of(one)) for one in names)) for n in range(groups)))
+
+    looseness: ColumnElement[int] = literal_column("0", Integer)
+    if has_readings:
+        looseness = case((has_all("exact"), 0), else_=1)
+    found = (
+        select(sessions.c.session_id, sessions.c.created_at, looseness.label("looseness"))
+        .where(has_all("wanted"), scope.is_live, *scope.of_session)
+        .offset(_fence)
+        .subquery("matching")
+    )
+    return select(*found.c).order_by(found.c.created_at.desc()).limit(LIMIT)
+
+
+def _vector_of(name: str) -> ColumnElement[Any]:
+    """The expression of an index on sessions (migration 0003)."""
+    plain = f"lower(regexp_replace(left({name}, {INDEXED}), '[{_PUNCTUATION}]+', ' ', 'g') COLLATE \"C\")"
+    return literal_column(f"to_tsvector('pg_catalog.simple', coalesce(search_{name}, {plain}))", TSVECTOR)
+
+
+#: What separates words besides spaces: ASCII punctuation, and what is beyond ASCII in a text that is indexed as it is.
+_PUNCTUATION = r"!-/:-@\[-`{-~" + re.sub(
+    "[^\x00-\x7f]", lambda found: found[0].encode("unicode_escape").decode().replace(r"\x", r"\u00"), SEPARATORS
+)
+
+
+@cache
+def _spread(scope: Scope, number: int) -> Select[Any]:
+    messages = scope.messages
+    newest = (
+        select(messages.c.session_id, messages.c.created_at)
+        .where(_matches(f"spread_{number}"), *scope.of_message)
+        .offset(_fence)
+        .subquery(f"matching_{number}")
+    )
+    newest = select(newest.c.session_id).order_by(newest.c.created_at.desc()).limit(SPREAD).subquery(f"newest_{number}")
+    return select(newest.c.session_id)
+
+
+def tsquery(query: Query) -> str:
+    """The server's own notation. Words are letters and digits in quotes, so that nothing in them is an operator."""
+    wanted = " & ".join(f"({' | '.join(map(_alternatives, group))})" for group in query.groups)
+    excluded = excluded_words(query)
+    return wanted if not excluded else f"{wanted} & !({' | '.join(map(_alternatives, excluded))})"
+
+
+def _alternatives(term: Term) -> str:
+    cut = [lexeme for word in term.words for lexeme in lexemes(word)]
+    own = " <-> ".join(f"'{lexeme}'" for lexeme in cut) + (":*" if term.prefix else "")
+    return " | ".join([f"({own})", *(f"'{word}'" for word in term.inflections)])
+
+
+def _alternative_words(term: Term) -> tuple[str, ...]:
+    return term.words + term.inflections
+
+
+_NUMBER = re.compile(r"[0-9]+e[0-9]+(?=[^0-9])")
+
+
+def lexemes(word: str) -> list[str]:
+    """A word as the server's parser cuts it: it takes the beginning of 43e1f65f for a number."""
+    found = []
+    while number := _NUMBER.match(word):
+        found.append(number[0])
+        word = word[number.end() :]
+    return [*found, word] if word else found
+
+
+_SPECIAL = re.compile(r"[^a-z0-9 ]")
+
+
+def _pattern(code: str) -> str:
+    before, after = edges(code)
+    inner = _SPECIAL.sub(lambda found: f"[{found[0]}]" if found[0] not in "^\\]" else f"\\{found[0]}", code)
+    return f"{'[^a-z0-9]' if before else ''}{inner}{'[^a-z0-9]' if after else ''}"

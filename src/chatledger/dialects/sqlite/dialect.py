@@ -30,6 +30,7 @@ from chatledger.dialects.sqlite.file import APPLICATION_ID, database_path, prepa
 from chatledger.dialects.sqlite.full_text import SQLiteFullText
 from chatledger.dialects.sqlite.integrity import SQLiteIntegrity
 from chatledger.dialects.sqlite.maintenance import SQLiteMaintenance
+from chatledger.dialects.sqlite.rebuild import FULL_TEXT
 from chatledger.dialects.types import wire
 from chatledger.dialects.writer_queue import WriterQueue, writer_lock
 from chatledger.settings import Settings
@@ -75,7 +76,12 @@ class SQLite(Dialect):
             "uq_chatledger_messages_session_id_sequence_number",  # on other databases this pair is the primary key
             "ix_chatledger_audit_log_session_id",  # on other databases the primary keys begin with the session
             "ix_chatledger_performance_metrics_session_id",
-            *(f"chatledger_messages_fts{part}" for part in ("", "_config", "_content", "_data", "_docsize", "_idx")),
+            *(
+                f"{table}{part}"
+                for table in FULL_TEXT
+                for part in ("", "_config", "_content", "_data", "_docsize", "_idx")
+            ),
+            "chatledger_session_numbers",  # the integer key of sessions, for their full text
         }
     )
     full_text = SQLiteFullText()
@@ -184,7 +190,13 @@ class SQLite(Dialect):
     def fingerprint(self, connection: Connection, tables: Collection[str]) -> dict[str, str]:
         # The tables that FTS5 makes beside the one that was asked for have other names.
         rows = connection.execute(text("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-        of_ours = {*tables, "chatledger_messages_fts", "chatledger_messages_text"}
+        of_ours = {
+            *tables,
+            *FULL_TEXT,
+            "chatledger_messages_text",
+            "chatledger_sessions_text",
+            "chatledger_session_numbers",
+        }
         return {
             f"{kind} {name}": re.sub(r"\s+", " ", sql).strip() for kind, name, table, sql in rows if table in of_ours
         }

@@ -1,8 +1,9 @@
-"""Full text on SQLite: FTS5 over the text of messages."""
+"""Full text on SQLite: FTS5 over the texts of messages, and over those of sessions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import product
 from typing import Any
@@ -14,18 +15,37 @@ from sqlalchemy import (
     Integer,
     Join,
     Select,
+    Table,
+    and_,
     bindparam,
+    case,
     column,
     func,
     literal,
     literal_column,
+    not_,
+    or_,
     select,
     table,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from chatledger.dialects.full_text import LIMIT, Candidates, Execute, FullText, Query, Scope, Term, cut_prefixes
+from chatledger.dialects.constructs import json_text
+from chatledger.dialects.full_text import (
+    LIMIT,
+    SPREAD,
+    Candidates,
+    Execute,
+    FullText,
+    Scope,
+    edges,
+    excluded_words,
+    literal_tests,
+    looseness_of,
+    loosenesses,
+)
+from chatledger.full_text.query import Groups, Query, Term
 
 #: In a scope of this many messages or fewer, each message is looked up in the index.
 _FEW = 2000
@@ -40,6 +60,8 @@ _index = table(
     column("rank", Float),
     column("chatledger_messages_fts"),  # the table's own name as a column is what FTS5 matches against
 )
+_sessions_index = table("chatledger_sessions_fts", column("rowid", Integer), column("chatledger_sessions_fts"))
+_numbers = table("chatledger_session_numbers", column("number", Integer), column("session_id"))
 #: The integer key of messages, which only SQLite has (the models do not declare it).
 _message_id: ColumnElement[int] = column("message_id", Integer)
 _matches: ColumnElement[bool] = _index.c.chatledger_messages_fts.match(bindparam("match"))
@@ -54,19 +76,27 @@ _oldest = (
 )
 _more_than_scanned = select(_oldest.is_not(None))
 
+#: Number of stricter readings, looseness of the query's own, and the shapes of its literal tests.
+_Shape = tuple[int, int, tuple[tuple[int, int, bool], ...]]
+
 
 class SQLiteFullText(FullText):
     """Matches come newest first by rowid, which rises with each append; they are ranked afterwards."""
 
     def candidates(
         self, query: Query, scope: Scope, parameters: Mapping[str, Any], size: int | None, execute: Execute
-    ) -> Candidates | None:
+    ) -> Iterator[Candidates]:
+        tests, stricter = literal_tests(query), loosenesses(query)
         bound = {**parameters, "match": match_expression(query), "scanned": _SCANNED}
-        prefixes = cut_prefixes(query, "porter")
-        bound.update({f"prefix_{number}": f"*[^a-z0-9]{prefix}*" for number, prefix in enumerate(prefixes)})
+        bound.update({f"reading_{number}": match_expression(reading) for number, reading in enumerate(stricter)})
+        for number, test in enumerate(tests):
+            bound.update({f"literal_{number}_{n}": _glob(one) for n, one in enumerate(test.literals)})
+            bound.update({f"other_{number}_{n}": _quoted(one) for n, one in enumerate(test.others)})
+        shape = (len(stricter), looseness_of(query, len(stricter)), tuple(test.shape for test in tests))
         if self._is_small(size, bound, execute):
-            return Candidates(_by_message(scope, len(prefixes)), bound)
-        return Candidates(_by_index(scope, len(prefixes)), bound, _more_than_scanned if scope.filters else None)
+            yield Candidates(_by_message(scope, shape), bound)
+        else:
+            yield Candidates(_by_index(scope, shape), bound, _more_than_scanned if scope.is_filtered else None)
 
     @staticmethod
     def _is_small(size: int | None, parameters: dict[str, Any], execute: Execute) -> bool:
@@ -78,44 +108,144 @@ class SQLiteFullText(FullText):
         # Words that are common elsewhere would use up the matches that are read.
         return bool(execute(_more_than_scanned, parameters).scalar_one())
 
+    def sessions_with(
+        self, groups: Groups, column: str | None, scope: Scope, key: str
+    ) -> tuple[Select[Any], dict[str, Any]]:
+        query = Query(groups)
+        where = "" if column is None else f"{{{column}}} : "
+        readings = [match_expression(one) for one in loosenesses(query)]
+        bound = {f"{key}_match": f"{where}({match_expression(query)})"}
+        if readings:
+            bound[f"{key}_exact"] = f"{where}({readings[0]})"
+        return _sessions_with(scope, key, has_readings=bool(readings)), bound
+
+    def spread(self, group: Sequence[Term], number: int, scope: Scope) -> tuple[Select[Any], dict[str, Any]]:
+        return _spread(scope, number), {f"spread_{number}": match_expression(Query((tuple(group),)))}
+
 
 @cache
-def _by_message(scope: Scope, prefixes: int) -> Select[Any]:
+def _sessions_with(scope: Scope, key: str, *, has_readings: bool) -> Select[Any]:
+    matches = _sessions_index.c.chatledger_sessions_fts
+    looseness: ColumnElement[int] = literal_column("0", Integer)
+    if has_readings:
+        exact = select(_sessions_index.c.rowid).where(matches.match(bindparam(f"{key}_exact"))).correlate(None)
+        looseness = case((_sessions_index.c.rowid.in_(exact), 0), else_=1)
+    sessions = scope.sessions
+    numbered = _CrossJoin(_sessions_index, _numbers, _numbers.c.number == _sessions_index.c.rowid)
+    return (
+        select(sessions.c.session_id, sessions.c.created_at, looseness.label("looseness"))
+        .select_from(_CrossJoin(numbered, sessions, sessions.c.session_id == _numbers.c.session_id))
+        .where(matches.match(bindparam(f"{key}_match")), scope.is_live, *scope.of_session)
+        .order_by(_sessions_index.c.rowid.desc())
+        .limit(LIMIT)
+    )
+
+
+@cache
+def _spread(scope: Scope, number: int) -> Select[Any]:
+    newest = (
+        select(_index.c.rowid.label("number"))
+        .where(_index.c.chatledger_messages_fts.match(bindparam(f"spread_{number}")))
+        .order_by(_index.c.rowid.desc())
+        .limit(SPREAD)
+        .subquery(f"newest_{number}")
+    )
+    messages = scope.messages
+    return (
+        select(messages.c.session_id)
+        .select_from(_CrossJoin(newest, messages, _message_id == newest.c.number))
+        .where(*scope.of_message)
+    )
+
+
+@cache
+def _by_message(scope: Scope, shape: _Shape) -> Select[Any]:
     """Read the sessions, their messages, and for each of them the index."""
     messages, sessions = scope.messages, scope.sessions
     owned = _CrossJoin(sessions, messages, messages.c.session_id == sessions.c.session_id)
-    return _selected(scope, prefixes, _CrossJoin(owned, _index, _index.c.rowid == _message_id))
+    found = _selected(scope, shape, _CrossJoin(owned, _index, _index.c.rowid == _message_id)).cte("found")
+
+    def has(name: str) -> ColumnElement[bool]:
+        return (
+            select(_index.c.rowid)
+            .where(_index.c.chatledger_messages_fts.match(bindparam(name)), _index.c.rowid == found.c.message_id)
+            .correlate(found)
+            .exists()
+        )
+
+    return _with_looseness(found, shape, has)
 
 
 @cache
-def _by_index(scope: Scope, prefixes: int) -> Select[Any]:
+def _by_index(scope: Scope, shape: _Shape) -> Select[Any]:
     """Read the newest matches in the index, and for each of them its message and session."""
     messages, sessions = scope.messages, scope.sessions
     matched = _CrossJoin(_index, messages, _message_id == _index.c.rowid)
     joined = _CrossJoin(matched, sessions, sessions.c.session_id == messages.c.session_id)
-    return _selected(scope, prefixes, joined).where(_index.c.rowid > func.coalesce(_oldest, literal_column("0")))
+    statement = _selected(scope, shape, joined)
+    if scope.is_filtered:
+        statement = statement.where(_index.c.rowid > func.coalesce(_oldest, literal_column("0")))
+    found = statement.cte("found")
+    # The index is read down to the oldest candidate: all of a common word would take longer than the search itself.
+    oldest = select(func.min(found.c.message_id)).scalar_subquery()
+
+    def has(name: str) -> ColumnElement[bool]:
+        matches = _index.c.chatledger_messages_fts.match(bindparam(name))
+        return found.c.message_id.in_(select(_index.c.rowid).where(matches, _index.c.rowid >= oldest).correlate(None))
+
+    return _with_looseness(found, shape, has)
 
 
-def _selected(scope: Scope, prefixes: int, joined: FromClause) -> Select[Any]:
+def _with_looseness(found: Any, shape: _Shape, has: Any) -> Select[Any]:
+    readings, own, _ = shape
+    looseness: ColumnElement[int] = literal_column(str(own), Integer)
+    if readings:
+        looseness = case(*((has(f"reading_{number}"), number) for number in range(readings)), else_=own)
+    names = ("session_id", "sequence_number", "created_at", "score")
+    return select(*(found.c[name] for name in names), looseness.label("looseness"))
+
+
+def _selected(scope: Scope, shape: _Shape, joined: FromClause) -> Select[Any]:
     messages = scope.messages
-    text = literal(" ") + func.lower(messages.c.content)
     return (
         select(
             messages.c.session_id,
             messages.c.sequence_number,
             messages.c.created_at,
             (-_index.c.rank).label("score"),
+            _index.c.rowid.label("message_id"),
         )
         .select_from(joined)
         .where(
             _matches,
             scope.is_live,
-            *(text.op("GLOB", is_comparison=True)(bindparam(f"prefix_{number}")) for number in range(prefixes)),
-            *scope.filters,
+            *(_literal_condition(messages, number, *one) for number, one in enumerate(shape[2])),
+            *scope.of_session,
+            *scope.of_message,
         )
         .order_by(_index.c.rowid.desc())
         .limit(LIMIT)
     )
+
+
+def _literal_condition(messages: Table, number: int, literals: int, others: int, excluded: bool) -> ColumnElement[bool]:
+    space = literal(" ")
+    text = (
+        space
+        + func.lower(messages.c.content)
+        + space
+        + func.lower(func.coalesce(json_text(messages.c.payload), ""))
+        + space
+        + func.lower(func.coalesce(messages.c.name, ""))
+        + space
+    )
+    held = [text.op("GLOB", is_comparison=True)(bindparam(f"literal_{number}_{n}")) for n in range(literals)]
+    if excluded:
+        return and_(*map(not_, held))
+    for n in range(others):
+        matches = _index.c.chatledger_messages_fts.match(bindparam(f"other_{number}_{n}"))
+        held.append(_index.c.rowid.in_(select(_index.c.rowid).where(matches).correlate(None)))
+    return or_(*held)
 
 
 class _CrossJoin(Join):
@@ -137,12 +267,23 @@ def _cross_join(join: _CrossJoin, compiler: SQLCompiler, from_linter: Any = None
 
 
 def match_expression(query: Query) -> str:
-    """FTS5's spelling. Every term stands in quotes, so that nothing in it is an operator."""
+    """FTS5's spelling. Every word stands in quotes, so that nothing in it is an operator."""
     wanted = " AND ".join(f"({' OR '.join(map(_quoted, group))})" for group in query.groups)
-    if not query.excluded:
+    excluded = excluded_words(query)
+    if not excluded:
         return wanted
-    return f"({wanted}) NOT ({' OR '.join(map(_quoted, query.excluded))})"
+    return f"({wanted}) NOT ({' OR '.join(map(_quoted, excluded))})"
 
 
 def _quoted(term: Term) -> str:
-    return f'"{term.words}"{"*" if term.prefix else ""}'
+    own = f'"{" ".join(term.words)}"{"*" if term.prefix else ""}'
+    return " OR ".join([own, *(f'"{word}"' for word in term.inflections)])
+
+
+_SPECIAL = re.compile(r"[*?\[]")
+
+
+def _glob(code: str) -> str:
+    before, after = edges(code)
+    inner = _SPECIAL.sub(r"[\g<0>]", code)
+    return f"*{'[^a-z0-9]' if before else ''}{inner}{'[^a-z0-9]' if after else ''}*"

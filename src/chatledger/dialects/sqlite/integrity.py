@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL
 
 from chatledger import errors
 from chatledger.dialects.integrity import Definition, FileFaults, Integrity, Unreadable, attempted
+from chatledger.dialects.sqlite import rebuild
 from chatledger.dialects.sqlite.file import database_path
 
 #: Lines of the library's own check that a new index mends.
@@ -34,8 +35,6 @@ _LAST_KEY = 2**63 - 1
 #: What a damaged place may span at most, in keys.
 _FARTHEST = 2**62
 _NAMED = 20
-
-_COMPARE_FULL_TEXT = "INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rank) VALUES ('integrity-check', 1)"
 
 
 class SQLiteIntegrity(Integrity):
@@ -102,15 +101,19 @@ class SQLiteIntegrity(Integrity):
     def full_text_fault(self, connection: Connection) -> str | None:
         try:
             with connection.begin_nested():
-                connection.execute(text(_COMPARE_FULL_TEXT))
+                for statement in rebuild.compare():
+                    connection.execute(text(statement))
         except sa.DatabaseError as error:
             if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_CORRUPT:
                 raise
             return "the index does not agree with the messages"
+        if connection.execute(text(rebuild.UNNUMBERED)).first() is not None:
+            return "titles of sessions are missing from the index"
         return None
 
     def rebuild_full_text(self, connection: Connection) -> None:
-        connection.execute(text("INSERT INTO chatledger_messages_fts (chatledger_messages_fts) VALUES ('rebuild')"))
+        for statement in rebuild.rebuild():
+            connection.execute(text(statement))
 
     def rebuild_indexes(self, connection: Connection, tables: Sequence[str]) -> list[str]:
         return [table for table in tables if attempted(connection, f"REINDEX {table}")]
@@ -118,11 +121,9 @@ class SQLiteIntegrity(Integrity):
     def definitions(self, scratch: Connection, tables: Collection[str]) -> dict[str, Definition]:
         rows = scratch.execute(text("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")).all()
         return {
-            # The table of full text holds no rows of its own.
+            # The tables of full text hold no rows of their own.
             f"{kind} {name}": Definition(
-                None
-                if kind == "table" and name != "chatledger_messages_fts"
-                else f"DROP {kind.upper()} IF EXISTS {name}",
+                None if kind == "table" and name not in rebuild.FULL_TEXT else f"DROP {kind.upper()} IF EXISTS {name}",
                 sql,
             )
             for kind, name, sql in rows
@@ -155,7 +156,7 @@ def _is_damage(error: sqlite3.Error) -> bool:
 
 
 def _sort(line: str, faults: FileFaults) -> None:
-    if line == "ok" or "chatledger_messages_fts" in line:  # full text is looked at by itself
+    if line == "ok" or any(table in line for table in rebuild.FULL_TEXT):  # full text is looked at by itself
         return
     for pattern, kind in ((_CONSTRAINT, faults.constraints), (_INDEX, faults.indexes), (_HARMLESS, faults.unused)):
         if pattern.search(line):

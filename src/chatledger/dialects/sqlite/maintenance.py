@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, literal_column,
 from sqlalchemy.engine import URL
 
 from chatledger.dialects.maintenance import Diagnostics, Maintenance, PageProgress, StepResult, Steps
-from chatledger.dialects.sqlite import vacuum
+from chatledger.dialects.sqlite import rebuild, vacuum
 from chatledger.dialects.sqlite.connection import WAL_RESET_FIXED
 from chatledger.dialects.sqlite.file import is_open_in_this_task
 
@@ -74,7 +74,8 @@ class SQLiteMaintenance(Maintenance):
         for trigger in triggers:
             connection.exec_driver_sql(f'DROP TRIGGER "{trigger.name}"')
         yield
-        connection.exec_driver_sql("INSERT INTO chatledger_messages_fts (chatledger_messages_fts) VALUES ('rebuild')")
+        for rebuilding in rebuild.rebuild():
+            connection.exec_driver_sql(rebuilding)
         for trigger in triggers:
             connection.exec_driver_sql(trigger.sql)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from chatledger.dialects.sqlite import rebuild
 from chatledger.dialects.sqlite.connection import JITTER, wait_for
 
 
@@ -15,7 +16,8 @@ def merge_full_text(driver: Any, deadline: float) -> None:
     """Make one part of the index's many: quicker to search, and free of the words of deleted messages."""
     wait_for(driver, "BEGIN IMMEDIATE", deadline)
     try:
-        driver.execute("INSERT INTO chatledger_messages_fts (chatledger_messages_fts) VALUES ('optimize')")
+        for statement in rebuild.merge():
+            driver.execute(statement)
         driver.execute("COMMIT")
     except BaseException:
         if driver.in_transaction:  # a full disk has ended it already, and ROLLBACK would raise another error

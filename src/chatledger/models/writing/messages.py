@@ -84,7 +84,8 @@ def _prepare(session: OrmSession, connection: Connection, new: Sequence[Message]
         if found.priced_from is not None:
             inspect(message).info[_FILLED] = found._asdict()
         message.cost, message.priced_from, message.priced_as = found
-        message.digest, message.search_text = row["digest"], row["search_text"]
+        message.digest = row["digest"]
+        message.search_text, message.search_extra = row["search_text"], row["search_extra"]
     _check_numbers(connection, new, writer.owner)
 
 
@@ -118,7 +119,8 @@ def _before_update(_mapper: Any, connection: Connection, message: Message) -> No
     lock_in_order(session, connection)
     if changed.intersection((*FIELDS, "created_at")):
         row = _stored(message, writer.clock())
-        message.digest, message.search_text = row["digest"], row["search_text"]
+        message.digest = row["digest"]
+        message.search_text, message.search_extra = row["search_text"], row["search_extra"]
         if "model_id" in changed:
             register(connection, dialect_of(connection.dialect.name), (), (row["model_id"],), writer.clock())
         if changed.intersection((*COUNTS, "model_id")) and "cost" not in changed and message.priced_from is not None:

@@ -58,7 +58,7 @@ def _prepare(context: Any) -> dict[int, dict[str, Any]]:
         for row, one, found in zip(fresh, stored, costs_of(connection, named), strict=True):
             filled[id(row)] = {
                 **found._asdict(), "created_at": one["created_at"], "digest": one["digest"],
-                "search_text": one["search_text"],
+                "search_text": one["search_text"], "search_extra": one["search_extra"],
             }  # fmt: skip
             for name, value in filled[id(row)].items():
                 if name in row:

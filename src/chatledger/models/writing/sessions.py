@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session as OrmSession
 from chatledger.dialects import dialect_of
 from chatledger.enums import Status
 from chatledger.errors import InvalidInput, SessionHeld
+from chatledger.full_text.parts import OF_SESSIONS, session_search_columns
 from chatledger.models.base import Base
 from chatledger.models.registration import register
 from chatledger.models.session import Session
@@ -49,6 +50,7 @@ def _before_insert(_mapper: Any, connection: Connection, chat: Session) -> None:
     for name in ("updated_at", "last_activity"):
         if values.get(name) is None:
             setattr(chat, name, chat.created_at)
+    _fill_search_columns(chat)
     _register(session_of(chat), connection, chat)
 
 
@@ -75,8 +77,15 @@ def _before_update(_mapper: Any, connection: Connection, chat: Session) -> None:
     if "session_id" in changed:
         raise InvalidInput("session_id", "is the session's key and cannot be changed: fork the session instead")
     _validate(chat, [name for name in _FIELDS if name in changed])
+    if changed & {*OF_SESSIONS, *(f"search_{name}" for name in OF_SESSIONS)}:
+        _fill_search_columns(chat)
     if changed & {"project_id", "model_id"}:
         _register(session_of(chat), connection, chat)
+
+
+def _fill_search_columns(chat: Session) -> None:
+    for name, value in session_search_columns(**{name: getattr(chat, name) for name in OF_SESSIONS}).items():
+        setattr(chat, name, value)
 
 
 def _after_update(_mapper: Any, _connection: Connection, chat: Session) -> None:

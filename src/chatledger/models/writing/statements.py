@@ -16,7 +16,7 @@ from chatledger.schemas.digest import FIELDS
 
 _COVERED = frozenset({*FIELDS, "created_at"})
 _KEYS = frozenset({"session_id", "sequence_number"})
-_COMPUTED = frozenset({"digest", "search_text"})
+_COMPUTED = frozenset({"digest", "search_text", "search_extra"})
 
 
 def install() -> None:

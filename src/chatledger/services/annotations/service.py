@@ -10,8 +10,8 @@ from pydantic_core import from_json
 from sqlalchemy import delete, func, select, update
 
 from chatledger.dialects.encoding import encode_json
-from chatledger.dialects.full_text import parse
 from chatledger.errors import AnnotationNotFound, InvalidInput
+from chatledger.full_text.query import parse
 from chatledger.schemas import (
     Annotation,
     AnnotationHit,
@@ -41,7 +41,7 @@ from chatledger.services.annotations.statements import (
 )
 from chatledger.services.base import Service
 from chatledger.services.pagination import encode_cursor, limited
-from chatledger.services.search.service import marks_of
+from chatledger.services.search.filters import marks_of
 from chatledger.services.search.snippets import Highlighter, Matcher
 from chatledger.services.snapshots.statements import lock
 

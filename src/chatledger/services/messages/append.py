@@ -31,7 +31,7 @@ from chatledger.services.visibility import in_visible_session, this_session, vis
 GIVEN = (
     "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
     "cached_tokens", "reasoning_tokens", "tokens_used", "duration_ms", "cost", "outcome", "hidden", "key", "created_at",
-    "digest", "search_text",
+    "digest", "search_text", "search_extra",
 )  # fmt: skip
 
 _EXPECTED = bindparam("expected", type_=Whole)

@@ -106,5 +106,5 @@ def _type(name: str) -> Any:
 
 _FIELDS = set(NewMessage.model_fields)
 _DIGESTED = ("payload", "metadata")
-_DERIVED = {"digest", "search_text", "priced_from", "priced_as"}
+_DERIVED = {"digest", "search_text", "search_extra", "priced_from", "priced_as"}
 _THIS = in_visible_session() & (messages.c.sequence_number == bindparam("number", type_=Whole))

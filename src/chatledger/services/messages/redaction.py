@@ -44,7 +44,7 @@ def redact(context: ServiceContext, old: Message, replacement: str) -> Message:
     return from_row(session_id, number, {**row, **old.model_dump(include=_STAYS)})
 
 
-_REDACTED = ("content", "payload", "metadata", "name", "digest", "search_text")
+_REDACTED = ("content", "payload", "metadata", "name", "digest", "search_text", "search_extra")
 _KEPT = set(NewMessage.model_fields) - {"content", "payload", "metadata", "name"}
 _STAYS = {"priced_from", "priced_as", "copied_from", "copied_sequence"}
 _THIS = in_visible_session() & (messages.c.sequence_number == bindparam("number", type_=Whole))

@@ -12,6 +12,7 @@ from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import wire
 from chatledger.enums import Status
 from chatledger.errors import SessionExists
+from chatledger.full_text.parts import session_search_columns
 from chatledger.schemas import NewSession, Session
 from chatledger.services.base import ServiceContext
 from chatledger.services.registry import registration
@@ -36,6 +37,7 @@ def create(context: ServiceContext, new: NewSession) -> Session:
         "model_id": new.model_id,
         "title": new.title,
         "system_prompt": new.system_prompt,
+        **session_search_columns(title=new.title, system_prompt=new.system_prompt),
         "status": Status.ACTIVE,
         "context": encode_json(new.context or {}, "context"),
         "created_at": now,
@@ -59,8 +61,9 @@ def create(context: ServiceContext, new: NewSession) -> Session:
         ]
         context.insert_rows(metadata, rows)
     limits.begin(context, new, now)
+    fields = {name: value for name, value in values.items() if name in Session.model_fields}
     return Session(
-        **{**values, "context": from_json(values["context"])},
+        **{**fields, "context": from_json(values["context"])},
         metadata={key: from_json(value) for key, value in sorted(entries.items())},
         message_count=0,
         total_tokens=0,

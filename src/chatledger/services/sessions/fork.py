@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, func, insert, or_, select
+from sqlalchemy import ColumnElement, Table, bindparam, case, func, insert, or_, select
 
 from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.errors import MessageNotFound, SessionExists
+from chatledger.full_text.parts import session_search_columns
 from chatledger.services.base import ServiceContext
 from chatledger.services.messages import copies
 from chatledger.services.rows import messages, metadata, sessions
 from chatledger.services.visibility import SESSION_KEY, require_visible, this_session, visibility_parameters
 
-_COPIED = ("user_id", "project_id", "model_id", "system_prompt", "context")
+_COPIED = ("user_id", "project_id", "model_id", "system_prompt", "search_system_prompt", "context")
 _NEW = bindparam("new", type_=Identifier())
 _NOW = bindparam("now", type_=Timestamp())
 _AT = bindparam("at", type_=Whole)
 _TITLE = bindparam("title", type_=sessions.c.title.type)
+_SEARCH_TITLE = bindparam("search_title", type_=sessions.c.search_title.type)
 
 _SOURCE = select(
     _NEW,
     *(sessions.c[name] for name in _COPIED),
     func.coalesce(_TITLE, sessions.c.title),
+    case((_TITLE.is_(None), sessions.c.search_title), else_=_SEARCH_TITLE),
     _NOW,
     _NOW,
     _NOW,
@@ -30,7 +33,17 @@ _SOURCE = select(
     func.coalesce(_AT, sessions.c.last_sequence),
 ).where(this_session(), or_(_AT.is_(None), sessions.c.last_sequence >= _AT))
 
-_COLUMNS = ["session_id", *_COPIED, "title", "created_at", "updated_at", "last_activity", "forked_from", "forked_at"]
+_COLUMNS = [
+    "session_id",
+    *_COPIED,
+    "title",
+    "search_title",
+    "created_at",
+    "updated_at",
+    "last_activity",
+    "forked_from",
+    "forked_at",
+]
 
 
 def fork(context: ServiceContext, session_id: str, new: str, *, at: int | None, title: str | None) -> None:
@@ -45,6 +58,7 @@ def fork(context: ServiceContext, session_id: str, new: str, *, at: int | None, 
         "now": context.now(),
         "at": at,
         "title": title,
+        **session_search_columns(title=title),
     }
     statement = (
         context.dialect.insert(sessions)

@@ -12,6 +12,7 @@ from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import EncodedDocument, Timestamp
 from chatledger.enums import OPEN, Status, StatusLike
 from chatledger.errors import InvalidInput, SessionClosed, SessionExists, SessionHeld, SessionNotFound
+from chatledger.full_text.parts import OF_SESSIONS, session_search_columns
 from chatledger.ids import new_id
 from chatledger.schemas import NewSession, Page, Session
 from chatledger.schemas.fields import flags, identifier, stated, validated, whole
@@ -364,6 +365,7 @@ class Sessions(Lifecycle):
 
     def _set(self, session_id: str, values: Mapping[str, Any]) -> None:
         now = self._context.now()
+        values = {**values, **session_search_columns(**{name: values[name] for name in OF_SESSIONS if name in values})}
         bound = {name: bindparam(f"new_{name}", value, type_=sessions.c[name].type) for name, value in values.items()}
         if "context" in values:
             bound["context"] = bindparam(

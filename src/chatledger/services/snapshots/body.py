@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 from chatledger.dialects.types import dollars, stamp, to_moment
-from chatledger.dialects.word_segmentation import segment
 from chatledger.enums import Outcome, Role
 from chatledger.errors import CorruptDatabase
+from chatledger.full_text.parts import search_columns
 from chatledger.services.rows import MESSAGE, messages
 
 ENCODING = "jsonl+zlib"
@@ -134,7 +134,9 @@ def stored_row(session_id: str, line: str) -> dict[str, Any]:
     values["cost"] = None if values["cost"] is None else dollars(values["cost"])
     values["created_at"] = to_moment(values["created_at"])
     values["digest"] = None if values["digest"] is None else bytes.fromhex(values["digest"])
-    values["search_text"] = segment(values["content"])
+    values["search_text"], values["search_extra"] = search_columns(
+        values["role"], values["content"], values["payload"], values["name"], values["outcome"]
+    )
     return values
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, delete, update
 from chatledger.dialects.types import EncodedDocument, Identifier, Timestamp
 from chatledger.enums import OPEN, Status
 from chatledger.errors import SessionClosed
+from chatledger.full_text.parts import OF_SESSIONS, session_search_columns
 from chatledger.schemas import NewSession, Session
 from chatledger.schemas.fields import validated
 from chatledger.services import audit
@@ -148,7 +149,9 @@ def _insert_linked(context: ServiceContext, relatives: Sequence[str], rows: list
 def _write_fields(context: ServiceContext, session_id: str, fields: dict[str, Any], status: Status) -> None:
     registration.register(context, fields["project_id"], fields["model_id"])
     now = context.now()
-    values = {name: bindparam(f"new_{name}", fields[name], type_=sessions.c[name].type) for name in SESSION_FIELDS}
+    searched = session_search_columns(**{name: fields[name] for name in OF_SESSIONS})
+    given = {**{name: fields[name] for name in SESSION_FIELDS}, **searched}
+    values = {name: bindparam(f"new_{name}", value, type_=sessions.c[name].type) for name, value in given.items()}
     values["context"] = bindparam("new_context", fields["context"], type_=EncodedDocument())
     values["updated_at"] = bindparam("new_updated_at", now, type_=Timestamp())
     # Messages that came back have woken an idle session, as messages do.
