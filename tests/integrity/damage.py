@@ -211,7 +211,7 @@ DAMAGES: dict[str, Damage] = {
         unchecked=True,
     ),
     "a changed text": Damage(
-        (f"UPDATE chatledger_messages SET name = 'N' {_MESSAGE}",), {"digest": 1}, "'trip' #3", {}
+        (f"UPDATE chatledger_messages SET name = 'N' {_MESSAGE}",), {"digest": 1, "full_text": 1}, "'trip' #3", {}
     ),
     "a changed time": Damage(
         (f"UPDATE chatledger_messages SET created_at = '2001-01-01 00:00:00.000000' {_MESSAGE}",),
@@ -324,9 +324,9 @@ DAMAGES: dict[str, Damage] = {
         on=("sqlite",),
     ),
     "bytes that are no text": Damage(
-        ("UPDATE chatledger_sessions SET forked_from = CAST(x'ff41' AS TEXT) WHERE session_id = 'work'",),
+        ("UPDATE chatledger_sessions SET user_id = CAST(x'ff41' AS TEXT) WHERE session_id = 'work'",),
         {"values": 1},
-        "sessions 'work' forked_from",
+        "sessions 'work' user_id",
         {},
         mended=False,
         on=("sqlite",),
