@@ -177,6 +177,7 @@ def test_messages_of_langchain_that_call_and_answer(path: Path, ledger: Ledger) 
     assert [("otter", "a", None, True), ("badger", "b", {"rows": [1]}, False), ("weasel", None, None, False)] == [
         (result.content, result.tool_call_id, result.value, result.is_error) for result in results
     ]
+    assert ["f", "g", "old"] == [result.name for result in results]
     assert ("assistant", "done") == (told[-1].role, told[-1].content)
 
 

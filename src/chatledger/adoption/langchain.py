@@ -14,7 +14,7 @@ from chatledger.adoption.side_tables import remaining
 from chatledger.adoption.source import Source
 from chatledger.adoption.source_rows import OldMessage, OldSession
 from chatledger.enums import Role
-from chatledger.schemas.message_parts import payload_of, reasoning
+from chatledger.schemas.message_parts import payload_of, read_tool_calls, reasoning
 from chatledger.schemas.token_usage import token_counts
 
 _KEY = "t.session_id"
@@ -53,6 +53,7 @@ class LangChain(Reader):
         yield from remaining(self, self.tables(), {})
 
     def _messages(self, session_id: Any) -> Iterator[OldMessage]:
+        tools: dict[str, str] = {}
         for row in self.source.found(self._table, _KEY, session_id, "t.id"):
             reading = self.read(row, kept(row["id"]))
             for column in ("id", "session_id"):
@@ -71,6 +72,7 @@ class LangChain(Reader):
                 continue  # kept with the rows that belong to no session
             else:
                 fields = _fields(message.get("type"), message["data"], reading)
+                _name_tools(fields, tools)
             yield OldMessage(row, fields, as_found=reading.as_found())
 
 
@@ -105,6 +107,15 @@ def _fields(kind: Any, data: dict[str, Any], reading: Reading) -> dict[str, Any]
     calls, thoughts = _calls(data, more), _thoughts(content, more)
     payload = payload_of(tool_calls=calls, reasoning=thoughts, source_format=SOURCE, source=source)
     return {**fields, "payload": payload}
+
+
+def _name_tools(fields: dict[str, Any], tools: dict[str, str]) -> None:
+    """Give a result the name of its tool, which often only the call has."""
+    if fields["role"] is Role.TOOL:
+        name = tools.pop(fields["tool_call_id"] or "", None)
+        fields["name"] = fields["name"] or name_in(name)
+    else:
+        tools.update({call.id: call.name for call in read_tool_calls(fields["payload"]) if call.id})
 
 
 def _role(kind: Any, data: dict[str, Any], reading: Reading) -> Role:

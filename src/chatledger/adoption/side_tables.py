@@ -85,5 +85,5 @@ def remaining(
 def _messages(source: Source, tables: list[str]) -> Iterator[OldMessage]:
     for table in tables:
         for row in source.unsettled(table):
-            fields = {"role": "tool", "name": table, "payload": plain(row)}
+            fields = {"role": "tool", "name": table, "payload": plain(row), "hidden": True}
             yield OldMessage(row, fields, kept=[row])

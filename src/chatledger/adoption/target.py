@@ -126,12 +126,11 @@ def close(uow: UnitOfWork, session_id: str, status: Status, closed_at: datetime 
         Status.PAUSED: uow.sessions.pause,
         Status.ARCHIVED: uow.sessions.archive,
         Status.EXPIRED: uow.sessions.expire,
+        Status.FAILED: uow.sessions.fail,
     }.get(status)
     if turn is not None:
         turn(session_id)
     values: dict[str, Any] = {}
-    if status is Status.FAILED:  # nothing of ours fails a session, so no service does
-        values["status"] = status
     column = {Status.ARCHIVED: "archived_at", Status.EXPIRED: "expired_at"}.get(status)
     if column and closed_at is not None:  # the services know the present only
         values[column] = closed_at
