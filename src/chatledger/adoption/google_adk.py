@@ -23,8 +23,10 @@ from chatledger.schemas.token_usage import token_counts
 
 SOURCE = "google-adk"
 #: A session is known by three names.
-_KEY = "quote(t.app_name) || quote(t.user_id) || quote(t.session_id)"
-_SESSION = "quote(t.app_name) || quote(t.user_id) || quote(t.id)"
+#: `quote` alone ends at a NUL, `hex` alone does not tell a number from its digits.
+_NAMES = "quote({0}) || hex({0}) || quote({1}) || hex({1}) || quote({2}) || hex({2})"
+_KEY = _NAMES.format("t.app_name", "t.user_id", "t.session_id")
+_SESSION = _NAMES.format("t.app_name", "t.user_id", "t.id")
 _ORDER = "coalesce(moment(CAST(t.timestamp AS BLOB)), 9e18), r"
 _GONE = (
     "NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.app_name = t.app_name AND s.user_id = t.user_id"
@@ -83,8 +85,8 @@ class GoogleAdk(Reader):
         return session
 
     def _key_of(self, row: Row, name: str) -> Any:
-        sql = "SELECT quote(?) || quote(?) || quote(?)"
-        return self.source.one(sql, (row["app_name"], row["user_id"], row[name]))[0]
+        sql = f"SELECT {_NAMES.format(':app', ':user', ':id')}"
+        return self.source.one(sql, {"app": row["app_name"], "user": row["user_id"], "id": row[name]})[0]
 
     def _orphans(self) -> Iterator[OldSession]:
         for key in self.source.keys("events", _KEY):

@@ -207,7 +207,7 @@ def _call(row: Row) -> dict[str, Any]:
     """A row of `tool_calls`."""
     own = ("id", "response_id", "name", "arguments", "tool_call_id")
     more = {name: value for name, value in plain(row).items() if name not in own}
-    return call_entry(row["name"], row["arguments"], row["tool_call_id"], **more)
+    return call_entry(kept(row["name"]), kept(row["arguments"]), kept(row["tool_call_id"]), **more)
 
 
 def _clean(text: Any) -> str | None:

@@ -159,7 +159,7 @@ class Records:
     def _members(self, group: Row) -> Iterator[OldMember]:
         for place, row in enumerate(self._source.found("comparison_sessions", _GROUP, group["id"]), 1):
             session = self._session_of(row["session_id"])
-            variant = row["variant_name"] if is_name(row["variant_name"] or None) else f"variant {place}"
+            variant = row["variant_name"] if is_name(row["variant_name"]) else f"variant {place}"
             if session is not None:
                 at = self._reader.read(row, kept(row["id"])).moment("created_at", "sql")
                 yield OldMember(row, session, variant, at, _empty(row, "variant_config"))
@@ -169,7 +169,7 @@ class Records:
         found: dict[tuple[str, str, str, int], OldResult] = {}
         for row in self._source.found("comparison_results", _GROUP, group["id"]):
             name, value = row["metric_name"], row["metric_value"]
-            if row["session_id"] not in variants or not is_name(name or None) or not _is_number(value):
+            if row["session_id"] not in variants or not is_name(name) or not _is_number(value):
                 continue  # kept with the rows that belong to no session
             reading = self._reader.read(row, kept(row["id"]))
             judge, notes = reading.identifier("evaluator") or "unknown", reading.text("notes")
@@ -243,7 +243,7 @@ class Records:
             named = {"failed": "Failed", "cancelled": "Cancelled", "skipped": "Skipped"}.get(word)
             yield OldItem(
                 row=row,
-                key=str(kept(row["item_index"]))[:255] if row["item_index"] is not None else f"row {row['id']}",
+                key=str(kept(row["item_index"]))[:255] if row["item_index"] not in (None, "") else f"row {row['id']}",
                 payload=self._value(reading, "input_data"),
                 status=status,
                 result=self._value(reading, "result_data"),

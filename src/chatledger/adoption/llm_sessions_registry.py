@@ -40,9 +40,9 @@ def model_name(provider: Any, name: Any, version: Any) -> str:
     return f"{provider}/{name}@{version}" if version else f"{provider}/{name}"
 
 
-def is_name(name: str | None) -> TypeGuard[str]:
+def is_name(name: Any) -> TypeGuard[str]:
     """Whether there is a name, and one that can be stored."""
-    return name is not None and is_clean(name) and len(name) <= MAX_IDENTIFIER
+    return isinstance(name, str) and 0 < len(name) <= MAX_IDENTIFIER and is_clean(name)
 
 
 def _project(reader: Reader, row: Row, name: str) -> OldName:

@@ -56,7 +56,7 @@ class Workflows:
             reading = self._reader.read(row, kept(row["workflow_uuid"]))
             given = reading.json("workflow_definition", "invalid_json")
             executions = list(self._source.found("workflow_executions", _WORKFLOW, row["id"]))
-            name = row["name"] if is_name(row["name"] or None) else None
+            name = row["name"] if is_name(row["name"]) else None
             found = (
                 None
                 if name is None
@@ -163,7 +163,7 @@ def _definition(name: str, description: str | None, given: Any, inputs: set[str]
         whole = whole and naming is not None and title == step[naming] and title not in found
         needing = next((key for key in _NEEDS if key in step), None)
         needs = step[needing] if needing else []
-        using = next((key for key in _USES if is_name(step.get(key) or None)), None)
+        using = next((key for key in _USES if is_name(step.get(key))), None)
         more = {key: value for key, value in step.items() if key not in (naming, needing, using)}
         found[title] = {
             "uses": step[using] if using else title,

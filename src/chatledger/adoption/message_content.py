@@ -123,7 +123,7 @@ def call_entry(name: Any, arguments: Any, id: Any = None, **details: Any) -> dic
     try:
         return tool_call(name if isinstance(name, str) else str(name or ""), arguments, id, **details)
     except InvalidInput:  # not a JSON value, or nested too deeply for a database: the text says it
-        return tool_call(str(name or ""), json.dumps(arguments), id, **details)
+        return tool_call(str(name or ""), json.dumps(arguments, default=str), id, **details)
 
 
 def name_in(value: Any) -> str | None:

@@ -23,7 +23,9 @@ _MESSAGES = ("id", "session_id", "message_data", "created_at")
 #: What `AdvancedSQLiteSession` keeps beside: the messages of each branch, and the usage of each turn.
 _STRUCTURE = "message_structure"
 _OF_MESSAGE = "t.message_id"
-_OF_BRANCH = "quote(t.session_id) || quote(t.branch_id)"
+#: `quote` alone ends at a NUL, `hex` alone does not tell a number from its digits.
+_OF_BRANCH = "quote(t.session_id) || hex(t.session_id) || quote(t.branch_id) || hex(t.branch_id)"
+_BRANCH_KEY = "SELECT quote(:s) || hex(:s) || quote(:b) || hex(:b)"
 _MAIN = "main"
 _USAGE = Aside("turn_usage", _OF_BRANCH, "turn_usage")
 #: Names of branches that may not be used again, and how often a session was cleared.
@@ -149,6 +151,7 @@ class OpenAIAgents(Reader):
 
     def _of_branch(self, key: Any) -> Iterator[OldMessage]:
         items = Items()
+        seen: set[int] = set()
         for part in self.source.found(_STRUCTURE, _OF_BRANCH, key, "t.sequence_number, t.id"):
             found = self.source.rows(
                 self._messages, "t.id IS ? AND t.session_id IS ?", (part["message_id"], part["session_id"])
@@ -156,10 +159,12 @@ class OpenAIAgents(Reader):
             row = next(found, None)
             if row is not None:  # else the row is kept with those that belong to no session
                 self.source.settle(part, "derived")
-                yield from self._of_row(row, items, shared=True)
+                if row.rowid not in seen:
+                    seen.add(row.rowid)
+                    yield from self._of_row(row, items, shared=True)
 
     def _branch_key(self, session_id: Any, branch: Any) -> Any:
-        return self.source.one("SELECT quote(?) || quote(?)", (session_id, branch))[0]
+        return self.source.one(_BRANCH_KEY, {"s": session_id, "b": branch})[0]
 
     def _of_row(self, row: Row, items: Items, *, shared: bool) -> Iterator[OldMessage]:
         reading = self.read(row, kept(row["id"]))

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from chatledger.adoption.findings import Notes
+from chatledger.adoption.json_values import is_clean
 from chatledger.adoption.layouts import Layout
 from chatledger.adoption.source import Fate, Row, Source
 from chatledger.adoption.source_rows import OldSession
@@ -51,7 +52,8 @@ class Target:
 
     def name_for(self, own: str) -> tuple[str, str]:
         """The id that a record asks for, and the one that it takes where another record has it."""
-        return own if len(own) <= MAX_IDENTIFIER else f"{self.layout}:{digest(own)}", f"{self.layout}:{digest(own)}"
+        other = f"{self.layout}:{digest(own)}"
+        return own if is_clean(own) and len(own) <= MAX_IDENTIFIER else other, other
 
     def marks(self, found: Iterable[Any]) -> set[str]:
         """The rows of sources of this layout that metadata names."""

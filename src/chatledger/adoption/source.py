@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Literal
@@ -70,7 +70,7 @@ class Source:
     def count(self, table: str, where: str = "1", parameters: Sequence[Any] = ()) -> int:
         return int(self.one(f"SELECT count(*) FROM {quoted(table)} WHERE {where}", parameters)[0])
 
-    def one(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+    def one(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
         return self._connection.execute(sql, parameters).fetchone()
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Any number that a column can hold is adopted or reported, and never stops the adoption."""
+"""Any value that a column can hold is adopted or reported, and never stops the adoption."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.adoption.old import (
     ADK,
     AGENTS,
     AI_ROUTER,
+    BRANCHES,
     CHAT_SESSIONS,
     LANGCHAIN,
     LLM,
@@ -26,10 +27,11 @@ from tests.adoption.old import (
 from tests.support.once import ONE_DATABASE
 
 LEAST, MOST = -(2**63), 2**63 - 1
-NUMBERS = (LEAST, MOST, -1, 10**15, 1e308, float("inf"), 5e-324, 0.5)
+VALUES: tuple[object, ...] = (LEAST, MOST, 10**15, 1e308, float("inf"), 5e-324, 0.5, b"\x00\xff", "a\x00b", "")
 
 #: Columns by which rows belong to one another, and what says what a row is.
 _LINKS = (
+    "session_uuid",
     "message_hash",
     "tip_message_hash",
     "thread_id",
@@ -108,6 +110,18 @@ def _agents(connection: sqlite3.Connection, n: int) -> list[tuple[str, int]]:
     ]
 
 
+def _branches(connection: sqlite3.Connection, n: int) -> list[tuple[str, int]]:
+    session, message = _agents(connection, n)
+    of = {"session_id": f"s{n}", "message_id": message[1], "message_type": "user", "sequence_number": 1}
+    return [
+        session,
+        message,
+        ("message_structure", put(connection, "message_structure", branch_id="main", **of)),
+        ("message_structure", put(connection, "message_structure", branch_id="alt", **of)),
+        ("turn_usage", put(connection, "turn_usage", session_id=f"s{n}", branch_id="alt", user_turn_number=1)),
+    ]
+
+
 def _langchain(connection: sqlite3.Connection, n: int) -> list[tuple[str, int]]:
     message = '{"type": "human", "data": {"content": "x"}}'
     return [("message_store", put(connection, "message_store", session_id=f"s{n}", message=message))]
@@ -143,15 +157,15 @@ def _threads(connection: sqlite3.Connection, n: int) -> list[tuple[str, int]]:
 LAYOUTS: dict[str, tuple[str, Fill]] = {
     "ai-router": (AI_ROUTER, _ai_router), "chat-sessions": (CHAT_SESSIONS, _chat_sessions),
     "llm-sessions": (LLM_SESSIONS, _llm_sessions), "openai-agents": (AGENTS, _agents),
-    "langchain": (LANGCHAIN, _langchain), "google-adk": (ADK, _adk), "llm": (LLM, _llm), "threads": (THREADS, _threads),
+    "branches": (AGENTS + BRANCHES, _branches), "langchain": (LANGCHAIN, _langchain), "google-adk": (ADK, _adk), "llm": (LLM, _llm), "threads": (THREADS, _threads),
 }  # fmt: skip
 
 
 def fill_whole(path: Path, layout: str) -> None:
-    """A database in which the rows of a session hold one number in all columns."""
+    """A database in which the rows of a session hold one value in all columns."""
     schema, fill_one = LAYOUTS[layout]
     with made(path, schema.replace(" NOT NULL", "")) as connection:
-        for number, value in enumerate(NUMBERS):
+        for number, value in enumerate(VALUES):
             for table, row in fill_one(connection, number):
                 columns = [column for column in _columns(connection, table) if column not in _LINKS]
                 setting = ", ".join(f'"{column}" = :value' for column in columns)
@@ -160,13 +174,13 @@ def fill_whole(path: Path, layout: str) -> None:
 
 
 def fill_each(path: Path, layout: str) -> None:
-    """A database in which each column of each table has held each number: in a session one column of each table."""
+    """A database in which each column of each table has held each value: in a session one column of each table."""
     schema, fill_one = LAYOUTS[layout]
     with made(path, schema.replace(" NOT NULL", "")) as connection:
         connection.execute("BEGIN")
         columns = {table: _columns(connection, table) for table, _ in fill_one(connection, 0)}
         for place in range(max(map(len, columns.values()))):
-            for number, value in enumerate(NUMBERS, 1 + place * len(NUMBERS)):
+            for number, value in enumerate(VALUES, 1 + place * len(VALUES)):
                 for table, row in fill_one(connection, number):
                     if columns[table]:
                         column = columns[table][place % len(columns[table])]
@@ -177,7 +191,11 @@ def fill_each(path: Path, layout: str) -> None:
 def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
     """Columns that do not say which row it is, and to which other row it belongs."""
     found = connection.execute(f"PRAGMA table_info({table})").fetchall()
-    return [row[1] for row in found if not row[5] and not row[1].endswith(("session_id", "_uuid", "entity_id"))]
+    return [
+        row[1]
+        for row in found
+        if not row[5] and not row[1].endswith(("session_id", "session_uuid", "message_uuid", "entity_id"))
+    ]
 
 
 def adopted_twice(ledger: Ledger, path: Path) -> None:
@@ -189,14 +207,14 @@ def adopted_twice(ledger: Ledger, path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_sessions_full_of_numbers(layout: str, tmp_path: Path, ledger: Ledger) -> None:
+def test_sessions_full_of_one_value(layout: str, tmp_path: Path, ledger: Ledger) -> None:
     fill_whole(tmp_path / "old.db", layout)
     adopted_twice(ledger, tmp_path / "old.db")
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_each_column_with_each_number(layout: str, tmp_path: Path, ledger: Ledger) -> None:
+def test_each_column_with_each_value(layout: str, tmp_path: Path, ledger: Ledger) -> None:
     fill_each(tmp_path / "old.db", layout)
     adopted_twice(ledger, tmp_path / "old.db")
 
