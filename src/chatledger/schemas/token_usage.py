@@ -54,6 +54,10 @@ class _Reader:
         else:
             self._input_and_output()
         self._reject_the_rest(self.rest)
+        for name, value in list(self.columns.items()):
+            if isinstance(value, int) and value > MAX_COUNT:  # a sum: each of its parts is within bounds
+                del self.columns[name]
+                self.unpriced += 1
         if self.unpriced:
             self.columns["unpriced_units"] = min(self.unpriced, MAX_COUNT)
 

@@ -171,3 +171,11 @@ def test_cache_writes_and_reads_are_priced(any_ledger: Ledger, many: bool) -> No
         uow.models.price("claude", cache_write=None)
         assert cost(ANTHROPIC) is None
         assert Decimal("0.000010") == cost({"input_tokens": 2, "output_tokens": 0})
+
+
+def test_a_sum_that_no_column_can_hold_is_left_out() -> None:
+    most = 10**12
+    counts = read_usage({"prompt_token_count": most, "candidates_token_count": most, "thoughts_token_count": 1})
+    assert (most, 1) == (counts["input_tokens"], counts["reasoning_tokens"])
+    assert "output_tokens" not in counts
+    assert counts["unpriced_units"]
