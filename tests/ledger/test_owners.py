@@ -201,6 +201,8 @@ SHARED: dict[str, tuple[str, Callable[[UnitOfWork], object]]] = {
     "models.unarchive": ("model_id", lambda uow: uow.models.unarchive("m")),
     "models.price": ("model_id", lambda uow: uow.models.price("m", input=1)),
     "models.remove_price": ("model_id", lambda uow: uow.models.remove_price("m", LATER)),
+    "models.add_alias": ("alias", lambda uow: uow.models.add_alias("a", "m")),
+    "models.remove_alias": ("alias", lambda uow: uow.models.remove_alias("a")),
     "models.import_prices": ("rows", lambda uow: uow.models.import_prices([])),
 }
 #: Projects are seen by those whose sessions are in them.
@@ -303,6 +305,42 @@ def test_a_project_is_seen_by_those_whose_sessions_are_in_it(shared: Ledger) -> 
                     look(uow)
             else:
                 assert not look(uow), name
+
+
+def test_nobody_joins_a_project_of_others(shared: Ledger) -> None:
+    """The ways into a project: a new session, a change of one, and the ORM (tests/orm)."""
+    with shared.begin() as uow:
+        uow.projects.create("vicproj", name="Merger", description="secret", metadata={"price": 7})
+        uow.projects.create("empty", name="Nobody's")
+        uow.sessions.create("of vic", user_id="vic", project_id="vicproj")
+    mal = shared.for_user("mal")
+    mine = mal.run(lambda uow: uow.sessions.create(project_id="own")).session_id
+    ways: list[Callable[[], object]] = [
+        lambda: mal.run(lambda uow: uow.sessions.create(project_id="vicproj")),
+        lambda: mal.run(lambda uow: uow.sessions.create(project_id="empty")),
+        lambda: mal.run(lambda uow: uow.sessions.get_or_create("x", project_id="vicproj")),
+        lambda: mal.run(lambda uow: uow.sessions.update(mine, project_id="vicproj")),
+    ]
+    for way in ways:
+        with pytest.raises(InvalidInput) as caught:
+            way()
+        assert "project_id" == caught.value.field
+        assert not any(word in str(caught.value) for word in ("vic", "Merger", "secret"))
+    with mal.read() as uow:
+        assert uow.projects.find("vicproj") is None
+        assert ["own"] == [project.project_id for project in uow.projects.list().items]
+        assert [mine] == [one.session_id for one in uow.sessions.list().items]
+    # A new project can be used again, also within the transaction that named it first.
+    with mal.begin() as uow:
+        for name in ("a", "b"):
+            uow.sessions.create(name, project_id="fresh")
+        uow.sessions.update(mine, project_id="fresh")
+    assert "fresh" == mal.run(lambda uow: uow.sessions.create(project_id="fresh")).project_id
+    # Whoever is not limited decides who belongs to a project.
+    shared.run(lambda uow: uow.sessions.create(user_id="mal", project_id="vicproj"))
+    with mal.read() as uow:
+        assert "Merger" == uow.projects.get("vicproj").name
+    assert "vicproj" == mal.run(lambda uow: uow.sessions.create(project_id="vicproj")).project_id
 
 
 def test_one_prices_ones_own_messages_and_no_others(shared: Ledger) -> None:

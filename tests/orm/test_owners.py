@@ -123,3 +123,25 @@ def test_an_object_of_another_user_cannot_be_smuggled_in(shared: Ledger) -> None
             session.rollback()
             session.expunge_all()
     assert () == shared.check().findings
+
+
+def test_nobody_joins_a_project_of_others(ledger: Ledger) -> None:
+    with ledger.begin() as uow:
+        uow.projects.create("vicproj", name="Merger")
+        uow.sessions.create("of vic", user_id="vic", project_id="vicproj")
+    mal = ledger.for_user("mal")
+    with mal.begin() as uow:
+        # Both name a project that is new.
+        uow.session.add_all([Session(session_id=name, project_id="fresh") for name in ("a", "b")])
+        uow.session.flush()
+        uow.session.add(Session(session_id="c", project_id="fresh"))
+    for write in (
+        lambda s: s.add(Session(session_id="d", project_id="vicproj")),
+        lambda s: setattr(s.get(Session, "a"), "project_id", "vicproj"),
+        lambda s: s.execute(update(Session).values(project_id="vicproj")),
+    ):
+        with pytest.raises(InvalidInput, match="project_id"):
+            mal.run(lambda uow, write=write: (write(uow.session), uow.session.flush()))  # type: ignore[misc]
+    with mal.begin() as uow:
+        assert ["fresh"] == list(uow.session.scalars(select(Project.project_id)))
+        assert 3 == len(uow.sessions.list(project_id="fresh").items)

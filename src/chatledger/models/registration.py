@@ -11,10 +11,13 @@ from sqlalchemy import ColumnElement, Connection, Table, Text, literal, select
 from chatledger.dialects.base import Dialect
 from chatledger.dialects.constructs import got_lock
 from chatledger.dialects.types import Timestamp
+from chatledger.errors import InvalidInput
 from chatledger.models.base import table_of
 from chatledger.models.price_names import resolve_new
 from chatledger.models.registry import Model, Project
+from chatledger.models.session import Session
 
+_PROJECTS, _SESSIONS = table_of(Project), table_of(Session)
 _REGISTRIES = (table_of(Project), table_of(Model))
 
 
@@ -29,11 +32,13 @@ def register(
     project_ids: Iterable[str | None],
     model_ids: Iterable[str | None],
     now: datetime,
-) -> None:
-    """Insert a row for each name that has none, in sorted order, without waiting for other transactions.
+) -> set[str]:
+    """Insert a row for each name that has none, in sorted order, without waiting for other transactions. Return the
+    projects that were inserted.
 
     A name that another transaction is registering at this moment is left to it.
     """
+    inserted: set[str] = set()
     for table, given in zip(_REGISTRIES, (project_ids, model_ids), strict=True):
         names = sorted({name for name in given if name is not None})
         if not names:
@@ -45,6 +50,27 @@ def register(
             free = got_lock(lock_name(table, literal(name, Text)))
             row = select(literal(name, key.type), literal(now, Timestamp())).where(free)
             statement = dialect.insert(table).from_select([key.name, "created_at"], row, include_defaults=False)
-            connection.execute(statement.on_conflict_do_nothing(index_elements=[key]))
+            added = connection.execute(statement.on_conflict_do_nothing(index_elements=[key]).returning(key)).scalars()
+            if key.table.name == _PROJECTS.name:
+                inserted.update(added)
         if key.table.name == table_of(Model).name:
             resolve_new(connection, new)
+    return inserted
+
+
+def require_own_project(connection: Connection, owner: str, project_id: str) -> None:
+    """Refuse a project that no session of a user belongs to, to a session of theirs.
+
+    A project shows its name, description and metadata to the users whose sessions belong to it. If a user could put a
+    session into any project, every project would be open to every user.
+
+    Raises:
+        InvalidInput
+    """
+    own = select(_SESSIONS.c.session_id).where(_SESSIONS.c.project_id == project_id, _SESSIONS.c.user_id == owner)
+    if connection.execute(own.limit(1)).first() is None:
+        raise InvalidInput(
+            "project_id",
+            "is taken: through a ledger that is limited to a user, a session can only join a new project or one that a"
+            " session of the user belongs to. The first one is put there by a ledger that is not limited",
+        )

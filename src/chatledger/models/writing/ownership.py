@@ -64,8 +64,14 @@ def limit(state: ORMExecuteState, owner: str) -> None:
     mapper = state.bind_mapper
     if state.is_insert and (mapper is None or mapper.class_ is not Message):
         raise InvalidInput("insert", "cannot be limited to one user: add objects to the session instead")
-    if state.is_update and "user_id" in {getattr(column, "key", column) for column in _set_by(state)}:
-        raise InvalidInput("user_id", "cannot be changed through a session that is limited to one user")
+    if state.is_update:
+        changed = {getattr(column, "key", column) for column in _set_by(state)}
+        if "user_id" in changed:
+            raise InvalidInput("user_id", "cannot be changed through a session that is limited to one user")
+        if "project_id" in changed and mapper is not None and mapper.class_ is Session:
+            raise InvalidInput(
+                "project_id", "cannot be changed by a statement that is limited to one user: set it on objects"
+            )
     if not state.is_insert and not state.is_column_load:
         state.statement = state.statement.options(*_criteria(owner))
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, event, inspect
 from sqlalchemy.orm import Session as OrmSession
+from sqlalchemy.orm import SessionTransaction
 
 from chatledger.dialects import dialect_of
 from chatledger.enums import Status
 from chatledger.errors import InvalidInput, SessionHeld
 from chatledger.full_text.parts import OF_SESSIONS, session_search_columns
 from chatledger.models.base import Base
-from chatledger.models.registration import register
+from chatledger.models.registration import register, require_own_project
 from chatledger.models.session import Session
 from chatledger.models.writing.context import context_of, session_of
 from chatledger.models.writing.counters import COUNTERS, READ, touch
@@ -22,6 +24,8 @@ from chatledger.schemas.session import NewSession
 
 #: Fields that are validated as those of a session that a service creates.
 _FIELDS = ("session_id", "user_id", "project_id", "model_id", "title", "system_prompt", "context", "created_at")
+#: Projects that sessions of a user may join, by the transaction that has looked.
+_own_projects: WeakKeyDictionary[SessionTransaction, set[str]] = WeakKeyDictionary()
 _KEPT = "is kept by the database, from the messages of the session: leave it out"
 
 
@@ -125,10 +129,21 @@ def _register(session: OrmSession, connection: Connection, chat: Session) -> Non
     """Register what sessions name, those of the whole flush in one order."""
     chats = [one for one in (*session.new, *session.dirty) if isinstance(one, Session)] or [chat]
     named = [inspect(one).dict for one in chats]
-    register(
+    writer = context_of(session)
+    inserted = register(
         connection,
         dialect_of(connection.dialect.name),
         (one.get("project_id") for one in named),
         (one.get("model_id") for one in named),
-        context_of(session).clock(),
+        writer.clock(),
     )
+    if writer.owner is None:
+        return
+    # Events of one flush come before any of its rows: what the flush has registered is remembered.
+    transaction = session.get_nested_transaction() or session.get_transaction()
+    assert transaction is not None
+    own = _own_projects.setdefault(transaction, set())
+    own |= inserted
+    for project_id in sorted({one["project_id"] for one in named if one.get("project_id") is not None} - own):
+        require_own_project(connection, writer.owner, project_id)
+        own.add(project_id)

@@ -280,7 +280,7 @@ class Models(Service):
             ModelNotFound: no such model.
             InvalidInput: it is not an alias, or the ledger is limited to a user.
         """
-        self._require(alias)
+        entries.require_whole(self._context, "alias")
         if self.get(alias).alias_of is None:
             raise InvalidInput("alias", "is not an alias of another model")
         entries.change(self._context, models, alias, {"alias_of": None})

@@ -20,7 +20,7 @@ from chatledger.dialects.types import Identifier, Timestamp
 from chatledger.models import Model, Project
 from chatledger.models.base import table_of
 from chatledger.models.price_names import resolve_new
-from chatledger.models.registration import lock_name
+from chatledger.models.registration import lock_name, require_own_project
 from chatledger.services.base import ServiceContext
 from chatledger.services.prepared import Prepared
 
@@ -33,12 +33,18 @@ _MOST = 10_000
 
 
 def register(context: ServiceContext, project_id: str | None, model_id: str | None) -> None:
-    """Register the names that a session refers to."""
+    """Register the names that a session refers to.
+
+    Raises:
+        InvalidInput: a project of others, through a ledger that is limited to a user.
+    """
     for table, name in ((_PROJECTS, project_id), (_MODELS, model_id)):
         if name is not None:
             added = context.rows(_insert(context.dialect, table), {"name": name, "now": context.now()})
             if added and table is _MODELS:
                 resolve_new(context.connected(), [name])
+            if not added and table is _PROJECTS and context.owner is not None:
+                require_own_project(context.connected(), context.owner, name)
 
 
 def register_models(context: ServiceContext, names: Iterable[str | None]) -> None:
