@@ -19,7 +19,16 @@ from chatledger import migrate as migrations
 from chatledger.clock import Clock
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.dialects.base import Mode
-from chatledger.errors import Busy, ChatledgerError, CommitUnknown, LedgerClosed, NestedWrite, OutOfSpace, Unavailable
+from chatledger.errors import (
+    Busy,
+    ChatledgerError,
+    CommitUnknown,
+    LedgerClosed,
+    NestedWrite,
+    NotALedger,
+    OutOfSpace,
+    Unavailable,
+)
 from chatledger.observers import Observers
 from chatledger.settings import Settings
 
@@ -51,14 +60,25 @@ class Database:
         self.writer_queue = self.dialect.writer_queue(self.url, settings.busy_timeout)
         self.connection_slots = self.dialect.connection_slots(settings) if self._own else None
 
-    def open(self, migrate: Literal["empty", "always", "never"]) -> None:
-        """Look at the database once, and migrate it where that was asked for."""
+    def open(self, migrate: Literal["empty", "always", "never"], *, create: bool = True) -> None:
+        """Look at the database once, and migrate it where that was asked for.
+
+        Raises:
+            NotALedger: there is nothing, and nothing is to be created.
+        """
+        path = self.dialect.file(self.url)
+        if not create and path is not None and not path.exists():
+            raise NotALedger(f"no ledger at {str(path)!r}, and `create` is False: check the path")
         if self._own:
             self.dialect.prepare(self.url)
-        if migrate == "never":
+        if migrate == "never" and create:
             return
         with self.transaction("read") as connection, self.translated():
             state = self.dialect.state(connection)
+        if state.empty and not create:
+            raise NotALedger("the database is empty, and `create` is False: check the URL")
+        if migrate == "never":
+            return
         if state.revision == migrations.HEAD and not state.is_unreleased:
             return
         if state.empty or migrate == "always":

@@ -44,6 +44,8 @@ class AsyncLedger(AsyncUserLedger):
         settings: Settings | None = None,
         preset: Preset | str | None = None,
         migrate: Literal["empty", "always", "never"] = "empty",
+        create: bool = True,
+        check: Literal["quick", "full"] | None = None,
         durability: Literal["normal", "full"] | None = None,
         prepared_statements: bool | None = None,
         clock: Clock = utc_now,
@@ -51,7 +53,7 @@ class AsyncLedger(AsyncUserLedger):
         chosen = chosen_settings(settings, preset, durability, prepared_statements)
 
         def make() -> Ledger:
-            return Ledger(url, engine=engine, settings=chosen, migrate=migrate, clock=clock)
+            return Ledger(url, engine=engine, settings=chosen, migrate=migrate, create=create, check=check, clock=clock)
 
         super().__init__(LedgerThreads(make, chosen, clock), user_id=None)
 

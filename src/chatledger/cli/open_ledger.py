@@ -36,6 +36,7 @@ def opened(db: str | None, *, new: bool = False, migrate: Migrate = "empty") -> 
 
     Raises:
         Unavailable: there is no such file; a slip in a path must not look like an empty ledger.
+        NotALedger: the database on a server is empty.
     """
     path = file_of(db)
     missing = path is not None and not path.exists()
@@ -43,7 +44,9 @@ def opened(db: str | None, *, new: bool = False, migrate: Migrate = "empty") -> 
         raise Unavailable(
             f"no ledger at {str(path)!r}: run `chatledger init`, or name another with --db or {ENVIRONMENT_URL}"
         )
-    with Ledger(url_of(db), settings=Settings.preset("cli"), migrate=migrate) as ledger:
+    # On a server, too, a reading command must not turn an empty database into a ledger.
+    create = new or migrate != "empty"
+    with Ledger(url_of(db), settings=Settings.preset("cli"), migrate=migrate, create=create) as ledger:
         if missing and sys.stderr.isatty():
             report(f"began a new ledger at {place_of(ledger, db)}")
         yield ledger

@@ -17,8 +17,8 @@ from chatledger.backup.counts import count_rows
 from chatledger.backup.progress import Progress, or_silent
 from chatledger.clock import Clock, utc_now
 from chatledger.database import Database
-from chatledger.enums import Orphans, OrphansLike
-from chatledger.errors import InvalidInput
+from chatledger.enums import Orphans, OrphansLike, Severity
+from chatledger.errors import CorruptDatabase, InvalidInput
 from chatledger.ledger.user_ledger import UserLedger
 from chatledger.observers import Observer
 from chatledger.schemas.fields import flags, identifier, number
@@ -47,7 +47,9 @@ class Ledger(UserLedger):
 
     Opening a ledger reads its revision. An empty database is migrated to this release's revision; a database at another
     revision, or one that holds something else, is refused. `migrate="always"` also upgrades an older ledger;
-    `migrate="never"` does not look. `engine=` uses an application's pool instead of creating one. The engine's settings
+    `migrate="never"` does not look. `create=False` refuses a missing file or an empty database, and makes no file.
+    `check="quick"` runs `check(full=False)` while opening, `check="full"` the full check; a ledger with damage is
+    refused. `engine=` uses an application's pool instead of creating one. The engine's settings
     stay as they are (on SQLite, foreign keys are switched on during our transactions), and `close` does not dispose of
     it. `prepared_statements=False` is for a connection pooler in transaction mode, as is `?prepared_statements=false`
     in the URL.
@@ -55,7 +57,8 @@ class Ledger(UserLedger):
     A ledger can be used from any number of threads, and after a fork.
 
     Raises:
-        SchemaBehind, SchemaAhead, NotALedger, CorruptDatabase: the database is not a ledger of this release.
+        SchemaBehind, SchemaAhead, NotALedger, CorruptDatabase: the database is not a ledger of this release, there is
+            none and `create` is False, or `check` has found damage.
         Unavailable, ReadOnly, Busy: it cannot be opened.
         InvalidInput: the URL is not valid, or its database is not supported.
     """
@@ -68,6 +71,8 @@ class Ledger(UserLedger):
         settings: Settings | None = None,
         preset: Preset | str | None = None,
         migrate: Literal["empty", "always", "never"] = "empty",
+        create: bool = True,
+        check: Literal["quick", "full"] | None = None,
         durability: Literal["normal", "full"] | None = None,
         prepared_statements: bool | None = None,
         clock: Clock = utc_now,
@@ -84,13 +89,24 @@ class Ledger(UserLedger):
             raise InvalidInput("engine", f"must be a SQLAlchemy Engine, not {type(engine).__name__}")
         if migrate not in ("empty", "always", "never"):
             raise InvalidInput("migrate", "is not one of 'empty', 'always', 'never'")
+        if check not in (None, "quick", "full"):
+            raise InvalidInput("check", "is not one of 'quick', 'full', None")
+        flags(create=create)
         chosen = chosen_settings(settings, preset, durability, prepared_statements)
         super().__init__(Database(DEFAULT_URL if url is None else url, engine, chosen, clock), user_id=None)
         try:
-            self._database.open(migrate)
+            self._database.open(migrate, create=create)
+            if check is not None:
+                self._require_sound(full=check == "full")
         except BaseException:
             self.close()
             raise
+
+    def _require_sound(self, *, full: bool) -> None:
+        report = self.check(full=full)
+        if not report.ok:
+            found = ", ".join(f"{one.kind} ({one.count})" for one in report.findings if one.severity is Severity.DEFECT)
+            raise CorruptDatabase(f"the check found defects: {found}. Run `chatledger db check`")
 
     def for_user(self, user_id: str) -> UserLedger:
         """Return a view of the ledger that is limited to one user. Other users' sessions do not exist in it."""

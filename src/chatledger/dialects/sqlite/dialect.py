@@ -56,6 +56,9 @@ _SQLITE_ERRORS: dict[int, tuple[type[errors.ChatledgerError], str]] = {
 }
 
 
+#: SQLite has no code of its own for these.
+_MISSING = re.compile(r"no such (table|column): |table chatledger_\w+ has no (column) named ")
+
 #: What the numbers of pragmas mean.
 _WORDS: dict[str, dict[Any, str]] = {
     "synchronous": {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"},
@@ -291,5 +294,11 @@ class SQLite(Dialect):
             return errors.CorruptDatabase, "the database holds bytes that are no text: run `chatledger db check`", name
         if isinstance(cause, OverflowError | sqlite3.DataError):
             return errors.InvalidInput, "a number is larger than the database can hold", name
+        if number == sqlite3.SQLITE_ERROR and (missing := _MISSING.match(str(cause))):
+            return (
+                errors.NotALedger,
+                f"a {missing[1] or missing[2]} of the ledger is missing: run `chatledger db upgrade`",
+                name,
+            )
         refused = f"the database refused the statement ({name or type(cause).__name__}): run `chatledger db check`"
         return errors.ChatledgerError, refused, name
