@@ -23,6 +23,7 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
+from chatledger.dialects import leftovers
 from chatledger.dialects.base import original
 from chatledger.dialects.sqlite.connection import manual_transactions
 from chatledger.dialects.sqlite.file import inspect_file, is_open_in_this_task
@@ -48,7 +49,6 @@ __all__ = [
 ]
 
 _CHUNK = 1024 * 1024
-_BESIDE = ("-wal", "-shm", "-journal")
 #: The bytes that SQLite locks: pending, reserved, and a range that readers share (and, with a log, every connection).
 _LOCKS_AT, _LOCKS = 0x40000000, 512
 
@@ -57,7 +57,11 @@ _IN_USE = "{name!r} is in use: close every ledger and program that has it open, 
 
 @contextmanager
 def temporary(folder: Path, name: str) -> Iterator[Path]:
-    """A new file for its owner only, gone at the end unless it was renamed, with what SQLite put beside it."""
+    """A new file for its owner only, gone at the end unless it was renamed, with what SQLite put beside it.
+
+    What killed processes left behind in the folder is removed first.
+    """
+    leftovers.remove(folder)
     try:
         handle, path = tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".new", dir=folder)
     except PermissionError:
@@ -65,11 +69,14 @@ def temporary(folder: Path, name: str) -> Iterator[Path]:
     except OSError as error:
         raise _of_disk(error, folder) from None
     os.close(handle)
+    descriptor = None
     try:
+        descriptor = leftovers.lock(Path(path))
         yield Path(path)
     finally:
-        for suffix in ("", *_BESIDE):
-            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        leftovers.discard(Path(path))
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def digest(path: Path) -> str:
@@ -240,7 +247,7 @@ def put_aside(path: Path, mark: str) -> Path:
 
 def put_log_aside(path: Path, aside: Path) -> None:
     """Take a log, and all that would be played into whatever gets this name, away from it."""
-    for suffix in _BESIDE:
+    for suffix in leftovers.BESIDE:
         beside = path.with_name(f"{path.name}{suffix}")
         with suppress(FileNotFoundError):
             beside.rename(aside.with_name(f"{aside.name}{suffix}"))
@@ -248,12 +255,12 @@ def put_log_aside(path: Path, aside: Path) -> None:
 
 def has_log(path: Path) -> bool:
     """Whether something lies beside a name that would be played into a file of that name."""
-    return any(path.with_name(f"{path.name}{suffix}").exists() for suffix in _BESIDE)
+    return any(path.with_name(f"{path.name}{suffix}").exists() for suffix in leftovers.BESIDE)
 
 
 def part_of(path: Path) -> Path | None:
     """The database that a file belongs to by its name, as `chat.db-wal` to `chat.db`; None where it is none of these."""
-    for suffix in _BESIDE:
+    for suffix in leftovers.BESIDE:
         if path.name.endswith(suffix) and (owner := path.with_name(path.name.removesuffix(suffix))).exists():
             return owner
     return None

@@ -17,6 +17,7 @@ from chatledger.backup.counts import count_rows
 from chatledger.backup.progress import Progress, or_silent
 from chatledger.clock import Clock, utc_now
 from chatledger.database import Database
+from chatledger.dialects.leftovers import left_behind
 from chatledger.enums import Orphans, OrphansLike, Severity
 from chatledger.errors import CorruptDatabase, InvalidInput
 from chatledger.ledger.user_ledger import UserLedger
@@ -143,12 +144,19 @@ class Ledger(UserLedger):
             return migrations.current(connection, self._database.dialect)
 
     def info(self) -> dict[str, Any]:
-        """Return facts about the database: version, revision, sizes, settings in force, rows, pool."""
+        """Return facts about the database: version, revision, sizes, settings in force, rows, pool.
+
+        `left_behind` names files beside a SQLite file that a killed backup, restore or repair did not remove. The next
+        one in the same folder removes them.
+        """
         with self._database.transaction("read") as connection, self._database.translated():
             facts = self._database.dialect.facts(connection)
             facts["revision"] = self._database.dialect.state(connection).revision
             if facts["revision"] == migrations.HEAD:
                 facts["rows"] = count_rows(connection)
+        path = self._database.dialect.file(self._database.url)
+        if path is not None and (left := left_behind(path.parent)):
+            facts["left_behind"] = [str(file) for file in left]
         return {**facts, "head": migrations.HEAD, "url": self.url, "pool": self.pool_status()}
 
     def check(self, full: bool = True, progress: Callable[[str, int, int], object] | None = None) -> IntegrityReport:

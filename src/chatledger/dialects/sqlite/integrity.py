@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -130,6 +129,8 @@ class SQLiteIntegrity(Integrity):
         }
 
     def keep_copy(self, url: URL, place: Path | None, now: datetime) -> Path | None:
+        from chatledger.dialects.backup_file import temporary  # noqa: PLC0415 - for a repair alone
+
         source = database_path(url.database)
         if source is None:
             if place is not None:
@@ -139,13 +140,9 @@ class SQLiteIntegrity(Integrity):
         wanted = place or source.with_name(f"{source.stem}.before-repair-{moment}{source.suffix}")
         try:
             # Mode 0600, and under another name until it is whole.
-            handle, name = tempfile.mkstemp(prefix=f".{wanted.name[:100]}.", suffix=".new", dir=wanted.parent)
-            os.close(handle)
-            try:
-                _copy(source, Path(name))
-                return _named(Path(name), wanted, exactly=place is not None)
-            finally:
-                Path(name).unlink(missing_ok=True)
+            with temporary(wanted.parent, wanted.name) as new:
+                _copy(source, new)
+                return _named(new, wanted, exactly=place is not None)
         except (sqlite3.Error, OSError):
             pass
         raise errors.Unavailable(f"the copy {str(wanted)!r} cannot be written: nothing was changed")
