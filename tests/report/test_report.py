@@ -18,7 +18,7 @@ import pytest
 from chatledger import InvalidInput, Ledger, MissingExtra
 from chatledger.html import plots
 from chatledger.html.environment import CONTENT_SECURITY_POLICY, STYLESHEET
-from chatledger.report import write_report
+from chatledger.report import charts, write_report
 from tests.support import sqlite
 
 HOSTILE = '</style></script><script>alert(1)</script><img src=x onerror="alert(2)">\'"&\x1b[31m\u202e$x_1$'
@@ -81,9 +81,22 @@ def test_a_day_without_answers_interrupts_the_lines(ledger: Ledger) -> None:
             uow.messages.append("s", "assistant", "yes", duration_ms=1000, cost=1, input_tokens=1, created_at=at)
     text = page(ledger)
     (latency,) = re.findall(r'<svg class="wide"[^>]*aria-label="Latency.*?</svg>', text, re.DOTALL)
-    lines = re.findall(r'<path d="([^"]*)"[^>]*stroke="var\(--s0\)"', latency)
+    lines = re.findall(r'<path d="([^"]*)"[^>]*stroke="var\(--accent\)"', latency)
     assert [2, 2] == [len(re.findall(r"L ", piece)) + 1 for piece in lines[0].split("M ")[1:]], lines
     assert "A gap is a day without answers." in Tags(text).text
+
+
+def test_a_color_of_a_model_stands_for_nothing_else(ledger: Ledger) -> None:
+    fill(ledger)
+    text = page(ledger)
+    for svg in re.findall(r'<svg class="wide".*?</svg>', text, re.DOTALL):
+        of_models = "by model" in svg[:300]
+        assert of_models == ("var(--s0)" in svg)
+        assert of_models != ("var(--accent)" in svg)
+    for number, strength in enumerate(charts.PERCENTILE_STRENGTHS):
+        assert 1 == text.count(f'swatch strength{number}"')
+        shown = re.search(rf"\.strength{number} {{ opacity: (\.\d+)", STYLESHEET)
+        assert strength == (float(shown[1]) if shown else 1.0)
 
 
 def test_axes_have_units_and_captions_hold_in_the_dark(ledger: Ledger) -> None:
@@ -192,7 +205,7 @@ def test_a_browser_shows_it_at_any_width(
     probe = (
         "<script>document.body.dataset.found = JSON.stringify({"
         "wide: document.documentElement.scrollWidth <= innerWidth"
-        " && (innerWidth > 640 || [...document.querySelectorAll('.scroll')].every(e => e.scrollWidth <= e.clientWidth)),"
+        " && (innerWidth > 1000 || [...document.querySelectorAll('.scroll')].every(e => e.scrollWidth <= e.clientWidth)),"
         f"shown: getComputedStyle(document.querySelector('.{shown}')).display,"
         f"hidden: getComputedStyle(document.querySelector('.{hidden}')).display,"
         "bar: getComputedStyle(document.querySelector('svg [fill=\"var(--s0)\"]')).fill,"

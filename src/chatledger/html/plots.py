@@ -29,9 +29,9 @@ SERIES = 8
 _WIDE, _NARROW, _HEIGHT = 12.0, 5.2, 3.4
 
 # matplotlib needs real colors: each stands for a variable of the stylesheet, and no plot uses it for itself.
-INK, SOFT, LINE = "#010203", "#010204", "#010205"
+INK, SOFT, LINE, ACCENT = "#010203", "#010204", "#010205", "#010206"
 _SERIES = tuple(f"#0102{number:02x}" for number in range(16, 16 + SERIES))
-_VARIABLES = {INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)"} | {
+_VARIABLES = {INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)", ACCENT: "var(--accent)"} | {
     color: f"var(--s{number})" for number, color in enumerate(_SERIES)
 }
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from chatledger.html.filters import compact
-from chatledger.html.plots import Plot, draw_plot, series_color
+from chatledger.html.plots import ACCENT, Plot, draw_plot, series_color
 from chatledger.report.data import ReportData
 
 if TYPE_CHECKING:
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+PERCENTILE_STRENGTHS = (1.0, 0.7, 0.45)
+"""How strong the accent color is for the 50th, 90th and 99th percentile. The stylesheet has the same for the legend.
+
+Colors of series are those of models, on the whole page: what is not a model has the accent color.
+"""
 
 
 def stacked_bars(
@@ -42,11 +49,11 @@ def latency(report: ReportData) -> Plot:
 
     def draw(axes: Axes, narrow: bool) -> None:
         starts = [one.start for one in report.latencies]
-        for number, field in enumerate(("p50_ms", "p90_ms", "p99_ms")):
+        for field, strength in zip(("p50_ms", "p90_ms", "p99_ms"), PERCENTILE_STRENGTHS, strict=True):
             # A period without an answer has no point, and interrupts the line: matplotlib leaves a gap for NaN.
             values = [getattr(one, field) for one in report.latencies]
             seconds = [math.nan if value is None else value / 1000 for value in values]
-            axes.plot(seconds, color=series_color(number), linewidth=1.8, marker="o", markersize=3.5)
+            axes.plot(seconds, color=ACCENT, alpha=strength, linewidth=1.8, marker="o", markersize=3.5)
         _label_axes(axes, starts, narrow)
         axes.set_ylim(bottom=0)
         axes.set_ylabel("seconds")
@@ -77,7 +84,7 @@ def activity(report: ReportData) -> Plot:
 def _square(hour: int, day: int, strength: float) -> Rectangle:
     from matplotlib.patches import Rectangle  # noqa: PLC0415 - an extra
 
-    return Rectangle((hour - 0.46, day - 0.46), 0.92, 0.92, facecolor=series_color(0), alpha=strength, linewidth=0)
+    return Rectangle((hour - 0.46, day - 0.46), 0.92, 0.92, facecolor=ACCENT, alpha=strength, linewidth=0)
 
 
 def _label_axes(axes: Axes, starts: Sequence[datetime], narrow: bool) -> None:
