@@ -262,7 +262,9 @@ class UserLedger:
             "dry_run": dry_run, "send": callback(send, "send"), "progress": callback(progress, "progress"),
             "stopping": callback(stopping, "stopping"),
         }  # fmt: skip
-        report = sweeps.sweep(self._reading, self._writing(actor), at, **how)
+        # Whoever may ask it to stop sweeps again: it must not sit out an outage first.
+        run = self._writing(actor, retry_timeout=None if stopping is None else 0)
+        report = sweeps.sweep(self._reading, run, at, **how)
         self._database.observers.notify("swept", report)
         return report
 
@@ -405,11 +407,11 @@ class UserLedger:
         with self.read() as uow:
             return act(uow._context)
 
-    def _writing(self, actor: str | None) -> Run:
+    def _writing(self, actor: str | None, retry_timeout: float | None = None) -> Run:
         acting(actor)  # refused before anything is done, and where there is nothing to do
 
         def run(act: Callable[[ServiceContext], R]) -> R:
-            return self.run(lambda uow: act(uow._context), actor=actor)
+            return self.run(lambda uow: act(uow._context), actor=actor, retry_timeout=retry_timeout)
 
         return run
 
