@@ -245,3 +245,11 @@ def test_names_of_our_form_that_a_message_uses_for_its_own_come_back() -> None:
         {"role": "assistant", "content": "x", "reasoning": [{"text": "hm"}]},
     ):
         assert item == to_openai(from_openai(item))
+
+
+def test_a_result_that_names_its_call_in_a_list_has_its_id() -> None:
+    item = {"role": "tool", "content": "done", "tool_call_ids": ["c1"]}
+    message = from_openai(item)
+    assert "c1" == message.tool_call_id
+    assert item == to_openai(message)
+    assert from_openai({**item, "tool_call_ids": ["c1", "c2"]}).tool_call_id is None

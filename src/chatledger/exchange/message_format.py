@@ -15,7 +15,7 @@ from chatledger.schemas.message_parts import IS_ERROR, REASONING, RESULT, SOURCE
 
 #: Keys that are columns of ours where their value fits.
 _COLUMNS = ("name", "tool_call_id")
-#: In a message's metadata: the notation's own key for text was not there at all.
+#: In a message's metadata: keys that were not there, although a column has a value for them.
 _ABSENT = "absent"
 #: In a message's metadata: names of our form that the notation's message has for something of its own.
 OWN = "own_fields"
@@ -61,7 +61,11 @@ class Notation:
         for name in _COLUMNS:
             if isinstance(rest.get(name), str) and 0 < len(rest[name]) <= MAX_IDENTIFIER:
                 columns[name] = rest.pop(name)
-        marks = {_ABSENT: [self.text]} if self.text not in item else {}
+        absent = [self.text] if self.text not in item else []
+        if role is Role.TOOL and "tool_call_id" not in columns and (answered := _only_answered(rest)) is not None:
+            columns["tool_call_id"] = answered
+            absent.append("tool_call_id")
+        marks = {_ABSENT: absent} if absent else {}
         if own := [name for name in _OURS if name in rest and not isinstance(rest[name], str)]:
             marks[OWN] = own
         if marks:
@@ -85,16 +89,28 @@ class Notation:
         elif message.role is Role.TOOL:
             own = (message.metadata or {}).get(OWN, ())
             rest = {name: value for name, value in rest.items() if name not in (RESULT, IS_ERROR) or name in own}
+        absent = (message.metadata or {}).get(_ABSENT, ())
         item: dict[str, Any] = {self.speaker: rest.pop(self.speaker, self._word(message.role))}
         if self.text in rest:
             item[self.text] = rest.pop(self.text)
-        elif self.text not in (message.metadata or {}).get(_ABSENT, ()):
+        elif self.text not in absent:
             item[self.text] = message.content
-        item |= {name: getattr(message, name) for name in _COLUMNS if getattr(message, name) is not None}
+        item |= {
+            name: getattr(message, name)
+            for name in _COLUMNS
+            if getattr(message, name) is not None and name not in absent
+        }
         return item | rest
 
     def _word(self, role: Role) -> str:
         return next(word for word, meant in self.roles.items() if meant is role)
+
+
+def _only_answered(item: dict[str, Any]) -> str | None:
+    """The call of a result that names it in a list, as SWE-agent does."""
+    ids = item.get("tool_call_ids")
+    only = ids[0] if isinstance(ids, list) and len(ids) == 1 else None
+    return only if isinstance(only, str) and 0 < len(only) <= MAX_IDENTIFIER else None
 
 
 def _spoken(item: dict[str, Any]) -> str:
