@@ -144,3 +144,12 @@ def test_an_empty_ledger_exports(ledger: Ledger, form: ExportFormat) -> None:
     if form is ExportFormat.JSON:
         assert [] == json.loads(text)
     assert "Traceback" not in text
+
+
+def test_a_hidden_message_says_so(ledger: Ledger) -> None:
+    with ledger.begin() as uow:
+        uow.sessions.create("s")
+        uow.messages.append("s", "system", "Her name is Ada.", hidden=True)
+    assert "## 1 · system · hidden · " in exported(ledger, ExportFormat.MARKDOWN)
+    assert "system (hidden)" in exported(ledger, ExportFormat.HTML)
+    assert '"hidden":true' in exported(ledger, ExportFormat.JSONL)

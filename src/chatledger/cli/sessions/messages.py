@@ -182,7 +182,8 @@ def _calls(payload: Any) -> list[str]:
 def _speaker(message: Message) -> str:
     name = f" {message.name}" if message.name else ""
     call = f" ({message.tool_call_id})" if message.tool_call_id else ""
-    return f"{message.role.value}{name}{call}"
+    hidden = " (hidden)" if message.hidden else ""
+    return f"{message.role.value}{name}{call}{hidden}"
 
 
 def _facts(message: Message) -> str:

@@ -98,7 +98,7 @@ def _card(message: Message, anchor: str) -> Card:
     return Card(
         anchor=anchor,
         role=message.role.value,
-        heading=message.role.value,
+        heading=f"{message.role.value} (hidden)" if message.hidden else message.role.value,
         name=message.name,
         number=message.sequence_number,
         machine_time=message.created_at.isoformat(),

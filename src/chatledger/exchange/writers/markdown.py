@@ -56,6 +56,7 @@ def _session(session: Session) -> Iterator[str]:
 def _message(message: Message) -> Iterator[str]:
     heading = [str(message.sequence_number), message.role.value]
     heading += [inline(message.name)] if message.name else []
+    heading += ["hidden"] if message.hidden else []
     yield f"## {' · '.join([*heading, timestamp(message.created_at)])}\n\n"
     parts = take_apart(message)
     for thought in parts.reasoning:
