@@ -168,11 +168,11 @@ def root(
             "--db",
             metavar="URL",
             show_default=False,
-            help="The database, here or behind the command: a file, or a URL. Else CHATLEDGER_URL, else chatledger.db.",
+            help="The database: a file or a URL. By default, CHATLEDGER_URL or chatledger.db.",
         ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version and end.")
+        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """What stands before the command."""

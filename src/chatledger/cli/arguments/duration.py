@@ -69,9 +69,9 @@ def _option(name: str, parser: Callable[[str | timedelta], timedelta], help: str
     return typer.Option(name, metavar="LENGTH", parser=parser, help=help, rich_help_panel="Limits")
 
 
-_IDLE = "Without activity for so long (90s, 5m, 1h30m, 2d) it is marked idle."
-_ARCHIVE = "Without activity for so long it is archived."
-_HARD = "So long after it began it is archived, whatever happens in it."
+_IDLE = "Mark it idle after this time without activity (90s, 5m, 1h30m, 2d)."
+_ARCHIVE = "Archive it after this time without activity."
+_HARD = "Archive it this long after it was created, whatever happens in it."
 
 #: The limits of a session that is there, or of many: `none` is one too.
 Idle = Annotated[timedelta | None, _option("--idle", limit, f"{_IDLE} Or none.")]

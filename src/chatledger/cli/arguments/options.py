@@ -87,41 +87,41 @@ Database = Annotated[
         "--db",
         metavar="URL",
         callback=_own_or_root,
-        help="The database: a file, or a URL. Else CHATLEDGER_URL, else chatledger.db here.",
+        help="The database: a file or a URL. By default, CHATLEDGER_URL or chatledger.db.",
         show_default=False,
         rich_help_panel=_WHERE,
     ),
 ]
 Owner = Annotated[
     str | None,
-    typer.Option("--user-id", metavar="USER", help="See and touch only this user's sessions.", rich_help_panel=_WHERE),
+    typer.Option("--user-id", metavar="USER", help="Only the sessions of this user.", rich_help_panel=_WHERE),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs instead of text for people.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SessionId = Annotated[str, typer.Argument(metavar="SESSION_ID", show_default=False)]
-Project = Annotated[str | None, typer.Option("--project", metavar="PROJECT", help="Only of this project.")]
-ModelFilter = Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Only of this model.")]
+Project = Annotated[str | None, typer.Option("--project", metavar="PROJECT", help="Only this project.")]
+ModelFilter = Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Only this model.")]
 Metadata = Annotated[
     list[str] | None,
     typer.Option(
-        "--metadata", "-m", metavar="KEY=VALUE", help="May be repeated; a value that is JSON is kept as JSON."
+        "--metadata", "-m", metavar="KEY=VALUE", help="A value that is valid JSON is stored as JSON. May be repeated."
     ),
 ]
 IncludeCopies = Annotated[
     bool,
-    typer.Option("--include-copies", help="Also the copies of messages that forks and imported branches hold."),
+    typer.Option("--include-copies", help="Also copies of messages in forks and imported branches."),
 ]
 Since = Annotated[
     datetime | None,
-    typer.Option("--since", metavar="TIME", parser=moment, help=f"Only from then on: {TIME_HELP}"),
+    typer.Option("--since", metavar="TIME", parser=moment, help=f"From this time on: {TIME_HELP}"),
 ]
 Until = Annotated[
     datetime | None,
-    typer.Option("--until", metavar="TIME", parser=moment, help="Only before then, written as for --since."),
+    typer.Option("--until", metavar="TIME", parser=moment, help="Before this time, written as for --since."),
 ]
 Cursor = Annotated[
-    str | None, typer.Option("--cursor", metavar="CURSOR", help="Go on from there: what the page before gave.")
+    str | None, typer.Option("--cursor", metavar="CURSOR", help="The cursor that the previous page returned.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it: nothing is asked.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Confirm.")]
 Actor = Annotated[
     str | None,
     typer.Option(
@@ -130,13 +130,15 @@ Actor = Annotated[
         envvar=ENVIRONMENT_ACTOR,
         show_envvar=False,
         callback=_named_or_login,
-        help=f"Who does it. Else {ENVIRONMENT_ACTOR}, else your login name.",
+        help=f"Who makes the change. By default, {ENVIRONMENT_ACTOR} or your login name.",
         show_default=False,
         rich_help_panel=_WHO,
     ),
 ]
-Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why it is done.", rich_help_panel=_WHO)]
-Rehearse = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
+Reason = Annotated[
+    str | None, typer.Option("--reason", metavar="TEXT", help="Why the change is made.", rich_help_panel=_WHO)
+]
+Rehearse = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, and change nothing.")]
 
 #: Files hold what was said: they are their owner's only, and take nobody's place unasked.
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")]

@@ -37,35 +37,37 @@ _File = Annotated[
     ),
 ]
 _Key = Annotated[
-    str | None, typer.Option("--key", metavar="FIELD", help="The field that is an item's key. Else its line's number.")
+    str | None,
+    typer.Option("--key", metavar="FIELD", help="The field that is the key of an item. By default, the line number."),
 ]
 _Format = Annotated[
-    ItemFormat | None, typer.Option("--format", help="Else by the file's name; any other holds a payload a line.")
+    ItemFormat | None,
+    typer.Option("--format", help="By default, chosen by the file name; in other files, each line is a payload."),
 ]
 
 
 @app.command()
 def create(
     file: _File = "-",
-    job_id: Annotated[str | None, typer.Option("--id", metavar="JOB_ID", help="Else one is made.")] = None,
+    job_id: Annotated[str | None, typer.Option("--id", metavar="JOB_ID", help="By default, a new id.")] = None,
     name: Annotated[str | None, typer.Option(metavar="TEXT", help="For people.")] = None,
     key: _Key = None,
     form: _Format = None,
-    max_attempts: Annotated[int, typer.Option(min=1, metavar="N", help="Begin an item so often at most.")] = 5,
+    max_attempts: Annotated[int, typer.Option(min=1, metavar="N", help="Start an item at most N times.")] = 5,
     backoff: Annotated[
-        timedelta, typer.Option(metavar="LENGTH", parser=age, help="Before the second attempt wait up to so long.")
+        timedelta, typer.Option(metavar="LENGTH", parser=age, help="Wait up to this long before the second attempt.")
     ] = "1s",  # type: ignore[assignment]  # parsed, as if it were typed
     max_running: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Work on so many at once, over all workers.")
+        int | None, typer.Option(min=1, metavar="N", help="Work on at most N items at once, over all workers.")
     ] = None,
     time_limit: Annotated[
-        timedelta | None, typer.Option(metavar="LENGTH", parser=duration, help="What one attempt may take.")
+        timedelta | None, typer.Option(metavar="LENGTH", parser=duration, help="The time limit of one attempt.")
     ] = None,
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Begin a job with the items of a file, and print its id.
+    """Create a job with the items of a file, and print its id.
 
     JSON Lines, CSV with a header, or plain lines. An object with a `payload` may have a `key` and a `priority` beside
     it; anything else is itself the payload. If a line is not an item, no job is created.
@@ -93,7 +95,7 @@ def add(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add the items of a file to a job. Keys that it has already add nothing."""
+    """Add the items of a file to a job. Keys that the job already has add nothing."""
     with opened_for(db, user) as ledger:
         added = add_from(ledger, job_id, file, form, key)
     if as_json:
@@ -105,7 +107,7 @@ def add(
 @app.command()
 def status(
     job_id: Annotated[str | None, typer.Argument(metavar="[JOB_ID]", show_default=False, help="Or all jobs.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until it is finished.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat until the job is finished.")] = False,
     every: Annotated[
         timedelta, typer.Option("--every", metavar="LENGTH", parser=duration, help="With --watch: how often.")
     ] = "2s",  # type: ignore[assignment]  # parsed, as if it were typed
@@ -115,7 +117,7 @@ def status(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """How far a job is, how fast, how long it takes, and what went wrong. With --watch and --json, a line each time."""
+    """Show the progress, speed and errors of a job. With --watch and --json, one line each time."""
     if watch and job_id is None:
         raise typer.BadParameter("needs a job", param_hint="'--watch'")
     with opened_for(db, user) as ledger:
@@ -145,12 +147,12 @@ def status(
 @app.command()
 def retry(
     job_id: _Job,
-    kind: Annotated[str | None, typer.Option(metavar="ERROR", help="Only those that failed of this.")] = None,
+    kind: Annotated[str | None, typer.Option(metavar="ERROR", help="Only items that failed with this error.")] = None,
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put the items that failed for good back into the queue."""
+    """Put failed items back into the queue."""
     with opened_for(db, user) as ledger:
         number = ledger.run(lambda uow: uow.batches.retry_failed(job_id, kind=kind))
     if as_json:
@@ -161,32 +163,34 @@ def retry(
 
 @app.command()
 def pause(job_id: _Job, user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
-    """Hand out no more items; workers wait."""
+    """Pause a job: workers get no more items, and wait."""
     _become(lambda uow: uow.batches.pause(job_id), user, db, as_json=as_json)
 
 
 @app.command()
 def resume(job_id: _Job, user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
-    """Hand out items again, of a paused job or a cancelled one."""
+    """Resume a paused or cancelled job."""
     _become(lambda uow: uow.batches.resume(job_id), user, db, as_json=as_json)
 
 
 @app.command()
 def cancel(job_id: _Job, user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
-    """Hand out no more items; workers end. Nothing is deleted, and `resume` goes on."""
+    """Cancel a job: workers get no more items, and end. Nothing is deleted; `resume` continues."""
     _become(lambda uow: uow.batches.cancel(job_id), user, db, as_json=as_json)
 
 
 @app.command()
 def results(
     job_id: _Job,
-    status_: Annotated[ItemStatus | None, typer.Option("--status", help="Only these; without it, all items.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else standard output.")] = None,
+    status_: Annotated[ItemStatus | None, typer.Option("--status", help="Only items with this status.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="By default, standard output.")
+    ] = None,
     overwrite: Overwrite = False,
     user: Owner = None,
     db: Database = None,
 ) -> None:
-    """Items with their results, as JSON Lines in the order in which they were added."""
+    """Print items with their results as JSON Lines, in the order in which they were added."""
     number = 0
     with opened_for(db, user) as ledger, ledger.read() as uow:
         found = uow.batches.iterate(job_id, status=status_)

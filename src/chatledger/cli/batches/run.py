@@ -44,7 +44,7 @@ def run(
         typer.Option("--exec", metavar="COMMAND", help="Run without a shell, fed with the conversation as JSON."),
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option(min=0.001, metavar="SECONDS", help="How long a command may take.")
+        float | None, typer.Option(min=0.001, metavar="SECONDS", help="Stop a command after this time.")
     ] = None,
     concurrency: Annotated[
         int, typer.Option("--concurrency", "-c", min=1, max=1000, metavar="N", help="Items at once, in this process.")
@@ -52,7 +52,7 @@ def run(
     lease: Annotated[
         timedelta,
         typer.Option(
-            metavar="LENGTH", parser=duration, help="After so long without a word, a dead worker's items go on."
+            metavar="LENGTH", parser=duration, help="If a worker dies, its items are given to others after this time."
         ),
     ] = "1m",  # type: ignore[assignment]  # parsed, as if it were typed
     record: Annotated[bool, typer.Option("--record", help="Record each item and its answer as a session.")] = False,
@@ -61,7 +61,7 @@ def run(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer the items of a job until none is left. Any number of these may run at once, on any number of machines.
+    """Answer the items of a job until none is left. Several of these commands may run at once, on several machines.
 
     A payload that is text is the question; one with `prompt` (and perhaps `system`) or `messages` is taken apart; any
     other is asked as JSON. The responder is that of `query`. A failure is tried again as the job says.

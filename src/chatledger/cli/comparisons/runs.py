@@ -50,7 +50,7 @@ def run(
         typer.Option("--exec", metavar="VARIANT=COMMAND", help="May be repeated; run without a shell."),
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option(min=0.001, metavar="SECONDS", help="How long a command may take.")
+        float | None, typer.Option(min=0.001, metavar="SECONDS", help="Stop a command after this time.")
     ] = None,
     trials: Annotated[int, typer.Option(min=1, metavar="N", help="How often each prompt is sent to each variant.")] = 1,
     seed: Annotated[int, typer.Option(help="Chooses the order in which variants are asked.")] = 0,

@@ -24,13 +24,16 @@ def backup(
         Path, typer.Argument(metavar="[PATH]", help="A file, or a folder in which a name is made.")
     ] = Path(),
     keep: Annotated[
-        int | None, typer.Option("--keep", metavar="N", min=1, help="Delete the oldest of the folder but so many.")
+        int | None,
+        typer.Option(
+            "--keep", metavar="N", min=1, help="Keep the newest N backups of the folder, and delete the others."
+        ),
     ] = None,
     overwrite: Overwrite = False,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the whole ledger into one verified file, while others write on.
+    """Back up the whole ledger into one verified file. Writers are not stopped.
 
     The file is a SQLite ledger whatever database this one lives in, with a manifest (checksum, revision, rows) beside it.
     """
@@ -55,7 +58,7 @@ def restore(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify a backup and make it the ledger that --db names.
+    """Verify a backup, and restore it as the ledger that --db names.
 
     Nobody may have that ledger open. A killed restoration leaves the old ledger or the new one.
     """

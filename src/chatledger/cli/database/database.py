@@ -16,13 +16,13 @@ from chatledger.cli.output.screen import Screen, sized
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.migrate import HEAD
 
-app = typer.Typer(no_args_is_help=True, help="The database: migrate, check, mend, describe it.")
+app = typer.Typer(no_args_is_help=True, help="Migrate, check, repair, back up and describe the database.")
 app.command()(integrity.check)
 app.command()(integrity.repair)
 
 
 def init(db: Database = None, as_json: AsJson = False) -> None:
-    """Make a ledger, or bring an older one up to date, and print where it lies."""
+    """Create a ledger, or upgrade an older one, and print its location."""
     path = file_of(db)
     made = path is not None and not path.exists()
     with opened(db, new=True, migrate="always") as ledger:
@@ -35,11 +35,11 @@ def init(db: Database = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def upgrade(
-    revision: Annotated[str, typer.Argument(metavar="[REVISION]", help="How far.")] = "head",
-    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL from nothing to there; touch no database.")] = False,
+    revision: Annotated[str, typer.Argument(metavar="[REVISION]", help="The target revision.")] = "head",
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL for an empty database, and run nothing.")] = False,
     db: Database = None,
 ) -> None:
-    """Migrate up. Nothing is lost; a killed upgrade leaves the old schema or the new one."""
+    """Upgrade the schema. Rows are kept; if it is killed, the old schema stays."""
     if sql:
         dialect = dialect_of(parse_url(url_of(db)).get_backend_name())
         typer.echo(migrations.script(dialect, revision), nl=False)
@@ -53,14 +53,17 @@ def upgrade(
 @app.command()
 def downgrade(
     revision: Annotated[
-        str, typer.Argument(metavar="REVISION", show_default=False, help="Or base: drop every table of the ledger.")
+        str,
+        typer.Argument(
+            metavar="REVISION", show_default=False, help="The target revision; base drops every table of the ledger."
+        ),
     ],
     drop_content: Annotated[
-        bool, typer.Option("--drop-content", help="Drop rows where the way down cannot keep them, as down to base.")
+        bool, typer.Option("--drop-content", help="Drop rows that the downgrade cannot keep.")
     ] = False,
     db: Database = None,
 ) -> None:
-    """Migrate down. Refused where rows would be dropped, unless --drop-content says so."""
+    """Downgrade the schema. Refused if rows would be dropped, unless you pass --drop-content."""
     with opened(db, migrate="never") as ledger:
         before = ledger.current()
         ledger.downgrade(revision, drop_content=drop_content)
@@ -69,7 +72,7 @@ def downgrade(
 
 @app.command()
 def current(db: Database = None, as_json: AsJson = False) -> None:
-    """Print the revision that the database stands at."""
+    """Print the revision of the database."""
     with opened(db, migrate="never") as ledger:
         revision = ledger.current()
     if as_json:
@@ -80,7 +83,7 @@ def current(db: Database = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def info(db: Database = None, as_json: AsJson = False) -> None:
-    """What the database is: version, revision, sizes by table and index, settings in force, pool."""
+    """Show version, revision, sizes by table and index, settings and pool of the database."""
     with opened(db, migrate="never") as ledger:
         facts = {**ledger.info(), **ledger.sizes()}
     facts["pool"] = facts.pop("pool")  # last, for it is not about what is stored

@@ -21,12 +21,12 @@ from chatledger.schemas import IntegrityReport, RepairReport
 
 def check(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Schema, file, foreign keys and counters; not every row.")
+        bool, typer.Option("--quick", help="Check schema, file, foreign keys and counters, but not every row.")
     ] = False,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for everything that is not as it was written. Exit code 1 when something is wrong."""
+    """Check the database for damage. Exit code 1 if something is wrong."""
     with opened(db, migrate="never") as ledger, _bar() as show:
         report = ledger.check(not quick, show)
     if as_json:
@@ -38,13 +38,13 @@ def check(
 
 
 def repair(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
     orphans: Annotated[
         Orphans, typer.Option(help="Rows of missing sessions: keep them in sessions of their own, or drop them.")
     ] = Orphans.KEEP,
     accept_changed: Annotated[
         bool,
-        typer.Option("--accept-changed", help="Take messages whose digest differs as they are now."),
+        typer.Option("--accept-changed", help="Accept messages whose digest differs."),
     ] = False,
     backup: Annotated[
         Path | None,
@@ -55,7 +55,7 @@ def repair(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Mend what can be mended without guessing, in one transaction. Exit code 1 when something is left.
+    """Repair what can be repaired without guessing, in one transaction. Exit code 1 if something is left.
 
     A SQLite file is copied first. On PostgreSQL, pg_dump is the backup.
     """

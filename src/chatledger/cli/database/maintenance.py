@@ -16,14 +16,14 @@ from chatledger.settings import MIB
 
 
 def maintain(
-    analyze: Annotated[bool, typer.Option("--analyze", help="Renew the planner's figures.")] = False,
-    vacuum: Annotated[bool, typer.Option("--vacuum", help="Give back the room of deleted rows.")] = False,
-    checkpoint: Annotated[bool, typer.Option("--checkpoint", help="Cut off SQLite's log.")] = False,
+    analyze: Annotated[bool, typer.Option("--analyze", help="Update the statistics of the query planner.")] = False,
+    vacuum: Annotated[bool, typer.Option("--vacuum", help="Free the space of deleted rows.")] = False,
+    checkpoint: Annotated[bool, typer.Option("--checkpoint", help="Truncate SQLite's write-ahead log.")] = False,
     full_text: Annotated[bool, typer.Option("--full-text", help="Merge the full-text index.")] = False,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep the database quick and small: what is named, or with nothing named all that helps."""
+    """Run the maintenance that is named, or all that is useful."""
     every = not (analyze or vacuum or checkpoint or full_text)
     with opened(db) as ledger:
         done = ledger.maintain(
@@ -44,18 +44,23 @@ def maintain(
 
 
 def health(
-    timeout: Annotated[float, typer.Option(min=0.01, metavar="SECONDS", help="Wait so long for an answer.")] = TIMEOUT,
-    wal: Annotated[int, typer.Option(min=0, metavar="MIB", help="A larger log is a problem.")] = WAL_BYTES // MIB,
+    timeout: Annotated[
+        float, typer.Option(min=0.01, metavar="SECONDS", help="Wait this long for the database.")
+    ] = TIMEOUT,
+    wal: Annotated[
+        int, typer.Option(min=0, metavar="MIB", help="Report a larger write-ahead log as a problem.")
+    ] = WAL_BYTES // MIB,
     disk_free: Annotated[
-        int, typer.Option(min=0, metavar="MIB", help="Less room on the disk is a problem.")
+        int, typer.Option(min=0, metavar="MIB", help="Report less free disk space as a problem.")
     ] = DISK_FREE_BYTES // MIB,
     sweep_lag: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="A session that is due for longer is a problem.")
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Report a session that has been due for longer as a problem."),
     ] = SWEEP_LAG,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how the ledger is. Exit code 1 when something is wrong."""
+    """Check the health of the ledger. Exit code 1 if there is a problem."""
     with opened(db, migrate="never") as ledger:
         found = ledger.health(
             timeout=timeout, wal_bytes=wal * MIB, disk_free_bytes=disk_free * MIB, sweep_lag=sweep_lag

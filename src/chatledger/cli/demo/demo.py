@@ -24,7 +24,9 @@ from chatledger.unit_of_work import UnitOfWork
 def demo(
     path: Annotated[
         Path,
-        typer.Argument(metavar="[FILE]", show_default=False, help="Where the ledger lies; chatledger-demo.db here."),
+        typer.Argument(
+            metavar="[FILE]", show_default=False, help="The file of the demo ledger; by default chatledger-demo.db."
+        ),
     ] = Path("chatledger-demo.db"),
 ) -> None:
     """Record a few conversations, read them back, find them, fork one, export all. Try this first.

@@ -21,21 +21,28 @@ Form = StrEnum("Form", {form.value: form.value for form in (*ExportFormat, *Tabl
 
 def export(
     session_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[SESSION_ID]...", show_default=False, help="Else all that match.")
+        list[str] | None,
+        typer.Argument(metavar="[SESSION_ID]...", show_default=False, help="By default, all that match."),
     ] = None,
-    format_: Annotated[Form | None, typer.Option("--format", "-f", help="Else by the file's name, else jsonl.")] = None,
+    format_: Annotated[
+        Form | None, typer.Option("--format", "-f", help="By default, chosen by the file name, or jsonl.")
+    ] = None,
     table: Annotated[TableOf, typer.Option("--table", help="What the rows of csv and parquet are.")] = TableOf.MESSAGES,
     guard: Annotated[
-        bool, typer.Option("--guard/--no-guard", help="In csv, a ' before what a spreadsheet would take for a formula.")
+        bool,
+        typer.Option(
+            "--guard/--no-guard", help="In CSV, put a ' before text that a spreadsheet would run as a formula."
+        ),
     ] = True,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else standard output.", show_default=False)
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="By default, standard output.", show_default=False),
     ] = None,
     force: Overwrite = False,
     user: Owner = None,
     project: Project = None,
     status: Annotated[
-        list[Status] | None, typer.Option("--status", help="May be repeated. Without it: all, expired ones too.")
+        list[Status] | None, typer.Option("--status", help="Only this status. May be repeated. By default, all.")
     ] = None,
     since: Since = None,
     until: Until = None,

@@ -24,13 +24,13 @@ from chatledger.clock import utc_now
 
 
 def report(
-    path: Annotated[Path, typer.Argument(metavar="OUT.html", show_default=False, help="Where the page goes.")],
+    path: Annotated[Path, typer.Argument(metavar="OUT.html", show_default=False, help="The HTML file to write.")],
     title: Annotated[str, typer.Option("--title", metavar="TEXT")] = "Conversations",
     tz: Annotated[
         str, typer.Option("--timezone", metavar="ZONE", help="Of days and hours, such as Europe/Lisbon.")
     ] = "UTC",
     by: Annotated[
-        str | None, typer.Option("--by", metavar="PERIOD", help="day, week or month; else what suits the length.")
+        str | None, typer.Option("--by", metavar="PERIOD", help="day, week or month. By default, chosen by the length.")
     ] = None,
     force: Overwrite = False,
     project: Project = None,
@@ -41,7 +41,7 @@ def report(
     include_copies: IncludeCopies = False,
     db: Database = None,
 ) -> None:
-    """A page with plots: cost, tokens, latency, when, who. One file, for the browser, the phone and paper.
+    """Write an HTML page with plots of cost, tokens, latency, activity and users.
 
     With --since the time until now (or --until) is held against the same length before. The page holds titles and names,
     and no messages.

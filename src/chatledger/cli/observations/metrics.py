@@ -36,7 +36,7 @@ from chatledger.errors import InvalidInput
 #: A field of one of many, as `record_many` names it.
 _PLACE = re.compile(r"metrics\[(\d+)\]\.(.+)")
 
-app = typer.Typer(no_args_is_help=True, help="Any named number with its unit, over time.")
+app = typer.Typer(no_args_is_help=True, help="Numbers with a name, a unit and a time.")
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 _OfName = Annotated[str | None, typer.Argument(metavar="[NAME]", show_default=False, help="Else every one.")]
@@ -62,7 +62,9 @@ def record(
     value: Annotated[float | None, typer.Argument(metavar="[VALUE]", show_default=False)] = None,
     unit: Annotated[str | None, typer.Option("--unit", metavar="UNIT", help="Such as s, ms, tokens.")] = None,
     session_id: Annotated[str | None, typer.Option("--session-id", metavar="ID", help="It goes with it.")] = None,
-    for_user: Annotated[str | None, typer.Option("--for-user", metavar="USER", help="Whose it is.")] = None,
+    for_user: Annotated[
+        str | None, typer.Option("--for-user", metavar="USER", help="The owner of the session.")
+    ] = None,
     project: Annotated[str | None, typer.Option("--project", metavar="PROJECT", help="Of which project.")] = None,
     model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Of which model.")] = None,
     metadata: Metadata = None,
@@ -73,7 +75,7 @@ def record(
     user: Owner = None,
     db: Database = None,
 ) -> None:
-    """Record a number; or with no name, one for each line of standard input, such as {"name": "latency", "value": 0.4}.
+    """Record a number. Without a name, record one for each line of input, such as {"name": "latency", "value": 0.4}.
 
     Lines are recorded 5,000 at a time, each time all or none. A wrong line is named, and nothing behind it is recorded.
     """
@@ -156,7 +158,7 @@ def series(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count, sum, least, greatest and average for each period."""
+    """Show count, sum, minimum, maximum and average for each period."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         found = uow.metrics.series(
             name, by.value, unit=unit, session_id=session_id, project_id=project, model_id=model, since=since,
@@ -170,7 +172,7 @@ def series(
 
 @app.command()
 def names(user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
-    """What has been measured."""
+    """List the names of metrics."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         found = uow.metrics.names()
     if as_json:
@@ -192,7 +194,7 @@ def summary(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """The same figures over all of the time."""
+    """Show count, sum, minimum, maximum and average over the whole time."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         found = uow.metrics.summary(
             name, session_id=session_id, project_id=project, model_id=model, since=since, until=until
@@ -206,7 +208,8 @@ def summary(
 @app.command()
 def purge(
     older_than: Annotated[
-        timedelta, typer.Option("--older-than", metavar="LENGTH", parser=age, help="Measured so long ago (90d, 12h).")
+        timedelta,
+        typer.Option("--older-than", metavar="LENGTH", parser=age, help="Measured longer ago than this (90d, 12h)."),
     ],
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Only of this name.")] = None,
     yes: Yes = False,

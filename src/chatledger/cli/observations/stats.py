@@ -62,7 +62,7 @@ def stats(
     since: Since = None,
     until: Until = None,
     tz: Annotated[
-        str, typer.Option("--timezone", metavar="ZONE", help="The clock of periods, such as Europe/Lisbon.")
+        str, typer.Option("--timezone", metavar="ZONE", help="The time zone of periods, such as Europe/Lisbon.")
     ] = "UTC",
     project: Project = None,
     model: ModelFilter = None,
@@ -75,16 +75,16 @@ def stats(
             min=1,
             metavar="N",
             show_default=False,
-            help="The first N rows, of periods the last N. Without it all, but 20 of sessions and context.",
+            help="The first N rows; of periods, the last N. By default all; 20 of sessions and context.",
         ),
     ] = None,
     include_copies: IncludeCopies = False,
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="A table for spreadsheets.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
-    """What is used, by whom and when, how long it takes and how often it fails.
+    """Show usage by model, project, user and time, with costs, latency and errors.
 
     Costs are dollars, times milliseconds. Percentiles are exact, by nearest rank. `compare` needs --since and --until,
     and compares with as long a time right before. A message counts once, also where forks hold copies of it.

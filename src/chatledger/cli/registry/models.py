@@ -54,7 +54,7 @@ def _price_option(name: str, words: str) -> Any:
 
 _Id = Annotated[str, typer.Argument(metavar="MODEL_ID", show_default=False)]
 _Provider = Annotated[str | None, typer.Option("--provider", metavar="NAME", help="Who runs it.")]
-_Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="As people call it.")]
+_Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The name that people use.")]
 _Window = Annotated[int | None, typer.Option("--context-window", min=0, help="Tokens that fit into one request.")]
 _Notes = Annotated[str | None, typer.Option("--notes", metavar="TEXT")]
 

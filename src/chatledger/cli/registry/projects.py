@@ -12,15 +12,15 @@ from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.screen import Column, Screen, when
 from chatledger.schemas import Project
 
-app = typer.Typer(no_args_is_help=True, help="Names under which sessions are gathered.")
+app = typer.Typer(no_args_is_help=True, help="Projects, which group sessions.")
 
 _Id = Annotated[str, typer.Argument(metavar="PROJECT_ID", show_default=False)]
-_Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="As people call it.")]
-_Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it is about.")]
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="How many at most.")]
+_Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The name that people use.")]
+_Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="A description.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most N rows.")]
 Archived = Annotated[
     bool | None,
-    typer.Option("--archived/--not-archived", show_default=False, help="Only archived ones, or only others."),
+    typer.Option("--archived/--not-archived", show_default=False, help="Only archived, or only not archived ones."),
 ]
 
 
@@ -59,7 +59,7 @@ def create(
     project_id: _Id, name: _Name = None, description: _Description = None, metadata: Metadata = None,
     user: Owner = None, db: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Make a project."""
+    """Create a project."""
     fields: dict[str, Any] = {"name": name, "description": description, "metadata": pairs(metadata) or None}
     with opened_for(db, user) as ledger:
         _print(ledger.run(lambda uow: uow.projects.create(project_id, **fields)), as_json)
@@ -79,14 +79,14 @@ def update(
 
 @app.command()
 def archive(project_id: _Id, user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
-    """Put a project away. Its sessions stay as they are."""
+    """Archive a project. Its sessions are not changed."""
     with opened_for(db, user) as ledger:
         _print(ledger.run(lambda uow: uow.projects.archive(project_id)), as_json)
 
 
 @app.command()
 def unarchive(project_id: _Id, user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
-    """Bring a project back."""
+    """Unarchive a project."""
     with opened_for(db, user) as ledger:
         _print(ledger.run(lambda uow: uow.projects.unarchive(project_id)), as_json)
 

@@ -20,7 +20,7 @@ def audit(
     ] = None,
     by: Annotated[str | None, typer.Option("--actor", metavar="NAME", help="Only what this actor did.")] = None,
     action: Annotated[
-        str | None, typer.Option("--action", metavar="ACTION", help="Only this, such as session.deleted.")
+        str | None, typer.Option("--action", metavar="ACTION", help="Only this action, such as session.deleted.")
     ] = None,
     since: Since = None,
     until: Until = None,
@@ -30,7 +30,7 @@ def audit(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Who did what, when and why, newest first. What raw SQL deleted is in it too, without a name."""
+    """Print the audit log, newest first: who did what, when and why. Deletions by raw SQL have no name."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         page = uow.audit.list(
             session_id=session_id, actor=by, action=action, since=since, until=until,

@@ -41,7 +41,10 @@ def cleanup(
     max_age_hours: Annotated[
         float | None,
         typer.Option(
-            "--max-age-hours", metavar="N", parser=_hours, help="Expire open sessions that are inactive for so long."
+            "--max-age-hours",
+            metavar="N",
+            parser=_hours,
+            help="Expire open sessions that have been inactive for this long.",
         ),
     ] = None,
     purge_after: Annotated[
@@ -50,7 +53,7 @@ def cleanup(
             "--purge-after",
             metavar="LENGTH",
             parser=age,
-            help="Delete for good what has been archived or expired for so long (30d).",
+            help="Delete sessions that have been archived or expired for this long (30d).",
         ),
     ] = None,
     dry_run: Rehearse = False,
@@ -61,7 +64,7 @@ def cleanup(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """One shot for cron: sweep, then expire, then purge, and print a line. Held sessions are left alone.
+    """For cron: sweep, expire and purge once, and print one line. Held sessions are skipped.
 
     Everything happens in short transactions; one that was stopped is run again.
     """  # fmt: skip

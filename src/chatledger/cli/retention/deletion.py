@@ -27,11 +27,11 @@ def purge(
             metavar="LENGTH",
             parser=age,
             show_default=False,
-            help="Archived or expired for so long (30d); of other statuses: inactive.",
+            help="Archived or expired (other statuses: inactive) for at least this long (30d).",
         ),
     ],
     status: Annotated[
-        list[Status] | None, typer.Option("--status", help="May be repeated. Without it: archived.")
+        list[Status] | None, typer.Option("--status", help="Only this status. May be repeated. By default, archived.")
     ] = None,
     dry_run: Rehearse = False,
     yes: Yes = False,
@@ -41,9 +41,9 @@ def purge(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete old sessions for good, with all that hangs on them. The audit log keeps that they were.
+    """Delete old sessions for good, with everything that belongs to them. The audit log records it.
 
-    Held ones are passed over. It deletes in short transactions: one that was stopped is run again.
+    Held sessions are skipped. It deletes in short transactions; if it is stopped, run it again.
     """  # fmt: skip
     statuses = status or [Status.ARCHIVED]
     rehearsing = dry_run or not yes
@@ -72,11 +72,11 @@ def erase_user(
     keep_totals: Annotated[
         bool, typer.Option("--keep-totals", help="Keep tokens, times and cost, in sessions without content and owner.")
     ] = False,
-    include_held: Annotated[bool, typer.Option("--include-held", help="Sessions that are held, too.")] = False,
+    include_held: Annotated[bool, typer.Option("--include-held", help="Also sessions on hold.")] = False,
     scrub: Annotated[
         bool,
         typer.Option(
-            "--scrub/--no-scrub", show_default=False, help="Rewrite the files, so that nothing is left in free pages."
+            "--scrub/--no-scrub", show_default=False, help="Rewrite the files, so that no erased text is left in them."
         ),
     ] = True,
     dry_run: Rehearse = False,

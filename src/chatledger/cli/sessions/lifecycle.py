@@ -109,7 +109,7 @@ def release(
 
 
 def pause(session_id: SessionId, user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
-    """Keep a session from being marked idle or archived for it. It takes messages, and its hard limit goes on."""
+    """Stop the idle and archive timeouts of a session. It still takes messages; its hard limit still applies."""
     _turn(lambda uow: uow.sessions.pause(session_id), "paused", user=user, db=db, as_json=as_json)
 
 

@@ -42,15 +42,19 @@ def add(
             "Text that begins with a dash stands after --.",
         ),
     ] = None,
-    payload: Annotated[str | None, typer.Option(metavar="JSON", help="Structured content, kept unchanged.")] = None,
+    payload: Annotated[str | None, typer.Option(metavar="JSON", help="Structured content, stored unchanged.")] = None,
     metadata: Metadata = None,
     key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="Adds it once: the same key and text again change nothing.")
+        str | None, typer.Option(metavar="KEY", help="Add it only once: the same key and text again change nothing.")
     ] = None,
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="Of the speaker or the tool.")] = None,
-    tool_call_id: Annotated[str | None, typer.Option(metavar="ID", help="The call that a tool answers.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="The name of the speaker or the tool.")] = None,
+    tool_call_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="The id of the call that a tool answers.")
+    ] = None,
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="The model that wrote it.")] = None,
-    tokens: Annotated[int | None, typer.Option(min=0, metavar="N", help="When only a total is known.")] = None,
+    tokens: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="The total, if the kinds are not known.")
+    ] = None,
     input_tokens: _Tokens = None,
     output_tokens: _Tokens = None,
     cached_tokens: _Tokens = None,
@@ -61,13 +65,13 @@ def add(
         str | None, typer.Option(metavar="NAME", help="Where prices differ: batch, flex, priority.")
     ] = None,
     duration_ms: Annotated[int | None, typer.Option(min=0, metavar="MS", help="How long it took.")] = None,
-    cost: Annotated[str | None, typer.Option(metavar="DOLLARS", help="Exact to nine decimals.")] = None,
-    outcome: Annotated[Outcome | None, typer.Option(help="Whether writing it failed or was cut off.")] = None,
+    cost: Annotated[str | None, typer.Option(metavar="DOLLARS", help="The cost, exact to nine decimals.")] = None,
+    outcome: Annotated[Outcome | None, typer.Option(help="How writing the message ended.")] = None,
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a message at the end of a session and print the number that it got."""
+    """Append a message to a session, and print its number."""
     if content is None and payload is None:
         raise typer.BadParameter(
             "give the text, - to read it from standard input, or --payload", param_hint="'CONTENT'"
@@ -108,14 +112,16 @@ def add(
 
 def history(
     session_id: SessionId,
-    last: Annotated[int | None, typer.Option("--last", "-n", min=0, metavar="N", help="Only the last so many.")] = None,
-    after: Annotated[int | None, typer.Option(min=0, metavar="N", help="Only those after message N.")] = None,
-    before: Annotated[int | None, typer.Option(min=0, metavar="N", help="Only those before message N.")] = None,
+    last: Annotated[
+        int | None, typer.Option("--last", "-n", min=0, metavar="N", help="Only the last N messages.")
+    ] = None,
+    after: Annotated[int | None, typer.Option(min=0, metavar="N", help="Only messages after number N.")] = None,
+    before: Annotated[int | None, typer.Option(min=0, metavar="N", help="Only messages before number N.")] = None,
     user: Owner = None,
     db: Database = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines: one message on each line.")] = False,
 ) -> None:
-    """The messages of a session in their order, however many."""
+    """Print the messages of a session in order."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         session = uow.sessions.get(session_id, include_expired=True)
         messages: Iterable[Message]

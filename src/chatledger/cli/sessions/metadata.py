@@ -12,7 +12,7 @@ from chatledger.cli.output.json_output import encoded, write_document
 from chatledger.cli.output.screen import Screen
 from chatledger.errors import MetadataNotFound
 
-app = typer.Typer(no_args_is_help=True, help="Values under keys, on a session.")
+app = typer.Typer(no_args_is_help=True, help="Metadata of a session.")
 
 _Key = Annotated[str, typer.Argument(metavar="KEY", show_default=False)]
 _MISSING = object()
@@ -22,18 +22,20 @@ _MISSING = object()
 def set_(
     session_id: SessionId,
     key: _Key,
-    value: Annotated[str, typer.Argument(show_default=False, help="JSON where it is JSON, else text.")],
+    value: Annotated[
+        str, typer.Argument(show_default=False, help="Stored as JSON if it is valid JSON, otherwise as text.")
+    ],
     user: Owner = None,
     db: Database = None,
 ) -> None:
-    """Store a value in place of the one that was there."""
+    """Set a value."""
     with opened_for(db, user) as ledger:
         ledger.run(lambda uow: uow.metadata.set(session_id, key, json_or_text(value)))
 
 
 @app.command()
 def get(session_id: SessionId, key: _Key, user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
-    """Print a value: text as it is, anything else as JSON."""
+    """Print a value: text unchanged, anything else as JSON."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         value = uow.metadata.get(session_id, key, _MISSING)
     if value is _MISSING:
@@ -59,6 +61,6 @@ def list_(session_id: SessionId, user: Owner = None, db: Database = None, as_jso
 
 @app.command()
 def delete(session_id: SessionId, key: _Key, user: Owner = None, db: Database = None) -> None:
-    """Take a value away."""
+    """Delete a value."""
     with opened_for(db, user) as ledger:
         ledger.run(lambda uow: uow.metadata.delete(session_id, key))

@@ -35,13 +35,16 @@ def query(
         str | None,
         typer.Argument(
             show_default=False,
-            help="The question; - reads it from standard input. Without it, the one that still waits for an answer.",
+            help="The question; - reads it from standard input. Without it, the question that has no answer yet.",
         ),
     ] = None,
     session_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="The session. Without it one is begun, its id on standard error.")
+        str | None,
+        typer.Option(metavar="ID", help="The session. By default, a new one; its id is printed on standard error."),
     ] = None,
-    new: Annotated[bool, typer.Option("--new", help="Begin a session, under --session-id where given.")] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Create a session, with the id of --session-id if it is given.")
+    ] = False,
     function: Annotated[
         str | None,
         typer.Option(
@@ -53,19 +56,18 @@ def query(
         typer.Option("--exec", metavar="COMMAND", help="Run without a shell, fed with the conversation as JSON."),
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option(min=0.001, metavar="SECONDS", help="How long a command may take.")
+        float | None, typer.Option(min=0.001, metavar="SECONDS", help="Stop a command after this time.")
     ] = None,
     last: Annotated[
-        int | None, typer.Option("--last", "-n", min=1, metavar="N", help="The responder sees only the last so many.")
+        int | None,
+        typer.Option("--last", "-n", min=1, metavar="N", help="Pass only the last N messages to the responder."),
     ] = None,
     key: Annotated[
         str | None,
-        typer.Option(
-            metavar="KEY", help="Ask once: run again, the same question is neither repeated nor answered twice."
-        ),
+        typer.Option(metavar="KEY", help="Ask only once: the same question again is neither added nor answered twice."),
     ] = None,
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Recorded with the answer.")] = None,
-    user: Annotated[str | None, typer.Option("--user-id", metavar="USER", help="Whose session it is.")] = None,
+    user: Annotated[str | None, typer.Option("--user-id", metavar="USER", help="The owner of the session.")] = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:

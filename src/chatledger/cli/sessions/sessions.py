@@ -36,10 +36,14 @@ _PAGE = 1000
 
 
 def create(
-    session_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="Your own id; else a UUIDv7.")] = None,
-    user: Annotated[str | None, typer.Option("--user-id", metavar="USER", help="Whose it is.")] = None,
-    project: Annotated[str | None, typer.Option("--project", metavar="PROJECT", help="Registered by its name.")] = None,
-    model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Registered by its name.")] = None,
+    session_id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="The id of the session. By default, a new UUIDv7.")
+    ] = None,
+    user: Annotated[str | None, typer.Option("--user-id", metavar="USER", help="The owner of the session.")] = None,
+    project: Annotated[
+        str | None, typer.Option("--project", metavar="PROJECT", help="Registered if it is new.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Registered if it is new.")] = None,
     title: Annotated[str | None, typer.Option("--title", metavar="TEXT")] = None,
     system_prompt: Annotated[str | None, typer.Option("--system-prompt", metavar="TEXT")] = None,
     metadata: Metadata = None,
@@ -52,7 +56,7 @@ def create(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Begin a session and print its id."""
+    """Create a session, and print its id."""
     if if_not_exists and session_id is None:
         raise typer.BadParameter("needs --id", param_hint="'--if-not-exists'")
     fields: dict[str, Any] = {
@@ -75,10 +79,11 @@ def list_(
     project: Project = None,
     model: ModelFilter = None,
     status: Annotated[
-        list[Status] | None, typer.Option("--status", help="May be repeated. Without it: all but expired ones.")
+        list[Status] | None,
+        typer.Option("--status", help="Only this status. May be repeated. By default, all except expired."),
     ] = None,
     annotated: Annotated[
-        str | None, typer.Option("--annotated", metavar="LABEL", help="Only those with such an annotation.")
+        str | None, typer.Option("--annotated", metavar="LABEL", help="Only sessions with this label.")
     ] = None,
     metadata: Annotated[
         list[str] | None,
@@ -88,11 +93,11 @@ def list_(
     until: Until = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most 1,000.")] = 20,
     cursor: Cursor = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every page.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All pages.")] = False,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sessions by their last activity, newest first."""
+    """List sessions by their last activity, newest first."""
     found: list[Session] = []
     entries = pairs(metadata)
     with opened_for(db, user) as ledger, ledger.read() as uow:
@@ -119,13 +124,17 @@ def list_(
 def fork(
     session_id: SessionId,
     at: Annotated[int | None, typer.Option("--at", min=1, metavar="N", help="The last message to copy.")] = None,
-    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="Else that of the original.")] = None,
-    new_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="The copy's id; else a UUIDv7.")] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", metavar="TEXT", help="By default, the title of the original.")
+    ] = None,
+    new_id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="The id of the copy. By default, a new UUIDv7.")
+    ] = None,
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy a session, up to a message, into a new one that goes its own way. Prints the new id."""
+    """Copy a session, up to a message, into a new one. Prints the new id."""
     with opened_for(db, user) as ledger:
         session = ledger.run(lambda uow: uow.sessions.fork(session_id, at=at, title=title, new_session_id=new_id))
     _show(session, as_json=as_json)
@@ -139,7 +148,7 @@ def delete(
     user: Owner = None,
     db: Database = None,
 ) -> None:
-    """Delete a session with all its messages. The audit log keeps that it was."""
+    """Delete a session with its messages. The deletion is recorded in the audit log."""
     with opened_for(db, user) as ledger:
         if not yes:
             with ledger.read() as uow:

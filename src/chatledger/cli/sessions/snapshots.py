@@ -19,7 +19,7 @@ from chatledger.enums import SnapshotKind
 from chatledger.schemas import Message, Session, Snapshot, SnapshotDiff
 from chatledger.unit_of_work import UnitOfWork
 
-app = typer.Typer(no_args_is_help=True, help="What a conversation was at a moment: kept, compared, brought back.")
+app = typer.Typer(no_args_is_help=True, help="Snapshots of sessions: take, compare and restore.")
 
 _SnapshotId = Annotated[
     str, typer.Argument(metavar="SNAPSHOT_ID", show_default=False, help="SESSION_ID:NUMBER, as `snapshot list` shows.")
@@ -39,7 +39,7 @@ def take(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep what a session is now, and print the snapshot's id."""
+    """Take a snapshot of a session, and print its id."""
     with opened_for(db, user) as ledger:
         taken = ledger.run(lambda uow: uow.snapshots.take(session_id, kind, reason=reason), actor=actor)
     if as_json:
@@ -50,7 +50,7 @@ def take(
 
 @app.command("list")
 def list_(session_id: SessionId, user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
-    """The snapshots of a session, oldest first."""
+    """List the snapshots of a session, oldest first."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         found = uow.snapshots.list(session_id)
     if as_json:
@@ -68,7 +68,7 @@ def show(
     db: Database = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines: one message on each line.")] = False,
 ) -> None:
-    """The messages of a snapshot, as they were."""
+    """Print the messages of a snapshot."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         snapshot, messages = uow.snapshots.get(snapshot_id), uow.snapshots.messages(snapshot_id)
     if as_json:
@@ -84,7 +84,7 @@ def show(
 
 @app.command()
 def diff(snapshot_id: _SnapshotId, user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
-    """How a session differs from a snapshot now: + came since, - is gone, ~ reads otherwise."""
+    """Compare a session with a snapshot: + added since, - deleted, ~ changed."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         found = uow.snapshots.diff(snapshot_id)
         if as_json:
@@ -99,7 +99,7 @@ def diff(snapshot_id: _SnapshotId, user: Owner = None, db: Database = None, as_j
 def restore(
     snapshot_id: _SnapshotId,
     new_id: Annotated[
-        str | None, typer.Option("--as", metavar="NEW_ID", help="As a new session, and leave this one as it is.")
+        str | None, typer.Option("--as", metavar="NEW_ID", help="Restore as a new session with this id.")
     ] = None,
     yes: Yes = False,
     actor: Actor = None,
@@ -108,7 +108,7 @@ def restore(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a conversation back as it was, over its session or with --as as a new one.
+    """Restore a snapshot, over its session or, with --as, as a new session.
 
     Over the session it takes a snapshot before, so that it can be undone, and wants to hear --yes where something that
     came since would go.

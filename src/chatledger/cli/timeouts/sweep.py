@@ -61,7 +61,7 @@ def sweep(
 @app.command()
 def watch(
     every: Annotated[
-        timedelta, typer.Option("--every", metavar="LENGTH", parser=duration, help="From one sweep to the next.")
+        timedelta, typer.Option("--every", metavar="LENGTH", parser=duration, help="The interval between two sweeps.")
     ] = "60s",  # type: ignore[assignment]  # parsed, as if it were typed
     notify_exec: NotifyExec = None,
     actor: Actor = None,
@@ -74,12 +74,12 @@ def watch(
             metavar="PORT",
             min=1,
             max=65535,
-            help="Serve figures for Prometheus, to this machine alone.",
+            help="Serve metrics for Prometheus, on localhost only.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines: one report on each line.")] = False,
 ) -> None:
-    """Sweep every so often, until the process is told to end. A line for each sweep that did something.
+    """Sweep at intervals until the process is stopped. Prints a line for each sweep that did something.
 
     A database that is away for a while is waited for. SIGTERM and Ctrl-C end it after the session that is being dealt
     with, with exit code 0 and 130; a second Ctrl-C ends it at once.

@@ -17,7 +17,7 @@ from chatledger.errors import NotFound
 from chatledger.schemas import Due, Timeout, TimeoutDefault, TimeoutReport
 from chatledger.schemas.session import KEEP, Keep
 
-app = typer.Typer(no_args_is_help=True, help="Limits: how long sessions may lie idle and live, and the sweep.")
+app = typer.Typer(no_args_is_help=True, help="Timeouts of sessions, and the sweep that applies them.")
 
 _Session = Annotated[
     str | None, typer.Argument(metavar="[SESSION_ID]", show_default=False, help="Or --default and no session.")
@@ -46,7 +46,7 @@ def set_(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a session, or by default many, limits. What is not named stays as it was.
+    """Set the timeouts of a session, or default timeouts. Timeouts that are not given stay.
 
     Without any limit named, one hour idle and 24 hours hard are switched on; `none` switches one off. A session's own
     limits count before those of its user, its project and the whole ledger.
@@ -128,14 +128,16 @@ def show(
 def due(
     within: Annotated[
         timedelta | None,
-        typer.Option("--within", metavar="LENGTH", parser=age, help="Those too that are due so much later (1h, 2d)."),
+        typer.Option(
+            "--within", metavar="LENGTH", parser=age, help="Also sessions that become due within this time (1h, 2d)."
+        ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="The longest due first.")] = 1000,
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """The sessions that a sweep would warn, mark idle or archive now."""
+    """List the sessions that a sweep would act on now."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         found = uow.timeouts.due(within=within, limit=limit)
     if as_json:
@@ -148,7 +150,7 @@ def due(
 
 @app.command()
 def report(user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
-    """How many sessions stand where."""
+    """Count sessions by status and timeout."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         found = uow.timeouts.report()
     if as_json:

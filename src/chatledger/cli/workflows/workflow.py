@@ -25,7 +25,7 @@ from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.transactions import Transactions
 from chatledger.workflows import Runner, drawn, mermaid, read_definition
 
-app = typer.Typer(no_args_is_help=True, help="Steps that hang on one another: defined, executed, resumed.")
+app = typer.Typer(no_args_is_help=True, help="Workflows: define, execute and resume steps that depend on each other.")
 
 _ExecutionId = Annotated[str, typer.Argument(metavar="EXECUTION_ID", show_default=False)]
 _Function = Annotated[
@@ -36,7 +36,10 @@ _Command = Annotated[
 ]
 _Concurrency = Annotated[int, typer.Option("--concurrency", "-c", min=1, max=1000, metavar="N", help="Steps at once.")]
 _Lease = Annotated[
-    float, typer.Option(min=1, max=86400, metavar="SECONDS", help="After which another may go on if this one dies.")
+    float,
+    typer.Option(
+        min=1, max=86400, metavar="SECONDS", help="If this runner dies, another may take over after this time."
+    ),
 ]
 
 
@@ -62,13 +65,15 @@ def define(
 
 @app.command("list")
 def list_(
-    executions: Annotated[bool, typer.Option("--executions", help="Executions, newest first, not workflows.")] = False,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, metavar="N", help="At most so many.")] = 50,
+    executions: Annotated[
+        bool, typer.Option("--executions", help="List executions instead of workflows, newest first.")
+    ] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, metavar="N", help="At most N rows.")] = 50,
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """The newest version of each workflow, or the executions."""
+    """List the newest version of each workflow, or the executions."""
     with opened_for(db, user) as ledger, ledger.read() as uow:
         if executions:
             _show_executions(list(uow.workflows.executions(limit=limit)), as_json=as_json)
@@ -88,7 +93,7 @@ def list_(
 def run(
     name: Annotated[str, typer.Argument(show_default=False)],
     given: Annotated[str | None, typer.Option("--input", metavar="JSON", help="An object of inputs.")] = None,
-    version: Annotated[int | None, typer.Option(min=1, metavar="N", help="Not the newest but this one.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, metavar="N", help="This version instead of the newest.")] = None,
     execution_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="The execution's id.")] = None,
     function: _Function = None,
     command: _Command = None,
@@ -98,7 +103,7 @@ def run(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Execute a workflow, and wait for it. The exit code is 1 when it failed.
+    """Execute a workflow, and wait for it. Exit code 1 if it failed.
 
     Ctrl-C and SIGTERM give running steps ten seconds, leave the rest and end with 130 or 0; `resume` goes on.
     """
@@ -127,7 +132,7 @@ def resume(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with an execution: what has succeeded is not done again."""
+    """Continue an execution. Steps that have succeeded are not run again."""
     with opened_for(db, user) as ledger:
         responder = _responder(function, command)
         _execute(ledger, execution_id, responder, concurrency, lease, as_json=as_json, take_over=take_over)
@@ -135,14 +140,14 @@ def resume(
 
 @app.command()
 def status(execution_id: _ExecutionId, user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
-    """How an execution and its steps stand."""
+    """Show the state of an execution and its steps."""
     with opened_for(db, user) as ledger:
         _show(ledger, execution_id, as_json=as_json)
 
 
 @app.command()
 def cancel(execution_id: _ExecutionId, user: Owner = None, db: Database = None, as_json: AsJson = False) -> None:
-    """Cancel an execution: at once, or as soon as its runner hears of it."""
+    """Cancel an execution: at once, or as soon as its runner notices."""
     with opened_for(db, user) as ledger:
         found = ledger.run(lambda uow: uow.workflows.cancel(execution_id))
     if as_json:
@@ -154,12 +159,14 @@ def cancel(execution_id: _ExecutionId, user: Owner = None, db: Database = None, 
 @app.command()
 def retry(
     execution_id: _ExecutionId,
-    step: Annotated[str | None, typer.Option(metavar="STEP", help="This step and all that follows from it.")] = None,
+    step: Annotated[
+        str | None, typer.Option(metavar="STEP", help="Reset this step and all steps that depend on it.")
+    ] = None,
     user: Owner = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make what failed ready to be done again; `resume` then does it."""
+    """Reset failed steps. `resume` then runs them again."""
     with opened_for(db, user) as ledger:
         found = ledger.run(lambda uow: uow.workflows.retry(execution_id, step))
     if as_json:
