@@ -67,6 +67,7 @@ _ENTRIES = {
     "session": _Entry("sessions.session", "app", _TALK),
     "message": _Entry("sessions.message", "app", _TALK),
     "metadata": _Entry("sessions.metadata", "app", _TALK),
+    "state": _Entry("sessions.state", "app", _TALK),
     "project": _Entry("registry.projects", "app", _SYSTEM),
     "model": _Entry("registry.models", "app", _SYSTEM),
     "annotation": _Entry("observations.annotations", "app", _SAID),
