@@ -85,12 +85,17 @@ def _distinct(role: str, content: str, payload: str | None, name: str | None) ->
             yield word
 
 
+def _is_media(text: str) -> bool:
+    """Whether a text is the address of an image or a file that holds its bytes."""
+    return text.startswith("data:") and ";base64," in text[:200]
+
+
 def _walk(value: Any, depth: int, *, is_text: bool) -> Iterator[tuple[str, str | None]]:
     """Each text of a JSON value, with the name of the tool if it is one."""
     if depth > _DEEPEST:
         return
     if isinstance(value, str):
-        if value and not value.isspace():
+        if value and not value.isspace() and not _is_media(value):
             yield value, None
     elif isinstance(value, list):
         for item in value:

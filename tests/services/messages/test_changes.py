@@ -79,7 +79,10 @@ def test_an_update_changes_what_is_given_and_keeps_the_rest(three: Ledger) -> No
         "payload",
     ] == sorted(entry.details["fields"])
     assert "badger" not in str(entry)
-    assert ([2], [1, 3]) == (found(three, "badger"), found(three, "otter"))
+    # A hidden message is in no default search.
+    assert ([], [1, 3]) == (found(three, "badger"), found(three, "otter"))
+    three.run(lambda uow: uow.messages.update("s", 2, hidden=False))
+    assert [2] == found(three, "badger")
     require_sound(three)
 
 

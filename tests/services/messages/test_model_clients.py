@@ -50,7 +50,9 @@ def test_parts_are_text_to_search_and_come_back_unchanged(talk: Ledger) -> None:
         many.content, many.parts, many.reasoning[0].text, many.tool_calls[0].name,
     )  # fmt: skip
     assert ("a badger\ngo on", RESULTS) == (answered.content, answered.parts)
-    assert ([1], [3], [], []) == tuple(found(talk, words) for words in ("otter", "badger", "secretly", "iVBORw0KGgo"))
+    assert ([1, 2], [3], [2], []) == tuple(
+        found(talk, words) for words in ("otter", "badger", "secretly", "iVBORw0KGgo")
+    )
     assert () == talk.check().findings
 
 
