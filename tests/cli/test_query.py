@@ -209,7 +209,7 @@ def test_an_answer_whose_reader_has_left_is_recorded(run: Command, chat: str, mo
 
     monkeypatch.setattr("chatledger.cli.output.screen.Screen.flush", leave)
     run("query", "Why?", "--session-id", chat, "--responder", "answers:pieces")
-    assert ("one two", None, "gpt-4o") == kept(run, chat)
+    assert ("one two", "complete", "gpt-4o") == kept(run, chat)
 
 
 def test_without_a_text_the_waiting_question_is_answered(run: Command, chat: str) -> None:

@@ -20,9 +20,12 @@ from chatledger.cli.sessions.messages import standard_input, without_break
 from chatledger.cli.signals import Terminated, exit_code_of
 from chatledger.enums import Outcome, Role
 from chatledger.errors import ChatledgerError, InvalidInput
+from chatledger.ledger.stream import Stream
+from chatledger.ledger.user_ledger import UserLedger
 from chatledger.schemas import Message, NewMessage, Session
 from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.schemas.message import new_message
+from chatledger.services.messages import streaming
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 
@@ -147,7 +150,8 @@ def _waiting(uow: UnitOfWork, session_id: str) -> Message | None:
 
 
 def _is_broken(message: Message) -> bool:
-    return message.outcome in (Outcome.INTERRUPTED, Outcome.ERROR)
+    # One that is still being written may be of a command that was killed.
+    return message.outcome in (Outcome.INTERRUPTED, Outcome.ERROR, Outcome.STREAMING)
 
 
 def _answer_to(ledger: Transactions, question: Message, key: str | None) -> Message | None:
@@ -159,7 +163,7 @@ def _answer_to(ledger: Transactions, question: Message, key: str | None) -> Mess
 
 
 def _answered(
-    ledger: Transactions,
+    ledger: UserLedger,
     responder: Responder,
     session: Session,
     question: Message,
@@ -170,7 +174,8 @@ def _answered(
 ) -> Message:
     with ledger.read() as uow:
         conversation = uow.messages.history(session.session_id, last=last, before=question.sequence_number + 1)
-    shown = _Shown(screen)
+    saved = _Saved(ledger, session.session_id, model or session.model_id)
+    shown = _Shown(screen, saved.write)
     began = time.perf_counter()
 
     def record(answer: NewMessage, key: str | None) -> Message:
@@ -179,7 +184,7 @@ def _answered(
             changes["duration_ms"] = round((time.perf_counter() - began) * 1000)
         if answer.model_id is None:
             changes["model_id"] = model or session.model_id
-        return ledger.run(lambda uow: _record(uow, session.session_id, answer.model_copy(update=changes)))
+        return ledger.run(lambda uow: saved.finish(uow, answer.model_copy(update=changes)))
 
     try:
         answer = responder(_prompted(session, _without_retried(conversation)), shown.show)
@@ -211,15 +216,38 @@ def _kept(question: Message, answer: NewMessage | None, record: Callable[[NewMes
     return f"{kept}, and what came of the answer as message {number}"
 
 
-def _record(uow: UnitOfWork, session_id: str, answer: NewMessage) -> Message:
-    return uow.messages.append_many(session_id, [answer])[0]
+class _Saved:
+    """The answer in the ledger while its pieces come: a killed command leaves what was saved."""
+
+    def __init__(self, ledger: UserLedger, session_id: str, model: str | None) -> None:
+        self._session_id = session_id
+        self._stream: Stream | None = ledger.stream(session_id, Role.ASSISTANT, model_id=model)
+        self._number: int | None = None
+
+    def write(self, piece: str) -> None:
+        if self._stream is None or not (self._stream.text or piece.strip("\n")):
+            return
+        try:
+            self._stream.write(piece)
+        except ChatledgerError:
+            self._stream = None  # all of it is recorded at the end, and refused then if it cannot be stored
+        else:
+            self._number = self._stream.sequence_number
+
+    def finish(self, uow: UnitOfWork, answer: NewMessage) -> Message:
+        """Record the whole answer, in place of what was saved of it."""
+        if self._number is None:
+            return uow.messages.append_many(self._session_id, [answer])[0]
+        fields = answer.model_dump(exclude={"role", "created_at"}) | {"outcome": answer.outcome or Outcome.COMPLETE}
+        return streaming.save(uow._context, self._session_id, self._number, fields, until=None)
 
 
 class _Shown:
     """The pieces of an answer, as they come: on the screen where there is one, and kept."""
 
-    def __init__(self, screen: Screen | None) -> None:
+    def __init__(self, screen: Screen | None, save: Callable[[str], None]) -> None:
         self.pieces: list[str] = []
+        self._save = save
         self._screen = screen
         self._break = ""
 
@@ -229,6 +257,7 @@ class _Shown:
         text = self._break + piece
         self._break = "\n" if text.endswith("\n") else ""
         self._write(text.removesuffix("\n"), "")
+        self._save(piece)
 
     def end(self) -> None:
         self._write("", "\n")
