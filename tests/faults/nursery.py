@@ -55,6 +55,13 @@ class Child:
             raise ChildFailed(answer["error"])
         return answer["result"]
 
+    def wait_for(self, more_than: int) -> None:
+        """Wait until it has acknowledged more than so many, as long as the busiest machine may need."""
+        give_up = time.monotonic() + 60
+        while len(self.acknowledged()) <= more_than:
+            assert time.monotonic() < give_up, f"only {len(self.acknowledged())} were acknowledged"
+            time.sleep(0.01)
+
     def acknowledged(self) -> list[list[Any]]:
         """The whole lines of the side file."""
         if not self.side.exists():

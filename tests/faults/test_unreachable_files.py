@@ -169,7 +169,7 @@ def test_a_file_that_may_not_grow_is_a_typed_error(sqlite_url: str) -> None:
     )
     assert 0 == done.returncode, done.stderr
     name, count = done.stdout.split()
-    assert name in {"OutOfSpace", "Unavailable"}
+    assert name in {"OutOfSpace", "Unavailable", "CommitUnknown"}  # the last where the commit itself met the limit
     assert int(count) > 0
     require_sound(sqlite_url)
 

@@ -85,7 +85,7 @@ def test_a_redacted_message_has_a_digest_of_its_own(three: Ledger, raw: Raw) -> 
     with three.begin() as uow:
         message = uow.messages.redact("s", 2, replacement="gone 東京")
     stored = raw("SELECT digest FROM chatledger_messages WHERE sequence_number = 2")[0].digest
-    given = {**message.model_dump(), "role": "user", "metadata": None}
+    given = {**message.model_dump(), "role": "user", "metadata": None, "hidden": None}
     assert bytes(stored) == message_digest(given, message.created_at)
 
 
