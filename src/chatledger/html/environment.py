@@ -15,8 +15,9 @@ from markupsafe import Markup
 
 from chatledger.html.filters import FILTERS
 
-# Pieces of output that are joined before they are searched and written.
-_BUFFERED = 100
+# Characters of output that are joined before they are searched and written. Pieces differ in size, from a tag to fifty
+# messages, so that their number says nothing of the memory they take.
+_BUFFERED = 1 << 16
 
 # read_text() turns CRLF into LF, as browsers do before they compare the hash.
 STYLESHEET = files("chatledger.html").joinpath("style.css").read_text("utf-8")
@@ -46,9 +47,15 @@ def render(name: str, **values: Any) -> str:
 
 def generate(name: str, **values: Any) -> Iterator[str]:
     """Yield a page in pieces of limited size, so that a long one is never in memory as a whole. See `render`."""
-    stream = environment().get_template(name).stream(**values)
-    stream.enable_buffering(_BUFFERED)
-    return map(printable, stream)
+    pieces: list[str] = []
+    size = 0
+    for piece in environment().get_template(name).generate(**values):
+        pieces.append(piece)
+        size += len(piece)
+        if size >= _BUFFERED:
+            yield printable("".join(pieces))
+            pieces, size = [], 0
+    yield printable("".join(pieces))
 
 
 def printable(text: str) -> str:
