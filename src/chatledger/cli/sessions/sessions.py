@@ -25,7 +25,7 @@ from chatledger.cli.arguments.options import (
     pairs,
 )
 from chatledger.cli.errors import needs_yes
-from chatledger.cli.open_ledger import opened_for
+from chatledger.cli.open_ledger import opened, opened_for
 from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.screen import Column, Screen, counted, money, when
 from chatledger.enums import Status
@@ -65,12 +65,15 @@ def create(
     }  # fmt: skip
 
     def begin(uow: UnitOfWork) -> Session:
-        if if_not_exists and session_id is not None:
-            return uow.sessions.get_or_create(session_id, **fields)
-        return uow.sessions.create(session_id, **fields)
+        assert session_id is not None
+        return uow.sessions.get_or_create(session_id, **fields)
 
-    with opened_for(db, user, new=True) as ledger:
-        session = ledger.run(begin)
+    with opened(db, new=True) as ledger:
+        if if_not_exists and session_id is not None:
+            session = (ledger if user is None else ledger.for_user(user)).run(begin)
+        else:
+            # Not limited to the user: whoever has the database may put somebody's first session into a project.
+            session = ledger.run(lambda uow: uow.sessions.create(session_id, **fields))
     _show(session, as_json=as_json)
 
 
