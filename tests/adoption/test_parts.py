@@ -50,9 +50,13 @@ def adk(path: Path, *events: dict[str, Any]) -> None:
 
 
 def found_by(ledger: Ledger, *queries: str) -> list[int]:
-    """How many messages a search finds."""
+    """How many of the messages that a search finds have the word in their content, and not only in their payload."""
     with ledger.read() as uow:
-        return [len(uow.search.messages(query).items) for query in queries]
+        hits = [uow.search.messages(query).items for query in queries]
+        return [
+            sum(query in uow.messages.get(hit.session_id, hit.sequence_number).content.lower() for hit in found)
+            for query, found in zip(queries, hits, strict=True)
+        ]
 
 
 def test_two_results_in_one_event_stay_two_and_are_found(path: Path, ledger: Ledger) -> None:
