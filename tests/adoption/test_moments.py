@@ -10,7 +10,7 @@ import pytest
 
 from chatledger import Ledger
 from chatledger.adoption import adopt
-from chatledger.adoption.timestamps import read_time
+from chatledger.adoption.source.timestamps import read_time
 from tests.adoption.old import AI_ROUTER, fill_ai_router, made
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -10,8 +10,8 @@ import pytest
 
 from chatledger import AdoptionFailed, Ledger, Message
 from chatledger.adoption import adopt
-from chatledger.adoption.ai_router import AiRouter
-from chatledger.adoption.source_rows import OldMessage, OldSession
+from chatledger.adoption.readers.ai_router import AiRouter
+from chatledger.adoption.source.rows import OldMessage, OldSession
 from chatledger.services.messages.service import Messages
 from tests.adoption.old import AI_ROUTER, fill_ai_router, made
 from tests.support.raw import Raw

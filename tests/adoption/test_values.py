@@ -9,7 +9,7 @@ import pytest
 
 from chatledger import InvalidInput, Ledger
 from chatledger.adoption import adopt
-from chatledger.adoption.json_values import storable
+from chatledger.adoption.source.json_values import storable
 from chatledger.dialects.encoding import encode_json
 from tests.adoption.old import AI_ROUTER, CHAT_SESSIONS, fill_ai_router, made, put
 

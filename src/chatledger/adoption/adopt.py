@@ -9,16 +9,16 @@ from datetime import UTC, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chatledger.adoption import source_check
 from chatledger.adoption.detection import reader_of
 from chatledger.adoption.findings import Notes
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.reader import Reader
-from chatledger.adoption.record_import import Records
-from chatledger.adoption.registry_import import Registering
+from chatledger.adoption.records.observations import Records
+from chatledger.adoption.records.registry import Registering
 from chatledger.adoption.report import AdoptionReport, TableAccount
 from chatledger.adoption.session_copy import Passage, Progress
-from chatledger.adoption.source import Source
+from chatledger.adoption.source import check
+from chatledger.adoption.source.database import Source
+from chatledger.adoption.source.reader import Reader
 from chatledger.adoption.verification import require_every_row
 from chatledger.callbacks import callback
 from chatledger.dialects.foreign_file import ForeignFile, unreadable
@@ -105,8 +105,8 @@ class _Adoption:
         source, reader = self._source, self._reader
         source.forget()
         reader.notes = notes
-        source_check.require_sound(source, notes)
-        source_check.survey(source, reader, notes)
+        check.require_sound(source, notes)
+        check.survey(source, reader, notes)
         reader.survey()
         for table in reader.derived():
             if table in source.tables:

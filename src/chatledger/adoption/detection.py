@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from chatledger.adoption.ai_router import AiRouter
-from chatledger.adoption.chat_sessions import ChatSessions
-from chatledger.adoption.google_adk import GoogleAdk
-from chatledger.adoption.langchain import LangChain
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.llm import Llm
-from chatledger.adoption.llm_sessions import LlmSessions
-from chatledger.adoption.openai_agents import OpenAIAgents
-from chatledger.adoption.reader import Reader
-from chatledger.adoption.source import Source
+from chatledger.adoption.readers.ai_router import AiRouter
+from chatledger.adoption.readers.chat_sessions import ChatSessions
+from chatledger.adoption.readers.google_adk import GoogleAdk
+from chatledger.adoption.readers.langchain import LangChain
+from chatledger.adoption.readers.llm.log import Llm
+from chatledger.adoption.readers.llm_sessions.database import LlmSessions
+from chatledger.adoption.readers.openai_agents import OpenAIAgents
+from chatledger.adoption.source.database import Source
+from chatledger.adoption.source.reader import Reader
 from chatledger.errors import InvalidInput
 
 _READERS: tuple[type[Reader], ...] = (AiRouter, ChatSessions, LlmSessions, Llm, GoogleAdk, OpenAIAgents, LangChain)

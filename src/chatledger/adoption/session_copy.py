@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from chatledger.adoption.findings import Notes
 from chatledger.adoption.layouts import Layout
 from chatledger.adoption.report import AdoptionProgress
-from chatledger.adoption.source import Fate, Source
-from chatledger.adoption.source_rows import OldMessage, OldSession
+from chatledger.adoption.source.database import Fate, Source
+from chatledger.adoption.source.rows import OldMessage, OldSession
 from chatledger.adoption.target import Place, add_metadata, close, compare, link, mark_fork, place_of
 from chatledger.adoption.to_new_message import new_message, session_fields, session_metadata
 from chatledger.adoption.verification import Trail, require_session

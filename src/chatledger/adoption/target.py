@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select, update
 
-from chatledger.adoption.json_values import is_clean
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.source_rows import OldSession
+from chatledger.adoption.source.json_values import is_clean
+from chatledger.adoption.source.rows import OldSession
 from chatledger.adoption.to_new_message import MARK, digest, origin
 from chatledger.enums import Status
 from chatledger.errors import AdoptionFailed

@@ -6,10 +6,10 @@ from hashlib import blake2b
 from typing import Any
 
 from chatledger.adoption.findings import Notes
-from chatledger.adoption.json_values import cleaned, is_clean, storable
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.source import Row
-from chatledger.adoption.source_rows import OldMessage, OldName, OldSession
+from chatledger.adoption.source.database import Row
+from chatledger.adoption.source.json_values import cleaned, is_clean, storable
+from chatledger.adoption.source.rows import OldMessage, OldName, OldSession
 from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.schemas.message import SettledMessage
 

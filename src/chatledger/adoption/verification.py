@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from chatledger.adoption.source import Source
-from chatledger.adoption.source_rows import OldName
+from chatledger.adoption.source.database import Source
+from chatledger.adoption.source.rows import OldName
 from chatledger.enums import Status
 from chatledger.errors import AdoptionFailed
 from chatledger.schemas import Message, Model, Price, Project

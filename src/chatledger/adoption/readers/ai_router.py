@@ -6,14 +6,14 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.json_values import is_clean, kept
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.ordering import oddities
-from chatledger.adoption.reader import Reader, name_of, with_times
-from chatledger.adoption.row_reader import Reading
-from chatledger.adoption.side_tables import Aside, remaining
-from chatledger.adoption.source import Row, Source, sum_of
-from chatledger.adoption.source_rows import OldMessage, OldName, OldSession
+from chatledger.adoption.source.database import Row, Source, sum_of
+from chatledger.adoption.source.json_values import is_clean, kept
+from chatledger.adoption.source.ordering import oddities
+from chatledger.adoption.source.reader import Reader, name_of, with_times
+from chatledger.adoption.source.row_reader import Reading
+from chatledger.adoption.source.rows import OldMessage, OldName, OldSession
+from chatledger.adoption.source.side_tables import Aside, remaining
 from chatledger.enums import Status
 from chatledger.schemas.fields import MAX_IDENTIFIER
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.json_values import kept
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.reader import Reader, name_of, with_times
-from chatledger.adoption.row_reader import Reading
-from chatledger.adoption.source import Row, Source
-from chatledger.adoption.source_rows import OldMessage, OldSession
+from chatledger.adoption.source.database import Row, Source
+from chatledger.adoption.source.json_values import kept
+from chatledger.adoption.source.reader import Reader, name_of, with_times
+from chatledger.adoption.source.row_reader import Reading
+from chatledger.adoption.source.rows import OldMessage, OldSession
 from chatledger.enums import Status
 
 _KEY = "t.session_id"

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.json_values import NotJson, cleaned, kept, read_json
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.message_content import call_entry, name_in, result_fields, text_of
-from chatledger.adoption.reader import Reader, name_of, with_times
-from chatledger.adoption.row_reader import Reading
-from chatledger.adoption.side_tables import remaining
-from chatledger.adoption.source import Row, Source
-from chatledger.adoption.source_rows import OldMessage, OldSession
+from chatledger.adoption.source.database import Row, Source
+from chatledger.adoption.source.json_values import NotJson, cleaned, kept, read_json
+from chatledger.adoption.source.message_content import call_entry, name_in, result_fields, text_of
+from chatledger.adoption.source.reader import Reader, name_of, with_times
+from chatledger.adoption.source.row_reader import Reading
+from chatledger.adoption.source.rows import OldMessage, OldSession
+from chatledger.adoption.source.side_tables import remaining
 from chatledger.enums import Role, Status
 from chatledger.schemas.fields import MAX_TEXT
 from chatledger.schemas.message_parts import payload_of, reasoning

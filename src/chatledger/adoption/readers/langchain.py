@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.json_values import NotJson, cleaned, kept, read_json
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.message_content import call_entry, name_in, result_fields, role_of, text_of
-from chatledger.adoption.reader import Reader, name_of
-from chatledger.adoption.row_reader import Reading
-from chatledger.adoption.side_tables import remaining
-from chatledger.adoption.source import Source
-from chatledger.adoption.source_rows import OldMessage, OldSession
+from chatledger.adoption.source.database import Source
+from chatledger.adoption.source.json_values import NotJson, cleaned, kept, read_json
+from chatledger.adoption.source.message_content import call_entry, name_in, result_fields, role_of, text_of
+from chatledger.adoption.source.reader import Reader, name_of
+from chatledger.adoption.source.row_reader import Reading
+from chatledger.adoption.source.rows import OldMessage, OldSession
+from chatledger.adoption.source.side_tables import remaining
 from chatledger.enums import Role
 from chatledger.schemas.message_parts import payload_of, read_tool_calls, reasoning
 from chatledger.schemas.token_usage import token_counts

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.json_values import kept
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.message_content import role_of
-from chatledger.adoption.openai_items import Items, is_encrypted
-from chatledger.adoption.reader import Reader, name_of, with_times
-from chatledger.adoption.row_reader import Reading
-from chatledger.adoption.side_tables import Aside, remaining
-from chatledger.adoption.source import Row, Source, quoted
-from chatledger.adoption.source_rows import OldMessage, OldSession
-from chatledger.adoption.timestamps import read_time
+from chatledger.adoption.readers.openai_items import Items, is_encrypted
+from chatledger.adoption.source.database import Row, Source, quoted
+from chatledger.adoption.source.json_values import kept
+from chatledger.adoption.source.message_content import role_of
+from chatledger.adoption.source.reader import Reader, name_of, with_times
+from chatledger.adoption.source.row_reader import Reading
+from chatledger.adoption.source.rows import OldMessage, OldSession
+from chatledger.adoption.source.side_tables import Aside, remaining
+from chatledger.adoption.source.timestamps import read_time
 from chatledger.enums import Role, Status
 
 _KEY = "t.session_id"

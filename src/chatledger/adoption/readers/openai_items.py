@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.message_content import call_entry, result_fields, role_of, text_of
+from chatledger.adoption.source.message_content import call_entry, result_fields, role_of, text_of
 from chatledger.enums import Role
 from chatledger.schemas.message_parts import payload_of, reasoning
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import update
 
-from chatledger.adoption.record_target import Target
-from chatledger.adoption.source_records import OldBatch, OldItem
+from chatledger.adoption.records.target import Target
+from chatledger.adoption.source.records import OldBatch, OldItem
 from chatledger.adoption.to_new_message import MARK, record_metadata
 from chatledger.enums import ItemStatus
 from chatledger.errors import BatchItemNotFound, BatchNotFound

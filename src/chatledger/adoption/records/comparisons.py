@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import update
 
-from chatledger.adoption.record_target import Target
-from chatledger.adoption.source_records import OldComparison, OldResult
+from chatledger.adoption.records.target import Target
+from chatledger.adoption.source.records import OldComparison, OldResult
 from chatledger.errors import ComparisonNotFound
 from chatledger.models import ComparisonGroup as GroupRow
 from chatledger.models import ComparisonResult as ResultRow

@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from chatledger.adoption import batch_import, comparison_import, workflow_import
 from chatledger.adoption.findings import Notes
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.record_target import Target
-from chatledger.adoption.source import Source
-from chatledger.adoption.source_records import (
+from chatledger.adoption.records import batches, comparisons, workflows
+from chatledger.adoption.records.target import Target
+from chatledger.adoption.source.database import Source
+from chatledger.adoption.source.records import (
     OldAnnotation,
     OldBatch,
     OldComparison,
@@ -50,13 +50,13 @@ class Records:
             case OldMetric():
                 self._metric(record)
             case OldComparison():
-                comparison_import.take(self._target, record)
+                comparisons.take(self._target, record)
             case OldBatch():
-                batch_import.take(self._target, record)
+                batches.take(self._target, record)
             case OldWorkflow():
-                workflow_import.take(self._target, record)
+                workflows.take(self._target, record)
             case OldExecution():
-                workflow_import.take_execution(self._target, record)
+                workflows.take_execution(self._target, record)
 
     def _annotation(self, old: OldAnnotation) -> None:
         target, uow = self._target, self._uow

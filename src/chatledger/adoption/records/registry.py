@@ -9,11 +9,11 @@ from pydantic_core import to_json
 from sqlalchemy import update
 
 from chatledger.adoption.findings import Notes
-from chatledger.adoption.json_values import kept, storable
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.row_reader import plain
-from chatledger.adoption.source import Source
-from chatledger.adoption.source_rows import OldName
+from chatledger.adoption.source.database import Source
+from chatledger.adoption.source.json_values import kept, storable
+from chatledger.adoption.source.row_reader import plain
+from chatledger.adoption.source.rows import OldName
 from chatledger.adoption.to_new_message import MARK, digest, name_metadata
 from chatledger.adoption.verification import require_name
 from chatledger.models import Model as ModelRow

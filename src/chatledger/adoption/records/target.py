@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import select
 
 from chatledger.adoption.findings import Notes
-from chatledger.adoption.json_values import is_clean
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.source import Fate, Row, Source
-from chatledger.adoption.source_rows import OldSession
+from chatledger.adoption.source.database import Fate, Row, Source
+from chatledger.adoption.source.json_values import is_clean
+from chatledger.adoption.source.rows import OldSession
 from chatledger.adoption.target import place_of
 from chatledger.adoption.to_new_message import MARK, digest
 from chatledger.errors import AdoptionFailed

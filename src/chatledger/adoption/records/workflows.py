@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from chatledger.adoption.record_target import Target
-from chatledger.adoption.source_records import OldExecution, OldStep, OldWorkflow
+from chatledger.adoption.records.target import Target
+from chatledger.adoption.source.records import OldExecution, OldStep, OldWorkflow
 from chatledger.enums import StepState
 from chatledger.errors import ExecutionNotFound
 from chatledger.models import Workflow as WorkflowRow

@@ -6,8 +6,8 @@ import re
 import sqlite3
 
 from chatledger.adoption.findings import Notes
-from chatledger.adoption.reader import Reader
-from chatledger.adoption.source import Source, quoted
+from chatledger.adoption.source.database import Source, quoted
+from chatledger.adoption.source.reader import Reader
 from chatledger.dialects.foreign_file import ForeignFile
 from chatledger.errors import CorruptDatabase
 

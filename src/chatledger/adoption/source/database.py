@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Literal
 
-from chatledger.adoption.json_values import NotJson, read_json
-from chatledger.adoption.timestamps import rank
+from chatledger.adoption.source.json_values import NotJson, read_json
+from chatledger.adoption.source.timestamps import rank
 from chatledger.dialects.foreign_file import ForeignFile
 from chatledger.errors import AdoptionFailed
 

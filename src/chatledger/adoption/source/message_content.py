@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any
 
-from chatledger.adoption.json_values import cleaned
+from chatledger.adoption.source.json_values import cleaned
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import MAX_IDENTIFIER, MAX_TEXT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from chatledger.adoption.source import Source
+from chatledger.adoption.source.database import Source
 
 
 class Oddity(NamedTuple):

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from chatledger.adoption.findings import Notes
-from chatledger.adoption.json_values import kept
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.row_reader import Reading
-from chatledger.adoption.source import Row, Source
-from chatledger.adoption.source_records import OldRecord
-from chatledger.adoption.source_rows import OldMessage, OldName, OldSession
-from chatledger.adoption.timestamps import read_time
+from chatledger.adoption.source.database import Row, Source
+from chatledger.adoption.source.json_values import kept
+from chatledger.adoption.source.records import OldRecord
+from chatledger.adoption.source.row_reader import Reading
+from chatledger.adoption.source.rows import OldMessage, OldName, OldSession
+from chatledger.adoption.source.timestamps import read_time
 
 
 class Reader(ABC):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from chatledger.adoption.source import Row
-from chatledger.adoption.source_rows import OldSession
+from chatledger.adoption.source.database import Row
+from chatledger.adoption.source.rows import OldSession
 from chatledger.enums import BatchStatus, ComparisonKind, ExecutionState, ItemStatus, JudgeKind, StepState
 
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from chatledger.adoption.findings import Notes
-from chatledger.adoption.json_values import NotJson, cleaned, is_clean, kept, read_json
-from chatledger.adoption.message_content import role_of
-from chatledger.adoption.source import Row
-from chatledger.adoption.timestamps import Shape, read_time
+from chatledger.adoption.source.database import Row
+from chatledger.adoption.source.json_values import NotJson, cleaned, is_clean, kept, read_json
+from chatledger.adoption.source.message_content import role_of
+from chatledger.adoption.source.timestamps import Shape, read_time
 from chatledger.enums import Role
 from chatledger.schemas.fields import MAX_COST, MAX_COUNT, MAX_IDENTIFIER, MAX_TEXT
 from chatledger.schemas.registry import MAX_PRICE

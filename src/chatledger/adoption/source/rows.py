@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from chatledger.adoption.source import Row
+from chatledger.adoption.source.database import Row
 from chatledger.enums import Status
 
 

@@ -6,10 +6,10 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from chatledger.adoption.reader import Reader
-from chatledger.adoption.row_reader import plain
-from chatledger.adoption.source import Row, Source
-from chatledger.adoption.source_rows import OldMessage, OldSession
+from chatledger.adoption.source.database import Row, Source
+from chatledger.adoption.source.reader import Reader
+from chatledger.adoption.source.row_reader import plain
+from chatledger.adoption.source.rows import OldMessage, OldSession
 from chatledger.enums import Status
 
 #: What the rows of one table may add to a session's metadata, which is read with the session. More goes the other way.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatledger.adoption.json_values import cleaned
-from chatledger.adoption.message_content import is_text_type
-from chatledger.adoption.source import Source
+from chatledger.adoption.source.database import Source
+from chatledger.adoption.source.json_values import cleaned
+from chatledger.adoption.source.message_content import is_text_type
 from chatledger.schemas.fields import MAX_TEXT
 
 

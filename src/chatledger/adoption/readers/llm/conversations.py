@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.json_values import cleaned, kept
-from chatledger.adoption.llm_attachments import attachment_text
-from chatledger.adoption.llm_threads import Threads
-from chatledger.adoption.message_content import call_entry, counts_with_details, result_fields
-from chatledger.adoption.reader import Reader, name_of, with_times
-from chatledger.adoption.row_reader import Reading, plain
-from chatledger.adoption.side_tables import Aside
-from chatledger.adoption.source import Row, Source
-from chatledger.adoption.source_rows import OldMessage, OldSession
+from chatledger.adoption.readers.llm.attachments import attachment_text
+from chatledger.adoption.readers.llm.threads import Threads
+from chatledger.adoption.source.database import Row, Source
+from chatledger.adoption.source.json_values import cleaned, kept
+from chatledger.adoption.source.message_content import call_entry, counts_with_details, result_fields
+from chatledger.adoption.source.reader import Reader, name_of, with_times
+from chatledger.adoption.source.row_reader import Reading, plain
+from chatledger.adoption.source.rows import OldMessage, OldSession
+from chatledger.adoption.source.side_tables import Aside
 from chatledger.enums import Role, Status
 from chatledger.schemas.fields import MAX_TEXT
 from chatledger.schemas.message_parts import payload_of, reasoning

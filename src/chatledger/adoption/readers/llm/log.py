@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chatledger.adoption import llm_conversations, llm_threads
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.reader import Reader
-from chatledger.adoption.side_tables import remaining
-from chatledger.adoption.source import Source
-from chatledger.adoption.source_rows import OldSession
+from chatledger.adoption.readers.llm import conversations, threads
+from chatledger.adoption.source.database import Source
+from chatledger.adoption.source.reader import Reader
+from chatledger.adoption.source.rows import OldSession
+from chatledger.adoption.source.side_tables import remaining
 
 #: Kept row by row: what several messages share, and what belongs to none.
 _SHARED = (
@@ -24,23 +24,23 @@ class Llm(Reader):
 
     @classmethod
     def knows(cls, source: Source) -> bool:
-        return llm_conversations.are_in(source) or llm_threads.are_in(source)
+        return conversations.are_in(source) or threads.are_in(source)
 
     def tables(self) -> tuple[str, ...]:
-        return (*llm_conversations.TABLES, *llm_threads.TABLES, *_SHARED)
+        return (*conversations.TABLES, *threads.TABLES, *_SHARED)
 
     def derived(self) -> tuple[str, ...]:
         return ("turn_search",)
 
     def survey(self) -> None:
-        if llm_conversations.are_in(self.source):
-            self.note_rows("orphan_messages", "responses", llm_conversations.GONE, "id")
+        if conversations.are_in(self.source):
+            self.note_rows("orphan_messages", "responses", conversations.GONE, "id")
 
     def sessions(self) -> Iterator[OldSession]:
-        threads = llm_threads.Threads(self) if llm_threads.are_in(self.source) else None
-        if llm_conversations.are_in(self.source):
-            yield from llm_conversations.Conversations(self, threads).sessions()
-        if threads is not None:
-            yield from threads.sessions()
+        newer = threads.Threads(self) if threads.are_in(self.source) else None
+        if conversations.are_in(self.source):
+            yield from conversations.Conversations(self, newer).sessions()
+        if newer is not None:
+            yield from newer.sessions()
         left = [table for table in self.tables() if table not in ("conversations", "responses", "threads", "messages")]
         yield from remaining(self, left, {})

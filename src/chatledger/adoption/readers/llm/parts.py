@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.json_values import NotJson, cleaned, read_json
-from chatledger.adoption.llm_attachments import attachment_text
-from chatledger.adoption.message_content import call_entry, result_fields, result_text
-from chatledger.adoption.row_reader import plain
-from chatledger.adoption.side_tables import Aside
-from chatledger.adoption.source import Row, Source
-from chatledger.adoption.source_rows import OldMessage
+from chatledger.adoption.readers.llm.attachments import attachment_text
+from chatledger.adoption.source.database import Row, Source
+from chatledger.adoption.source.json_values import NotJson, cleaned, read_json
+from chatledger.adoption.source.message_content import call_entry, result_fields, result_text
+from chatledger.adoption.source.row_reader import plain
+from chatledger.adoption.source.rows import OldMessage
+from chatledger.adoption.source.side_tables import Aside
 from chatledger.schemas.fields import MAX_TEXT
 from chatledger.schemas.message_parts import payload_of, reasoning
 

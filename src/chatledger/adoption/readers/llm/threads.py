@@ -7,13 +7,13 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from chatledger.adoption.json_values import cleaned, kept
-from chatledger.adoption.llm_parts import OF_PART, Parts
-from chatledger.adoption.message_content import counts_with_details, name_in, role_of
-from chatledger.adoption.reader import Reader, name_of, with_times
-from chatledger.adoption.side_tables import Aside
-from chatledger.adoption.source import Row, Source
-from chatledger.adoption.source_rows import OldMessage, OldSession
+from chatledger.adoption.readers.llm.parts import OF_PART, Parts
+from chatledger.adoption.source.database import Row, Source
+from chatledger.adoption.source.json_values import cleaned, kept
+from chatledger.adoption.source.message_content import counts_with_details, name_in, role_of
+from chatledger.adoption.source.reader import Reader, name_of, with_times
+from chatledger.adoption.source.rows import OldMessage, OldSession
+from chatledger.adoption.source.side_tables import Aside
 from chatledger.enums import Role, Status
 from chatledger.schemas.fields import MAX_TEXT
 

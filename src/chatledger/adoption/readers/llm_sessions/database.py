@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatledger.adoption.json_values import kept
 from chatledger.adoption.layouts import Layout
-from chatledger.adoption.llm_sessions_records import Records
-from chatledger.adoption.llm_sessions_registry import NAMES, is_name, model_name, project_name, registry
-from chatledger.adoption.llm_sessions_survey import survey
-from chatledger.adoption.llm_sessions_workflows import Workflows
-from chatledger.adoption.message_content import call_entry
-from chatledger.adoption.reader import Reader, name_of, with_times
-from chatledger.adoption.row_reader import Reading
-from chatledger.adoption.side_tables import Aside, remaining
-from chatledger.adoption.source import Row, Source
-from chatledger.adoption.source_records import OldRecord
-from chatledger.adoption.source_rows import OldMessage, OldName, OldSession
+from chatledger.adoption.readers.llm_sessions.records import Records
+from chatledger.adoption.readers.llm_sessions.registry import NAMES, is_name, model_name, project_name, registry
+from chatledger.adoption.readers.llm_sessions.survey import survey
+from chatledger.adoption.readers.llm_sessions.workflows import Workflows
+from chatledger.adoption.source.database import Row, Source
+from chatledger.adoption.source.json_values import kept
+from chatledger.adoption.source.message_content import call_entry
+from chatledger.adoption.source.reader import Reader, name_of, with_times
+from chatledger.adoption.source.records import OldRecord
+from chatledger.adoption.source.row_reader import Reading
+from chatledger.adoption.source.rows import OldMessage, OldName, OldSession
+from chatledger.adoption.source.side_tables import Aside, remaining
 from chatledger.enums import Status
 from chatledger.schemas.message_parts import payload_of, read_tool_calls
 

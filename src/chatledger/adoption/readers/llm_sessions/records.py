@@ -6,12 +6,11 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from chatledger.adoption.json_values import cleaned, kept, storable
-from chatledger.adoption.llm_sessions_registry import is_name, model_name, project_name
-from chatledger.adoption.reader import Reader
-from chatledger.adoption.row_reader import Reading, plain
-from chatledger.adoption.source import Row
-from chatledger.adoption.source_records import (
+from chatledger.adoption.readers.llm_sessions.registry import is_name, model_name, project_name
+from chatledger.adoption.source.database import Row
+from chatledger.adoption.source.json_values import cleaned, kept, storable
+from chatledger.adoption.source.reader import Reader
+from chatledger.adoption.source.records import (
     OldAnnotation,
     OldBatch,
     OldComparison,
@@ -20,7 +19,8 @@ from chatledger.adoption.source_records import (
     OldMetric,
     OldResult,
 )
-from chatledger.adoption.source_rows import OldSession
+from chatledger.adoption.source.row_reader import Reading, plain
+from chatledger.adoption.source.rows import OldSession
 from chatledger.enums import BatchStatus, ComparisonKind, ItemStatus, JudgeKind
 from chatledger.schemas.observations import MAX_NUMBER
 

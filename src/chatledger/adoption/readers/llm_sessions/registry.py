@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeGuard
 
-from chatledger.adoption.json_values import is_clean
-from chatledger.adoption.reader import Reader
-from chatledger.adoption.source import Row
-from chatledger.adoption.source_rows import OldName
+from chatledger.adoption.source.database import Row
+from chatledger.adoption.source.json_values import is_clean
+from chatledger.adoption.source.reader import Reader
+from chatledger.adoption.source.rows import OldName
 from chatledger.schemas.fields import MAX_IDENTIFIER
 
 #: The tables whose rows go into the registry.

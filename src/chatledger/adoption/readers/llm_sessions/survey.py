@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from chatledger.adoption.json_values import kept
-from chatledger.adoption.ordering import oddities
-from chatledger.adoption.reader import Reader
-from chatledger.adoption.source import sum_of
+from chatledger.adoption.source.database import sum_of
+from chatledger.adoption.source.json_values import kept
+from chatledger.adoption.source.ordering import oddities
+from chatledger.adoption.source.reader import Reader
 
 _UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 #: Dollars that binary fractions lose while a thousand of them are added.

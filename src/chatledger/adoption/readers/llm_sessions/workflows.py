@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from chatledger.adoption.json_values import cleaned, kept, storable
-from chatledger.adoption.llm_sessions_records import SessionOf
-from chatledger.adoption.llm_sessions_registry import is_name
-from chatledger.adoption.reader import Reader
-from chatledger.adoption.row_reader import Reading
-from chatledger.adoption.source import Row
-from chatledger.adoption.source_records import OldExecution, OldStep, OldWorkflow
+from chatledger.adoption.readers.llm_sessions.records import SessionOf
+from chatledger.adoption.readers.llm_sessions.registry import is_name
+from chatledger.adoption.source.database import Row
+from chatledger.adoption.source.json_values import cleaned, kept, storable
+from chatledger.adoption.source.reader import Reader
+from chatledger.adoption.source.records import OldExecution, OldStep, OldWorkflow
+from chatledger.adoption.source.row_reader import Reading
 from chatledger.enums import ExecutionState, StepState
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import MAX_IDENTIFIER

@@ -1,0 +1,1 @@
+"""What is stored beside sessions and messages: the registry, observations, comparisons, batches and workflows."""
