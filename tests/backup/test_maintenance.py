@@ -182,3 +182,29 @@ def test_the_dead_rows_of_a_server_are_told_and_cleared(migrated_postgres_url: s
 def test_a_url_of_a_file_is_enough(tmp_path: Path) -> None:
     with Ledger(url_of(tmp_path / "new.db")) as ledger:
         assert ledger.maintain().bytes_after == (tmp_path / "new.db").stat().st_size
+
+
+def test_the_full_text_is_built_again(ledger: Ledger, raw: Raw, backend: str) -> None:
+    with ledger.begin() as uow:
+        uow.sessions.create("s", title="Trip to Málaga")
+        uow.messages.append("s", "user", "an otter")
+    if backend == "sqlite":
+        for table in ("chatledger_messages_fts", "chatledger_sessions_fts"):
+            raw(f"INSERT INTO {table} ({table}) VALUES ('delete-all')")
+        assert {"full_text"} == {finding.kind for finding in ledger.check().findings}
+    report = ledger.maintain(analyze=False, vacuum=False, checkpoint=False, full_text=False, rebuild_full_text=True)
+    assert [("rebuild_full_text", True)] == [(step.name, step.done) for step in report.steps]
+    with ledger.read() as uow:
+        assert 1 == len(uow.search.messages("otter")) == len(uow.search.sessions("malaga"))
+    assert ledger.check()
+
+
+def test_readers_do_not_wait_for_the_full_text_to_be_built(migrated_sqlite_url: str) -> None:
+    with Ledger(migrated_sqlite_url) as ledger:
+        with ledger.begin() as uow:
+            uow.sessions.create("s")
+            uow.messages.append("s", "user", "an otter")
+        with ledger.read() as reader:
+            assert 1 == len(reader.search.messages("otter"))
+            ledger.maintain(analyze=False, vacuum=False, checkpoint=False, full_text=False, rebuild_full_text=True)
+            assert 1 == len(reader.search.messages("otter"))

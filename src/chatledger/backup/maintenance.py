@@ -17,7 +17,13 @@ Vacuum = Literal["auto"] | bool
 
 
 def maintain(
-    database: Database, *, analyze: bool, vacuum: Vacuum, checkpoint: bool, full_text: bool
+    database: Database,
+    *,
+    analyze: bool,
+    vacuum: Vacuum,
+    checkpoint: bool,
+    full_text: bool,
+    rebuild_full_text: bool = False,
 ) -> MaintenanceReport:
     """`Ledger.maintain`."""
     if vacuum != "auto" and not isinstance(vacuum, bool):
@@ -26,7 +32,7 @@ def maintain(
     with database.transaction("read") as connection, database.translated():
         migrations.require_head(database.dialect.state(connection))
     before = _bytes(database)
-    steps = Steps(analyze, None if vacuum == "auto" else bool(vacuum), checkpoint, full_text)
+    steps = Steps(analyze, None if vacuum == "auto" else bool(vacuum), checkpoint, full_text, rebuild_full_text)
     # Writers of this process wait in their queue meanwhile, in order, and not at the lock of the file.
     with database.writer_queue, database.translated():
         done = database.dialect.maintenance.maintain(database.engine, TABLES, steps, database.settings.busy_timeout)

@@ -45,6 +45,7 @@ class Steps:
     vacuum: bool | None
     checkpoint: bool
     full_text: bool
+    rebuild_full_text: bool = False
 
 
 class Maintenance(ABC):

@@ -292,10 +292,12 @@ class Ledger(UserLedger):
         vacuum: Vacuum = "auto",
         checkpoint: bool = True,
         full_text: bool = True,
+        rebuild_full_text: bool = False,
     ) -> MaintenanceReport:
         """Keep the ledger fast and small. The report says what was done and what was not worth doing.
 
-        `full_text` merges SQLite's full-text index, and empties the pending list of PostgreSQL's. `vacuum` gives the
+        `full_text` merges SQLite's full-text index, and empties the pending list of PostgreSQL's.
+        `rebuild_full_text` makes both indexes again, of messages and of sessions, while others read. `vacuum` gives the
         space of deleted rows back; "auto" does so if more than a quarter of a file's pages are free, or a tenth of a
         server's rows are dead. `analyze` refreshes the planner's statistics. `checkpoint` moves SQLite's write-ahead
         log into the file and truncates it. On SQLite, writers wait meanwhile: during a vacuum until the file is
@@ -306,12 +308,13 @@ class Ledger(UserLedger):
             SchemaError: the database is not a ledger of this release.
             OutOfSpace, Unavailable: the files cannot be written.
         """
-        flags(analyze=analyze, checkpoint=checkpoint, full_text=full_text)
+        flags(analyze=analyze, checkpoint=checkpoint, full_text=full_text, rebuild_full_text=rebuild_full_text)
         from chatledger.backup import maintenance  # noqa: PLC0415
 
         return maintenance.maintain(
-            self._database, analyze=analyze, vacuum=vacuum, checkpoint=checkpoint, full_text=full_text
-        )
+            self._database, analyze=analyze, vacuum=vacuum, checkpoint=checkpoint, full_text=full_text,
+            rebuild_full_text=rebuild_full_text,
+        )  # fmt: skip
 
     def health(
         self,

@@ -109,7 +109,9 @@ def test_all_that_hangs_on_a_session_goes_with_it_and_the_trail_keeps_figures(
         )
     ]
     assert [1, 1, 0, 0, 0] == counts
-    assert {"chatledger_messages_fts_data", "chatledger_sessions_fts_data"} >= {table for table, _ in places_of(raw, ["zqword", "zqmeta"])}
+    assert {"chatledger_messages_fts_data", "chatledger_sessions_fts_data"} >= {
+        table for table, _ in places_of(raw, ["zqword", "zqmeta"])
+    }
 
 
 def test_a_purge_goes_in_batches_and_tells_of_each(

@@ -20,17 +20,21 @@ def maintain(
     vacuum: Annotated[bool, typer.Option("--vacuum", help="Free the space of deleted rows.")] = False,
     checkpoint: Annotated[bool, typer.Option("--checkpoint", help="Truncate SQLite's write-ahead log.")] = False,
     full_text: Annotated[bool, typer.Option("--full-text", help="Merge the full-text index.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild-full-text", help="Build the full-text index again, while others read.")
+    ] = False,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the maintenance that is named, or all that is useful."""
-    every = not (analyze or vacuum or checkpoint or full_text)
+    every = not (analyze or vacuum or checkpoint or full_text or rebuild)
     with opened(db) as ledger:
         done = ledger.maintain(
             analyze=analyze or every,
             vacuum="auto" if every else vacuum,
             checkpoint=checkpoint or every,
             full_text=full_text or every,
+            rebuild_full_text=rebuild,
         )
     if as_json:
         write_document(done)

@@ -101,6 +101,8 @@ class PostgreSQLMaintenance(Maintenance):
     def maintain(self, engine: Engine, tables: Sequence[Table], steps: Steps, wait: float) -> list[StepResult]:
         done: list[StepResult] = []
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if steps.rebuild_full_text:
+                done.append(_rebuild_indexes(connection))
             if steps.full_text:
                 done.append(_flush_index(connection))
             if steps.vacuum is not False:
@@ -154,6 +156,25 @@ class PostgreSQLMaintenance(Maintenance):
 
 def _named(tables: Sequence[Table]) -> str:
     return ", ".join(f'"{table.name}"' for table in tables)
+
+
+_FULL_TEXT = (
+    "ix_chatledger_messages_search_vector",
+    "ix_chatledger_sessions_search_title",
+    "ix_chatledger_sessions_search_system_prompt",
+)
+
+
+def _rebuild_indexes(connection: Connection) -> StepResult:
+    """Build the indexes of full text again, while others read and write."""
+    try:
+        for name in _FULL_TEXT:
+            connection.execute(text(f"REINDEX INDEX CONCURRENTLY {name}"))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != "42501":
+            raise
+        return StepResult("rebuild_full_text", False, "only the owner of the index may do that")
+    return StepResult("rebuild_full_text", True)
 
 
 def _flush_index(connection: Connection) -> StepResult:

@@ -99,6 +99,9 @@ class SQLiteMaintenance(Maintenance):
         try:
             driver: Any = pooled.driver_connection
             with vacuum.unhindered(driver):
+                if steps.rebuild_full_text:
+                    vacuum.rebuild_full_text(driver, time.monotonic() + wait)
+                    done.append(StepResult("rebuild_full_text", True))
                 if steps.full_text:
                     vacuum.merge_full_text(driver, time.monotonic() + wait)
                     done.append(StepResult("full_text", True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,9 +14,18 @@ from chatledger.dialects.sqlite.connection import JITTER, wait_for
 
 def merge_full_text(driver: Any, deadline: float) -> None:
     """Make one part of the index's many: quicker to search, and free of the words of deleted messages."""
+    _in_one_transaction(driver, rebuild.merge(), deadline)
+
+
+def rebuild_full_text(driver: Any, deadline: float) -> None:
+    """Index everything again. Readers see the old index meanwhile, writers wait."""
+    _in_one_transaction(driver, rebuild.rebuild(), deadline)
+
+
+def _in_one_transaction(driver: Any, statements: Iterable[str], deadline: float) -> None:
     wait_for(driver, "BEGIN IMMEDIATE", deadline)
     try:
-        for statement in rebuild.merge():
+        for statement in statements:
             driver.execute(statement)
         driver.execute("COMMIT")
     except BaseException:
