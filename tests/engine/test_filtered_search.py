@@ -12,8 +12,7 @@ from chatledger.dialects.sqlite import full_text
 
 @pytest.fixture
 def busy(migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
-    """Bounds small enough for a test: 10 messages are few, and 40 matches of the whole ledger are looked at."""
-    monkeypatch.setattr(full_text, "_FEW", 10)
+    """Bounds small enough for a test: 40 matches of the whole ledger are looked at."""
     monkeypatch.setattr(full_text, "_SCANNED", 40)
     with Ledger(migrated_sqlite_url) as ledger:
         for user, count in (("old", 30), ("new", 60)):

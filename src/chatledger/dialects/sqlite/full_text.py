@@ -47,10 +47,10 @@ from chatledger.dialects.full_text import (
 )
 from chatledger.full_text.query import Groups, Query, Term
 
-#: In a scope of this many messages or fewer, each message is looked up in the index.
-_FEW = 2000
-#: The same if the words are very common in the whole ledger.
+#: In a scope of this many messages or fewer, each message may be looked up in the index.
 _MANY = 20_000
+#: To look a message up takes as long as to read this many matches.
+_LOOKUP = 40
 #: Matches that a filtered search reads, newest first, before it stops.
 _SCANNED = 50_000
 
@@ -103,10 +103,9 @@ class SQLiteFullText(FullText):
         """Whether to look up each message of the scope in the index, instead of reading the index and filtering."""
         if size is None or size > _MANY:
             return False
-        if size <= _FEW:
-            return True
-        # Words that are common elsewhere would use up the matches that are read.
-        return bool(execute(_more_than_scanned, parameters).scalar_one())
+        # Words that are common elsewhere would also use up the matches that are read.
+        bound = min(_SCANNED, _LOOKUP * size)
+        return bool(execute(_more_than_scanned, {**parameters, "scanned": bound}).scalar_one())
 
     def sessions_with(
         self, groups: Groups, column: str | None, scope: Scope, key: str
@@ -160,10 +159,14 @@ def _spread(scope: Scope, number: int) -> Select[Any]:
 
 @cache
 def _by_message(scope: Scope, shape: _Shape) -> Select[Any]:
-    """Read the sessions, their messages, and for each of them the index."""
+    """Read the sessions, their messages, and for each of them the index.
+
+    Without BM25, which counts all matches of the ledger again for each message that is looked up: the newest come first.
+    """
     messages, sessions = scope.messages, scope.sessions
     owned = _CrossJoin(sessions, messages, messages.c.session_id == sessions.c.session_id)
-    found = _selected(scope, shape, _CrossJoin(owned, _index, _index.c.rowid == _message_id)).cte("found")
+    joined = _CrossJoin(owned, _index, _index.c.rowid == _message_id)
+    found = _selected(scope, shape, joined, score=literal_column("1.0", Float)).cte("found")
 
     def has(name: str) -> ColumnElement[bool]:
         return (
@@ -182,7 +185,7 @@ def _by_index(scope: Scope, shape: _Shape) -> Select[Any]:
     messages, sessions = scope.messages, scope.sessions
     matched = _CrossJoin(_index, messages, _message_id == _index.c.rowid)
     joined = _CrossJoin(matched, sessions, sessions.c.session_id == messages.c.session_id)
-    statement = _selected(scope, shape, joined)
+    statement = _selected(scope, shape, joined, score=-_index.c.rank)
     if scope.is_filtered:
         statement = statement.where(_index.c.rowid > func.coalesce(_oldest, literal_column("0")))
     found = statement.cte("found")
@@ -205,14 +208,14 @@ def _with_looseness(found: Any, shape: _Shape, has: Any) -> Select[Any]:
     return select(*(found.c[name] for name in names), looseness.label("looseness"))
 
 
-def _selected(scope: Scope, shape: _Shape, joined: FromClause) -> Select[Any]:
+def _selected(scope: Scope, shape: _Shape, joined: FromClause, *, score: ColumnElement[Any]) -> Select[Any]:
     messages = scope.messages
     return (
         select(
             messages.c.session_id,
             messages.c.sequence_number,
             messages.c.created_at,
-            (-_index.c.rank).label("score"),
+            score.label("score"),
             _index.c.rowid.label("message_id"),
         )
         .select_from(joined)
