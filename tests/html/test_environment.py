@@ -38,7 +38,8 @@ def test_every_value_is_escaped_and_printable(text: str, expected: str) -> None:
     assert f"{expected}<br>" == rendered("{{ text ~ ('<br>' | safe) }}", text=text)
 
 
-def test_a_page_is_escaped_and_printable_in_every_piece() -> None:
+def test_a_page_is_escaped_and_printable_in_every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "_BUFFERED", 4096)
     hostile = "<i>\x1b\u202e"
     sections: list[Any] = [(hostile, [(hostile, hostile)] * 300, [], [(hostile, hostile)], [])]
     page = {"title": hostile, "sections": sections, "totals": lambda: hostile}

@@ -55,6 +55,17 @@ NOT_FOUND: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.fork": lambda uow: uow.sessions.fork(THEIRS, at=1),
     "messages.append": lambda uow: uow.messages.append(THEIRS, "user", "hello", key="k"),
     "messages.append_many": lambda uow: uow.messages.append_many(THEIRS, [{"role": "user", "key": "k"}]),
+    "state.get": lambda uow: uow.state.get("k", session_id=THEIRS),
+    "state.find": lambda uow: uow.state.find("k", session_id=THEIRS),
+    "state.all": lambda uow: uow.state.all(session_id=THEIRS),
+    "state.set": lambda uow: uow.state.set("k", 1, session_id=THEIRS),
+    "state.update": lambda uow: uow.state.update({"k": 1}, session_id=THEIRS),
+    "state.delete": lambda uow: uow.state.delete("k", session_id=THEIRS),
+    "messages.update": lambda uow: uow.messages.update(THEIRS, 1, content="changed"),
+    "messages.delete": lambda uow: uow.messages.delete(THEIRS, 1),
+    "messages.truncate": lambda uow: uow.messages.truncate(THEIRS, after=1),
+    "messages.payloads": lambda uow: uow.messages.payloads(THEIRS),
+    "messages.open_calls": lambda uow: uow.messages.open_calls(THEIRS),
     "messages.history": lambda uow: uow.messages.history(THEIRS, last=1),
     "messages.iterate": lambda uow: list(uow.messages.iterate(THEIRS)),
     "messages.get": lambda uow: uow.messages.get(THEIRS, 1),
@@ -181,7 +192,7 @@ NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
 }
 #: Tested below in their own words.
 OTHERWISE = {
-    "sessions.create", "sessions.expire_older_than", "sessions.erase_user", "timeouts.configure_default",
+    "sessions.create", "sessions.get_or_create", "sessions.expire_older_than", "sessions.erase_user", "timeouts.configure_default",
     "timeouts.clear_default", "timeouts.warn", "timeouts.sweep", "timeouts.report", "timeouts.purge",
     "batches.create",
     "comparisons.create",
@@ -267,6 +278,17 @@ def test_ones_workflows_are_ones_own(shared: Ledger) -> None:
         assert ("ada", 1) == ((mine := uow.workflows.define(FLOW)).user_id, mine.version)
         assert "ada" == uow.workflows.start("flow", execution_id="mine").user_id
         assert ["mine"] == [one.execution_id for one in uow.workflows.executions()]
+
+
+def test_another_users_id_is_taken_and_nothing_of_it_is_shown(shared: Ledger, raw: Raw) -> None:
+    before = contents(raw)
+    for act in (
+        lambda uow: uow.sessions.create(THEIRS),
+        lambda uow: uow.sessions.get_or_create(THEIRS, title="mine"),
+    ):
+        with pytest.raises(SessionExists, match="'of bob'"), shared.for_user("ada").begin() as uow:
+            act(uow)
+    assert before == contents(raw)
 
 
 def test_another_users_session_is_not_found_and_not_touched(shared: Ledger, raw: Raw) -> None:
