@@ -19,21 +19,22 @@ from chatledger import Ledger
 class Scale:
     """How much to measure."""
 
-    #: Rounds of a case, and appends in a round of it: a multiple of 64, for FTS5 merges its parts about as often, and a
-    #: round must not have to do more of that than another.
     rounds: Rounds
+    """Rounds of a case, and appends in a round of it: a multiple of 64, for FTS5 merges its parts about as often, and a
+    round must not have to do more of that than another.
+    """
     calls: int
-    #: How many messages are appended at once.
     bulks: tuple[tuple[int, Rounds], ...]
-    #: Seconds of a round of a crowd, and their number.
+    """How many messages are appended at once."""
     crowd_seconds: float
+    """Seconds of a round of a crowd, and their number."""
     crowds: Rounds
-    #: Messages of the long session, all sessions, and sessions of the user whose list is read.
     long: int
+    """Messages of the long session, all sessions, and sessions of the user whose list is read."""
     sessions: int
     sessions_of_user: int
-    #: New interpreters of each kind.
     starts: Rounds
+    """New interpreters of each kind."""
 
 
 QUICK = Scale(

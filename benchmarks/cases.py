@@ -26,10 +26,10 @@ CASES: dict[str, Case] = {
     "growth": growth.growth,
 }
 
-#: Too slow, or too small to mean anything, in a quick run.
 FULL_ONLY = frozenset({"memory", "growth"})
-#: Only when asked for.
+"""Too slow, or too small to mean anything, in a quick run."""
 ON_DEMAND = frozenset({"growth"})
+"""Only when asked for."""
 
 
 def chosen(only: list[str], *, quick: bool, growth: bool) -> dict[str, Case]:

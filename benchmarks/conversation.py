@@ -17,12 +17,12 @@ from typing import Any
 from chatledger.dialects.types import stamp
 from chatledger.full_text.normalization import indexed_text
 
-#: In most messages.
 COMMON = "the"
-#: Two words that follow each other in a good part of them.
+"""In most messages."""
 PHRASE = "of the"
-#: In one message of 2,000.
+"""Two words that follow each other in a good part of them."""
 RARE = "cinnabar"
+"""In one message of 2,000."""
 
 BEGIN = datetime(2025, 1, 1, 9, tzinfo=UTC)
 
@@ -42,13 +42,13 @@ _SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu bra cl
 class Turn:
     """One message: what a caller hands to the ledger, and what the hand-written SQL stores of it."""
 
-    #: The keyword arguments of `append`, or a dict for `append_many`.
     given: dict[str, Any]
-    #: What raw is spared to compute, although the ledger computes it: the text for full text, and the time.
+    """The keyword arguments of `append`, or a dict for `append_many`."""
     search_text: str | None
+    """What raw is spared to compute, although the ledger computes it: the text for full text, and the time."""
     created_at: datetime
-    #: The time as SQLite keeps it.
     stamp: str
+    """The time as SQLite keeps it."""
 
 
 class Conversation:

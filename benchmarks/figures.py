@@ -14,8 +14,8 @@ class Bar:
 
     value: float
     at_least: bool = False
-    #: Held against our figure itself and not against the ratio.
     absolute: bool = False
+    """Held against our figure itself and not against the ratio."""
 
     def __str__(self) -> str:
         return f"{'≥' if self.at_least else '≤'} {self.value:g}{' (ours)' if self.absolute else ''}"
@@ -35,18 +35,18 @@ class Figure:
 
     case: str
     database: str
-    #: What ours is compared with, such as `raw`.
     against: str
+    """What ours is compared with, such as `raw`."""
     base: float
     ours: float
     unit: str
     ratio: float | None
-    #: None: for information.
     bar: Bar | None
+    """None: for information."""
     quartiles: tuple[float, float] | None = None
     rounds: int = 1
-    #: Operations that raised something. A figure with errors has not reached its bar.
     errors: int = 0
+    """Operations that raised something. A figure with errors has not reached its bar."""
 
     @property
     def reached(self) -> bool | None:

@@ -55,7 +55,7 @@ class _Team:
 
     def __init__(self, pair: Pair, name: str, seconds: float) -> None:
         self.errors = 0
-        #: The slowest process's rate relative to the fastest's, for each round.
+        # The slowest process's rate relative to the fastest's, for each round.
         self.evenness: dict[str, list[float]] = {"ours": [], "raw": []}
         self._seconds = seconds
         context = multiprocessing.get_context("spawn")

@@ -5,8 +5,8 @@ and the connection has the same pragmas and the same durability. An append is a 
 INSERT … SELECT that takes the next number, commit), its SQL is prepared, every column is filled that the ledger fills,
 and the number comes back. Raw makes the JSON text of payload and metadata, as anybody must. It is spared the rest: it
 validates nothing, computes no digest (16 constant bytes stand for it), no text for full text and no time (both come
-ready with the message), and returns no object. It reads into dataclasses with their JSON parsed, and leaves the times of
-SQLite as text.
+ready with the message), and returns no object. It reads into dataclasses with their JSON parsed, and leaves the times
+of SQLite as text.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from typing import Any
 
 from benchmarks.conversation import Turn
 
-#: Ranked by a search, newest first, as the ledger does it.
 CANDIDATES = 2000
+"""Ranked by a search, newest first, as the ledger does it."""
 DIGEST = bytes(range(16))
 
-#: The columns of a message that an append gives, beside the session and the number.
 GIVEN = (
     "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
     "cached_tokens", "reasoning_tokens", "tokens_used", "duration_ms", "cost", "outcome", "key", "created_at", "digest",
     "search_text",
 )  # fmt: skip
-#: The columns that are read of a message.
+"""The columns of a message that an append gives, beside the session and the number."""
 READ = ("session_id", "sequence_number", *GIVEN[:-2], "priced_from")
+"""The columns that are read of a message."""
 SESSION = (
     "session_id", "user_id", "project_id", "model_id", "title", "system_prompt", "status", "context", "message_count",
     "total_tokens", "total_duration_ms", "total_cost", "last_sequence", "created_at", "updated_at", "last_activity",

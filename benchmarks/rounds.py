@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from time import perf_counter
 
-#: Does the work of one round, given the number of the round.
 Batch = Callable[[int], object]
+"""Does the work of one round, given the number of the round."""
 
-#: Does the work of one round and says how it measures: seconds, or a rate.
 Measured = Callable[[int], float]
+"""Does the work of one round and says how it measures: seconds, or a rate."""
 
-#: Half of the ratios may lie this far apart, relative to the median, before more rounds are made.
+# Half of the ratios may lie this far apart, relative to the median, before more rounds are made.
 _CALM = 0.10
 
 

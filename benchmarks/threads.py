@@ -17,8 +17,8 @@ from benchmarks.rounds import compare
 
 THREADS = 8
 
-#: Appends a turn to a session.
 Append = Callable[[str, Turn], object]
+"""Appends a turn to a session."""
 
 
 @dataclass
@@ -29,8 +29,8 @@ class Crowd:
     sessions: list[str]
     turns: list[Turn]
     seconds: float
-    #: The slowest thread's count relative to the fastest's, for each round.
     evenness: list[float] = field(default_factory=list)
+    """The slowest thread's count relative to the fastest's, for each round."""
     errors: list[BaseException] = field(default_factory=list)
 
     def run(self, _number: int) -> float:

@@ -27,10 +27,10 @@ from chatledger.migrate import differences, expected, include_object, require_he
 
 __all__ = ["NAME", "PLUGINS", "LedgerDifference", "LedgerDifferences", "include_object"]
 
-#: The name for `autogenerate_plugins`.
 NAME = "chatledger"
-#: A value for `autogenerate_plugins`: Alembic's own comparisons and ours.
+"""The name for `autogenerate_plugins`."""
 PLUGINS = ("alembic.autogenerate.*", NAME)
+"""A value for `autogenerate_plugins`: Alembic's own comparisons and ours."""
 
 
 class LedgerDifference(MigrateOperation):

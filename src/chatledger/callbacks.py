@@ -46,7 +46,7 @@ def require_synchronous(function: Any, field: str) -> None:
     if is_async(function) or getattr(code, "co_flags", 0) & inspect.CO_ITERABLE_COROUTINE:
         raise InvalidInput(field, "is a coroutine function, which would not be awaited: pass a synchronous one")
     if is_generator(function):
-        raise InvalidInput(field, "is a generator function, of which calling runs nothing: pass a plain one")
+        raise InvalidInput(field, "is a generator function, which does not run when it is called: pass a plain one")
 
 
 def plain(outcome: R, field: str) -> R:
@@ -57,7 +57,7 @@ def plain(outcome: R, field: str) -> R:
     """
     kind = type(outcome)
     if kind in _GENERATORS:
-        raise InvalidInput(field, "returned a generator, of which nothing has run yet: return a list instead")
+        raise InvalidInput(field, "returned a generator, which has not run yet: return a list instead")
     if hasattr(kind, "__await__"):
         if isinstance(outcome, CoroutineType):
             outcome.close()  # or Python warns that it was never awaited

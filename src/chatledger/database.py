@@ -32,10 +32,10 @@ from chatledger.errors import (
 from chatledger.observers import Observers
 from chatledger.settings import Settings
 
-#: The writing transactions that the running code is inside of. Not by thread alone: frameworks enter a block in one
-#: thread of a pool and leave it in another, and use the first thread for another request meanwhile.
+# The writing transactions that the running code is inside of. Not by thread alone: frameworks enter a block in one
+# thread of a pool and leave it in another, and use the first thread for another request meanwhile.
 _writing: ContextVar[tuple[BaseTransaction, ...]] = ContextVar("chatledger_writing", default=())
-#: How many are remembered, on as many databases; one that is left in another context is never taken out.
+# How many are remembered, on as many databases; one that is left in another context is never taken out.
 _REMEMBERED = 8
 
 
@@ -137,7 +137,7 @@ class BaseTransaction:
             raise LedgerClosed
         self._database = database
         self._writing = mode != "read"
-        #: The thread that began to write, until the end.
+        # The thread that began to write, until the end.
         self._thread: int | None = None
         # Whoever is not observed does not pay for it.
         self._observers = database.observers or None
@@ -208,7 +208,8 @@ class BaseTransaction:
     def _refuse_nested(self) -> None:
         """Raise NestedWrite inside a writing transaction of this thread on this database.
 
-        It would wait for what the outer one has locked: on SQLite for the only lock there is, elsewhere for the session.
+        It would wait for what the outer one has locked: on SQLite for the only lock there is, elsewhere for the
+        session.
         """
         outer = _writing.get()
         if not outer:

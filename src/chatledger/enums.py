@@ -40,8 +40,8 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-#: The statuses in which a session takes messages.
 OPEN = (Status.ACTIVE, Status.IDLE, Status.PAUSED)
+"""The statuses in which a session takes messages."""
 
 
 class SnapshotKind(StrEnum):

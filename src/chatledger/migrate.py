@@ -45,8 +45,8 @@ class Expected(NamedTuple):
     """What a freshly migrated database is made of."""
 
     fingerprint: dict[str, str]
-    #: The statements behind it, under the same names, where something can be recreated.
     definitions: dict[str, Definition]
+    """The statements behind it, under the same names, where something can be recreated."""
 
 
 # By database and version: migrating takes most of the time of a check, and gives the same each time.

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("chatledger")
 
-#: The words that a statement may begin with; any other is told as "OTHER", so that text of statements stays here.
 VERBS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "BEGIN", "COMMIT", "ROLLBACK", "PRAGMA"})
+"""The words that a statement may begin with; any other is told as "OTHER", so that text of statements stays here."""
 
 
 class Observer:
@@ -25,8 +25,8 @@ class Observer:
     no further.
     """
 
-    #: Whether `statement` is to be called. On SQLite hot statements then take the longer way, through SQLAlchemy.
     statements = False
+    """Whether `statement` is to be called. On SQLite hot statements then take the longer way, through SQLAlchemy."""
 
     def transaction(self, mode: str, outcome: str, waited: float, seconds: float) -> None:
         """A transaction has ended. `mode` is read or write; `outcome` is committed, rolled back, busy or failed.

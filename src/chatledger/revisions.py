@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
-#: Every revision that this release knows, oldest first. A test holds it against the files.
 REVISIONS = ("0001", "0002", "0003", "0004")
+"""Every revision that this release knows, oldest first. A test holds it against the files."""
 HEAD = REVISIONS[-1]
 
 # The revisions use `alembic.op`, which is global: two threads must not migrate at once.
 _alembic = threading.RLock()
 
-#: Seconds that a migration waits for writers, or for another migration.
+# Seconds that a migration waits for writers, or for another migration.
 _WAIT = 60.0
 
-#: Chooses the steps to run, given the scripts and the current revision.
+# Chooses the steps to run, given the scripts and the current revision.
 _Steps = Callable[["ScriptDirectory", Any], Iterable[Any]]
 
 

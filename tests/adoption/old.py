@@ -81,7 +81,6 @@ CREATE TABLE agent_messages (id INTEGER PRIMARY KEY AUTOINCREMENT, session_id TE
   created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);
 """
 
-#: What `AdvancedSQLiteSession` adds.
 BRANCHES = """
 CREATE TABLE message_structure (id INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL,
   message_id INTEGER NOT NULL, branch_id TEXT NOT NULL DEFAULT 'main', message_type TEXT NOT NULL,
@@ -92,6 +91,7 @@ CREATE TABLE turn_usage (id INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT N
   input_tokens INTEGER DEFAULT 0, output_tokens INTEGER DEFAULT 0, UNIQUE (session_id, branch_id, user_turn_number));
 CREATE TABLE branch_reservations (session_id TEXT NOT NULL, branch_id TEXT NOT NULL, PRIMARY KEY (session_id, branch_id));
 """
+"""What `AdvancedSQLiteSession` adds."""
 
 LANGCHAIN = "CREATE TABLE message_store (id INTEGER PRIMARY KEY, session_id TEXT, message TEXT);"
 

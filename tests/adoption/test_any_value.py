@@ -29,7 +29,7 @@ from tests.support.once import ONE_DATABASE
 LEAST, MOST = -(2**63), 2**63 - 1
 VALUES: tuple[object, ...] = (LEAST, MOST, 10**15, 1e308, float("inf"), 5e-324, 0.5, b"\x00\xff", "a\x00b", "")
 
-#: Columns by which rows belong to one another, and what says what a row is.
+# Columns by which rows belong to one another, and what says what a row is.
 _LINKS = (
     "session_uuid",
     "message_hash",

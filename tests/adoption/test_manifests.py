@@ -22,7 +22,6 @@ PEERS = {
     "openai-agents-sqlalchemy": ("openai-agents", 4), "langchain-message-store": ("langchain", 13),
     "google-adk": ("google-adk", 2),
 }  # fmt: skip
-#: On PostgreSQL, the larger ones take part of a minute. Smaller databases have the same layouts in the other tests.
 ON_BOTH = [
     pytest.param(
         name,
@@ -33,13 +32,14 @@ ON_BOTH = [
     for name in WITH_MANIFEST
     for backend in ("sqlite", "postgresql")
 ]
-#: The SQL that gives a session and a text for each message of a layout, orphans included.
+"""On PostgreSQL, the larger ones take part of a minute. Smaller databases have the same layouts in the other tests."""
 TEXTS = {
     "ai-router": "SELECT session_id, content FROM messages",
     "chat-sessions": "SELECT session_id, content FROM chat_messages",
     "llm-sessions": "SELECT coalesce(s.session_uuid, 'recovered-session-' || m.session_id), m.content FROM messages AS m"
     " LEFT JOIN sessions AS s ON s.id = m.session_id",
 }
+"""The SQL that gives a session and a text for each message of a layout, orphans included."""
 
 
 @pytest.fixture(params=WITH_MANIFEST)

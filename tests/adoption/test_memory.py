@@ -12,10 +12,10 @@ from chatledger.adoption import adopt
 from tests.adoption.old import AI_ROUTER, made
 from tests.support import sqlite
 
-#: Above what a batch of messages takes, far below what the source would.
+# Above what a batch of messages takes, far below what the source would.
 _MOST = 24 << 20
 _SENTENCE = "a longer sentence of some sort, "
-#: Messages, and sentences in each: 38 MB, in a few long messages (which is quick) or in many short ones.
+# Messages, and sentences in each: 38 MB, in a few long messages (which is quick) or in many short ones.
 _LONG, _SHORT = (2000, 600), (10_000, 120)
 
 

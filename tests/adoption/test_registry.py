@@ -20,7 +20,6 @@ from tests.support.raw import Raw
 MADE = datetime(2025, 1, 7, 12, 0, tzinfo=UTC)
 ROWS = "llm-sessions-rows"
 GPT, OPUS, LLAMA = "openai/gpt-4", "anthropic/claude-3-opus@20240229", "ollama/llama3:70b@q4"
-#: Columns that sessions do without.
 MORE = {
     "projects": ("description TEXT", "updated_at TIMESTAMP", "metadata JSON"),
     "models": (
@@ -28,6 +27,7 @@ MORE = {
         "cost_per_1k_output_tokens REAL", "is_active BOOLEAN", "created_at TIMESTAMP", "metadata JSON",
     ),
 }  # fmt: skip
+"""Columns that sessions do without."""
 
 
 @pytest.fixture

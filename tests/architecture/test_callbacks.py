@@ -56,8 +56,8 @@ DEFERRED: dict[str, Any] = {
     "no function": "send",
 }
 
-#: Parameters that are called back, wherever they are; each public method that has one is called.
 NAMES = {"work", "send", "on_report", "progress", "stopping", "worker"}
+"""Parameters that are called back, wherever they are; each public method that has one is called."""
 
 
 def called_back(owner: type) -> dict[str, list[str]]:

@@ -21,7 +21,6 @@ from tests.architecture.test_async_twins import services
 from tests.support.contents import contents
 from tests.support.raw import Raw
 
-#: What is refused, by how the parameter is annotated. `1 == True`, and "false" is true to an `if`.
 WRONG: dict[str, list[Any]] = {
     "bool": ["false", None, 0, 1, []],
     "bool | Keep": ["false", None, 0, 1, []],
@@ -29,8 +28,9 @@ WRONG: dict[str, list[Any]] = {
     "bool | str | Path": [None, 0, 1, [], ""],
     "Vacuum": ["false", None, 0, 1, []],
 }
-#: Parameters that are True or False for others' code, which calls these.
+"""What is refused, by how the parameter is annotated. `1 == True`, and "false" is true to an `if`."""
 NOT_OURS = {"include_object"}
+"""Parameters that are True or False for others' code, which calls these."""
 
 Flags = list[tuple[str, str]]
 

@@ -9,7 +9,6 @@ import pytest
 
 from tests.architecture.source import PACKAGE, imports, module_name, source_files
 
-#: Top to bottom. A module may import what stands below its own line, and other modules of its own package.
 LAYERS = (
     "__main__",
     "cli",
@@ -41,6 +40,7 @@ LAYERS = (
     "errors",
     "_lazy enums",
 )
+"""Top to bottom. A module may import what stands below its own line, and other modules of its own package."""
 _LAYER = {name: number for number, line in enumerate(LAYERS) for name in line.split()}
 
 

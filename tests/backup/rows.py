@@ -103,7 +103,7 @@ def stored(url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def _as_read(row: Row[Any]) -> tuple[Any, ...]:
-    # An hour is text on SQLite and a time without a zone on PostgreSQL.
+    # An hour is text on SQLite and a time without a time zone on PostgreSQL.
     return tuple(str(value)[:13] if name == "activity_hour" else value for name, value in row._mapping.items())
 
 

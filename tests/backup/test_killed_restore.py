@@ -14,8 +14,8 @@ from tests.faults.nursery import ChildFailed, Nursery
 from tests.faults.truth import require_sound
 from tests.support.sqlite import url_of
 
-#: Before the old ledger is touched; while nobody else may open it; with the new one ready; after its renaming.
 STEPS = ["copying", "verifying", "upgrading", "waiting for the old ledger", "replacing", "renaming", "replaced"]
+"""Before the old ledger is touched; while nobody else may open it; with the new one ready; after its renaming."""
 
 
 def leave_in_the_log(old: Path, nursery: Nursery) -> None:

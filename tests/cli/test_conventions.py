@@ -17,14 +17,14 @@ from tests.cli.conftest import Command
 
 _ROOT = Path(chatledger.cli.__file__).parent
 
-#: Words that would be a second one for the same thing.
+# Words that would be a second one for the same thing.
 _SECOND_WORDS = {
     "--user": "--user-id", "--of-user": "--user-id", "--session": "--session-id", "--tz": "--timezone",
     "--force": "--overwrite", "--parallel": "--concurrency", "--workers": "--concurrency",
     "--out": "--output", "--after-time": "--since", "--from-time": "--since", "--confirm": "--yes", "--sure": "--yes",
     "--rehearse": "--dry-run", "--as-json": "--json",
 }  # fmt: skip
-#: Options that mean the same and look the same wherever they are.
+# Options that mean the same and look the same wherever they are.
 _SHAPES = {
     "--user-id": "USER", "--session-id": ("ID", "SESSION_ID"), "--timezone": "ZONE", "--concurrency": "N",
     "--since": "TIME", "--until": "TIME", "--actor": "NAME", "--project": "PROJECT", "--model": "MODEL",
@@ -110,7 +110,7 @@ def _with_files() -> Iterator[list[str]]:
 
 
 _FILES = ("FILE", "SOURCE", "PROMPTS", "PATH")
-#: Commands whose only files are written, or that make the file.
+# Commands whose only files are written, or that make the file.
 _WRITES = {("export",), ("report",), ("demo",), ("db", "backup"), ("db", "repair")} | {
     path for path, command in COMMANDS.items() if any("--output" in p.opts and p.metavar == "FILE" for p in command.params)
 } | {("compare", "summary")}  # fmt: skip

@@ -8,7 +8,6 @@ import pytest
 
 from tests.cli.conftest import Command
 
-#: Each command, what it prints, and the status after it, one after another.
 LIFE = (
     ("pause", "paused s", "paused"),
     ("resume", "resumed s", "active"),
@@ -19,6 +18,7 @@ LIFE = (
     ("archive", "archived s", "archived"),
     ("expire", "expired s", "expired"),
 )
+"""Each command, what it prints, and the status after it, one after another."""
 
 
 def test_each_says_what_it_did(run: Command) -> None:

@@ -20,8 +20,8 @@ from chatledger import AsyncLedger, Ledger
 from tests.docs import commands
 from tests.docs.pages import LANGUAGES, Block
 
-#: The ledger of the pages, and the folder that they show.
 PAGE_URL = "sqlite:///chat.db"
+"""The ledger of the pages, and the folder that they show."""
 PAGE_FOLDER = "/home/ada/chat"
 
 # What is another one at each run.

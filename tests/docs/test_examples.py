@@ -13,7 +13,6 @@ from tests.docs.pages import ROOT
 
 EXAMPLES = ROOT / "examples"
 
-#: What each prints, in part.
 SAYS = {
     "chat_loop.py": ["You have said 2 thing(s); the last was 'And then?'.", ": 4 messages"],
     "agent_with_tools.py": ["2 call get_weather({'city': 'Lisbon'})", "4 messages, 214 tokens, $0.0002875"],
@@ -34,6 +33,7 @@ SAYS = {
     ],
     "own_tables.py": ["declined: neither", "1 booking and 1 message"],
 }
+"""What each prints, in part."""
 
 
 class Runner:

@@ -9,11 +9,10 @@ import pytest
 from tests.docs.pages import LANGUAGES, ROOT, blocks, name_of, pages
 from tests.docs.running import Reader
 
-#: Pages about PostgreSQL: their ledger is on the server.
 ON_POSTGRESQL = {"docs/postgresql.md"}
-#: Its queries and calls are run by test_queries_page.py, on both databases.
+"""Pages about PostgreSQL: their ledger is on the server."""
 QUERIES = "docs/queries.md"
-#: Pages that hold for both databases: followed once on each.
+"""Its queries and calls are run by test_queries_page.py, on both databases."""
 ON_BOTH = {
     "README.md",
     "docs/adopting.md",
@@ -25,6 +24,7 @@ ON_BOTH = {
     "docs/search.md",
     "docs/statistics.md",
 }
+"""Pages that hold for both databases: followed once on each."""
 
 
 @pytest.mark.parametrize("page", pages(), ids=name_of)

@@ -18,8 +18,8 @@ from tests.support.raw import Raw
 PAGE = ROOT / "docs" / "queries.md"
 BLOCKS = blocks(PAGE)
 QUERIES = [block for block in BLOCKS if block.language == "sql"]
-#: The lines of Python. The first block only opens the ledger that they use.
 CALLS = [block for block in BLOCKS if block.language == "python"][1:]
+"""The lines of Python. The first block only opens the ledger that they use."""
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.support.raw import Raw
 _SECRET = "walrus-7f3a"
 
 
-#: In these the driver's error stays reachable behind ours: the statement and its values are the caller's own.
+# In these the driver's error stays reachable behind ours: the statement and its values are the caller's own.
 _OWN = ("a caller's own statement", "a caller's own row")
 
 

@@ -11,7 +11,7 @@ from chatledger import Ledger
 from tests.support.clock import StoppedClock
 from tests.support.statements import counted_statements
 
-#: Reading a page, and putting off all in it that were read too early.
+# Reading a page, and putting off all in it that were read too early.
 _PAGE = 2
 _DEALT_WITH = {"warn_before": 2, "idle_timeout": 3, "archive_timeout": 10}
 

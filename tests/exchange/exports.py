@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-#: Where nothing else is said.
 EPOCH = 1_700_000_000
+"""Where nothing else is said."""
 
 
 def node(

@@ -11,7 +11,6 @@ from chatledger import Ledger, Message
 from chatledger.exchange import ExportFormat, export_sessions
 from chatledger.transactions import Transactions
 
-#: Everything that chat-completions messages hold beside text.
 CHAT: list[dict[str, Any]] = [
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": "Weather in Reykjavík?", "name": "ada"},
@@ -34,6 +33,7 @@ CHAT: list[dict[str, Any]] = [
     {"role": "model", "content": [{"type": "text", "text": "Cold."}, {"type": "image_url", "image_url": {"url": "a"}}]},
     {"role": "developer", "content": "", "name": None, "extra": {"float": 1.0, "int": 1, "list": [None, True]}},
 ]
+"""Everything that chat-completions messages hold beside text."""
 
 SHAREGPT: list[dict[str, Any]] = [
     {"from": "human", "value": "发票"},

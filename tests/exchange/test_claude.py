@@ -14,8 +14,8 @@ from chatledger.exchange import Format, ImportReport, import_file
 from tests.exchange.exports import claude, document, said
 from tests.exchange.files import messages_of
 
-#: The parent of first messages in these files.
 ROOT = "00000000-0000-4000-8000-000000000000"
+"""The parent of first messages in these files."""
 AT = datetime(2026, 5, 1, 9, tzinfo=UTC)
 
 

@@ -14,7 +14,7 @@ from chatledger.exchange import import_file
 from chatledger.exchange.readers.times import certain_time
 from tests.exchange.files import messages_of
 
-#: What the formats say by words of their own: speakers, and that a text is text.
+# What the formats say by words of their own: speakers, and that a text is text.
 _WORDS = {"human", "prompter", "text"}
 
 

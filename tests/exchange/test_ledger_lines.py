@@ -16,8 +16,8 @@ from tests.exchange.files import exported, messages_of
 from tests.support import sqlite
 
 LONG_AGO = datetime(2001, 2, 3, 4, 5, 6, 789, tzinfo=timezone(timedelta(hours=5)))
-#: What an import cannot bring back: the ledger decides it.
 DECIDED = {"updated_at", "archived_at", "expired_at"}
+"""What an import cannot bring back: the ledger decides it."""
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from chatledger.exchange.writers.markdown import inline, said
 from tests.exchange.files import exported
 
 _classic = import_module("markdown").markdown  # comes with MkDocs, untyped
-#: Renderers with and without fences, each with HTML left live.
 RENDERERS: dict[str, Any] = {
     "commonmark": MarkdownIt("commonmark").render,
     "github": MarkdownIt("gfm-like", {"linkify": False}).render,
     "classic": _classic,
     "extended": lambda text: _classic(text, extensions=["extra", "fenced_code", "attr_list", "md_in_html"]),
 }
+"""Renderers with and without fences, each with HTML left live."""
 LIVE = [
     "<script>alert(1)</script>",
     "Hi <img src=x onerror=alert(1)> there",

@@ -11,7 +11,7 @@ from typing import Any
 from chatledger import Ledger, SessionClosed, SessionNotFound
 from tests.faults.acknowledging import acknowledge
 
-#: Of all sessions of the crowd, in seconds.
+# Of all sessions of the crowd, in seconds.
 IDLE, ARCHIVE, KEPT = 1, 2, 0.7
 
 

@@ -36,10 +36,10 @@ class ChildFailed(AssertionError):
 class Child:
     nursery: Nursery
     pid: int
-    #: What the task returned, as JSON.
     outcome: Path
-    #: Lines that the task acknowledged, one `write` each: what a kill cannot take back.
+    """What the task returned, as JSON."""
     side: Path
+    """Lines that the task acknowledged, one `write` each: what a kill cannot take back."""
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -10,8 +10,8 @@ from chatledger import Ledger
 from chatledger.services.registry import repricing
 from tests.faults.acknowledging import acknowledge
 
-#: Messages of one transaction.
 BATCH = 20
+"""Messages of one transaction."""
 
 
 def reprice_slowly(side: int, url: str) -> None:

@@ -85,20 +85,20 @@ def unguarded(url: str) -> Iterator[Connection]:
 class Damage:
     """Something that was done to a ledger, and what a check says of it."""
 
-    #: Statements, run without guards. On a server, with the CHECK constraints gone where `unchecked`.
     statements: tuple[str, ...]
-    #: Every kind of finding that there must be, with its count, and no other.
+    """Statements, run without guards. On a server, with the CHECK constraints gone where `unchecked`."""
     found: dict[str, int]
-    #: One of the examples.
+    """Every kind of finding that there must be, with its count, and no other."""
     example: str
-    #: What a quick check finds of it.
+    """One of the examples."""
     quick: dict[str, int] | None = None
-    #: Whether a repair mends it, with `accept_changed` where that is needed.
+    """What a quick check finds of it."""
     mended: bool = True
-    #: Databases on which it can be done.
+    """Whether a repair mends it, with `accept_changed` where that is needed."""
     on: tuple[str, ...] = ("sqlite", "postgresql")
-    #: Whether CHECK constraints stand in the way on a server.
+    """Databases on which it can be done."""
     unchecked: bool = False
+    """Whether CHECK constraints stand in the way on a server."""
 
     def do(self, url: str) -> None:
         server = url.startswith("postgresql")
@@ -359,5 +359,5 @@ DAMAGES: dict[str, Damage] = {
     ),
 }  # fmt: skip
 
-#: Each damage on each database on which it can be done.
 CASES = [(backend, name) for name, damage in DAMAGES.items() for backend in damage.on]
+"""Each damage on each database on which it can be done."""

@@ -15,7 +15,7 @@ from tests.integrity.damage import CASES, DAMAGES, dump, fill, unguarded
 from tests.support.flavors import open_ledger
 from tests.support.raw import Raw
 
-#: Kinds that a repair mends only when it is told that the change was meant.
+# Kinds that a repair mends only when it is told that the change was meant.
 _ASKED = {"digest"}
 
 

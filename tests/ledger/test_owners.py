@@ -34,10 +34,9 @@ from tests.support.templates import Copy
 
 THEIRS = "of bob"
 FLOW = {"name": "flow", "steps": {"one": {"uses": "f"}}}
-#: When every session of `shared` is past its limits.
 LATER = datetime.now(UTC) + timedelta(days=2)
+"""When every session of `shared` is past its limits."""
 
-#: Every method that is about one session, called on another user's.
 NOT_FOUND: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.get": lambda uow: uow.sessions.get(THEIRS, include_expired=True),
     "sessions.update": lambda uow: uow.sessions.update(THEIRS, title="x", project_id="new project"),
@@ -95,7 +94,7 @@ NOT_FOUND: dict[str, Callable[[UnitOfWork], object]] = {
     "metrics.record": lambda uow: uow.metrics.record("n", 1, session_id=THEIRS),
     "metrics.record_many": lambda uow: uow.metrics.record_many([{"name": "n", "value": 1, "session_id": THEIRS}]),
 }
-#: Every method that is about one snapshot.
+"""Every method that is about one session, called on another user's."""
 NO_SNAPSHOT: dict[str, Callable[[UnitOfWork, str], object]] = {
     "snapshots.get": lambda uow, snapshot: uow.snapshots.get(snapshot),
     "snapshots.messages": lambda uow, snapshot: uow.snapshots.messages(snapshot),
@@ -103,7 +102,7 @@ NO_SNAPSHOT: dict[str, Callable[[UnitOfWork, str], object]] = {
     "snapshots.restore": lambda uow, snapshot: uow.snapshots.restore(snapshot, as_session_id="mine now"),
     "snapshots.delete": lambda uow, snapshot: uow.snapshots.delete(snapshot),
 }
-#: Every method that is about one job, called on another user's, with an item of it.
+"""Every method that is about one snapshot."""
 NO_BATCH: dict[str, Callable[[UnitOfWork, BatchItem], object]] = {
     "batches.add": lambda uow, item: uow.batches.add("bob's", [{"key": "x"}]),
     "batches.get": lambda uow, item: uow.batches.get("bob's"),
@@ -122,13 +121,13 @@ NO_BATCH: dict[str, Callable[[UnitOfWork, BatchItem], object]] = {
     "batches.iterate": lambda uow, item: list(uow.batches.iterate("bob's")),
     "batches.delete": lambda uow, item: uow.batches.delete("bob's"),
 }
-#: Every method that is about one annotation.
+"""Every method that is about one job, called on another user's, with an item of it."""
 NO_ANNOTATION: dict[str, Callable[[UnitOfWork, str], object]] = {
     "annotations.get": lambda uow, annotation: uow.annotations.get(annotation),
     "annotations.update": lambda uow, annotation: uow.annotations.update(annotation, score=1),
     "annotations.remove": lambda uow, annotation: uow.annotations.remove(annotation),
 }
-#: Every method that is about one comparison.
+"""Every method that is about one annotation."""
 NO_COMPARISON: dict[str, Callable[[UnitOfWork, str], object]] = {
     "comparisons.get": lambda uow, group: uow.comparisons.get(group),
     "comparisons.add": lambda uow, group: uow.comparisons.add(group, "a", "of ada"),
@@ -141,11 +140,12 @@ NO_COMPARISON: dict[str, Callable[[UnitOfWork, str], object]] = {
     "comparisons.pass_rates": lambda uow, group: uow.comparisons.pass_rates(group, "reward"),
     "comparisons.delete": lambda uow, group: uow.comparisons.delete(group),
 }
-#: Every method that is about one workflow or execution.
+"""Every method that is about one comparison."""
 NO_WORKFLOW: dict[str, Callable[[UnitOfWork], object]] = {
     "workflows.get": lambda uow: uow.workflows.get("flow"),
     "workflows.start": lambda uow: uow.workflows.start("flow"),
 }
+"""Every method that is about one workflow or execution."""
 NO_EXECUTION: dict[str, Callable[[UnitOfWork], object]] = {
     "workflows.execution": lambda uow: uow.workflows.execution("run"),
     "workflows.steps": lambda uow: uow.workflows.steps("run"),
@@ -154,7 +154,6 @@ NO_EXECUTION: dict[str, Callable[[UnitOfWork], object]] = {
     "workflows.retry": lambda uow: uow.workflows.retry("run"),
     "workflows.delete": lambda uow: uow.workflows.delete("run"),
 }
-#: The rest, with what another user's session is to them.
 NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.find": lambda uow: uow.sessions.find(THEIRS, include_expired=True),
     "sessions.iterate": lambda uow: [session.session_id for session in uow.sessions.iterate(user_id="bob")],
@@ -190,7 +189,7 @@ NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "workflows.list": lambda uow: uow.workflows.list(),
     "workflows.executions": lambda uow: list(uow.workflows.executions()),
 }
-#: Tested below in their own words.
+"""The rest, with what another user's session is to them."""
 OTHERWISE = {
     "sessions.create", "sessions.get_or_create", "sessions.expire_older_than", "sessions.erase_user", "timeouts.configure_default",
     "timeouts.clear_default", "timeouts.warn", "timeouts.sweep", "timeouts.report", "timeouts.purge",
@@ -199,7 +198,7 @@ OTHERWISE = {
     "models.get", "models.find", "models.list", "models.prices", "models.price_at",
     "workflows.define",
 }  # fmt: skip
-#: What changes that which all users share, with the argument that a refusal names.
+"""Tested below in their own words."""
 SHARED: dict[str, tuple[str, Callable[[UnitOfWork], object]]] = {
     "projects.create": ("project_id", lambda uow: uow.projects.create("new")),
     "projects.update": ("project_id", lambda uow: uow.projects.update("p", name="x")),
@@ -216,12 +215,13 @@ SHARED: dict[str, tuple[str, Callable[[UnitOfWork], object]]] = {
     "models.remove_alias": ("alias", lambda uow: uow.models.remove_alias("a")),
     "models.import_prices": ("rows", lambda uow: uow.models.import_prices([])),
 }
-#: Projects are seen by those whose sessions are in them.
+"""What changes that which all users share, with the argument that a refusal names."""
 PROJECTS: dict[str, Callable[[UnitOfWork], object]] = {
     "projects.get": lambda uow: uow.projects.get("p").project_id,
     "projects.find": lambda uow: (found := uow.projects.find("p")) and found.project_id,
     "projects.list": lambda uow: "".join(project.project_id for project in uow.projects.list()),
 }
+"""Projects are seen by those whose sessions are in them."""
 
 
 def fill(url: str) -> None:
@@ -282,10 +282,11 @@ def test_ones_workflows_are_ones_own(shared: Ledger) -> None:
 
 def test_another_users_id_is_taken_and_nothing_of_it_is_shown(shared: Ledger, raw: Raw) -> None:
     before = contents(raw)
-    for act in (
+    acts: tuple[Callable[[UnitOfWork], object], ...] = (
         lambda uow: uow.sessions.create(THEIRS),
         lambda uow: uow.sessions.get_or_create(THEIRS, title="mine"),
-    ):
+    )
+    for act in acts:
         with pytest.raises(SessionExists, match="'of bob'"), shared.for_user("ada").begin() as uow:
             act(uow)
     assert before == contents(raw)

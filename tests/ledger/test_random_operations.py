@@ -47,7 +47,7 @@ class ModelSession:
         self.status = Status.ACTIVE
         self.metadata: dict[str, int] = {}
         self.held = False
-        #: Of each snapshot, in the order of their numbers.
+        # Of each snapshot, in the order of their numbers.
         self.snapshots: list[tuple[list[ModelMessage], dict[str, int]]] = []
 
     @property

@@ -14,8 +14,8 @@ import pytest
 from chatledger import Ledger
 from chatledger.workflows import Runner, Workflow
 
-#: How long a run may wait for its workers; a second Ctrl-C must not take that long.
 GRACE = 30.0
+"""How long a run may wait for its workers; a second Ctrl-C must not take that long."""
 
 
 def run_batch(ledger: Ledger, worker: Callable[[Any], Any]) -> None:

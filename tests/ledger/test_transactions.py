@@ -61,11 +61,11 @@ TABLES = (
     "chatledger_models", "chatledger_audit_log",
 )  # fmt: skip
 NOTHING = dict.fromkeys(TABLES, 0)
-#: The audit log: redacted, popped, configured twice, archived, restored, deleted.
 EVERYTHING = {
     "chatledger_sessions": 3, "chatledger_messages": 5, "chatledger_session_metadata": 6, "chatledger_session_timeouts": 3, "chatledger_session_snapshots": 1,
     "chatledger_timeout_defaults": 1, "chatledger_projects": 1, "chatledger_models": 1, "chatledger_audit_log": 7,
 }  # fmt: skip
+"""The audit log: redacted, popped, configured twice, archived, restored, deleted."""
 
 
 def counts(raw: Raw) -> dict[str, int]:
@@ -106,8 +106,8 @@ def test_an_error_of_ours_that_was_handled_lets_the_rest_go_on(any_ledger: Ledge
         assert 1 == uow.sessions.get("s").message_count
 
 
-#: Past every limit.
 FAR = datetime.now(UTC) + timedelta(days=2)
+"""Past every limit."""
 WRITES: dict[str, Callable[[UnitOfWork], Any]] = {
     "create": lambda uow: uow.sessions.create(),
     "append": lambda uow: uow.messages.append("s", "user"),

@@ -12,8 +12,8 @@ from chatledger.dialects import dialect_of
 from chatledger.models import Base
 from tests.support.raw import Raw
 
-#: In an order in which foreign keys point back.
 TABLES = tuple(table.name for table in Base.metadata.sorted_tables)
+"""In an order in which foreign keys point back."""
 
 QUERIES = ("lisbon", "Zürich", "数据", "tide*", '"the second"', "harbour -lisbon")
 

@@ -1,7 +1,7 @@
 """Ledgers as each release made them, kept as small files: `python -m tests.migrations.keeping 0004` adds one.
 
-A released revision is frozen, and so are its files: they are made once, at the release, and never again. SQLite's is the
-database file, compressed; PostgreSQL's is the SQL of the migrations and of the rows.
+A released revision is frozen, and so are its files: they are made once, at the release, and never again. SQLite's is
+the database file, compressed; PostgreSQL's is the SQL of the migrations and of the rows.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from tests.support.raw import Raw
 
 FOLDER = Path(__file__).parent / "kept"
 
-#: The newest revision of each release, oldest first. Nothing has been released yet.
 RELEASED: tuple[str, ...] = ()
+"""The newest revision of each release, oldest first. Nothing has been released yet."""
 
-#: What each of them holds, in columns that every revision has.
 ROWS = (
     "INSERT INTO chatledger_projects (project_id) VALUES ('travel')",
     "INSERT INTO chatledger_models (model_id, provider) VALUES ('m-1', 'somebody')",
@@ -43,6 +42,7 @@ ROWS = (
     ),
     "INSERT INTO chatledger_audit_log (action, session_id, user_id) VALUES ('session.deleted', 'gone', 'ada')",
 )
+"""What each of them holds, in columns that every revision has."""
 MOMENT = "2026-05-01 10:00:00.000000"
 
 

@@ -25,10 +25,10 @@ _VERSION_TABLE = "chatledger_version"
 _HEAD = f"INSERT INTO {_VERSION_TABLE} (version_num) VALUES ('{migrate.HEAD}')"
 _ABOUT = f"-- The schema of a ledger at revision {migrate.HEAD}. Written by `make schema`: do not edit.\n"
 
-#: A view's statement as the migration spelled it; PostgreSQL's releases print its query differently.
+# A view's statement as the migration spelled it; PostgreSQL's releases print its query differently.
 _VIEW = re.compile(r"\s*CREATE (?:OR REPLACE )?VIEW (\w+)\s+(AS\s.*)", re.DOTALL)
-#: Of views. PostgreSQL knows it from 15 on, and the revisions set it there alone.
 SECURITY_INVOKER = " WITH (security_invoker=true)"
+"""Of views. PostgreSQL knows it from 15 on, and the revisions set it there alone."""
 
 
 def sqlite(url: str) -> str:

@@ -27,7 +27,7 @@ from tests.support.raw import Raw
 
 _INDEX = "uq_chatledger_messages_session_id_key"
 
-#: How the schema is damaged, on each database, and what is reported.
+# How the schema is damaged, on each database, and what is reported.
 _DAMAGES: dict[str, dict[str, tuple[list[str], str]]] = {
     "sqlite": {
         "the condition of a partial index": (

@@ -21,10 +21,10 @@ from tests.migrations.commands import alembic, succeed
 from tests.migrations.contents import TABLES, contents, fill, found, names
 from tests.support.raw import Raw
 
-#: Tables, views and full text of ours, under the names that an application would give them.
 NAMES = tuple(
     sorted(name.removeprefix(TABLE_PREFIX) for name in (*Base.metadata.tables, *VIEWS, "chatledger_messages_fts"))
 )
+"""Tables, views and full text of ours, under the names that an application would give them."""
 
 
 @pytest.fixture

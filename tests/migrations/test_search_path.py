@@ -16,7 +16,7 @@ from tests.migrations.contents import contents, fill, fingerprint, found, revisi
 from tests.support.postgres import unique_name
 from tests.support.raw import Raw
 
-#: Tables of an application in `public`: names without our prefix, and with it.
+# Tables of an application in `public`: names without our prefix, and with it.
 _THEIRS = ("sessions", "messages", "chatledger_sessions", "chatledger_version")
 
 

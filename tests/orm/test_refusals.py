@@ -36,7 +36,6 @@ def change_chat(session: OrmSession, name: str, value: Any) -> None:
     setattr(session.get_one(Session, "s"), name, value)
 
 
-#: What is tried, the error's class, and a part of its sentence.
 REFUSED: dict[str, tuple[Callable[[OrmSession], object], type[ChatledgerError], str]] = {
     "a number that leaves a gap": (lambda s: new(s, sequence_number=3), InvalidInput, "the next number is 2"),
     "a number that is taken": (lambda s: new(s, sequence_number=1), InvalidInput, "the next number is 2"),
@@ -50,7 +49,7 @@ REFUSED: dict[str, tuple[Callable[[OrmSession], object], type[ChatledgerError], 
     "an expression": (lambda s: new(s, content=func.upper("x")), InvalidInput, "content: must be text"),
     "a negative count": (lambda s: new(s, input_tokens=-1), InvalidInput, "input_tokens: "),
     "a cost that is not exact": (lambda s: new(s, cost="0.0000000001"), InvalidInput, "cost: has more than nine"),
-    "a time without a zone": (lambda s: new(s, created_at="2026-01-01T00:00:00"), InvalidInput, "created_at: must be"),
+    "a time without a time zone": (lambda s: new(s, created_at="2026-01-01T00:00:00"), InvalidInput, "created_at: must be"),
     "a payload without a JSON form": (lambda s: new(s, payload=float("nan")), InvalidInput, "payload: holds NaN"),
     "a key that is too long": (lambda s: new(s, key="k" * 256), InvalidInput, "key: "),
     "counters of a new session": (
@@ -108,6 +107,7 @@ REFUSED: dict[str, tuple[Callable[[OrmSession], object], type[ChatledgerError], 
         lambda s: s.execute(update(Message).values(sequence_number=7)), InvalidInput, "cannot be changed",
     ),
 }  # fmt: skip
+"""What is tried, the error's class, and a part of its sentence."""
 
 
 @pytest.mark.parametrize("name", REFUSED)

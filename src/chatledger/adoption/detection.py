@@ -15,7 +15,7 @@ from chatledger.adoption.source.reader import Reader
 from chatledger.errors import InvalidInput
 
 _READERS: tuple[type[Reader], ...] = (AiRouter, ChatSessions, LlmSessions, Llm, GoogleAdk, OpenAIAgents, LangChain)
-#: Tables that a refusal names.
+# Tables that a refusal names.
 _NAMED = 8
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from chatledger.adoption.report import NAMED, SourceFinding
 
-#: What becomes of each kind. `{zone}` is how times without one are read.
 ACTIONS: dict[str, str] = {
     # The file
     "only_in_wal": "read from the -wal and adopted with the rest",
@@ -88,6 +87,7 @@ ACTIONS: dict[str, str] = {
     "changed_since": "the ledger keeps what was adopted first",
     "closed_since": "left out: the session is closed in the ledger and takes no more messages",
 }
+"""What becomes of each kind. `{zone}` is how times without one are read."""
 
 _DROPPED = {
     "orphan_messages": "left out, and named here",

@@ -8,22 +8,22 @@ from chatledger.adoption.layouts import Layout
 from chatledger.enums import Orphans
 from chatledger.schemas.fields import Record
 
-#: Rows that a finding names; its count goes on.
 NAMED = 1000
+"""Rows that a finding names; its count goes on."""
 
 
 class SourceFinding(Record):
     """One kind of defect, or of something worth knowing, in one table of the source."""
 
-    #: Such as `orphan_messages`.
     kind: str
+    """Such as `orphan_messages`."""
     table: str
-    #: How often it was found.
     count: int
-    #: The first thousand rows that have it, by their keys.
+    """How often it was found."""
     examples: tuple[Any, ...]
-    #: What becomes of it.
+    """The first thousand rows that have it, by their keys."""
     action: str
+    """What becomes of it."""
 
 
 class TableAccount(Record):
@@ -31,18 +31,19 @@ class TableAccount(Record):
 
     table: str
     rows: int
-    #: Its content is in the ledger: in sessions, messages, the registry, annotations, metrics, comparisons and so on.
     copied: int
-    #: It is kept beside them: in metadata, in a payload, or in the session of rows that belong to no other.
+    """Its content is in the ledger: in sessions, messages, the registry, annotations, metrics, comparisons and so on.
+    """
     kept: int
-    #: An earlier adoption brought it.
+    """It is kept beside them: in metadata, in a payload, or in the session of rows that belong to no other."""
     already_there: int
-    #: It only repeats other rows, such as a search index.
+    """An earlier adoption brought it."""
     derived: int
-    #: Not adopted, and named below.
+    """It only repeats other rows, such as a search index."""
     left_out: int
-    #: Row numbers (`rowid`) of those left out, such as `430-436`.
+    """Not adopted, and named below."""
     left_out_rows: tuple[str, ...]
+    """Row numbers (`rowid`) of those left out, such as `430-436`."""
 
 
 class AdoptionProgress(Record):
@@ -59,8 +60,8 @@ class AdoptionReport(Record):
     source: str
     layout: Layout
     orphans: Orphans
-    #: How times without a zone were read.
     timezone: str
+    """How times without a zone were read."""
     dry_run: bool
     findings: tuple[SourceFinding, ...]
     tables: tuple[TableAccount, ...]

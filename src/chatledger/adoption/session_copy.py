@@ -17,10 +17,10 @@ from chatledger.schemas import NewMessage
 from chatledger.schemas.message import CopiedMessage
 from chatledger.unit_of_work import UnitOfWork
 
-#: Messages, and characters of their text, that are held and written at a time.
+# Messages, and characters of their text, that are held and written at a time.
 _MESSAGES = 1000
 _CHARACTERS = 1 << 22
-#: Seconds between two calls of `progress`, at least.
+# Seconds between two calls of `progress`, at least.
 _PAUSE = 0.05
 
 Progress = Callable[[AdoptionProgress], None]

@@ -23,7 +23,7 @@ from chatledger.schemas.stored_message import to_row
 from chatledger.services.messages import copies
 from chatledger.unit_of_work import UnitOfWork
 
-#: Keys that are looked up at a time.
+# Keys that are looked up at a time.
 _LOOKED_UP = 500
 
 
@@ -31,10 +31,10 @@ class Place(NamedTuple):
     """Where a session goes."""
 
     session_id: str
-    #: What an earlier adoption made of it.
     there: Session | None
-    #: Its own id belongs to somebody else.
+    """What an earlier adoption made of it."""
     taken: bool
+    """Its own id belongs to somebody else."""
 
 
 def place_of(uow: UnitOfWork, layout: Layout, session: OldSession) -> Place:

@@ -13,8 +13,9 @@ from chatledger.adoption.source.rows import OldMessage, OldName, OldSession
 from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.schemas.message import SettledMessage
 
-#: Under this name the metadata of an adopted session or message says where it comes from, and what had no other place.
 MARK = "adopted"
+"""Under this name the metadata of an adopted session or message says where it comes from, and what had no other place.
+"""
 
 
 def message_key(message: OldMessage) -> str:

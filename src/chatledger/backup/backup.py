@@ -22,7 +22,7 @@ from chatledger.schemas import BackupReport
 from chatledger.schemas.fields import told_path, whole
 from chatledger.settings import Settings
 
-#: The names that are given to backups in a folder. Their order is that of their making.
+# The names that are given to backups in a folder. Their order is that of their making.
 _PATTERN = re.compile(r"chatledger-\d{8}T\d{6}\.\d{6}Z-r\w+\.db")
 
 

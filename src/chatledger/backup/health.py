@@ -17,8 +17,8 @@ from chatledger.errors import ChatledgerError, LedgerClosed, SchemaError
 from chatledger.schemas import Health, Problem
 from chatledger.settings import MIB
 
-#: When each figure is a problem: `Ledger.health` says what they are.
 TIMEOUT = 2.0
+"""When each figure is a problem: `Ledger.health` says what they are."""
 POOL_SHARE = 0.9
 WAL_BYTES = 256 * MIB
 DISK_FREE_BYTES = 256 * MIB
@@ -46,7 +46,7 @@ class _Seen:
     failure: str | None = None
 
 
-#: Questions that have not been answered yet: a ledger whose database hangs has one, not one for each time it is asked.
+# Questions that have not been answered yet: a ledger whose database hangs has one, not one for each time it is asked.
 _asking: weakref.WeakKeyDictionary[Database, threading.Thread] = weakref.WeakKeyDictionary()
 
 

@@ -19,7 +19,7 @@ from chatledger.errors import CorruptDatabase
 from chatledger.migrate import HEAD
 from chatledger.schemas.fields import Record
 
-#: No manifest of ours is longer; what is, is not read.
+# No manifest of ours is longer; what is, is not read.
 _MOST = 1024 * 1024
 
 
@@ -30,15 +30,15 @@ class Manifest(Record):
     file: str
     sha256: str
     bytes: int
-    #: The schema that the backup has, and the newest one that its maker knew.
     revision: str
+    """The schema that the backup has, and the newest one that its maker knew."""
     head: str
     created: datetime
     rows: dict[str, int]
-    #: The database that it was made of.
     source: str
-    #: Which ledger it is a backup of: the same for all of its backups. None in older manifests.
+    """The database that it was made of."""
     ledger: str | None = None
+    """Which ledger it is a backup of: the same for all of its backups. None in older manifests."""
     chatledger_version: str
     sqlite_version: str
 

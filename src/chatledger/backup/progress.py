@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from chatledger.callbacks import required_callback
 
-#: Told what is being done, how much of it is done, and of how much (None: not known).
 Progress = Callable[[str, int, int | None], object]
+"""Told what is being done, how much of it is done, and of how much (None: not known)."""
 
 
 def silent(what: str, done: int, total: int | None) -> None:

@@ -38,7 +38,7 @@ from chatledger.schemas import RestoreReport
 from chatledger.schemas.fields import file_path
 from chatledger.settings import Settings
 
-#: Seconds to wait for those who have the old file open. A ledger in use is not replaced, so there is no use in patience.
+# Seconds to wait for those who have the old file open. A ledger in use is not replaced, so there is no use in patience.
 _WAIT = 2.0
 _OTHER = "take another backup"
 

@@ -23,15 +23,15 @@ from chatledger.errors import ChatledgerError, Conflict, CorruptDatabase
 from chatledger.models import Base
 from chatledger.services.rows import messages, sessions
 
-#: Every table, parents before their children.
 TABLES: tuple[Table, ...] = tuple(Base.metadata.sorted_tables)
+"""Every table, parents before their children."""
 
-#: Told what is being done, how much of it is done, and of how much (None: not known).
 OnProgress = Callable[[str, int, int | None], object]
+"""Told what is being done, how much of it is done, and of how much (None: not known)."""
 
-#: Rows that are held in memory at a time.
+# Rows that are held in memory at a time.
 _BUFFER = 200
-#: Rows between two words about the progress.
+# Rows between two words about the progress.
 _PACE = 5000
 
 

@@ -128,7 +128,7 @@ class _Application(Commands):
         return list(self.commands)
 
 
-#: Words that options had before, or that other programs use, by the one that they have.
+# Words that options had before, or that other programs use, by the one that they have.
 _SAME = {
     "user": "user-id", "of-user": "user-id", "session": "session-id", "tz": "timezone", "force": "overwrite",
     "parallel": "concurrency",

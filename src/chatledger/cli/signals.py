@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-#: Signals that end the process as Ctrl-C does: with what was begun cleaned up.
+# Signals that end the process as Ctrl-C does: with what was begun cleaned up.
 _ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 

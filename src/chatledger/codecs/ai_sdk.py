@@ -11,7 +11,7 @@ from chatledger.schemas.message_parts import reasoning, tool_call, tool_result
 
 _SAID = {"type", "text", "state", "providerMetadata", "providerOptions"}
 _TOOL = {"type", "toolCallId", "toolName", "state", "input", "args", "output", "result", "errorText", "isError"}
-#: A step that begins: what comes next is another message.
+# A step that begins: what comes next is another message.
 _STEP = "step-start"
 
 

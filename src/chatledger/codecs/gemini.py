@@ -9,7 +9,7 @@ from chatledger.codecs.turns import Fields, Turns
 from chatledger.enums import Role
 from chatledger.schemas.message_parts import reasoning, tool_call, tool_result
 
-#: What Gemini calls its own tool, which runs code.
+# What Gemini calls its own tool, which runs code.
 _CODE = "code_execution"
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-#: Where objects have their text, in the order in which people read it.
+# Where objects have their text, in the order in which people read it.
 _TEXTS = ("title", "url", "text", "content", "output", "stdout", "stderr", "value", "transcript")
 _DEPTH = 8
 

@@ -7,8 +7,8 @@ from typing import Any
 from chatledger.enums import Role
 from chatledger.schemas.message_parts import SOURCE_FORMAT, payload_of
 
-#: The fields of a message to append, as `NewMessage` takes them.
 Fields = dict[str, Any]
+"""The fields of a message to append, as `NewMessage` takes them."""
 
 
 class Turns:

@@ -1,10 +1,11 @@
-"""A backup is a SQLite file, whatever database it was made of: how it is looked into, and how it takes a ledger's place.
+"""A backup is a SQLite file, whatever database it was made of: how it is looked into, and how it takes a ledger's
+place.
 
-Replacing a file under which a log (`-wal`) lies is dangerous: SQLite would play the old log into the new file. So the old
-file first gives up its log. `PRAGMA journal_mode=DELETE` succeeds only when nobody else has the file open, brings the log
-into the file and deletes it; BEGIN EXCLUSIVE then keeps everybody out; only then is the new file renamed over the old
-one. A kill before the renaming leaves the old ledger whole, without a log; one after it, the new one. Somebody who opened
-the old file in that moment reads on in it and is refused a write (SQLITE_READONLY_DBMOVED).
+Replacing a file under which a log (`-wal`) lies is dangerous: SQLite would play the old log into the new file. So the
+old file first gives up its log. `PRAGMA journal_mode=DELETE` succeeds only when nobody else has the file open, brings
+the log into the file and deletes it; BEGIN EXCLUSIVE then keeps everybody out; only then is the new file renamed over
+the old one. A kill before the renaming leaves the old ledger whole, without a log; one after it, the new one. Somebody
+who opened the old file in that moment reads on in it and is refused a write (SQLITE_READONLY_DBMOVED).
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 _CHUNK = 1024 * 1024
-#: The bytes that SQLite locks: pending, reserved, and a range that readers share (and, with a log, every connection).
+# The bytes that SQLite locks: pending, reserved, and a range that readers share (and, with a log, every connection).
 _LOCKS_AT, _LOCKS = 0x40000000, 512
 
 _IN_USE = "{name!r} is in use: close every ledger and program that has it open, then restore"

@@ -20,11 +20,11 @@ from chatledger.dialects.maintenance import Maintenance
 from chatledger.dialects.writer_queue import ConnectionSlots, NoQueue
 from chatledger.settings import Settings
 
-#: How a transaction of ours begins. `migrate` is a writer that may change tables.
 Mode = Literal["read", "write", "migrate"]
+"""How a transaction of ours begins. `migrate` is a writer that may change tables."""
 
-#: How the names of all our tables and views begin.
 TABLE_PREFIX = "chatledger_"
+"""How the names of all our tables and views begin."""
 VERSION_TABLE = "chatledger_version"
 
 
@@ -34,10 +34,10 @@ class State:
 
     revision: str | None
     empty: bool
-    #: The names of all tables.
     tables: frozenset[str]
-    #: True where our mark (SQLite's application_id) or our version table shows that it is a ledger.
+    """The names of all tables."""
     ours: bool
+    """True where our mark (SQLite's application_id) or our version table shows that it is a ledger."""
 
     @property
     def is_unreleased(self) -> bool:
@@ -58,12 +58,13 @@ class Dialect(ABC):
     """What differs between databases."""
 
     name: ClassVar[str]
-    #: The name as people write it.
     title: ClassVar[str]
-    #: The driver's package.
+    """The name as people write it."""
     driver: ClassVar[str]
-    #: Tables, columns and indexes of the migrations that the models do not declare, or not as this database has them.
+    """The driver's package."""
     undeclared: ClassVar[frozenset[str]] = frozenset()
+    """Tables, columns and indexes of the migrations that the models do not declare, or not as this database has them.
+    """
     full_text: FullText
     integrity: Integrity
     maintenance: Maintenance
@@ -137,8 +138,8 @@ class Dialect(ABC):
 
     @abstractmethod
     def fingerprint(self, connection: Connection, tables: Collection[str]) -> dict[str, str]:
-        """What makes up our tables, by kind and name, with its normalised text: columns, constraints, indexes, triggers,
-        and the functions, views and full text that go with them.
+        """What makes up our tables, by kind and name, with its normalised text: columns, constraints, indexes,
+        triggers, and the functions, views and full text that go with them.
         """
 
     @abstractmethod
@@ -150,7 +151,8 @@ class Dialect(ABC):
         return
 
     def fetch_all(self, connection: Connection, sql: str, parameters: Any) -> Sequence[Sequence[Any]]:
-        """Run SQL in the driver's own notation and return its rows as the driver gives them, as fast as the database can.
+        """Run SQL in the driver's own notation and return its rows as the driver gives them, as fast as the database
+        can.
 
         On a server it goes through SQLAlchemy, which then knows when a connection is lost.
         """

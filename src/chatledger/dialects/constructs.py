@@ -108,7 +108,7 @@ def _read_before_postgresql(element: read_before, compiler: SQLCompiler, **kw: A
 
 
 class minute_of(FunctionElement[Any]):  # noqa: N801
-    """The minute of a moment in UTC, as text or as a time without a zone."""
+    """The minute of a moment in UTC, as text or as a time without a time zone."""
 
     type = Text()
     inherit_cache = True
@@ -205,8 +205,8 @@ class period_of(FunctionElement[str]):  # noqa: N801
 
     type = Text()
     inherit_cache = True
-    #: What is kept of the text of a moment, and how the other database writes it.
     periods = {"hour": (13, "YYYY-MM-DD HH24"), "day": (10, "YYYY-MM-DD"), "month": (7, "YYYY-MM")}  # noqa: RUF012 - shared
+    """What is kept of the text of a moment, and how the other database writes it."""
 
 
 @compiles(period_of)

@@ -12,13 +12,13 @@ from pydantic_core import to_jsonable_python
 
 from chatledger.errors import InvalidInput
 
-#: Deeper nesting is refused: parsers of other programs give up soon after.
 MAX_DEPTH = 64
-#: Decimal digits of an integer that every parser on the way still reads.
+"""Deeper nesting is refused: parsers of other programs give up soon after."""
+# Decimal digits of an integer that every parser on the way still reads.
 _LARGEST = 10**4000
 
-#: What a serialiser would turn into a list or text, from which nobody could tell it any more; an iterator would be empty
-#: afterwards.
+# What a serialiser would turn into a list or text, from which nobody could tell it any more; an iterator would be empty
+# afterwards.
 _NO_JSON = (Set, bytes, bytearray, memoryview, complex, Iterator)
 _INSTEAD = "give a list for a set or an iterator, and text (such as base64) for bytes"
 
@@ -36,7 +36,7 @@ def encode_json(value: Any, field: str) -> str:
 
     Raises:
         InvalidInput: NaN or an infinity, a NUL, a lone surrogate, a key that is not text, nesting deeper than 64,
-            an object with no JSON form, or one that would come back as something else.
+            an object that cannot be stored as JSON, or one that would come back as something else.
     """
     try:
         text = _dumps(_plain(value, field, 0))
@@ -100,4 +100,4 @@ def _jsonable(value: Any, field: str) -> Any:
         return to_jsonable_python(value, inf_nan_mode="constants")
     except Exception:  # noqa: BLE001 - whatever its own serialisation raises; the error may hold the value
         pass
-    raise InvalidInput(field, f"holds a {type(value).__name__}, which has no JSON form")
+    raise InvalidInput(field, f"holds a {type(value).__name__}, which cannot be stored as JSON")

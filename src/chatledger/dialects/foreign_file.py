@@ -3,11 +3,10 @@
 What SQLite needs for that differs:
 
 * Something waits in a `-wal` (or in a hot `-journal`): `immutable=1` would not see it, and any other way writes to the
-  `-shm`, replays the journal, or needs a folder that can be written. The file and what waits beside it are copied to a
-  private folder, and the copy is opened.
-* The file is in WAL mode and nothing waits: opening it even with `mode=ro` makes a `-wal` and a `-shm`, so `immutable=1`.
-  Nobody is locked out; whether the file stayed as it was is looked at in the end.
-* Otherwise `mode=ro`, whose shared lock keeps writers out for as long as the reading takes.
+`-shm`, replays the journal, or needs a folder that can be written. The file and what waits beside it are copied to a
+private folder, and the copy is opened. * The file is in WAL mode and nothing waits: opening it even with `mode=ro`
+makes a `-wal` and a `-shm`, so `immutable=1`. Nobody is locked out; whether the file stayed as it was is looked at in
+the end. * Otherwise `mode=ro`, whose shared lock keeps writers out for as long as the reading takes.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from chatledger.errors import Busy, ChatledgerError, CorruptDatabase, InvalidInp
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER = 100
-#: How often a copy is begun again because somebody wrote meanwhile.
+# How often a copy is begun again because somebody wrote meanwhile.
 _ATTEMPTS = 3
-#: Seconds to wait for a writer that holds the file.
+# Seconds to wait for a writer that holds the file.
 _WAIT = 5.0
-#: What files are that are not databases, by their first bytes.
+# What files are that are not databases, by their first bytes.
 _OTHERS = (
     (b"PK\x03\x04", "a ZIP archive: unpack it first"),
     (b"\x1f\x8b", "compressed with gzip: unpack it first"),

@@ -13,15 +13,15 @@ from sqlalchemy.engine import Result
 
 from chatledger.full_text.query import Groups, Query, Term
 
-#: Runs one statement.
 Execute = Callable[[Any, dict[str, Any]], Result[Any]]
+"""Runs one statement."""
 
-#: Messages that are ranked, newest first. A query that matches more is marked as truncated.
 CANDIDATES = 2000
-#: One more, which shows that there are more. Part of the statement and not bound, because the planner reads it.
+"""Messages that are ranked, newest first. A query that matches more is marked as truncated."""
 LIMIT = literal_column(str(CANDIDATES + 1), Integer)
-#: Matches of each word that a search for conversations reads, newest first.
+"""One more, which shows that there are more. Part of the statement and not bound, because the planner reads it."""
 SPREAD = literal_column("20000", Integer)
+"""Matches of each word that a search for conversations reads, newest first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +33,14 @@ class Scope:
 
     messages: Table
     sessions: Table
-    #: On the session, in every search.
     is_live: ColumnElement[bool]
-    #: On the session, for the filters that are about it.
+    """On the session, in every search."""
     of_session: tuple[ColumnElement[bool], ...]
-    #: On the message.
+    """On the session, for the filters that are about it."""
     of_message: tuple[ColumnElement[bool], ...]
-    #: Whether the caller has asked for a part of the ledger.
+    """On the message."""
     is_filtered: bool = False
+    """Whether the caller has asked for a part of the ledger."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Candidates:
 
     statement: Select[Any]
     parameters: dict[str, Any]
-    #: Returns true if older matches were not read. None if all of them were.
     was_cut: Select[Any] | None = None
-    #: Whether only the newest messages are read: if fewer than `CANDIDATES` match, the next attempt reads more.
+    """Returns true if older matches were not read. None if all of them were."""
     is_partial: bool = False
+    """Whether only the newest messages are read: if fewer than `CANDIDATES` match, the next attempt reads more."""
 
 
 class FullText(ABC):
@@ -68,8 +68,8 @@ class FullText(ABC):
     ) -> Iterator[Candidates]:
         """The newest `CANDIDATES` matches within the scope and one more, by one attempt or more.
 
-        `parameters` are those of the scope's filters. `size` is the number of messages in the scope, or None if there are
-        no filters or too many messages to count.
+        `parameters` are those of the scope's filters. `size` is the number of messages in the scope, or None if there
+        are no filters or too many messages to count.
         """
 
     @abstractmethod

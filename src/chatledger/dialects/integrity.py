@@ -16,40 +16,40 @@ from sqlalchemy.engine import URL
 class Unreadable(NamedTuple):
     """A part of a table that cannot be read."""
 
-    #: How many, or 1 where that cannot be told.
     rows: int
-    #: Where they lie: keys and numbers, no content.
+    """How many, or 1 where that cannot be told."""
     places: tuple[str, ...]
+    """Where they lie: keys and numbers, no content."""
 
 
 class FileFaults(NamedTuple):
     """What the database itself says of its files."""
 
-    #: Indexes that do not agree with their tables: they can be rebuilt.
     indexes: list[str]
-    #: Damaged pages. Writing on would make it worse.
+    """Indexes that do not agree with their tables: they can be rebuilt."""
     pages: list[str]
-    #: Pages that belong to nothing: room that is lost, and no more.
+    """Damaged pages. Writing on would make it worse."""
     unused: list[str]
-    #: Rows that break a constraint of their table.
+    """Pages that belong to nothing: room that is lost, and no more."""
     constraints: list[str]
+    """Rows that break a constraint of their table."""
 
 
 class Definition(NamedTuple):
     """How a thing of the schema is taken away and made."""
 
-    #: None: what is there is never taken away, for it may hold rows. Empty: recreating it replaces it.
     drop: str | None
+    """None: what is there is never taken away, for it may hold rows. Empty: recreating it replaces it."""
     create: str
 
 
 class Integrity(ABC):
     """One for each database, beside its dialect."""
 
-    #: Things of the schema that can be recreated, in the order in which they are.
     mendable: tuple[str, ...]
-    #: Of those, what can only be made when the rows are in order.
+    """Things of the schema that can be recreated, in the order in which they are."""
     last: tuple[str, ...] = ()
+    """Of those, what can only be made when the rows are in order."""
 
     @abstractmethod
     def file_faults(self, connection: Connection, tables: Collection[str], *, quick: bool) -> FileFaults:

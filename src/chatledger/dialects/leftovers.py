@@ -12,8 +12,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-#: What SQLite puts beside a file.
 BESIDE = ("-wal", "-shm", "-journal")
+"""What SQLite puts beside a file."""
 LOCK = ".lock"
 _NAME = re.compile(r"\..+\.[A-Za-z0-9_]{8}\.new" + re.escape(LOCK))
 

@@ -12,20 +12,20 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Table
 from sqlalchemy.engine import URL
 
-#: Called with the number of pages that are copied, and the number of all pages.
 PageProgress = Callable[[int, int], object]
+"""Called with the number of pages that are copied, and the number of all pages."""
 
 
 @dataclass
 class Diagnostics:
     """What a database reports about itself. None: it cannot be asked, or does not apply."""
 
-    #: Why it cannot be written, as the end of a sentence; None when it can.
     unwritable: str | None = None
+    """Why it cannot be written, as the end of a sentence; None when it can."""
     wal_bytes: int | None = None
     disk_free_bytes: int | None = None
-    #: What is worth knowing and no problem by itself.
     notes: list[str] = field(default_factory=list)
+    """What is worth knowing and no problem by itself."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from chatledger.dialects.writer_queue import pause_writers, resume_writers
 
 _files: weakref.WeakSet[Engine] = weakref.WeakSet()
 _servers: weakref.WeakSet[Engine] = weakref.WeakSet()
-#: Pools inherited from the parent. Kept for ever: closing their connections would speak on the parent's sockets.
+# Pools inherited from the parent. Kept for ever: closing their connections would speak on the parent's sockets.
 _inherited: list[Pool] = []
 
 

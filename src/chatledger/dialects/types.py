@@ -32,13 +32,13 @@ NANO = Decimal(10) ** 9
 _ZERO = Decimal(0)
 _NANO_EXPONENT = Decimal(1).scaleb(-9)
 
-#: 64-bit integers. A STRICT table of SQLite knows INTEGER only, which is 64 bits wide there.
 Whole = BigInteger().with_variant(Integer(), "sqlite")
+"""64-bit integers. A STRICT table of SQLite knows INTEGER only, which is 64 bits wide there."""
 
 Binary = LargeBinary()
 
-#: Numbers that are measured and not counted: 64 bits on both. REAL is what a STRICT table of SQLite knows.
 Real: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
+"""Numbers that are measured and not counted: 64 bits on both. REAL is what a STRICT table of SQLite knows."""
 
 
 @lru_cache(maxsize=64)  # one moment is written down for the digest and for the row, and by a thousand rows of one call

@@ -1,8 +1,8 @@
 """A fair queue for the writers of one process, and one for its connections.
 
-SQLite's busy handler is not a queue: of eight writers, one may wait for seconds while another commits thousands of times.
-So the writers of a process take turns here, in order of arrival, and only the writer whose turn it is asks for the lock
-of the file.
+SQLite's busy handler is not a queue: of eight writers, one may wait for seconds while another commits thousands of
+times. So the writers of a process take turns here, in order of arrival, and only the writer whose turn it is asks for
+the lock of the file.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from types import TracebackType
 
 from chatledger.errors import Busy, NestedWrite, PoolExhausted
 
-#: Everything to be reset in the child of a fork.
+# Everything to be reset in the child of a fork.
 _all: weakref.WeakSet[FairLock | ConnectionSlots] = weakref.WeakSet()
 
-#: The turns taken by the running code. Not by thread: frameworks enter a block in one thread of a pool and leave it in
-#: another, each within the context of the request, and use the first thread for another request meanwhile.
+# The turns taken by the running code. Not by thread: frameworks enter a block in one thread of a pool and leave it in
+# another, each within the context of the request, and use the first thread for another request meanwhile.
 _inside: ContextVar[tuple[object, ...]] = ContextVar("chatledger_turns", default=())
-#: Turns on as many other databases are remembered; one that is left in another context is never taken out.
+# Turns on as many other databases are remembered; one that is left in another context is never taken out.
 _NESTED = 7
 
 
@@ -39,7 +39,7 @@ class FairLock:
         self._waiting: deque[tuple[threading.Lock, int]] = deque()
         self._holder: int | None = None
         self._key: object = None
-        #: Since when holders wait for a connection of the pool, one after another; None once one has got it.
+        # Since when holders wait for a connection of the pool, one after another; None once one has got it.
         self.starving: float | None = None
 
     def acquire(self, timeout: float) -> None:
@@ -218,7 +218,7 @@ class WriterQueue(NoQueue):
         self._lock.starving = None
 
 
-#: One lock per database and process, shared by every ledger on the database.
+# One lock per database and process, shared by every ledger on the database.
 _locks: weakref.WeakValueDictionary[str, FairLock] = weakref.WeakValueDictionary()
 _locks_mutex = threading.Lock()
 
@@ -235,9 +235,9 @@ def writer_lock(name: str | None) -> FairLock:
         return lock
 
 
-#: Locks that are held because the process is forking.
+# Locks that are held because the process is forking.
 _held: list[FairLock] = []
-#: Seconds that a fork waits for each writer.
+# Seconds that a fork waits for each writer.
 _FORK_WAIT = 5.0
 
 

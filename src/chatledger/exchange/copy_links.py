@@ -20,8 +20,8 @@ from chatledger.schemas.stored_message import to_row
 from chatledger.services.messages import copies
 from chatledger.unit_of_work import UnitOfWork
 
-#: A message by its session and its number.
 Place = tuple[str, int]
+"""A message by its session and its number."""
 
 
 class Copies:

@@ -28,7 +28,7 @@ def try_session(ledger: Transactions, fields: dict[str, Any], *, conflicts: bool
         raise invalid_input(error) from None
     owner = ledger.user_id
     if owner is not None and new.user_id not in (None, owner):
-        raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+        raise InvalidInput("user_id", "is not the user that this ledger is limited to")
     encode_json(new.context or {}, "context")
     for key, value in (new.metadata or {}).items():
         encode_json(value, f"metadata.{key}")

@@ -54,7 +54,7 @@ def export_sessions(
 
     Raises:
         SessionNotFound: an id is of no session, or of another user's. Nothing was written.
-        InvalidInput: ids and filters together, or a filter that is none.
+        InvalidInput: ids and filters together, or an invalid filter.
     """
     progress = callback(progress, "progress")
     try:

@@ -8,26 +8,26 @@ from enum import StrEnum
 class Format(StrEnum):
     """What an import reads."""
 
-    #: Whichever of the others the content shows.
     AUTO = "auto"
-    #: Chat messages with `role` and `content`: a list of them, or records that hold such lists.
+    """Whichever of the others the content shows."""
     OPENAI = "openai"
-    #: Anthropic's messages: `content` may be a list of blocks, such as tool_use and tool_result.
+    """Chat messages with `role` and `content`: a list of them, or records that hold such lists."""
     ANTHROPIC = "anthropic"
-    #: Gemini's contents: `role` and `parts`.
+    """Anthropic's messages: `content` may be a list of blocks, such as tool_use and tool_result."""
     GEMINI = "gemini"
-    #: Messages of the AI SDK: `role` and `parts` with a type.
+    """Gemini's contents: `role` and `parts`."""
     AI_SDK = "ai_sdk"
-    #: Records with `conversations` of `from` and `value`.
+    """Messages of the AI SDK: `role` and `parts` with a type."""
     SHAREGPT = "sharegpt"
-    #: Our own export, as JSON Lines or as one JSON document.
+    """Records with `conversations` of `from` and `value`."""
     JSONL = "jsonl"
-    #: The conversations of a ChatGPT export, with their branches.
+    """Our own export, as JSON Lines or as one JSON document."""
     CHATGPT = "chatgpt"
-    #: The conversations of a Claude export, with their branches.
+    """The conversations of a ChatGPT export, with their branches."""
     CLAUDE = "claude"
-    #: OpenAssistant's message trees: a prompt with ranked replies.
+    """The conversations of a Claude export, with their branches."""
     OASST = "oasst"
+    """OpenAssistant's message trees: a prompt with ranked replies."""
 
 
 class ExportFormat(StrEnum):
@@ -43,8 +43,8 @@ class TableFormat(StrEnum):
     """How a table is written, for notebooks and spreadsheets."""
 
     CSV = "csv"
-    #: The extra `parquet`.
     PARQUET = "parquet"
+    """The extra `parquet`."""
 
 
 class TableOf(StrEnum):
@@ -54,9 +54,9 @@ class TableOf(StrEnum):
     SESSIONS = "sessions"
 
 
-#: What a file is told that is none of ours.
 KNOWN = (
     "openai and anthropic (lists of role and content), gemini and ai_sdk (lists of role and parts), "
     "sharegpt (lists of from and value), jsonl (our own export), chatgpt and claude (the conversations of their exports) "
     "and oasst (trees of prompt and replies)"
 )
+"""What a file is told that is none of ours."""

@@ -41,13 +41,13 @@ from chatledger.unit_of_work import UnitOfWork
 OnConflict = Literal["update", "error", "skip", "new"]
 """What becomes of a conversation whose id exists already: extended, a failure, left out, or imported under a new id."""
 
-#: Seconds between two calls of `progress`, at least.
+# Seconds between two calls of `progress`, at least.
 _PAUSE = 0.05
-#: Errors that the next conversation would meet as well.
+# Errors that the next conversation would meet as well.
 _FATAL = (Unavailable, SchemaError, CorruptDatabase, ReadOnly)
-#: Numbers of messages that a warning names.
+# Numbers of messages that a warning names.
 _NUMBERS = 10
-#: Characters of a title that is taken from a question.
+# Characters of a title that is taken from a question.
 _TITLE = 80
 
 
@@ -385,7 +385,7 @@ class Importer:
             )
 
 
-#: What a warning says of messages without text.
+# What a warning says of messages without text.
 _UNREAD = "messages whose text is in a place that is not known were stored without it"
 
 

@@ -26,9 +26,9 @@ from chatledger.services.visibility import visible_to_owner
 from chatledger.unit_of_work import UnitOfWork
 
 _Batches = Callable[[Iterable[Turn]], Iterator[list[Turn]]]
-#: What makes a message another one. Metadata, such as when it was shown last, may differ.
+# What makes a message another one. Metadata, such as when it was shown last, may differ.
 _SAME = ("role", "content", "payload", "name", "tool_call_id", "hidden")
-#: Stored messages among which the newest that the file has is looked for.
+# Stored messages among which the newest that the file has is looked for.
 _LOOKED_BACK = 500
 _MANY = 500
 
@@ -38,12 +38,12 @@ class Extension:
     """What was added to a known conversation."""
 
     messages: int = 0
-    #: Sessions that were made for new forks.
     made: list[str] = field(default_factory=list)
-    #: By session: numbers of messages that the file has in another version.
+    """Sessions that were made for new forks."""
     changed: dict[str, list[int]] = field(default_factory=dict)
-    #: New messages that do not follow on those that are stored.
+    """By session: numbers of messages that the file has in another version."""
     misplaced: int = 0
+    """New messages that do not follow on those that are stored."""
 
 
 @dataclass

@@ -13,12 +13,12 @@ from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.schemas.message import new_message
 from chatledger.schemas.message_parts import IS_ERROR, REASONING, RESULT, SOURCE_FORMAT, TOOL_CALLS
 
-#: Keys that are columns of ours where their value fits.
+# Keys that are columns of ours where their value fits.
 _COLUMNS = ("name", "tool_call_id")
-#: In a message's metadata: keys that were not there, although a column has a value for them.
+# In a message's metadata: keys that were not there, although a column has a value for them.
 _ABSENT = "absent"
-#: In a message's metadata: names of our form that the notation's message has for something of its own.
 OWN = "own_fields"
+"""In a message's metadata: names of our form that the notation's message has for something of its own."""
 _OURS = (RESULT, IS_ERROR, REASONING)
 _TEXT_PARTS = ("text", "value", "content")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from chatledger.exchange.formats import Format
 from chatledger.schemas.fields import Record
 
-#: Failures and session ids that a report names; the counts beside them go on.
 NAMED = 1000
+"""Failures and session ids that a report names; the counts beside them go on."""
 
 
 class Failure(Record):

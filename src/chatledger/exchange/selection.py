@@ -12,7 +12,7 @@ from chatledger.schemas import Session
 from chatledger.schemas.fields import several
 from chatledger.unit_of_work import UnitOfWork
 
-#: Sessions that are held at a time.
+# Sessions that are held at a time.
 _PAGE = 100
 
 
@@ -30,14 +30,14 @@ class Choice:
     def __post_init__(self) -> None:
         filters = (self.user_id, self.project_id, self.status, self.since, self.until)
         if self.session_ids is not None and any(given is not None for given in filters):
-            raise InvalidInput("session_ids", "cannot stand beside filters: they name the sessions already")
+            raise InvalidInput("session_ids", "cannot be combined with filters: they name the sessions already")
 
     def sessions(self, uow: UnitOfWork) -> Iterator[Session]:
         """The sessions, a page at a time. Named ones are all looked at before the first is given.
 
         Raises:
             SessionNotFound: an id is of no session, or of another user's.
-            InvalidInput: a filter that is none.
+            InvalidInput: an invalid filter.
         """
         return self._listed(uow) if self.session_ids is None else _named(uow, self.session_ids)
 

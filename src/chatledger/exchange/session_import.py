@@ -13,8 +13,8 @@ from chatledger.exchange.copy_links import Attempt
 from chatledger.exchange.readers.conversation import Conversation, Fork, Turn
 from chatledger.unit_of_work import UnitOfWork
 
-#: Metadata of a branch that has no message in common with its conversation: the session which that became.
 BRANCH_OF = "branch_of"
+"""Metadata of a branch that has no message in common with its conversation: the session which that became."""
 
 _Batches = Callable[[Iterable[Turn]], Iterator[list[Turn]]]
 

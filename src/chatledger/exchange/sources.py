@@ -17,10 +17,10 @@ from chatledger.exchange.readers.json_file import PlainFile
 from chatledger.exchange.readers.mending import Mender
 from chatledger.schemas.fields import file_path
 
-#: Endings of files that are looked at in folders and archives.
+# Endings of files that are looked at in folders and archives.
 _ENDINGS = (".json", ".jsonl", ".ndjson", ".traj")
 _MAGIC = b"PK\x03\x04"
-#: What an archive raises that is damaged, or written in a way that Python does not read.
+# What an archive raises that is damaged, or written in a way that Python does not read.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
@@ -29,12 +29,12 @@ class Source:
     """One file to be read."""
 
     path: Path
-    #: What reports call it.
     name: str
-    #: Its name in the archive that `path` is.
+    """What reports call it."""
     member: str | None = None
-    #: Whether somebody asked for this very file: of a folder or an archive, those of no known format are left out.
+    """Its name in the archive that `path` is."""
     named: bool = True
+    """Whether somebody asked for this very file: of a folder or an archive, those of no known format are left out."""
 
     @contextmanager
     def open(self, mender: Mender | None) -> Iterator[PlainFile]:

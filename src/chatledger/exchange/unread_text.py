@@ -7,7 +7,7 @@ from typing import Any
 from chatledger.schemas import NewMessage
 from chatledger.schemas.message_parts import REASONING, SOURCE_FORMAT, TOOL_CALLS
 
-#: Fields of which a text is not what is said.
+# Fields of which a text is not what is said.
 _BESIDE = {
     "id", "type", "role", "name", "from", "model", "created", "created_at", "createdAt", "timestamp", "usage", "data",
     "url", "image_url", "file", "files", "files_v2", "image", "audio", "input_audio", "source", "sync_sources",

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO
 
-#: Bytes that a command may print.
 MAX_OUTPUT = 50_000_000
+"""Bytes that a command may print."""
 
-#: Seconds that a command gets to end by itself after SIGTERM.
+# Seconds that a command gets to end by itself after SIGTERM.
 _GRACE = 1.0
-#: Seconds between two calls of `check`.
+# Seconds between two calls of `check`.
 _POLL = 0.1
 _CHUNK = 1 << 16
 

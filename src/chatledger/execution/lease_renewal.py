@@ -6,7 +6,7 @@ import math
 import time
 from datetime import timedelta
 
-#: How often a lease is renewed before it would end: two renewals in a row may fail without losing it.
+# How often a lease is renewed before it would end: two renewals in a row may fail without losing it.
 _RENEWALS = 3
 
 

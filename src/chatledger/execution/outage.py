@@ -12,9 +12,9 @@ from chatledger.unit_of_work import UnitOfWork
 
 R = TypeVar("R")
 
-#: Seconds for which a run waits for a database that is away.
+# Seconds for which a run waits for a database that is away.
 _OUTAGE_LIMIT = 60.0
-#: Seconds between two attempts of `write` and `read`.
+# Seconds between two attempts of `write` and `read`.
 _PAUSE = 0.5
 
 

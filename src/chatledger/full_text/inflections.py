@@ -14,7 +14,7 @@ from typing import Any
 _VOWELS = frozenset("aeiou")
 _SHORTEST, _LONGEST = 3, 30
 
-#: The forms of one word on each line. Words that are common in another meaning (bit, saw, bound) are left out.
+# The forms of one word on each line. Words that are common in another meaning (bit, saw, bound) are left out.
 _IRREGULAR = """
 be am is are was were been being
 become became becomes becoming
@@ -148,7 +148,7 @@ wolf wolves
 woman women
 """
 
-#: What comes before -ise and -ize, and -yse and -yze.
+# What comes before -ise and -ize, and -yse and -yze.
 _SPELLED_TWICE = """
     analy apolog author canon capital categor central character civil colon commercial computer container contextual
     critic crystal custom decentral denormal deserial destabil digit dramat econom emphas energ equal fantas fertil
@@ -161,7 +161,7 @@ _SPELLED_TWICE = """
 """
 _TWICE = re.compile(r"([a-z]{3,}?[iy])([sz])(e|es|ed|ing|er|ers|ation|ations|able)")
 
-#: Forms that the stemmer joins although they are other words: the unwanted ones of each word.
+# Forms that the stemmer joins although they are other words: the unwanted ones of each word.
 _OTHER_WORDS = {"new": ("news",), "news": ("new",)}
 
 

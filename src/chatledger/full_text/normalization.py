@@ -1,8 +1,8 @@
 """The words of a text, the same on every database whatever its version or locale.
 
 Databases disagree about letters beyond ASCII: which are upper case, which carry an accent, which belong to a word. So a
-text that has such letters is normalised here, once, and the databases index the result. They only have to split at spaces
-and ASCII punctuation, and to fold the case of ASCII letters. A text in ASCII is indexed as it is written.
+text that has such letters is normalised here, once, and the databases index the result. They only have to split at
+spaces and ASCII punctuation, and to fold the case of ASCII letters. A text in ASCII is indexed as it is written.
 """
 
 from __future__ import annotations
@@ -12,14 +12,11 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-#: Characters of a text that are indexed. A tsvector holds 1 MB, and a longer text would make the append fail.
 INDEXED = 100_000
-#: Normalised, a text may be longer: characters are set apart, and some stand for a whole word.
+"""Characters of a text that are indexed. A tsvector holds 1 MB, and a longer text would make the append fail."""
+# Normalised, a text may be longer: characters are set apart, and some stand for a whole word.
 _NORMALIZED = 2 * INDEXED
 
-#: Beyond ASCII, the characters that each database takes for a separator: general punctuation, currency, arrows,
-#: mathematics, boxes and blocks, and the emoji of Unicode 6. A text with no others is indexed as it is written.
-#: Migration 0003 holds the same ranges.
 SEPARATORS = (
     "\u0080-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7"
     "\u2000-\u200a\u2010-\u2029\u202f-\u205f\u20a0-\u20a7\u20a9-\u20b9\u2190-\u23f3\u2400-\u2426\u2440-\u244a"
@@ -29,9 +26,13 @@ SEPARATORS = (
     "\U0001f4f9-\U0001f4fc\U0001f500-\U0001f53d\U0001f550-\U0001f567\U0001f5fb-\U0001f640\U0001f645-\U0001f64f"
     "\U0001f680-\U0001f6c5"
 )
+"""Beyond ASCII, the characters that each database takes for a separator: general punctuation, currency, arrows,
+mathematics, boxes and blocks, and the emoji of Unicode 6. A text with no others is indexed as it is written.
+Migration 0003 holds the same ranges.
+"""
 _IS_PLAIN = re.compile(f"[\\x00-\\x7f{SEPARATORS}]*").fullmatch
 
-#: Text written without spaces. Han and kana are single characters; the others take their marks along.
+# Text written without spaces. Han and kana are single characters; the others take their marks along.
 _HAN_AND_KANA = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u3098\u309b-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff"
@@ -47,23 +48,23 @@ _has_southeast_asian = re.compile("[\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff]").s
 _set_apart = re.compile(f"([{_SOUTHEAST_ASIAN}][{_SOUTHEAST_ASIAN_MARKS}]*)").sub
 _is_han_or_kana = re.compile(f"[{_HAN_AND_KANA}]").match
 
-#: Left out of words: accents and voicing that did not compose, the vowel signs of Arabic and Hebrew, tatweel, variation
-#: selectors, and signs of rare scripts that one database takes for a separator.
+# Left out of words: accents and voicing that did not compose, the vowel signs of Arabic and Hebrew, tatweel, variation
+# selectors, and signs of rare scripts that one database takes for a separator.
 _is_dropped = re.compile(
     "[\u1715\u1734\u1bf2\u1bf3\u1ce1\u1cf7\u302e\u302f\u3099\u309a\ua9c0\uabec"
     "\U000111c0\U00011235\U0001134d\U000116b6\U0001193d\U0001d165\U0001d166\U0001d16d-\U0001d172"
     "\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8"
     "\u06ea-\u06ed\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 ).match
-#: Half-width kana with a voicing mark of its own.
+# Half-width kana with a voicing mark of its own.
 _voiced = re.compile("[\uff66-\uff9d][\uff9e\uff9f\u3099\u309a]").sub
 _WORD_CATEGORIES = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd", "Nl", "Mn", "Mc"})
-#: Letters that no decomposition makes plain.
+# Letters that no decomposition makes plain.
 _PLAIN_LETTERS = {
     "\u0131": "i", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "æ": "ae", "œ": "oe", "ς": "\u03c3", "ħ": "h", "ŧ": "t",
 }  # fmt: skip
 
-#: Encoded data that is no text: a data URI, or a long run of letters and digits.
+# Encoded data that is no text: a data URI, or a long run of letters and digits.
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w=.-]+)*;base64,[\w+/=-]+", re.ASCII)
 _ENCODED = re.compile("[A-Za-z0-9+/=]{256,}")
 _has_digit = re.compile("[0-9]").search
@@ -147,7 +148,7 @@ def _placed(chunk: str, start: int) -> Iterator[tuple[str, int, int]]:
         yield "".join(word), start + begin, start + end
 
 
-#: What may compose: a letter with its marks, the letters of a Hangul syllable, half-width kana with its voicing.
+# What may compose: a letter with its marks, the letters of a Hangul syllable, half-width kana with its voicing.
 _CLUSTER = re.compile(
     "[\u1100-\u115f\ua960-\ua97c]*[\u1160-\u11a7\ud7b0-\ud7c6]+[\u11a8-\u11ff\ud7cb-\ud7fb]*"
     "|(?s:.)(?:"

@@ -10,11 +10,11 @@ from pydantic_core import from_json
 from chatledger.enums import Outcome
 from chatledger.full_text.normalization import INDEXED, indexed_text, words_of
 
-#: Characters of these texts that are indexed, beside those of the content. Both fit into one tsvector.
+# Characters of these texts that are indexed, beside those of the content. Both fit into one tsvector.
 _INDEXED = 50_000
-#: Parts of parts are read so far down.
+# Parts of parts are read so far down.
 _DEEPEST = 32
-#: Values under these names say how a part is to be read, and are no text.
+# Values under these names say how a part is to be read, and are no text.
 _NOT_TEXT = frozenset(
     {
         "type", "id", "object", "index", "role", "mime_type", "mimetype", "media_type", "mediatype", "content_type",
@@ -24,11 +24,11 @@ _NOT_TEXT = frozenset(
         "sha256", "etag", "cache_control", "logprobs", "usage",
     }
 )  # fmt: skip
-#: A part with one of these beside its name is a call of a tool, or what the tool gave back.
+# A part with one of these beside its name is a call of a tool, or what the tool gave back.
 _OF_TOOLS = ("arguments", "args", "input", "parameters", "response", "output", "result")
-#: Everything below these is text, whatever its name.
+# Everything below these is text, whatever its name.
 _ARGUMENTS = frozenset({"arguments", "args", "input", "parameters", "response", "output", "result", "tool_input"})
-#: In front of the name of a tool, of which the index holds one word without punctuation.
+# In front of the name of a tool, of which the index holds one word without punctuation.
 _TOOL = "chatledgertool"
 
 
@@ -55,8 +55,8 @@ def session_search_columns(**texts: str | None) -> dict[str, str | None]:
     return {f"search_{name}": None if text is None else indexed_text(text) for name, text in texts.items()}
 
 
-#: The texts of a session that are indexed.
 OF_SESSIONS = ("title", "system_prompt")
+"""The texts of a session that are indexed."""
 
 
 def texts_of(content: str, payload: Any, name: str | None) -> list[str]:

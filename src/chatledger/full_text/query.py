@@ -27,7 +27,7 @@ from chatledger.full_text.parts import tool_word
 _MAX_LENGTH = 2000
 _MAX_TERMS = 32
 _MIN_PREFIX = 3
-#: Bytes of the longest word that PostgreSQL indexes.
+# Bytes of the longest word that PostgreSQL indexes.
 _LONGEST_WORD = 2046
 
 _TOKEN = re.compile(
@@ -35,16 +35,16 @@ _TOKEN = re.compile(
     r"(?:(?P<field>title|role|tool|model|user|after|before):(?=[^\s]))?"
     r'(?:"(?P<phrase>[^"]*)(?:"(?P<star>\*)?|$)|(?P<word>[^\s"]+))'
 )
-#: In place of a word that is too long for an index: it is found nowhere.
 NO_WORD = "chatledgernoword"
-#: What is stripped from a word before it is looked at as code: quotes, brackets and the punctuation of sentences.
+"""In place of a word that is too long for an index: it is found nowhere."""
+# What is stripped from a word before it is looked at as code: quotes, brackets and the punctuation of sentences.
 _OPENING, _CLOSING = "'`([{<", "'`)]}>([{,;:!?."
-#: A word with one of these is code, and is found as it is typed. A dot or colon between letters is one, too.
+# A word with one of these is code, and is found as it is typed. A dot or colon between letters is one, too.
 _CODE = re.compile(r"[+#_@$/\\=&%~|^]|\w[.:]\w|^-{1,2}\w|^\.\w", re.ASCII)
 
 
 _WHEN = re.compile(r"today|yesterday|\d{1,9}[smhdw]|\d{4}([-/].*)?", re.IGNORECASE)
-#: Whether a value can be one of a qualifier.
+# Whether a value can be one of a qualifier.
 _QUALIFIERS: dict[str, Callable[[str], object]] = {
     "role": lambda value: value.lower() in frozenset(Role),
     "model": bool,
@@ -60,10 +60,10 @@ class Term:
 
     words: tuple[str, ...]
     prefix: bool = False
-    #: Other forms of a single word.
     inflections: tuple[str, ...] = ()
-    #: Code that the text must hold, too, in lower case.
+    """Other forms of a single word."""
     literal: str | None = None
+    """Code that the text must hold, too, in lower case."""
 
     @property
     def is_loose(self) -> bool:
@@ -89,8 +89,8 @@ class Query:
 
     groups: Groups
     excluded: tuple[Term, ...] = ()
-    #: Words of the title of the session, all of them, and those that it must not have.
     titles: tuple[Term, ...] = ()
+    """Words of the title of the session, all of them, and those that it must not have."""
     excluded_titles: tuple[Term, ...] = ()
     qualifiers: tuple[Qualifier, ...] = ()
 

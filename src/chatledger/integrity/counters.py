@@ -19,12 +19,12 @@ class Wrong(NamedTuple):
     """A session whose figures are not those of its messages."""
 
     session_id: str
-    #: The counters that are wrong.
     counters: tuple[str, ...]
-    #: What is wrong, in numbers.
+    """The counters that are wrong."""
     message: str
-    #: The last number is below one that was handed out.
+    """What is wrong, in numbers."""
     behind: bool
+    """The last number is below one that was handed out."""
 
 
 def wrong(context: ServiceContext) -> Iterator[Wrong]:

@@ -12,8 +12,8 @@ from chatledger.errors import Busy, ChatledgerError, ReadOnly, Unavailable
 from chatledger.schemas import Finding
 from chatledger.services.base import ServiceContext
 
-#: How many of a kind are named.
 NAMED = 20
+"""How many of a kind are named."""
 
 
 class Kind(NamedTuple):
@@ -26,7 +26,6 @@ class Kind(NamedTuple):
 _REPAIR = "run `chatledger db repair`"
 _RESTORE = "restore a backup, or save what can be read with `chatledger export`"
 
-#: Every kind, the worst first.
 KINDS = {
     "file": Kind(_RESTORE),
     "unreadable": Kind(_RESTORE),
@@ -70,6 +69,7 @@ KINDS = {
     ),
     "forks": Kind("nothing: the session that they were copied from has been deleted", Severity.NOTE),
 }
+"""Every kind, the worst first."""
 
 
 @dataclass

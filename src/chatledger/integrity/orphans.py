@@ -22,7 +22,7 @@ from chatledger.services.registry import registration
 from chatledger.services.rows import messages, metadata, sessions
 
 CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot, Annotation)))
-#: Where projects and models are named. Usage has the models that messages name.
+# Where projects and models are named. Usage has the models that messages name.
 _NAMED = (
     (sessions.c.project_id, table_of(Project)),
     (sessions.c.model_id, table_of(Model)),
@@ -30,8 +30,8 @@ _NAMED = (
 )
 _TIMEOUTS = table_of(Timeout)
 
-#: The key of a recovery session's metadata that says where its rows come from.
 RECOVERED = "recovered"
+"""The key of a recovery session's metadata that says where its rows come from."""
 
 
 class Orphaned(NamedTuple):

@@ -22,7 +22,7 @@ from chatledger.schemas.digest import message_digest
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages, metadata, sessions
 
-#: What stands in for a word that is none. A failed session can be read, and takes no messages until it is reopened.
+# What stands in for a word that is none. A failed session can be read, and takes no messages until it is reopened.
 _WORDS = {
     ("chatledger_sessions", "status"): Status.FAILED.value,
     ("chatledger_session_snapshots", "kind"): SnapshotKind.MANUAL.value,
@@ -30,7 +30,7 @@ _WORDS = {
     ("chatledger_batch_items", "status"): ItemStatus.FAILED.value,
 }
 
-#: Words of a message that its digest guards.
+# Words of a message that its digest guards.
 _GUARDED: dict[str, type[StrEnum]] = {"role": Role, "outcome": Outcome}
 
 
@@ -39,7 +39,7 @@ class SettingAside:
 
     def __init__(self, context: ServiceContext) -> None:
         self._context = context
-        #: Where values of tables without a session are kept, by table.
+        # Where values of tables without a session are kept, by table.
         self._homes: dict[str, str] = {}
 
     def mend(self, defect: Defect) -> bool:

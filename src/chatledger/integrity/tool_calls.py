@@ -15,7 +15,7 @@ from chatledger.schemas.message_parts import TOOL_CALLS, read_tool_calls
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages, sessions
 
-#: Rows that are read at a time.
+# Rows that are read at a time.
 _BATCH = 500
 
 

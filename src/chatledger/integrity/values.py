@@ -22,12 +22,12 @@ from chatledger.services.rows import messages, sessions
 from chatledger.services.snapshots.body import Body, lines
 from chatledger.services.snapshots.statements import snapshots
 
-#: Told the table, how many of its rows were read, and how many there are, about.
 Progress = Callable[[str, int, int], object]
+"""Told the table, how many of its rows were read, and how many there are, about."""
 
-#: In the order in which they are read.
 TABLES = tuple(Base.metadata.sorted_tables)
-#: Documents that are objects; of the others any JSON value will do.
+"""In the order in which they are read."""
+# Documents that are objects; of the others any JSON value will do.
 _OBJECTS = {
     ("chatledger_annotations", "metadata"),
     ("chatledger_audit_log", "details"),
@@ -50,8 +50,8 @@ class Defect:
 
     kind: str
     table: str
-    #: The primary key of the row.
     key: tuple[Any, ...]
+    """The primary key of the row."""
     column: str
 
     def __str__(self) -> str:

@@ -79,7 +79,7 @@ class Ledger(UserLedger):
         clock: Clock = utc_now,
     ) -> None:
         if engine is not None and url is not None:
-            raise InvalidInput("engine", "cannot stand beside a URL: it has one of its own")
+            raise InvalidInput("engine", "cannot be combined with a URL: an engine has its own")
         if getattr(getattr(engine, "dialect", None), "is_async", False):
             raise InvalidInput(
                 "engine",

@@ -20,9 +20,9 @@ from chatledger.unit_of_work import UnitOfWork
 
 R = TypeVar("R")
 
-#: How long a message counts as being written after a save, in seconds.
 LEASE = 60.0
-#: What `set` may not change.
+"""How long a message counts as being written after a save, in seconds."""
+# What `set` may not change.
 _FIXED = {"role", "content", "key", "created_at", "outcome"}
 
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("chatledger")
 
-#: Longest wait after a failure, in seconds, where the interval is longer still.
+# Longest wait after a failure, in seconds, where the interval is longer still.
 _LONGEST_PAUSE = 60.0
-#: How far the clock may run away from the steady one between two sweeps before it counts as having been set, in seconds.
+# How far the clock may run away from the steady one between two sweeps before it counts as having been set, in seconds.
 _JUMP = 60.0
 
 
@@ -62,7 +62,7 @@ class Sweeper:
         self._failures = 0
         self._left_out = False
         self._last: tuple[datetime, float] | None = None
-        #: The last sweep that went well, and what the last one failed with.
+        # The last sweep that went well, and what the last one failed with.
         self.last_report: SweepReport | None = None
         self.last_error: Exception | None = None
 

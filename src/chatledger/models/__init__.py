@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chatledger.models.usage import SessionUsage
     from chatledger.models.workflow import Workflow, WorkflowExecution, WorkflowStep
 
-#: The modules, and what each of them has.
+# The modules, and what each of them has.
 _HOMES = {
     "annotation": ("Annotation",),
     "audit": ("AuditEntry",),

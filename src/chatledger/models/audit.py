@@ -19,10 +19,10 @@ class AuditEntry(Base):
         {"info": {"distribution": "session"}},
     )
 
-    #: None for an act on no single session. In the key, so that the log can be distributed by session.
     session_id: Mapped[str | None] = mapped_column(
         types.OptionalIdentifier, primary_key=True, nullable=False, server_default=text("''")
     )
+    """None for an act on no single session. In the key, so that the log can be distributed by session."""
     audit_id: Mapped[int] = mapped_column(types.Whole, Identity(), primary_key=True)
     at: Mapped[Stamped]
     action: Mapped[str]

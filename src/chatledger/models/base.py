@@ -16,7 +16,6 @@ from chatledger.dialects import types
 from chatledger.dialects.base import TABLE_PREFIX
 from chatledger.models.ddl_events import LedgerMetaData, refuse_creation
 
-#: Every constraint is named by convention, so that both databases and our errors speak the same names.
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -24,26 +23,27 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+"""Every constraint is named by convention, so that both databases and our errors speak the same names."""
 
 Key = Annotated[str, mapped_column(types.Identifier)]
-#: A text key, alone or beside others.
 PrimaryKey = Annotated[str, mapped_column(types.Identifier, primary_key=True)]
-#: A number that is part of a primary key, counted within what the rest of the key names.
+"""A text key, alone or beside others."""
 Number = Annotated[int, mapped_column(types.Whole, primary_key=True, autoincrement=False)]
+"""A number that is part of a primary key, counted within what the rest of the key names."""
 Whole = Annotated[int, mapped_column(types.Whole)]
 Real = Annotated[float, mapped_column(types.Real)]
 Counter = Annotated[int, mapped_column(types.Whole, server_default=text("0"))]
 Timestamp = Annotated[datetime, mapped_column(types.Timestamp)]
-#: A time that the database fills in where raw SQL leaves it out; services always give one.
 Stamped = Annotated[datetime, mapped_column(types.Timestamp, server_default=FetchedValue())]
+"""A time that the database fills in where raw SQL leaves it out; services always give one."""
 Money = Annotated[Decimal, mapped_column(types.Money)]
 MoneyTotal = Annotated[Decimal, mapped_column(types.Money, server_default=text("0"))]
-#: Stored as 1, or NULL for false.
 Flag = Annotated[bool, mapped_column(types.Flag)]
+"""Stored as 1, or NULL for false."""
 Json = Annotated[Any, mapped_column(types.Document)]
 Blob = Annotated[bytes, mapped_column(types.Binary)]
 
-#: A StrEnum is stored as its value.
+# A StrEnum is stored as its value.
 _WORDS: dict[type, TypeEngine[Any]] = {
     words: types.Word(words)
     for words in (
@@ -53,11 +53,11 @@ _WORDS: dict[type, TypeEngine[Any]] = {
     )
 }  # fmt: skip
 
-#: The key of a session, in a table whose rows live and die with it.
 SessionKey = Annotated[
     str,
     mapped_column(types.Identifier, ForeignKey("chatledger_sessions.session_id", ondelete="CASCADE"), primary_key=True),
 ]
+"""The key of a session, in a table whose rows live and die with it."""
 
 
 class Base(DeclarativeBase):

@@ -20,10 +20,10 @@ class Metric(Base):
         {"info": {"distribution": "session"}},
     )
 
-    #: None for a measurement of no session. In the key, so that metrics can be distributed by session.
     session_id: Mapped[str | None] = mapped_column(
         types.OptionalIdentifier, primary_key=True, nullable=False, server_default=text("''")
     )
+    """None for a measurement of no session. In the key, so that metrics can be distributed by session."""
     metric_id: Mapped[int] = mapped_column(types.Whole, Identity(), primary_key=True)
     name: Mapped[Key]
     value: Mapped[Real]

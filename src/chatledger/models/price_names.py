@@ -16,7 +16,7 @@ from chatledger.dialects.types import Identifier
 from chatledger.models.price_rows import models, of_price, prices, tiers
 from chatledger.schemas.model_names import shorter_names
 
-#: Names in one statement.
+# Names in one statement.
 _CHUNK = 500
 
 

@@ -26,7 +26,6 @@ def nano(column: ColumnElement[Any]) -> ColumnElement[int]:
     return type_coerce(column, Whole)
 
 
-#: Of each price, and once more for each of its tiers.
 PRICE_COLUMNS = (
     models.c.model_id.label("used_name"),
     prices.c.model_id,
@@ -36,6 +35,7 @@ PRICE_COLUMNS = (
     tiers.c.above_tokens,
     *(nano(tiers.c[kind]).label(f"tier_{kind}") for kind in KINDS),
 )
+"""Of each price, and once more for each of its tiers."""
 
 
 def of_price() -> ColumnElement[bool]:

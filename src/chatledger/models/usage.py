@@ -12,7 +12,6 @@ from chatledger.models.base import Base, Counter, MoneyTotal, Number, PrimaryKey
 if TYPE_CHECKING:
     from chatledger.models.session import Session
 
-#: What `alembic/versions/0004_views.py` makes for those who bring their own SQL.
 VIEWS = frozenset(
     {
         "chatledger_daily_usage",
@@ -24,6 +23,7 @@ VIEWS = frozenset(
         "chatledger_user_usage",
     }
 )
+"""What `alembic/versions/0004_views.py` makes for those who bring their own SQL."""
 
 
 class SessionUsage(Base):

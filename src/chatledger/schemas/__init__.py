@@ -82,7 +82,7 @@ if TYPE_CHECKING:
     )
     from chatledger.schemas.timeout import Due, SweepFailure, SweepReport, Timeout, TimeoutDefault, TimeoutReport
 
-#: The modules, and what each of them has.
+# The modules, and what each of them has.
 _HOMES = {
     "audit": ("AuditEntry",),
     "batch": ("BatchItem", "BatchJob", "BatchProgress", "NewBatch", "NewBatchItem"),

@@ -13,15 +13,15 @@ class AuditEntry(Record):
 
     audit_id: int
     at: datetime
-    #: Such as `session.deleted`.
     action: str
-    #: Who, as given to `begin`; None for raw SQL.
+    """Such as `session.deleted`."""
     actor: str | None
+    """Who, as given to `begin`; None for raw SQL."""
     reason: str | None
     session_id: str | None
-    #: Whose session it was.
     user_id: str | None
-    #: How many rows it concerned.
+    """Whose session it was."""
     count: int
-    #: Figures, such as how many messages a deleted session had.
+    """How many rows it concerned."""
     details: dict[str, Any] | None
+    """Figures, such as how many messages a deleted session had."""

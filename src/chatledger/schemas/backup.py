@@ -11,41 +11,42 @@ from chatledger.schemas.fields import Record
 class BackupReport(Record):
     """A backup that was written, verified, and is on the disk."""
 
-    #: The file.
     path: str
-    #: The file beside it that says what it is.
+    """The file."""
     manifest: str
+    """The file beside it that says what it is."""
     bytes: int
     sha256: str
     revision: str
     created: datetime
-    #: How many rows each table has.
     rows: dict[str, int]
-    #: Older backups that were deleted for it, as `keep` asked.
+    """How many rows each table has."""
     removed: tuple[str, ...]
+    """Older backups that were deleted for it, as `keep` asked."""
     seconds: float
 
 
 class RestoreReport(Record):
     """A ledger that was restored from a backup."""
 
-    #: Where it is, without a password.
     url: str
-    #: The revision that the backup was made at, and the one that the ledger is at now.
+    """Where it is, without a password."""
     revision_of_backup: str
+    """The revision that the backup was made at, and the one that the ledger is at now."""
     revision: str
     rows: dict[str, int]
-    #: Whether the file was compared with the checksum of its manifest. False: there was none, and its contents were
-    #: checked in its place.
     by_manifest: bool
-    #: Users who had been erased, and are back with the backup. Erase them again.
+    """Whether the file was compared with the checksum of its manifest. False: there was none, and its contents were
+    checked in its place.
+    """
     erased_users_returning: tuple[str, ...]
-    #: Entries about erased users that were taken over from the audit log of the ledger that was replaced.
+    """Users who had been erased, and are back with the backup. Erase them again."""
     erasures_carried_over: int
-    #: Whether that log could be read. None: nothing was replaced.
+    """Entries about erased users that were taken over from the audit log of the ledger that was replaced."""
     erasures_known: bool | None
-    #: Where the damaged file lies that was replaced.
+    """Whether that log could be read. None: nothing was replaced."""
     kept_aside: str | None
+    """Where the damaged file lies that was replaced."""
     seconds: float
 
 
@@ -71,8 +72,8 @@ class MaintenanceReport(Record):
     """What was done to keep a ledger quick and small."""
 
     steps: tuple[UpkeepStep, ...]
-    #: Bytes of its files before and after; None for one on a server or in memory.
     bytes_before: int | None
+    """Bytes of its files before and after; None for one on a server or in memory."""
     bytes_after: int | None
     seconds: float
 
@@ -80,8 +81,8 @@ class MaintenanceReport(Record):
 class Problem(Record):
     """Something about a ledger that somebody should look at."""
 
-    #: `unreachable`, `unwritable`, `schema`, `pool`, `wal`, `disk`, `sweep`, `closed`.
     kind: str
+    """`unreachable`, `unwritable`, `schema`, `pool`, `wal`, `disk`, `sweep`, `closed`."""
     message: str
 
 
@@ -93,16 +94,16 @@ class Health(Record):
     revision: str | None
     head: str
     pool: dict[str, int]
-    #: Bytes of SQLite's log, and free on its disk; None where they do not apply.
     wal_bytes: int | None
+    """Bytes of SQLite's log, and free on its disk; None where they do not apply."""
     disk_free_bytes: int | None
-    #: Seconds since a session should have been looked at by a sweep; 0 when none is late.
     sweep_lag: float
+    """Seconds since a session should have been looked at by a sweep; 0 when none is late."""
     problems: tuple[Problem, ...]
-    #: What is worth knowing, and no problem by itself.
     notes: tuple[str, ...]
-    #: Seconds that the answer took.
+    """What is worth knowing, and no problem by itself."""
     seconds: float
+    """Seconds that the answer took."""
 
     @property
     def ok(self) -> bool:

@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Field
 from chatledger.enums import BatchStatus, ItemStatus
 from chatledger.schemas.fields import Duration, Identifier, Input, Name, Record, Text, no_flag
 
-#: Bounds of a priority; the negation of each fits as well.
 MOST_URGENT = 1_000_000_000
+"""Bounds of a priority; the negation of each fits as well."""
 Wait = Annotated[timedelta, BeforeValidator(no_flag), Field(ge=timedelta(0), le=timedelta(days=365))]
 
 
@@ -32,12 +32,12 @@ class NewBatch(Input):
 class NewBatchItem(Input):
     """An item to add to a job."""
 
-    #: What tells it from the others: adding it again adds nothing.
     key: Identifier
-    #: Any JSON: what the worker is given.
+    """What tells it from the others: adding it again adds nothing."""
     payload: Any = None
-    #: Higher ones are claimed first, equal ones in the order in which they were added.
+    """Any JSON: what the worker is given."""
     priority: Annotated[int, Field(strict=True, ge=-MOST_URGENT, le=MOST_URGENT)] = 0
+    """Higher ones are claimed first, equal ones in the order in which they were added."""
 
 
 class BatchJob(Record):
@@ -48,17 +48,17 @@ class BatchJob(Record):
     name: str | None
     status: BatchStatus
     metadata: dict[str, Any]
-    #: How often an item is begun before its failure is final.
     max_attempts: int
-    #: The wait before the second attempt is up to so long, and doubles with each, up to `backoff_limit`.
+    """How often an item is begun before its failure is final."""
     backoff: timedelta
+    """The wait before the second attempt is up to so long, and doubles with each, up to `backoff_limit`."""
     backoff_limit: timedelta
-    #: How many items may be worked on at once, by all workers together.
     max_running: int | None
-    #: How long one attempt may take.
+    """How many items may be worked on at once, by all workers together."""
     time_limit: timedelta | None
-    #: The number of the newest item.
+    """How long one attempt may take."""
     last_item: int
+    """The number of the newest item."""
     created_at: datetime
     updated_at: datetime
 
@@ -67,28 +67,28 @@ class BatchItem(Record):
     """One item of a job, as it stood when it was read. A claimed one is also the right to write what became of it."""
 
     job_id: str
-    #: From 1, in the order in which they were added.
     item_number: int
+    """From 1, in the order in which they were added."""
     key: str
     payload: Any
     priority: int
     status: ItemStatus
-    #: How often it was begun.
     attempts: int
-    #: The token of a claim. Each claim has a higher one, and only the highest may write.
+    """How often it was begun."""
     lease: int
-    #: Who has it, or had it last.
+    """The token of a claim. Each claim has a higher one, and only the highest may write."""
     worker: str | None
-    #: When the lease ends, or the next attempt may begin.
+    """Who has it, or had it last."""
     due_at: datetime | None
+    """When the lease ends, or the next attempt may begin."""
     claimed_at: datetime | None
     finished_at: datetime | None
     created_at: datetime
     result: Any
-    #: The session that the result was recorded as.
     session_id: str | None
-    #: What the last attempt failed with: the name of the error, and its text.
+    """The session that the result was recorded as."""
     error_kind: str | None
+    """What the last attempt failed with: the name of the error, and its text."""
     error: str | None
 
 
@@ -100,18 +100,18 @@ class BatchProgress(Record):
     status: BatchStatus
     total: int
     waiting: int
-    #: Failed, and waiting for another attempt.
     delayed: int
+    """Failed, and waiting for another attempt."""
     running: int
     done: int
-    #: Failed for good; `retry_failed` brings them back.
     failed: int
-    #: By the name of the error: those that failed for good, and those that are to be tried again.
+    """Failed for good; `retry_failed` brings them back."""
     errors: dict[str, int]
-    #: Items done a second, over the last minute; None where none was.
+    """By the name of the error: those that failed for good, and those that are to be tried again."""
     rate: float | None
-    #: How long the rest takes at that rate.
+    """Items done a second, over the last minute; None where none was."""
     time_left: timedelta | None
+    """How long the rest takes at that rate."""
 
     @property
     def left(self) -> int:

@@ -8,12 +8,12 @@ from typing import Any
 from chatledger.errors import InvalidInput
 from chatledger.schemas.message_parts import REASONING, SOURCE_FORMAT, TOOL_CALLS, reasoning, tool_call
 
-#: Where a payload keeps the parts.
 PARTS = "content"
-#: What `source_format` says of parts that only Anthropic's API takes.
+"""Where a payload keeps the parts."""
 ANTHROPIC = "anthropic"
+"""What `source_format` says of parts that only Anthropic's API takes."""
 _BLOCKS = ("tool_use", "tool_result", "thinking", "redacted_thinking")
-#: Parts that are images, audio and files: they have no text of their own.
+# Parts that are images, audio and files: they have no text of their own.
 _TEXTS = ("text", "input_text", "output_text")
 _DEPTH = 8
 

@@ -1,8 +1,8 @@
 """What a message costs, calculated exactly from its tokens and a price.
 
-Cached tokens and cache writes are part of the input, one-hour writes part of the cache writes, and reasoning tokens part
-of the output. Each kind of token is multiplied by its price; the sum is divided by a million once, and rounded half to
-even, to a nano-dollar. The same calculation is an expression for the database in `services.registry.pricing`.
+Cached tokens and cache writes are part of the input, one-hour writes part of the cache writes, and reasoning tokens
+part of the output. Each kind of token is multiplied by its price; the sum is divided by a million once, and rounded
+half to even, to a nano-dollar. The same calculation is an expression for the database in `services.registry.pricing`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from chatledger.dialects.types import dollars, nanos
 from chatledger.schemas.fields import MAX_COST
 
 MILLION = 10**6
-#: The highest cost of a message, in nano-dollars.
 MOST = nanos(MAX_COST)
-#: The kinds of prices that a cost is calculated from, in their columns' order.
+"""The highest cost of a message, in nano-dollars."""
 KINDS = ("input", "output", "cached_input", "cache_write", "cache_write_1h", "reasoning")
-#: Counts that most messages have, if they have any.
+"""The kinds of prices that a cost is calculated from, in their columns' order."""
 PLAIN_COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
-#: What else decides a cost. A message without these is appended by a shorter statement.
+"""Counts that most messages have, if they have any."""
 DETAILS = ("cache_write_tokens", "cache_write_1h_tokens", "unpriced_units", "service_tier")
-#: The columns of a message that decide its cost, beside its model and its time.
+"""What else decides a cost. A message without these is appended by a shorter statement."""
 COUNTS = (*PLAIN_COUNTS, *DETAILS)
+"""The columns of a message that decide its cost, beside its model and its time."""
 
-#: Nano-dollars per million tokens, in the order of `KINDS`.
 Amounts = Sequence[int | None]
+"""Nano-dollars per million tokens, in the order of `KINDS`."""
 
 
 class Cost(NamedTuple):
@@ -37,8 +37,8 @@ class Cost(NamedTuple):
 
     cost: Decimal | None
     priced_from: datetime | None
-    #: The model whose price it is, if that is not the message's own model.
     priced_as: str | None
+    """The model whose price it is, if that is not the message's own model."""
 
 
 UNKNOWN = Cost(None, None, None)
@@ -74,11 +74,11 @@ class PriceEntry:
     """What a model costs from a moment on."""
 
     effective_from: datetime
-    #: The model that the price belongs to, if it was found by another name.
     priced_as: str | None
+    """The model that the price belongs to, if it was found by another name."""
     standard: Amounts
-    #: By service tier, the amounts of each number of input tokens from which they apply.
     tiers: dict[str, list[tuple[int, Amounts]]] = field(default_factory=dict)
+    """By service tier, the amounts of each number of input tokens from which they apply."""
 
     def amounts(self, counts: Mapping[str, Any]) -> Amounts:
         """The amounts for a message, which are unknown if its service tier has no price."""
@@ -94,10 +94,10 @@ class PriceEntry:
 class PriceList:
     """The prices of some models, for many messages at once."""
 
-    #: Of the session, where messages name no other.
     model_id: str | None = None
-    #: By the names of models that messages use, newest first.
+    """Of the session, where messages name no other."""
     known: Mapping[str, Sequence[PriceEntry]] = field(default_factory=dict)
+    """By the names of models that messages use, newest first."""
 
     def price(self, row: dict[str, Any]) -> None:
         """Give a message to append its cost and price, where they are known."""

@@ -16,12 +16,12 @@ from pydantic_core import to_json
 
 from chatledger.dialects.types import stamp
 
-#: What the digest covers, besides the time.
 FIELDS = (
     "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
     "cached_tokens", "tokens_used", "duration_ms", "key", "reasoning_tokens", "outcome", "hidden",
     "cache_write_tokens", "cache_write_1h_tokens", "unpriced_units", "service_tier",
 )  # fmt: skip
+"""What the digest covers, besides the time."""
 
 
 def message_digest(row: Mapping[str, Any], created_at: datetime) -> bytes:

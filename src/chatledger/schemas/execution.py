@@ -30,11 +30,11 @@ class WorkflowExecution(Record):
     definition: WorkflowDefinition
     input: Any
     state: ExecutionState
-    #: Which steps failed.
     error: str | None
+    """Which steps failed."""
     runner: str | None
-    #: How often a runner has taken it up.
     fence: int
+    """How often a runner has taken it up."""
     lease_until: datetime | None
     cancel_requested_at: datetime | None
     created_at: datetime
@@ -47,21 +47,21 @@ class WorkflowStep(Record):
 
     execution_id: str
     step: str
-    #: The place in the list; -1 for the step itself.
     item: int
+    """The place in the list; -1 for the step itself."""
     state: StepState
-    #: How often it was begun.
     attempt: int
-    #: How many items its list has.
+    """How often it was begun."""
     items: int | None
+    """How many items its list has."""
     input: Any
-    #: What it gave. Of a step with a list, read the outputs of its items, or `uow.workflows.output`.
     output: Any
+    """What it gave. Of a step with a list, read the outputs of its items, or `uow.workflows.output`."""
     error: str | None
-    #: The session that it wrote, if it did.
     session_id: str | None
-    #: Earlier attempts: number, state, error, times and session of each, oldest first.
+    """The session that it wrote, if it did."""
     history: tuple[dict[str, Any], ...]
+    """Earlier attempts: number, state, error, times and session of each, oldest first."""
     not_before: datetime | None
     started_at: datetime | None
     finished_at: datetime | None

@@ -16,14 +16,14 @@ from chatledger.dialects.encoding import check_text
 from chatledger.errors import InvalidInput
 from chatledger.validation import invalid_input
 
-#: Characters of an id, a key or a name. Longer ones do not fit into an index of PostgreSQL.
 MAX_IDENTIFIER = 255
-#: Characters of one text. Databases hold more, but a message of this size is a mistake.
+"""Characters of an id, a key or a name. Longer ones do not fit into an index of PostgreSQL."""
 MAX_TEXT = 50_000_000
-#: Characters of a reason in the audit log.
+"""Characters of one text. Databases hold more, but a message of this size is a mistake."""
 MAX_REASON = 1000
-#: Keeps the totals of a session, however long, within 64 bits.
+"""Characters of a reason in the audit log."""
 MAX_COUNT = 10**12
+"""Keeps the totals of a session, however long, within 64 bits."""
 MAX_COST = Decimal(10**6)
 
 _NANO = Decimal(1).scaleb(-9)
@@ -87,24 +87,24 @@ def _utc(given: Any) -> datetime:
 
 Text = Annotated[str, Field(strict=True, max_length=MAX_TEXT), AfterValidator(_no_nul)]
 Identifier = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_IDENTIFIER), AfterValidator(_no_nul)]
-#: The names of the standard service tier, which is stored as None.
 STANDARD_TIERS = ("", "default", "standard")
+"""The names of the standard service tier, which is stored as None."""
 ServiceTier = Annotated[Identifier | None, BeforeValidator(lambda name: None if name in STANDARD_TIERS else name)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
 Money = Annotated[Decimal, BeforeValidator(_money)]
 Moment = Annotated[datetime, BeforeValidator(_utc)]
-#: How long: a timedelta, or a number of seconds.
 Duration = Annotated[timedelta, BeforeValidator(no_flag), Field(gt=timedelta(0), le=timedelta(days=36500))]
+"""How long: a timedelta, or a number of seconds."""
 
 
-#: True or False, and not a word or number that could be read as one.
 Flag = Annotated[bool, Field(strict=True)]
+"""True or False, and not a word or number that could be read as one."""
 
-#: The keys of a JSON object.
 Name = Annotated[str, Field(strict=True)]
+"""The keys of a JSON object."""
 
-#: Dollars as records have them; in JSON text without an exponent.
 Amount = Annotated[Decimal, PlainSerializer(lambda value: format(value, "f"), return_type=str, when_used="json")]
+"""Dollars as records have them; in JSON text without an exponent."""
 
 Model = TypeVar("Model", bound=BaseModel)
 

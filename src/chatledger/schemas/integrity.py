@@ -11,26 +11,26 @@ from chatledger.schemas.fields import Record
 class Finding(Record):
     """One kind of what was found."""
 
-    #: Such as `schema` or `digest`.
     kind: str
-    #: How often it was found.
+    """Such as `schema` or `digest`."""
     count: int
-    #: The first twenty, by ids and numbers; never what is stored.
+    """How often it was found."""
     examples: tuple[str, ...]
-    #: What to do about it.
+    """The first twenty, by ids and numbers; never what is stored."""
     remedy: str
-    #: A defect is wrong; a note is worth knowing.
+    """What to do about it."""
     severity: Severity = Severity.DEFECT
+    """A defect is wrong; a note is worth knowing."""
 
 
 class IntegrityReport(Record):
     """The outcome of a check. True when no defect was found."""
 
     revision: str | None
-    #: The worst first; notes last.
     findings: tuple[Finding, ...]
-    #: Whether every row was read.
+    """The worst first; notes last."""
     full: bool = True
+    """Whether every row was read."""
 
     @property
     def ok(self) -> bool:
@@ -44,25 +44,25 @@ class IntegrityReport(Record):
 class RepairAction(Record):
     """One kind of what a repair did."""
 
-    #: Such as `counters`: the kind of finding that it mends.
     kind: str
-    #: What was done.
+    """Such as `counters`: the kind of finding that it mends."""
     what: str
-    #: How often.
+    """What was done."""
     count: int
-    #: The first twenty, by ids and numbers.
+    """How often."""
     examples: tuple[str, ...]
+    """The first twenty, by ids and numbers."""
 
 
 class RepairReport(Record):
     """What a repair did, or with `dry_run` would do. True when nothing is left that is wrong."""
 
     dry_run: bool
-    #: The copy that was made before; None where there is none.
     backup: Path | None
+    """The copy that was made before; None where there is none."""
     actions: tuple[RepairAction, ...]
-    #: What a full check finds afterwards.
     left: IntegrityReport
+    """What a full check finds afterwards."""
 
     @property
     def ok(self) -> bool:

@@ -56,10 +56,10 @@ def _false_if_none(value: Any) -> Any:
 class NewMessage(Input):
     """A message to append.
 
-    `content` is text, or the list of parts that OpenAI's and Anthropic's APIs use: then its text is the content, and the
-    parts are kept in `payload["content"]`. Whatever else belongs to the message goes into `payload`: JSON values,
-    Pydantic models, or a dict of them. Times are aware; tokens and milliseconds are whole numbers; `cost` is in dollars,
-    exact to the nano-dollar.
+    `content` is text, or the list of parts that OpenAI's and Anthropic's APIs use: then its text is the content, and
+    the parts are kept in `payload["content"]`. Whatever else belongs to the message goes into `payload`: JSON values,
+    Pydantic models, or a dict of them. Times are aware; tokens and milliseconds are whole numbers; `cost` is in
+    dollars, exact to the nano-dollar.
     """
 
     role: Role
@@ -174,8 +174,8 @@ class SettledMessage(CopiedMessage):
     """
 
     priced_from: Moment | None = None
-    #: The model whose price it was, if that is not the message's own model.
     priced_as: Identifier | None = None
+    """The model whose price it was, if that is not the message's own model."""
 
     @field_validator("priced_from", "priced_as")
     @classmethod
@@ -213,8 +213,8 @@ class Message(Record):
     tokens_used: int | None = None
     duration_ms: int | None = None
     cost: Amount | None = None
-    #: The price that the cost was counted with, by the moment it took effect; None where the caller gave the cost.
     priced_from: datetime | None = None
+    """The price that the cost was counted with, by the moment it took effect; None where the caller gave the cost."""
     priced_as: str | None = None
     """The model whose price was used, if that is not the message's or its session's own model."""
     outcome: Outcome | None = None

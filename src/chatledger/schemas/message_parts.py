@@ -25,11 +25,11 @@ from chatledger.schemas.fields import MAX_IDENTIFIER, Record, flags
 
 TOOL_CALLS = "tool_calls"
 REASONING = "reasoning"
-#: In the payload of a tool's result.
 RESULT = "result"
+"""In the payload of a tool's result."""
 IS_ERROR = "is_error"
-#: In the payload of a message that also keeps fields of its source as they were: whose fields these are.
 SOURCE_FORMAT = "source_format"
+"""In the payload of a message that also keeps fields of its source as they were: whose fields these are."""
 
 
 class ToolCall(Record):
@@ -76,7 +76,7 @@ def tool_call(name: str, arguments: Any = None, id: str | None = None, **details
         payload={"tool_calls": [tool_call("get_weather", {"city": "Lisbon"}, id="call_1")]}
 
     Raises:
-        InvalidInput: the name or the id is not text, or the arguments have no JSON form.
+        InvalidInput: the name or the id is not text, or the arguments cannot be stored as JSON.
     """
     _require_texts(name=name, id=id)
     text = arguments if isinstance(arguments, str) else _json({} if arguments is None else arguments)

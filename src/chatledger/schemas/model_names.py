@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import date
 
 _DATE = re.compile(r"(?:-(20\d\d)-(\d\d)-(\d\d)|[-@](20\d\d)(\d\d)(\d\d))\Z", re.ASCII)
-#: Bedrock's inference profiles begin with a region, its models with a vendor, and both end with a version.
+# Bedrock's inference profiles begin with a region, its models with a vendor, and both end with a version.
 _REGION = re.compile(r"(?:us|us-gov|eu|apac|ap|jp|au|ca|sa|global)\.(?=[a-z0-9]+\.)")
 _VENDOR = re.compile(
     r"(?:ai21|amazon|anthropic|cohere|deepseek|google|meta|minimax|mistral|moonshot|nvidia|openai|qwen|writer|zai)\."

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field
 
 from chatledger.schemas.fields import Identifier, Input, Moment, Name, Record, Text
 
-#: Keeps the sum of any number of them finite.
 MAX_NUMBER = 1e300
+"""Keeps the sum of any number of them finite."""
 
 
 def _number(value: float) -> float:
@@ -18,12 +18,12 @@ def _number(value: float) -> float:
     return value + 0.0
 
 
-#: A finite number. It is kept as 64-bit floating point and comes back unchanged; minus zero comes back as zero.
 Number = Annotated[
     float, Field(strict=True, ge=-MAX_NUMBER, le=MAX_NUMBER, allow_inf_nan=False), AfterValidator(_number)
 ]
-#: The number of a message.
+"""A finite number. It is kept as 64-bit floating point and comes back unchanged; minus zero comes back as zero."""
 Place = Annotated[int, Field(strict=True, ge=1, le=10**12)]
+"""The number of a message."""
 
 
 class NewAnnotation(Input):
@@ -60,7 +60,8 @@ class AnnotationHit(Annotation):
     """An annotation whose text matches."""
 
     snippet: str
-    """The part of the text that matches, with the found words between the marks. It is plain text: escape it in HTML."""
+    """The part of the text that matches, with the found words between the marks. It is plain text: escape it in HTML.
+    """
 
 
 class LabelSummary(Record):

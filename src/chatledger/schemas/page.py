@@ -13,14 +13,14 @@ Item = TypeVar("Item")
 class Page(Record, Generic[Item]):
     """Some items of a list, and the cursor that leads to the next ones.
 
-    Iterating, indexing and `len` go over the items. `next_cursor` is None on the last page; it is opaque, belongs to the
-    call (and the filters) that gave it, and stays valid while rows are added.
+    Iterating, indexing and `len` go over the items. `next_cursor` is None on the last page; it is opaque, belongs to
+    the call (and the filters) that gave it, and stays valid while rows are added.
     """
 
     items: tuple[Item, ...]
     next_cursor: str | None = None
-    #: Search only: more messages matched than were ranked; these are the best among the newest.
     truncated: bool = False
+    """Search only: more messages matched than were ranked; these are the best among the newest."""
 
     def __iter__(self) -> Iterator[Item]:  # type: ignore[override]  # a page is its items; fields are read by name
         return iter(self.items)

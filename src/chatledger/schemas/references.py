@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from chatledger.dialects.encoding import encode_json
 from chatledger.errors import InvalidInput
 
-#: What a reference may begin with beside the name of a step.
 ROOTS = ("input", "item", "index")
+"""What a reference may begin with beside the name of a step."""
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
 _PATH = re.compile(rf"{_NAME}(?:\.{_NAME}|\[\d{{1,9}}\])*")
@@ -73,7 +73,7 @@ def resolved(value: Any, scope: Mapping[str, Any], field: str) -> Any:
     """A JSON value with its references looked up.
 
     Raises:
-        InvalidInput: a reference leads nowhere; names the reference.
+        InvalidInput: a reference does not resolve to a value; names the reference.
     """
     if isinstance(value, str):
         whole = _FOUND.fullmatch(value)
@@ -91,7 +91,7 @@ def looked_up(reference: Reference, scope: Mapping[str, Any], field: str) -> Any
     """What a reference stands for.
 
     Raises:
-        InvalidInput: it leads nowhere.
+        InvalidInput: it does not resolve to a value.
     """
     found: Any = scope
     for part in (reference.root, *reference.path):
@@ -101,7 +101,7 @@ def looked_up(reference: Reference, scope: Mapping[str, Any], field: str) -> Any
                 raise KeyError
             found = found[part]
         except (KeyError, IndexError):
-            raise InvalidInput(field, f"{reference} leads nowhere") from None
+            raise InvalidInput(field, f"{reference} does not resolve to a value") from None
     return found
 
 

@@ -21,8 +21,9 @@ from chatledger.schemas.fields import (
     Text,
 )
 
-#: Dollars per million tokens. A message of 10^12 tokens each way then stays within 64 bits while its cost is counted.
 MAX_PRICE = Decimal(4000)
+"""Dollars per million tokens. A message of 10^12 tokens each way then stays within 64 bits while its cost is counted.
+"""
 _MAX_FACTOR = Decimal(100)
 
 
@@ -62,14 +63,14 @@ class Model(Record):
     model_id: str
     provider: str | None
     name: str | None
-    #: Tokens that fit into one request.
     context_window: int | None
+    """Tokens that fit into one request."""
     notes: str | None
     metadata: dict[str, Any]
-    #: The model whose prices apply, set by `add_alias`.
     alias_of: str | None
-    #: The model whose prices apply, if this one has none: by an alias, or by its name without a prefix or a date.
+    """The model whose prices apply, set by `add_alias`."""
     priced_as: str | None
+    """The model whose prices apply, if this one has none: by an alias, or by its name without a prefix or a date."""
     created_at: datetime
     archived_at: datetime | None
 
@@ -77,10 +78,10 @@ class Model(Record):
 class PriceTier(Record):
     """A price in place of the standard one: for long inputs, or for another service tier. None: unknown."""
 
-    #: `batch`, `flex`, `priority` or another name; None is the standard tier.
     service_tier: str | None = None
-    #: The tier applies to messages with more input tokens than this, up to the next tier.
+    """`batch`, `flex`, `priority` or another name; None is the standard tier."""
     above_tokens: int = 0
+    """The tier applies to messages with more input tokens than this, up to the next tier."""
     input: Amount | None = None
     output: Amount | None = None
     cached_input: Amount | None = None
@@ -96,18 +97,18 @@ class Price(Record):
     effective_from: datetime
     input: Amount | None
     output: Amount | None
-    #: None: as input.
     cached_input: Amount | None
-    #: For input that is written to a cache. None: unknown.
+    """None: as input."""
     cache_write: Amount | None
-    #: For input that is cached for an hour. None: unknown.
+    """For input that is written to a cache. None: unknown."""
     cache_write_1h: Amount | None
-    #: None: as output.
+    """For input that is cached for an hour. None: unknown."""
     reasoning: Amount | None
-    #: Of other kinds of tokens. They are stored, and no cost is calculated from them.
+    """None: as output."""
     others: dict[str, Amount]
-    #: Prices for long inputs and other service tiers.
+    """Of other kinds of tokens. They are stored, and no cost is calculated from them."""
     tiers: tuple[PriceTier, ...] = ()
+    """Prices for long inputs and other service tiers."""
     created_at: datetime
 
 
@@ -201,16 +202,16 @@ class RepriceReport(Record):
     """What a repricing did, or would do."""
 
     dry_run: bool
-    #: Messages that were looked at.
     examined: int
-    #: Messages that had no cost and have one now.
+    """Messages that were looked at."""
     filled: int
-    #: Messages whose cost was counted with another price.
+    """Messages that had no cost and have one now."""
     corrected: int
-    #: Messages whose price is gone, and with it their cost.
+    """Messages whose cost was counted with another price."""
     withdrawn: int
-    #: By how much the costs rose in all, in dollars.
+    """Messages whose price is gone, and with it their cost."""
     difference: Amount
+    """By how much the costs rose in all, in dollars."""
 
     @property
     def changed(self) -> int:
@@ -220,8 +221,8 @@ class RepriceReport(Record):
 class PriceProblem(Record):
     """A row of a price list that was not taken."""
 
-    #: The line of a CSV file, or the place in a JSON list, from 1; the model where the list is an object.
     place: str
+    """The line of a CSV file, or the place in a JSON list, from 1; the model where the list is an object."""
     reason: str
 
 
@@ -230,17 +231,19 @@ class PriceListReport(Record):
 
     dry_run: bool
     rows: int
-    #: Models that were not in the registry.
     models: int
-    #: Prices that were new or other than before.
+    """Models that were not in the registry."""
     prices: int
-    #: Prices that stood there already.
+    """Prices that were new or other than before."""
     unchanged: int
+    """Prices that stood there already."""
     problems: tuple[PriceProblem, ...]
-    #: Prices in the list that no column here holds (audio, images, requests, …), with the number of rows that have them.
     not_stored: dict[str, int] = Field(default_factory=dict)
-    #: Rows that have no price for tokens, and were left out.
+    """Prices in the list that no column here holds (audio, images, requests, …), with the number of rows that have
+    them.
+    """
     without_token_prices: int = 0
+    """Rows that have no price for tokens, and were left out."""
 
     def __bool__(self) -> bool:
         """Whether every row was taken."""

@@ -14,10 +14,10 @@ class PurgeReport(Record):
     dry_run: bool
     sessions: int
     messages: int
-    #: Sessions that are old enough and held, and so were passed over.
     held: int
-    #: The first hundred.
+    """Sessions that are old enough and held, and so were passed over."""
     session_ids: tuple[str, ...]
+    """The first hundred."""
 
 
 class ErasureReceipt(Record):
@@ -26,16 +26,17 @@ class ErasureReceipt(Record):
     user_id: str
     at: datetime
     dry_run: bool
-    #: Whether the ledger held anything of the user, or has erased the user before. False for a name that is misspelled.
     found: bool
+    """Whether the ledger held anything of the user, or has erased the user before. False for a name that is misspelled.
+    """
     sessions: int
     messages: int
     snapshots: int
-    #: Rows of the audit log that no longer name the user or the user's sessions.
     audit_entries: int
-    #: Sums over the erased sessions: `tokens`, `duration_ms`, `cost`.
+    """Rows of the audit log that no longer name the user or the user's sessions."""
     totals: dict[str, Any]
-    #: Whether tokens, times and cost stay, in sessions without content and owner.
+    """Sums over the erased sessions: `tokens`, `duration_ms`, `cost`."""
     kept_totals: bool
-    #: Whether the files were rewritten, so that nothing is left in free pages and logs. None: not asked for.
+    """Whether tokens, times and cost stay, in sessions without content and owner."""
     scrubbed: bool | None = None
+    """Whether the files were rewritten, so that nothing is left in free pages and logs. None: not asked for."""

@@ -8,8 +8,8 @@ from typing import Literal
 from chatledger.enums import Role
 from chatledger.schemas.fields import Record
 
-#: How closely a hit matches, by its looseness.
 MATCHES = ("exact", "inflected", "prefix")
+"""How closely a hit matches, by its looseness."""
 
 
 class SearchHit(Record):
@@ -21,8 +21,8 @@ class SearchHit(Record):
     snippet: str
     """The place of the match, with the words found between the marks that were asked for. Plain text: escape it."""
     score: float
-    """How well it matches among those with the same `match`; higher is better. Comparable within one search, not between
-    databases.
+    """How well it matches among those with the same `match`; higher is better. Comparable within one search, not
+    between databases.
     """
     match: Literal["exact", "inflected", "prefix"]
     """Whether all words were found as they were typed, in another form, or as words that begin so."""

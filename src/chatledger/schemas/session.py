@@ -60,28 +60,28 @@ class Session(Record):
     title: str | None
     system_prompt: str | None
     status: Status
-    #: JSON carried forward from turn to turn.
     context: dict[str, Any]
-    #: The entries of `uow.metadata`.
+    """JSON carried forward from turn to turn."""
     metadata: dict[str, Any]
+    """The entries of `uow.metadata`."""
     message_count: int
     total_tokens: int
     total_duration_ms: int
-    #: Dollars of the messages whose cost is known, exact. `uow.statistics` says how many have none.
     total_cost: Amount
-    #: The number of the newest message there ever was; the next one gets the number after it.
+    """Dollars of the messages whose cost is known, exact. `uow.statistics` says how many have none."""
     last_sequence: int
+    """The number of the newest message there ever was; the next one gets the number after it."""
     created_at: datetime
-    #: When a field of the session itself changed last.
     updated_at: datetime
-    #: When the newest message came, or the session began, or was resumed or reopened.
+    """When a field of the session itself changed last."""
     last_activity: datetime
+    """When the newest message came, or the session began, or was resumed or reopened."""
     expired_at: datetime | None
     archived_at: datetime | None
-    #: Since when it is held: nothing automatic touches it.
     held_at: datetime | None
-    #: The session that this one was copied from, and the last message that was copied.
+    """Since when it is held: nothing automatic touches it."""
     forked_from: str | None
+    """The session that this one was copied from, and the last message that was copied."""
     forked_at: int | None
 
     @property

@@ -11,8 +11,8 @@ from chatledger.schemas.fields import Amount, Record
 class Snapshot(Record):
     """What a session was at a moment: its counters then. The conversation itself is read by `uow.snapshots.messages`."""
 
-    #: The session's id, a colon and the number.
     snapshot_id: str
+    """The session's id, a colon and the number."""
     session_id: str
     snapshot_number: int
     kind: SnapshotKind
@@ -22,27 +22,27 @@ class Snapshot(Record):
     message_count: int
     total_tokens: int
     total_duration_ms: int
-    #: Dollars, exact.
     total_cost: Amount
+    """Dollars, exact."""
     last_sequence: int
-    #: Bytes of the conversation.
     size: int
-    #: Bytes that it takes in the database.
+    """Bytes of the conversation."""
     stored_size: int
+    """Bytes that it takes in the database."""
 
 
 class SnapshotDiff(Record):
     """How a session differs from one of its snapshots, by message numbers. True when it does."""
 
     snapshot_id: str
-    #: Messages that came since.
     added: tuple[int, ...]
-    #: Messages of the snapshot that are gone.
+    """Messages that came since."""
     removed: tuple[int, ...]
-    #: Messages that read otherwise now.
+    """Messages of the snapshot that are gone."""
     changed: tuple[int, ...]
-    #: Fields of the session that are others now, such as `title` or `metadata`.
+    """Messages that read otherwise now."""
     fields: tuple[str, ...]
+    """Fields of the session that are others now, such as `title` or `metadata`."""
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed or self.fields)

@@ -16,29 +16,31 @@ _MICROSECOND = Decimal(1).scaleb(-3)
 class Usage(Record):
     """How many messages there are, and what they took. Sums are exact."""
 
-    #: Sessions with at least one of these messages. The only figure that does not add up over periods, roles and models.
     sessions: int
+    """Sessions with at least one of these messages. The only figure that does not add up over periods, roles and
+    models.
+    """
     messages: int
-    #: Messages of the assistant, and others that say how they ended.
     answers: int
+    """Messages of the assistant, and others that say how they ended."""
     input_tokens: int
     output_tokens: int
-    #: Part of the input.
     cached_tokens: int
-    #: Part of the input.
+    """Part of the input."""
     cache_write_tokens: int
-    #: Part of the output.
+    """Part of the input."""
     reasoning_tokens: int
-    #: As sessions count: a message's own total, else its input and output.
+    """Part of the output."""
     total_tokens: int
-    #: Dollars of the messages that have a cost. JSON has null where nothing is known: see `cost_known`.
+    """As sessions count: a message's own total, else its input and output."""
     cost: Decimal
-    #: Messages with a cost.
+    """Dollars of the messages that have a cost. JSON has null where nothing is known: see `cost_known`."""
     priced: int
-    #: Milliseconds of all messages that say how long they took.
+    """Messages with a cost."""
     duration_ms: int
-    #: Messages with a duration.
+    """Milliseconds of all messages that say how long they took."""
     timed: int
+    """Messages with a duration."""
     errors: int
     interruptions: int
 
@@ -91,31 +93,31 @@ class Usage(Record):
 class UsageOf(Usage):
     """The usage of one model, project, user, session or role."""
 
-    #: Which; None gathers what names none.
     key: str | None
+    """Which; None gathers what names none."""
 
 
 class Period(Record):
     """A day, week, month or hour."""
 
-    #: Its first moment, in the time zone that was asked for.
     start: datetime
-    #: The first moment after it.
+    """Its first moment, in the time zone that was asked for."""
     end: datetime
+    """The first moment after it."""
 
 
 class UsagePeriod(Usage, Period):
     """The usage of a period. An empty period is there, too."""
 
-    #: With `split`: which model, project, user or role.
     key: str | None = None
+    """With `split`: which model, project, user or role."""
 
 
 class Activity(Usage):
     """The usage of an hour of the week."""
 
-    #: 1 is Monday, 7 is Sunday.
     weekday: int
+    """1 is Monday, 7 is Sunday."""
     hour: int
 
 
@@ -127,8 +129,8 @@ class Latency(Record):
     """
 
     messages: int
-    #: Rounded half to even to three decimals.
     average_ms: Decimal | None
+    """Rounded half to even to three decimals."""
     min_ms: int | None
     p50_ms: int | None
     p90_ms: int | None
@@ -140,15 +142,15 @@ class Latency(Record):
 class LatencyOf(Latency):
     """How long the messages of one model, project, user, session or role took."""
 
-    #: Which; None gathers what names none.
     key: str | None
+    """Which; None gathers what names none."""
 
 
 class LatencyPeriod(Latency, Period):
     """How long the messages of a period took."""
 
-    #: With `split`: which model, project, user or role.
     key: str | None = None
+    """With `split`: which model, project, user or role."""
 
 
 class ContextUse(Record):
@@ -157,10 +159,10 @@ class ContextUse(Record):
     session_id: str
     title: str | None
     model_id: str
-    #: Tokens that fit into one request.
     context_window: int
-    #: Input and output of the newest message that says its input.
+    """Tokens that fit into one request."""
     tokens: int
+    """Input and output of the newest message that says its input."""
 
     @computed_field  # type: ignore[prop-decorator] # as above
     @property

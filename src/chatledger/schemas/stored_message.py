@@ -15,7 +15,7 @@ def to_row(message: NewMessage, now: datetime) -> dict[str, Any]:
     """A message to append in stored form, with its digest and what full text needs. The session and number are missing.
 
     Raises:
-        InvalidInput: payload or metadata have no JSON form.
+        InvalidInput: payload or metadata cannot be stored as JSON.
     """
     created_at = message.created_at or now
     row: dict[str, Any] = {

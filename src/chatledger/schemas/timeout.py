@@ -25,21 +25,21 @@ class Timeout(Record):
 
     session_id: str
     status: Status
-    #: Without activity for so long, it is marked idle.
     idle_timeout: timedelta | None
-    #: Without activity for so long, it is archived.
+    """Without activity for so long, it is marked idle."""
     archive_timeout: timedelta | None
-    #: So long after its creation (or after it was reopened), it is archived, whatever happens in it.
+    """Without activity for so long, it is archived."""
     hard_timeout: timedelta | None
-    #: How long before a limit to warn; at most half of that limit.
+    """So long after its creation (or after it was reopened), it is archived, whatever happens in it."""
     warn_before: timedelta | None
-    #: From where each limit that is set comes: `session`, `user`, `project` or `ledger`.
+    """How long before a limit to warn; at most half of that limit."""
     sources: dict[str, str]
+    """From where each limit that is set comes: `session`, `user`, `project` or `ledger`."""
     idle_at: datetime | None
     archive_at: datetime | None
     expires_at: datetime | None
-    #: When the last warning was sent.
     warned_at: datetime | None
+    """When the last warning was sent."""
     held: bool
 
 
@@ -47,8 +47,8 @@ class TimeoutDefault(Record):
     """The limits of sessions that have none of their own."""
 
     scope: Scope
-    #: Which user or project; None for the whole ledger.
     scope_id: str | None
+    """Which user or project; None for the whole ledger."""
     idle_timeout: timedelta | None
     archive_timeout: timedelta | None
     hard_timeout: timedelta | None
@@ -63,13 +63,13 @@ class Due(Record):
     user_id: str | None
     project_id: str | None
     title: str | None
-    #: Its status before the sweep.
     status: Status
+    """Its status before the sweep."""
     action: SweepAction
-    #: Which limit is reached, or for a warning will be reached first.
     limit: LimitKind
-    #: When that limit was, or will be, reached.
+    """Which limit is reached, or for a warning will be reached first."""
     at: datetime
+    """When that limit was, or will be, reached."""
     last_activity: datetime
     message_count: int
 
@@ -90,8 +90,8 @@ class SweepReport(Record):
     idled: int
     archived: int
     failed: int
-    #: The first thousand sessions, in the order in which they were dealt with.
     sessions: tuple[Due, ...]
+    """The first thousand sessions, in the order in which they were dealt with."""
     failures: tuple[SweepFailure, ...]
     interrupted: int = 0
     """Messages whose stream was abandoned by its writer, and which now have the outcome `interrupted`."""
@@ -101,15 +101,15 @@ class TimeoutReport(Record):
     """How many sessions stand where."""
 
     now: datetime
-    #: Sessions by status; every status is there.
     by_status: dict[str, int]
+    """Sessions by status; every status is there."""
     held: int
-    #: Open sessions for which a limit may hold.
     limited: int
-    #: Of these, those that the next sweep would warn, mark idle or archive, by the limit that is reached.
+    """Open sessions for which a limit may hold."""
     to_warn: int
+    """Of these, those that the next sweep would warn, mark idle or archive, by the limit that is reached."""
     at_idle_limit: int
     at_archive_limit: int
     at_hard_limit: int
-    #: When a session may next be due.
     next_check_at: datetime | None
+    """When a session may next be due."""

@@ -1,8 +1,8 @@
 """What providers report as `usage`, as the columns of a message.
 
-Providers count differently: cached tokens are part of OpenAI's and Gemini's input, and beside Anthropic's and Bedrock's;
-thoughts are beside Gemini's output. Here they are always a part. Whatever a usage contains that is not understood becomes
-`unpriced_units`, so that no cost is calculated from the rest of it.
+Providers count differently: cached tokens are part of OpenAI's and Gemini's input, and beside Anthropic's and
+Bedrock's; thoughts are beside Gemini's output. Here they are always a part. Whatever a usage contains that is not
+understood becomes `unpriced_units`, so that no cost is calculated from the rest of it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 
 from chatledger.schemas.fields import MAX_COUNT, MAX_IDENTIFIER, STANDARD_TIERS
 
-#: Facts beside the counts that no price depends on: times, and costs in a provider's own account.
+# Facts beside the counts that no price depends on: times, and costs in a provider's own account.
 _IRRELEVANT = frozenset({
     "cost", "cost_details", "is_byok", "queue_time", "prompt_time", "completion_time", "total_time", "traffic_type",
     "trafficType",
 })  # fmt: skip
-#: Words under other names that stand for what is usual.
+# Words under other names that stand for what is usual.
 _USUAL = frozenset({"", "standard", "default", "global", "not_available", "ON_DEMAND"})
-#: Of Gemini's input; others are audio.
+# Of Gemini's input; others are audio.
 _AS_TEXT = frozenset({"TEXT", "IMAGE", "VIDEO", "DOCUMENT"})
 
 

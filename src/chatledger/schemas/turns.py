@@ -9,9 +9,9 @@ from chatledger.schemas.content_parts import result_ids
 from chatledger.schemas.message import Message
 from chatledger.schemas.message_parts import ToolCall
 
-#: Roles that begin a turn: what a person or the program says, as opposed to what came of it.
+# Roles that begin a turn: what a person or the program says, as opposed to what came of it.
 _BEGIN = (Role.USER, Role.SYSTEM, Role.DEVELOPER)
-#: Characters for a token, where nothing is stored.
+# Characters for a token, where nothing is stored.
 _CHARACTERS = 4
 
 

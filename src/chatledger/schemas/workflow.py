@@ -16,22 +16,22 @@ from chatledger.schemas.references import ROOTS, Reference, is_one, references
 StepName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,99}$")]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 
-#: Steps of one workflow.
 MAX_STEPS = 500
-#: Items of one list.
+"""Steps of one workflow."""
 MAX_ITEMS = 10_000
+"""Items of one list."""
 
 
 class Condition(Input):
     """When a step is done. One comparison of a reference, or `all`, `any` or `not` of conditions."""
 
     ref: str | None = None
-    #: The reference equals this value.
     equals: Any = None
-    #: It is one of these.
+    """The reference equals this value."""
     one_of: list[Any] | None = None
-    #: It is there and neither null, false, 0 nor empty (true), or the opposite (false).
+    """It is one of these."""
     truthy: Flag | None = None
+    """It is there and neither null, false, 0 nor empty (true), or the opposite (false)."""
     all: list[Condition] | None = None
     any: list[Condition] | None = None
     not_: Condition | None = Field(default=None, alias="not")
@@ -48,29 +48,29 @@ class WorkflowInput(Input):
 class StepDefinition(Input):
     """One step: what it does, what it waits for, and how often it is tried."""
 
-    #: A function registered with the runner, or `module:function`.
     uses: Identifier | None = None
-    #: A command, run without a shell, with the step's input as JSON on its standard input.
+    """A function registered with the runner, or `module:function`."""
     exec: Annotated[list[Text], Field(min_length=1)] | None = None
-    #: A question to the runner's responder.
+    """A command, run without a shell, with the step's input as JSON on its standard input."""
     prompt: Text | None = None
-    #: What the step is given, with references.
+    """A question to the runner's responder."""
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
-    #: Steps to wait for, beside those that it refers to.
+    """What the step is given, with references."""
     needs: list[StepName] = Field(default_factory=list)
+    """Steps to wait for, beside those that it refers to."""
     when: Condition | None = None
-    #: A reference to a list: the step is done for each of its items.
     for_each: str | list[Any] | None = None
-    #: How many items at once; as many as the runner allows where it is not said.
+    """A reference to a list: the step is done for each of its items."""
     max_parallel: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
-    #: How often it is tried again after an error.
+    """How many items at once; as many as the runner allows where it is not said."""
     retries: Annotated[int, Field(strict=True, ge=0, le=100)] = 0
-    #: Seconds before the first retry; they double with each one, up to an hour, with jitter.
+    """How often it is tried again after an error."""
     backoff: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 1.0
-    #: How many seconds one attempt may take.
+    """Seconds before the first retry; they double with each one, up to an hour, with jitter."""
     timeout: Seconds | None = None
-    #: Whether it is done, too, when a step that it waits for was skipped, whose output is null then.
+    """How many seconds one attempt may take."""
     accept_skipped: Flag = False
+    """Whether it is done, too, when a step that it waits for was skipped, whose output is null then."""
 
 
 class WorkflowDefinition(Input):
@@ -94,7 +94,7 @@ def definition_of(given: Any) -> WorkflowDefinition:
     """A definition, checked as a whole.
 
     Raises:
-        InvalidInput: names what is wrong: an unknown name, step or input, a circle, a reference that is none.
+        InvalidInput: names what is wrong: an unknown name, step or input, a circle, an invalid reference.
     """
     definition = validated(WorkflowDefinition, given)
     for name, one in definition.inputs.items():
@@ -107,7 +107,7 @@ def definition_of(given: Any) -> WorkflowDefinition:
         return definition
     except CycleError as error:
         circle = list(error.args[1])
-    raise InvalidInput("steps", f"go in a circle: {' -> '.join(map(repr, reversed(circle)))}")
+    raise InvalidInput("steps", f"form a cycle: {' -> '.join(map(repr, reversed(circle)))}")
 
 
 def given_input(definition: WorkflowDefinition, given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -26,8 +26,8 @@ from chatledger.services.visibility import this_session, visibility_parameters
 
 audit_log = table_of(AuditRow)
 
-#: What a trigger calls the deletion of a session, and of messages.
 SESSION_DELETED = "session.deleted"
+"""What a trigger calls the deletion of a session, and of messages."""
 MESSAGES_DELETED = "messages.deleted"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-#: Doubling more often changes nothing, because the limit is reached or the first delay is 0.
+# Doubling more often changes nothing, because the limit is reached or the first delay is 0.
 _MAX_DOUBLINGS = 40
 
 

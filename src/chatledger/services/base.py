@@ -48,18 +48,18 @@ class ServiceContext:
         self._connection = bind if isinstance(bind, Connection) else None
         self.engine: Engine = bind.engine if isinstance(bind, Connection) else bind.get_bind().engine
         self.dialect: Dialect = dialect_of(self.engine.dialect.name)
-        #: The user whose sessions alone are visible, or None for all.
+        # The user whose sessions alone are visible, or None for all.
         self.owner = owner
-        #: Who does this, for the audit log.
+        # Who does this, for the audit log.
         self.actor = actor
         self.clock = clock
-        #: Models that this transaction has registered.
+        # Models that this transaction has registered.
         self.registered: set[str] = set()
-        #: Messages that were appended so far, for those who watch.
+        # Messages that were appended so far, for those who watch.
         self.appended = 0
-        #: The SQLAlchemy session beside the connection, where somebody has asked for it.
+        # The SQLAlchemy session beside the connection, where somebody has asked for it.
         self.orm: OrmSession | None = None
-        #: Whether a failed flush has rolled the transaction back.
+        # Whether a failed flush has rolled the transaction back.
         self.is_over = False
 
     def execute(self, statement: Any, parameters: Any = None) -> Result[Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chatledger.schemas.fields import MAX_IDENTIFIER
 
-#: The most characters of a message that are stored.
 MAX_MESSAGE = 2000
+"""The most characters of a message that are stored."""
 
 
 def error_message(error: BaseException | str) -> str:

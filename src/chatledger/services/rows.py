@@ -33,7 +33,6 @@ def _plain(column: ColumnElement[Any]) -> ColumnElement[str]:
     return type_coerce(column, Text)
 
 
-#: What is read of a message.
 MESSAGE = (
     messages.c.session_id,
     messages.c.sequence_number,
@@ -64,6 +63,7 @@ MESSAGE = (
     messages.c.copied_from,
     messages.c.copied_sequence,
 )
+"""What is read of a message."""
 
 
 def _entries(session_id: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -72,7 +72,6 @@ def _entries(session_id: ColumnElement[Any]) -> ColumnElement[Any]:
     return entries.correlate(sessions).scalar_subquery().label("metadata")
 
 
-#: What is read of a session.
 SESSION = (
     sessions.c.session_id,
     sessions.c.user_id,
@@ -97,6 +96,7 @@ SESSION = (
     sessions.c.forked_from,
     sessions.c.forked_at,
 )
+"""What is read of a session."""
 
 
 def session_columns(session_id: ColumnElement[Any]) -> list[ColumnElement[Any]]:
@@ -104,8 +104,8 @@ def session_columns(session_id: ColumnElement[Any]) -> list[ColumnElement[Any]]:
     return [_entries(session_id) if column.name == "metadata" else column for column in SESSION]
 
 
-#: What a snapshot keeps of a session, beside its metadata and messages.
 SESSION_FIELDS = ("title", "system_prompt", "context", "project_id", "model_id")
+"""What a snapshot keeps of a session, beside its metadata and messages."""
 
 _SESSION_NAMES = tuple(column.name for column in SESSION)
 

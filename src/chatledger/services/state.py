@@ -94,8 +94,8 @@ class State(Service):
         Raises:
             StateChanged: the version is another.
             SessionNotFound: as `get`.
-            InvalidInput: as `get`; an invalid key, a value without a JSON form, or another user's or a project's state in
-                a ledger that is limited to a user.
+            InvalidInput: as `get`; an invalid key, a value that cannot be stored as JSON, or another user's or a
+                project's state in a ledger that is limited to a user.
         """
         owner = self._owner(user_id, project_id, session_id, writing=True)
         now = self._context.now()
@@ -190,7 +190,7 @@ class State(Service):
         if scope is StateScope.SESSION:
             (require_kept if writing else require_visible)(self._context, name)
         elif limited is not None and scope is StateScope.USER and name != limited:
-            raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+            raise InvalidInput("user_id", "is not the user that this ledger is limited to")
         elif scope is StateScope.PROJECT and writing:
             if limited is not None:
                 raise InvalidInput("project_id", "has state of all users, and this ledger is limited to one")

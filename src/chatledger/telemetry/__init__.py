@@ -13,5 +13,5 @@ from chatledger.observers import VERBS, Observer
 
 __all__ = ["BOUNDS", "VERBS", "Observer"]
 
-#: Upper bounds of seconds: an append takes parts of a millisecond, a search some, and waiting may take long.
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds of seconds: an append takes parts of a millisecond, a search some, and waiting may take long."""

@@ -1,6 +1,7 @@
 """Figures for OpenTelemetry: `pip install 'chatledger[opentelemetry]'`.
 
-Metrics only. For a span of every statement there is `opentelemetry-instrumentation-sqlalchemy`: give it `ledger.engine`.
+Metrics only. For a span of every statement there is `opentelemetry-instrumentation-sqlalchemy`: give it
+`ledger.engine`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from chatledger.schemas import SweepReport
 
-#: OpenTelemetry's words for the states of a pooled connection.
+# OpenTelemetry's words for the states of a pooled connection.
 _STATES = {"in_use": "used", "idle": "idle"}
 
 

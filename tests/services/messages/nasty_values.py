@@ -13,7 +13,6 @@ from fractions import Fraction
 from pathlib import PurePosixPath
 from typing import Any
 
-#: Text that every database can keep: it must come back unchanged.
 GOOD_TEXTS: tuple[str, ...] = (
     "a", "0", "-1", "1e5", "NaN", "null", "None", "NULL", "true", "undefined", "[object Object]", "\\N", "\\",
     "\\\\", "\\0", "\\x00", "\\u0000", "%00", "&#0;", "'", "''", '"', '""', "`", "´", "’", ";", "--", "#", "/*", "*/",
@@ -35,12 +34,13 @@ GOOD_TEXTS: tuple[str, ...] = (
     "2026-02-30", "0000-00-00", "9999-99-99", "24:00", "user", "system", "id",
     "session_id", "rowid", "oid", "ctid", "select", "messages", "sqlite_master", "pg_catalog", "public.messages",
 )  # fmt: skip
-#: Too long for an id, a key or a name; fine as content.
+"""Text that every database can keep: it must come back unchanged."""
 LONG_TEXTS: tuple[str, ...] = ("x" * 256, "y" * 10_000, "𝕏" * 5000, "a " * 5000, "数" * 5000, "z" * 300_000)
-#: Text that some database cannot keep.
+"""Too long for an id, a key or a name; fine as content."""
 BAD_TEXTS: tuple[str, ...] = (
     "\x00", "a\x00b", "\x00" * 10, "end\x00", "\ud800", "\udfff", "a\ud83d", "\udc00\ud800", "\udc80", "ok \udcff ok",
 )  # fmt: skip
+"""Text that some database cannot keep."""
 
 
 class Plain:
@@ -58,15 +58,14 @@ def deep(levels: int) -> Any:
     return value
 
 
-#: No text at all.
 NO_TEXTS: tuple[Any, ...] = (
     0, 1, -1, True, False, 1.5, float("nan"), float("inf"), 10**30, b"bytes", b"\xff", bytearray(b"x"), memoryview(b"x"),
     [], ["a"], (), ("a", "b"), {}, {"a": 1}, set(), {"a"}, frozenset(), object(), Plain(), Plain, len, Ellipsis, 1j,
     Decimal(1), Fraction(1, 2), Number.ONE, datetime(2026, 1, 1, tzinfo=UTC), date(2026, 1, 1), timedelta(1),
     uuid.UUID(int=1), PurePosixPath("x"), range(3), iter([]), NotImplemented, Exception("x"),
 )  # fmt: skip
+"""No text at all."""
 
-#: JSON that must come back equal, type by type.
 GOOD_JSON: tuple[Any, ...] = (
     0, 1, -1, 2**31, 2**53, 2**53 + 1, 2**63, 2**64, -(2**63) - 1, 10**30, 10**300, -(10**3000), 0.0, -0.0, 0.1, 1.0,
     1e15, 1e16, 1e17, 1e22, 1e308, -1e308, 1.7976931348623157e308, 5e-324, 2.2250738585072014e-308, 1 / 3, 0.1 + 0.2,
@@ -76,7 +75,7 @@ GOOD_JSON: tuple[Any, ...] = (
     {str(number): number for number in range(200)}, list(range(2000)), deep(64), [[[[[[1]]]]]], ["x" * 100_000],
     *GOOD_TEXTS[-60:], [*GOOD_TEXTS], {text: text for text in GOOD_TEXTS},
 )  # fmt: skip
-#: JSON or something like it that must be refused.
+"""JSON that must come back equal, type by type."""
 BAD_JSON: tuple[Any, ...] = (
     float("nan"), float("inf"), float("-inf"), [float("nan")], {"a": {"b": [float("-inf")]}}, 10**5000, [-(10**4001)],
     deep(65), deep(1000), {1: 2}, {None: 1}, {True: 1}, {1.5: 1}, {("a",): 1}, {b"a": 1}, {"a": {1: 1}}, "\x00", ["\x00"],
@@ -84,9 +83,10 @@ BAD_JSON: tuple[Any, ...] = (
     {"a": Plain()}, len, Ellipsis, b"\xff\xfe", [b"\x80"], NotImplemented, {frozenset({1}): 1}, {1}, {"a": set()}, frozenset(), b"{}", b"",
     [bytearray(b"a")], memoryview(b"a"), 1j, {"a": [2 + 0j]}, {1: 2}.keys(), iter([1]), (n for n in [1]),
 )  # fmt: skip
+"""JSON or something like it that must be refused."""
 
-#: Whole numbers within every bound of ours.
 GOOD_COUNTS: tuple[int, ...] = (0, 1, 2, 2**15, 2**31 - 1, 2**31, 2**32, 2**33, 10**12 - 1, 10**12)
+"""Whole numbers within every bound of ours."""
 BAD_COUNTS: tuple[Any, ...] = (
     -1, -(2**63), 10**12 + 1, 2**63 - 1, 2**63, 2**64, 10**100, 10**5000, True, False, 0.0, 1.0, 1.5, float("nan"),
     float("inf"), "1", "", "1" * 5000, b"1", [], [1], {}, (), object(), 1j, Decimal(1), Fraction(1), timedelta(1),

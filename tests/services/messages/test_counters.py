@@ -13,7 +13,6 @@ from chatledger import Ledger
 from tests.support.once import ONE_FLAVOR
 from tests.support.raw import Raw
 
-#: Sessions whose counters differ from a count of their rows.
 WRONG = """
     SELECT s.session_id FROM chatledger_sessions AS s LEFT JOIN (
         SELECT session_id, count(*) AS messages,
@@ -24,6 +23,7 @@ WRONG = """
     WHERE s.message_count <> coalesce(m.messages, 0) OR s.total_tokens <> coalesce(m.tokens, 0)
         OR s.total_duration_ms <> coalesce(m.took, 0) OR s.total_cost <> coalesce(m.cost, 0)
         OR s.last_sequence < coalesce(m.last, 0)"""
+"""Sessions whose counters differ from a count of their rows."""
 
 INSERT = (
     "INSERT INTO chatledger_messages (session_id, sequence_number, role, content, input_tokens, output_tokens, cost)"

@@ -21,12 +21,12 @@ FULL: dict[str, Any] = {
 }  # fmt: skip
 
 
-#: Rows in stored form: JSON columns as their text, times as each database keeps them.
 STORED = """
     SELECT role, content, CAST(payload AS TEXT) AS payload, CAST(metadata AS TEXT) AS metadata, name, tool_call_id,
         model_id, input_tokens, output_tokens, cached_tokens, tokens_used, duration_ms, key, reasoning_tokens, outcome,
         hidden, created_at, digest
     FROM chatledger_messages ORDER BY sequence_number"""
+"""Rows in stored form: JSON columns as their text, times as each database keeps them."""
 
 
 def stored_rows(raw: Raw) -> list[dict[str, Any]]:

@@ -48,7 +48,6 @@ def keyed_from_the_start(uow: UnitOfWork, key: Any) -> Any:
     return next(iter(created(uow, metadata={key: 1}).metadata))
 
 
-#: Field, whether it is an identifier (not empty, at most 255 characters), and the way there and back.
 DOORS: dict[str, tuple[str, bool, Door]] = {
     "content": ("content", False, lambda uow, v: appended(content=v)(uow).content),
     "content in bulk": ("messages[0].content", False, lambda uow, v: added(uow, content=v).content),
@@ -79,6 +78,7 @@ DOORS: dict[str, tuple[str, bool, Door]] = {
     "project of a default": ("project_id", True, lambda uow, v: uow.timeouts.configure_default(project_id=v).scope_id),
     "first key of metadata": ("metadata", True, keyed_from_the_start),
 }
+"""Field, whether it is an identifier (not empty, at most 255 characters), and the way there and back."""
 
 
 def held(uow: UnitOfWork, reason: Any) -> Any:
@@ -163,7 +163,6 @@ def test_a_role_is_one_of_five(ledger: Ledger) -> None:
             assert (value if value in ("user", "system") and isinstance(value, str) else ("refused", "role")) == found
 
 
-#: Questions: text that fits asks for what is not there, the rest is refused.
 QUESTIONS: dict[str, tuple[str, Door]] = {
     "find": ("session_id", lambda uow, v: uow.sessions.find(v)),
     "key": ("key", lambda uow, v: uow.metadata.get("s", v)),
@@ -179,6 +178,7 @@ QUESTIONS: dict[str, tuple[str, Door]] = {
     "actor of the trail": ("actor", lambda uow, v: uow.audit.list(actor=v).items or None),
     "action of the trail": ("action", lambda uow, v: uow.audit.list(action=v).items or None),
 }
+"""Questions: text that fits asks for what is not there, the rest is refused."""
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
@@ -195,7 +195,6 @@ def test_a_question_about_anything_is_answered_or_refused_by_name(ledger: Ledger
     assert [] == wrong
 
 
-#: Words and cursors of the ledger's own: nothing that a user types is one.
 CLOSED: dict[str, tuple[str, Door]] = {
     "kind": ("kind", lambda uow, v: uow.snapshots.take("s", v)),
     "cursor of the trail": ("cursor", lambda uow, v: uow.audit.list(cursor=v)),
@@ -203,6 +202,7 @@ CLOSED: dict[str, tuple[str, Door]] = {
     "age of a purge": ("older_than", lambda uow, v: uow.timeouts.purge(older_than=v)),
     "hours": ("hours", lambda uow, v: uow.sessions.expire_older_than(v)),
 }
+"""Words and cursors of the ledger's own: nothing that a user types is one."""
 
 
 @pytest.mark.parametrize("name", CLOSED)
@@ -229,13 +229,13 @@ ON_SNAPSHOTS: dict[str, Door] = {
     "restore": lambda uow, v: uow.snapshots.restore(v),
     "delete": lambda uow, v: uow.snapshots.delete(v),
 }
-#: Beside every text: ids that look like those of the one snapshot of `s`.
 SHAPES = (
     "s:", ":1", "s:0", "s:2", "s:-1", "s:+1", "s: 1", "s:1 ", " s:1", "s:1:1", "s:s:1", "s:1.0", "s:1e0", "s:0x1",
     "s:1_0", "s:01", "s:²", "s:\uff11", "s:\u0661", "s:" + "9" * 18, "s:" + "9" * 19, "s:" + "9" * 5000,
     "S:1", "s", "1", "::", ":",
     *(f"{text}:1" for text in GOOD_TEXTS),
 )  # fmt: skip
+"""Beside every text: ids that look like those of the one snapshot of `s`."""
 
 
 def test_a_snapshot_of_any_name_is_not_found_or_the_name_refused(ledger: Ledger) -> None:

@@ -15,8 +15,8 @@ from tests.support.clock import StoppedClock
 from tests.support.contents import contents, places_of
 from tests.support.raw import Raw
 
-#: Who is erased, and what is only hers: names, texts, keys. None of it is a word that anything else could hold.
 ADA = "zqada"
+"""Who is erased, and what is only hers: names, texts, keys. None of it is a word that anything else could hold."""
 WORDS = [
     ADA, "zqname", "zqtitle", "zqprompt", "zqcontext", "zqmetakey", "zqmetavalue", "zqcontent", "zqpayload", "zqspeaker",
     "zqcall", "zqkey", "zqpopped", "zqredacted", "zqrewritten", "zqreason", "zqdeleted", "zq漢字", "zqsaid",

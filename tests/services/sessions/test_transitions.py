@@ -18,7 +18,6 @@ VERBS = {
     "fail": Status.FAILED,
     "reopen": Status.ACTIVE,
 }
-#: From each status, the verbs that are obeyed.
 OBEYED = {
     "active": {"pause", "resume", "mark_idle", "archive", "expire", "fail", "reopen"},
     "idle": {"pause", "resume", "mark_idle", "archive", "expire", "fail"},
@@ -27,6 +26,7 @@ OBEYED = {
     "expired": {"expire", "reopen"},
     "failed": {"archive", "expire", "fail", "reopen"},
 }
+"""From each status, the verbs that are obeyed."""
 
 
 def turn(uow: UnitOfWork, verb: str, session_id: str) -> Status:

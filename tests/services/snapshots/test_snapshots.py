@@ -16,7 +16,6 @@ from tests.support.contents import contents
 from tests.support.once import ONE_FLAVOR
 from tests.support.raw import Raw
 
-#: A message of every field, and messages of every value that has been trouble.
 RICH: list[dict[str, Any]] = [
     {
         "role": "assistant", "content": "It costs 5 €\n\u2028\x1f — 東京",
@@ -29,6 +28,7 @@ RICH: list[dict[str, Any]] = [
     *({"role": "user", "content": text} for text in GOOD_TEXTS[::9]),
     *({"role": "developer", "payload": value} for value in GOOD_JSON[::5]),
 ]  # fmt: skip
+"""A message of every field, and messages of every value that has been trouble."""
 
 
 @pytest.fixture

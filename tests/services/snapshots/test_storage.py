@@ -14,10 +14,10 @@ from chatledger import CorruptDatabase, Ledger, UnitOfWork
 from tests.support.contents import contents
 from tests.support.raw import Raw
 
-#: More than is unpacked at a time.
 MANY = [
     {"role": "user", "content": f"message {number} of a long talk about otters", "cost": 1} for number in range(500)
 ]
+"""More than is unpacked at a time."""
 
 
 @pytest.fixture

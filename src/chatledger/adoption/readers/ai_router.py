@@ -23,7 +23,7 @@ _METADATA = "session_metadata"
 _TIMEOUTS = Aside("session_timeouts", _KEY, "timeouts")
 _SNAPSHOTS = Aside("session_snapshots", _KEY, "snapshots")
 _STATUS = {word.value: word for word in Status}
-#: Seconds that an idle limit may have here, at least and at most.
+# Seconds that an idle limit may have here, at least and at most.
 _LEAST, _LIMIT = 1e-6, 36500 * 86400
 
 

@@ -14,7 +14,7 @@ from chatledger.adoption.source.rows import OldMessage, OldSession
 from chatledger.enums import Status
 
 _KEY = "t.session_id"
-#: Nothing but its time orders a message, and the row where times are equal. What is no time comes last.
+# Nothing but its time orders a message, and the row where times are equal. What is no time comes last.
 _ORDER = "coalesce(moment(CAST(t.timestamp AS BLOB)), 9e18), t.id"
 _NOT_AN_OBJECT = "context_or_metadata_not_a_json_object"
 

@@ -22,8 +22,8 @@ from chatledger.schemas.message_parts import payload_of, reasoning
 from chatledger.schemas.token_usage import token_counts
 
 SOURCE = "google-adk"
-#: A session is known by three names.
-#: `quote` alone ends at a NUL, `hex` alone does not tell a number from its digits.
+# A session is known by three names.
+# `quote` alone ends at a NUL, `hex` alone does not tell a number from its digits.
 _NAMES = "quote({0}) || hex({0}) || quote({1}) || hex({1}) || quote({2}) || hex({2})"
 _KEY = _NAMES.format("t.app_name", "t.user_id", "t.session_id")
 _SESSION = _NAMES.format("t.app_name", "t.user_id", "t.id")

@@ -20,15 +20,15 @@ from chatledger.enums import Role, Status
 _KEY = "t.session_id"
 _SESSIONS = ("session_id", "created_at", "updated_at")
 _MESSAGES = ("id", "session_id", "message_data", "created_at")
-#: What `AdvancedSQLiteSession` keeps beside: the messages of each branch, and the usage of each turn.
+# What `AdvancedSQLiteSession` keeps beside: the messages of each branch, and the usage of each turn.
 _STRUCTURE = "message_structure"
 _OF_MESSAGE = "t.message_id"
-#: `quote` alone ends at a NUL, `hex` alone does not tell a number from its digits.
+# `quote` alone ends at a NUL, `hex` alone does not tell a number from its digits.
 _OF_BRANCH = "quote(t.session_id) || hex(t.session_id) || quote(t.branch_id) || hex(t.branch_id)"
 _BRANCH_KEY = "SELECT quote(:s) || hex(:s) || quote(:b) || hex(:b)"
 _MAIN = "main"
 _USAGE = Aside("turn_usage", _OF_BRANCH, "turn_usage")
-#: Names of branches that may not be used again, and how often a session was cleared.
+# Names of branches that may not be used again, and how often a session was cleared.
 _DERIVED = ("branch_reservations", "session_clear_generations")
 
 

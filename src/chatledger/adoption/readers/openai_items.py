@@ -10,9 +10,9 @@ from chatledger.enums import Role
 from chatledger.schemas.message_parts import payload_of, reasoning
 
 SOURCE = "openai-agents"
-#: Keys of a call that are its arguments, for tools that OpenAI runs: the first that is there.
+# Keys of a call that are its arguments, for tools that OpenAI runs: the first that is there.
 _ARGUMENTS = ("arguments", "input", "action", "queries", "code", "operation", "commands")
-#: Keys under which a call that OpenAI runs has its result as well.
+# Keys under which a call that OpenAI runs has its result as well.
 _RESULTS = ("output", "outputs", "results", "result", "error")
 
 

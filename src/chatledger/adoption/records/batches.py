@@ -17,7 +17,7 @@ from chatledger.models import BatchItem as ItemRow
 from chatledger.models import BatchJob as JobRow
 from chatledger.schemas import BatchItem, BatchJob
 
-#: Items that are written at a time.
+# Items that are written at a time.
 _ITEMS = 500
 
 

@@ -35,7 +35,7 @@ class Records:
     def __init__(self, uow: UnitOfWork, source: Source, layout: Layout, notes: Notes, *, writing: bool) -> None:
         self._uow, self._layout, self._notes = uow, layout, notes
         self._target = Target(uow, source, layout, notes, writing=writing)
-        #: The session whose annotations were looked up last, and where they come from.
+        # The session whose annotations were looked up last, and where they come from.
         self._annotated: tuple[str | None, set[str]] = (None, set())
 
     def take(self, record: OldRecord) -> None:

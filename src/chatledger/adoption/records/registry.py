@@ -21,7 +21,7 @@ from chatledger.models import Project as ProjectRow
 from chatledger.schemas import Model, Project
 from chatledger.unit_of_work import UnitOfWork
 
-#: Since when a price holds whose source does not say when it learned of it: always, as in a list without dates.
+# Since when a price holds whose source does not say when it learned of it: always, as in a list without dates.
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 

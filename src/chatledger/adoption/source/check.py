@@ -11,9 +11,9 @@ from chatledger.adoption.source.reader import Reader
 from chatledger.dialects.foreign_file import ForeignFile
 from chatledger.errors import CorruptDatabase
 
-#: Lines of `integrity_check` about rows that break a constraint, which can be read all the same.
+# Lines of `integrity_check` about rows that break a constraint, which can be read all the same.
 _HARMLESS = re.compile(r"(NULL|NUMERIC|TEXT|non-\w+) value in |CHECK constraint failed|non-unique entry in")
-#: Lines about a full-text table, which is not read.
+# Lines about a full-text table, which is not read.
 _SEARCH = re.compile(r"inverted index|fts[345]", re.IGNORECASE)
 
 

@@ -13,11 +13,12 @@ from chatledger.adoption.source.timestamps import rank
 from chatledger.dialects.foreign_file import ForeignFile
 from chatledger.errors import AdoptionFailed
 
-#: What became of a row: its content is in sessions and messages; it is kept beside them as metadata or payload; it was
-#: adopted before; it is named in the report and nothing else; it only repeats other rows.
 Fate = Literal["copied", "kept", "already", "left_out", "derived"]
+"""What became of a row: its content is in sessions and messages; it is kept beside them as metadata or payload; it was
+adopted before; it is named in the report and nothing else; it only repeats other rows.
+"""
 
-#: Fates that are noted at a time.
+# Fates that are noted at a time.
 _BATCH = 1000
 
 
@@ -28,8 +29,8 @@ class Row:
     table: str
     rowid: int
     values: dict[str, Any]
-    #: Its primary key as text. A VACUUM may give rows new numbers, unless a column of theirs is the number.
     key: str
+    """Its primary key as text. A VACUUM may give rows new numbers, unless a column of theirs is the number."""
 
     def __getitem__(self, column: str) -> Any:
         return self.values.get(column)
@@ -47,13 +48,13 @@ class Source:
         self.virtual = frozenset(
             name for name, sql in self._named("table") if (sql or "").upper().startswith("CREATE VIRTUAL")
         )
-        #: Columns of each ordinary table.
+        # Columns of each ordinary table.
         self.tables: dict[str, tuple[str, ...]] = {}
-        #: What is read of a row, in SQL.
+        # What is read of a row, in SQL.
         self._wanted: dict[str, str] = {}
-        #: Columns of the primary key, where it is not the number of the row.
+        # Columns of the primary key, where it is not the number of the row.
         self._primary: dict[str, tuple[str, ...]] = {}
-        #: Names that stand for the number of a row, where no column has taken them.
+        # Names that stand for the number of a row, where no column has taken them.
         self._rowid: dict[str, str] = {}
         for name, _ in self._named("table"):
             if not name.lower().startswith("sqlite_") and name not in self.virtual and not self._is_shadow(name):

@@ -30,7 +30,7 @@ def read_json(text: Any) -> Any:
         raise NotJson from None
 
 
-#: About as long as numbers may be.
+# About as long as numbers may be.
 _LONG_NUMBER = re.compile(r"\d{4000}")
 _ascii = json.JSONEncoder(allow_nan=False).encode
 

@@ -13,11 +13,11 @@ from chatledger.schemas.fields import MAX_IDENTIFIER, MAX_TEXT
 from chatledger.schemas.message_parts import tool_call, tool_result
 from chatledger.schemas.token_usage import token_counts
 
-#: How deeply parts within parts are read.
+# How deeply parts within parts are read.
 _DEPTH = 8
-#: Media types whose bytes are text.
+# Media types whose bytes are text.
 _TEXTS = ("text/", "application/json", "application/xml", "application/yaml", "application/x-yaml")
-#: Keys under which a tool's result in JSON has its text, if it is the only one.
+# Keys under which a tool's result in JSON has its text, if it is the only one.
 _RESULT_TEXT = ("result", "output", "content", "text")
 
 _ROLES = {role.value: role for role in Role}

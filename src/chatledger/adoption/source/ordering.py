@@ -13,8 +13,8 @@ class Oddity(NamedTuple):
 
     kind: str
     session: Any
-    #: The number, or the missing numbers of a gap, such as `3-7`.
     number: int | str
+    """The number, or the missing numbers of a gap, such as `3-7`."""
 
 
 def oddities(source: Source, table: str, session: str, row: str, *, of: str) -> Iterator[Oddity]:

@@ -21,8 +21,8 @@ class Reader(ABC):
     """Reads one layout. It is asked twice, in the same way: for the report, and for the copy."""
 
     layout: ClassVar[Layout]
-    #: What the layout is, for sentences.
     said: ClassVar[str]
+    """What the layout is, for sentences."""
 
     def __init__(self, source: Source, *, dropping: bool) -> None:
         self.source, self.dropping = source, dropping

@@ -1,4 +1,5 @@
-"""What a reader makes of tables beside sessions and messages: annotations, measurements, comparisons, batches, workflows.
+"""What a reader makes of tables beside sessions and messages: annotations, measurements, comparisons, batches,
+workflows.
 
 `whole` says whether the rows of the ledger have all that a row of the source says. One that says more is also kept with
 the rows that belong to no session.
@@ -22,10 +23,10 @@ class OldAnnotation:
 
     row: Row
     session: OldSession
-    #: The key of the message that it is about.
     message: str | None
-    #: What `annotations.add` takes, but for the metadata.
+    """The key of the message that it is about."""
     fields: dict[str, Any]
+    """What `annotations.add` takes, but for the metadata."""
     metadata: dict[str, Any]
     as_found: dict[str, Any]
     created_at: datetime | None
@@ -37,8 +38,8 @@ class OldMetric:
     """A measurement to be."""
 
     row: Row
-    #: What `metrics.record` takes, but for the session and the metadata.
     fields: dict[str, Any]
+    """What `metrics.record` takes, but for the session and the metadata."""
     session: OldSession | None
     metadata: dict[str, Any]
     as_found: dict[str, Any]
@@ -68,8 +69,8 @@ class OldResult:
     scores: dict[str, float]
     notes: str | None
     created_at: datetime | None
-    #: Rows of which the result does not have everything.
     partly: list[Row] = field(default_factory=list)
+    """Rows of which the result does not have everything."""
 
 
 @dataclass
@@ -151,10 +152,10 @@ class OldExecution:
 
     row: Row
     execution_id: str
-    #: The definition that the workflow had: finds its version in the ledger.
     workflow: dict[str, Any]
-    #: The definition that it ran with.
+    """The definition that the workflow had: finds its version in the ledger."""
     definition: dict[str, Any]
+    """The definition that it ran with."""
     input: Any
     state: ExecutionState
     error: str | None

@@ -15,10 +15,10 @@ from chatledger.enums import Role
 from chatledger.schemas.fields import MAX_COST, MAX_COUNT, MAX_IDENTIFIER, MAX_TEXT
 from chatledger.schemas.registry import MAX_PRICE
 
-#: Characters from which on a message is worth a word.
 LONG = 50_000
+"""Characters from which on a message is worth a word."""
 _NANO = Decimal(1).scaleb(-9)
-#: Below this a difference is what binary fractions leave.
+# Below this a difference is what binary fractions leave.
 _NOISE = Decimal(1).scaleb(-12)
 
 

@@ -12,9 +12,9 @@ from chatledger.adoption.source.row_reader import plain
 from chatledger.adoption.source.rows import OldMessage, OldSession
 from chatledger.enums import Status
 
-#: What the rows of one table may add to a session's metadata, which is read with the session. More goes the other way.
+# What the rows of one table may add to a session's metadata, which is read with the session. More goes the other way.
 _LARGEST = 1 << 16
-#: Columns that stay as they are while a program goes on: they tell one source from another.
+# Columns that stay as they are while a program goes on: they tell one source from another.
 _LASTING = ("id", "name", "key", "created_at", "applied_at", "datetime_utc", "app_name", "session_id")
 
 
@@ -24,8 +24,8 @@ class Aside:
 
     table: str
     key: str
-    #: The name that they have in the metadata.
     name: str
+    """The name that they have in the metadata."""
 
     def ready(self, source: Source) -> None:
         if self.table in source.tables:

@@ -6,15 +6,15 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal, NamedTuple
 
-#: `aware` says its offset, `epoch` counts from 1970; `naive` and `odd` (naive in another shape) say no zone.
 Shape = Literal["sql", "iso", "odd", "aware", "epoch"]
+"""`aware` says its offset, `epoch` counts from 1970; `naive` and `odd` (naive in another shape) say no zone."""
 
 _SQL = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?")
 _NUMBER = re.compile(r"[0-9]{1,19}(\.[0-9]{1,9})?")
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-#: A count of seconds beyond this is one of milliseconds, and so on: the year 5138.
+# A count of seconds beyond this is one of milliseconds, and so on: the year 5138.
 _SECONDS = 10**11
 
 
@@ -23,8 +23,8 @@ class Read(NamedTuple):
 
     moment: datetime
     shape: Shape
-    #: The zone has this time twice, or never.
     ambiguous: bool = False
+    """The zone has this time twice, or never."""
 
     @property
     def naive(self) -> bool:

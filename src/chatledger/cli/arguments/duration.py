@@ -11,11 +11,11 @@ import typer
 
 _FORM = re.compile(r"(?:(\d{1,10})d)?(?:(\d{1,10})h)?(?:(\d{1,10})m)?(?:(\d{1,10})s)?", re.ASCII)
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-#: What the limits of a session may be at most.
+# What the limits of a session may be at most.
 _LONGEST_DAYS = 36500
 
-#: What `none` becomes where it may be written: the parser of an option cannot give None, which is no option at all.
 NONE = timedelta(0)
+"""What `none` becomes where it may be written: the parser of an option cannot give None, which is no option at all."""
 
 
 def age(typed: str | timedelta) -> timedelta:
@@ -73,15 +73,15 @@ _IDLE = "Mark it idle after this time without activity (90s, 5m, 1h30m, 2d)."
 _ARCHIVE = "Archive it after this time without activity."
 _HARD = "Archive it this long after it was created, whatever happens in it."
 
-#: The limits of a session that is there, or of many: `none` is one too.
 Idle = Annotated[timedelta | None, _option("--idle", limit, f"{_IDLE} Or none.")]
+"""The limits of a session that is there, or of many: `none` is one too."""
 ArchiveAfter = Annotated[timedelta | None, _option("--archive-after", limit, _ARCHIVE)]
 Hard = Annotated[timedelta | None, _option("--hard", limit, _HARD)]
 WarnBefore = Annotated[
     timedelta | None,
     _option("--warn-before", lead, "So long before a limit a warning is sent; five minutes where nothing is said."),
 ]
-#: Those of a new session.
 NewIdle = Annotated[timedelta | None, _option("--idle", duration, _IDLE)]
+"""Those of a new session."""
 NewArchiveAfter = Annotated[timedelta | None, _option("--archive-after", duration, _ARCHIVE)]
 NewHard = Annotated[timedelta | None, _option("--hard", duration, _HARD)]

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from chatledger.cli.errors import fail
 
-#: Standard input.
 STANDARD_INPUT = "-"
+"""Standard input."""
 
 
 _F = TypeVar("_F", str, Path)

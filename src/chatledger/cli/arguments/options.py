@@ -140,5 +140,5 @@ Reason = Annotated[
 ]
 Rehearse = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, and change nothing.")]
 
-#: Files hold what was said: they are their owner's only, and take nobody's place unasked.
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")]
+"""Files hold what was said: they are their owner's only, and take nobody's place unasked."""

@@ -9,14 +9,14 @@ import typer
 
 from chatledger.clock import Clock, utc_now
 
-#: For help texts.
 TIME_HELP = "2026-05-01 (its midnight in UTC), 2026-05-01T12:00Z, today, yesterday, or 2h, 7d, 2w ago."
+"""For help texts."""
 
 _AGO = re.compile(
     r"(?:(\d{1,10})w)?(?:(\d{1,10})d)?(?:(\d{1,10})h)?(?:(\d{1,10})m)?(?:(\d{1,10})s)?(?: ago)?", re.ASCII
 )
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds")
-#: Days before today.
+# Days before today.
 _DAYS = {"today": 0, "yesterday": 1}
 _REMEDY = "write 2026-05-01, 2026-05-01T12:00:00Z, yesterday, or 2h or 7d for so long ago"
 

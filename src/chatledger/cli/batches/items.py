@@ -17,9 +17,9 @@ from chatledger.schemas import BatchJob
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 
-#: Items that are added in one transaction: others wait no longer than that.
+# Items that are added in one transaction: others wait no longer than that.
 _CHUNK = 2000
-#: Characters of one line, or of one field of a CSV file.
+# Characters of one line, or of one field of a CSV file.
 _LONGEST = 50_000_000
 
 

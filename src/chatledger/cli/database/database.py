@@ -93,7 +93,7 @@ def info(db: Database = None, as_json: AsJson = False) -> None:
         _show_facts(Screen(), facts)
 
 
-#: Groups of figures that are sizes.
+# Groups of figures that are sizes.
 _OF_BYTES = {"bytes", "tables", "indexes", "file"}
 
 

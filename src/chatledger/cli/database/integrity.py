@@ -60,7 +60,7 @@ def repair(
     A SQLite file is copied first. On PostgreSQL, pg_dump is the backup.
     """
     if backup is not None and no_backup:
-        raise typer.BadParameter("cannot stand beside --no-backup", param_hint="'--backup'")
+        raise typer.BadParameter("cannot be combined with --no-backup", param_hint="'--backup'")
     if not yes and not dry_run:
         needs_yes("a repair changes the database (--dry-run shows how)")
     with opened(db, migrate="never") as ledger, _bar() as show:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-#: The metadata key by which the demo knows its own sessions.
 MARK = "chatledger_demo"
+"""The metadata key by which the demo knows its own sessions."""
 
 TRIP = "demo-trip"
 FORK = "demo-trip-train"

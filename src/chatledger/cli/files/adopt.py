@@ -21,7 +21,7 @@ from chatledger.cli.output.new_file import writing
 from chatledger.cli.output.screen import Column, Screen, counted
 from chatledger.enums import Orphans
 
-#: Keys of a finding that are shown.
+# Keys of a finding that are shown.
 _SHOWN = 2
 
 _FINDINGS = (

@@ -15,8 +15,8 @@ from chatledger.cli.output.screen import Screen, counted
 from chatledger.enums import Status
 from chatledger.exchange.formats import ExportFormat, TableFormat, TableOf
 
-#: Every form that there is.
 Form = StrEnum("Form", {form.value: form.value for form in (*ExportFormat, *TableFormat)})  # type: ignore[misc]  # functional
+"""Every form that there is."""
 
 
 def export(

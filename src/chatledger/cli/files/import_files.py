@@ -19,7 +19,7 @@ from chatledger.cli.output.screen import Screen, counted
 from chatledger.exchange.formats import Format
 from chatledger.exchange.report import ImportReport, Progress
 
-#: Failures that are listed one by one.
+# Failures that are listed one by one.
 _LISTED = 20
 
 
@@ -68,8 +68,8 @@ def import_(
     """Read conversations from files, ZIP archives and folders. What fails is named; the rest is imported.
 
     Chat messages of OpenAI, Anthropic, Gemini and the AI SDK (a list of messages, or records that hold one), ShareGPT,
-    ChatGPT's and Claude's exports (as downloaded), OpenAssistant's message trees, and our own JSON Lines export. Branches
-    become forks. Conversations that are there already get the messages that are new.
+    ChatGPT's and Claude's exports (as downloaded), OpenAssistant's message trees, and our own JSON Lines export.
+    Branches become forks. Conversations that are there already get the messages that are new.
     """
     from chatledger.exchange.importer import Importer  # noqa: PLC0415 - the readers are needed here only
 

@@ -33,7 +33,7 @@ from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.screen import Column, Screen, counted, when
 from chatledger.errors import InvalidInput
 
-#: A field of one of many, as `record_many` names it.
+# A field of one of many, as `record_many` names it.
 _PLACE = re.compile(r"metrics\[(\d+)\]\.(.+)")
 
 app = typer.Typer(no_args_is_help=True, help="Numbers with a name, a unit and a time.")
@@ -42,7 +42,7 @@ _Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 _OfName = Annotated[str | None, typer.Argument(metavar="[NAME]", show_default=False, help="Else every one.")]
 _OfUnit = Annotated[str | None, typer.Option("--unit", metavar="UNIT", help="Only in this unit.")]
 _OfSession = Annotated[str | None, typer.Option("--session-id", metavar="ID", help="Only of this session.")]
-#: Lines that are recorded in one transaction.
+# Lines that are recorded in one transaction.
 _BATCH = 5000
 
 

@@ -47,9 +47,9 @@ _BAR = 20
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _PERIODS = frozenset({View.HOURS, View.DAYS, View.WEEKS, View.MONTHS})
 _ZONED = _PERIODS | {View.ACTIVITY}
-#: Views of which no rows can be left out.
+# Views of which no rows can be left out.
 _WHOLE = frozenset({View.OVERVIEW, View.ACTIVITY, View.LATENCY, View.COMPARE})
-#: Rows of sessions and context.
+# Rows of sessions and context.
 _DEFAULT_LIMIT = 20
 
 _SessionOption = Annotated[
@@ -222,7 +222,7 @@ def _show_comparison(found: UsageComparison) -> None:
 _TABLES: dict[View, Callable[[Sequence[Any]], None]] = {View.ACTIVITY: _show_activity, View.CONTEXT: _show_context}
 
 
-#: What the rows of a view are, where they are no `UsageOf`.
+# What the rows of a view are, where they are no `UsageOf`.
 _RECORDS: dict[View, type[BaseModel]] = {
     View.OVERVIEW: Usage, View.ACTIVITY: Activity, View.LATENCY: Latency, View.CONTEXT: ContextUse,
     **dict.fromkeys((View.HOURS, View.DAYS, View.WEEKS, View.MONTHS), UsagePeriod),

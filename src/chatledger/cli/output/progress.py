@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: Shows what is done so far.
 Show = Callable[[str], None]
+"""Shows what is done so far."""
 
 
 @contextmanager

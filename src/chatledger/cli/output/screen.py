@@ -16,11 +16,11 @@ from rich.text import Text
 from chatledger.cli.output.escaping import neutral, one_line
 from chatledger.cli.output.json_output import amount
 
-#: Text, or text with a style.
 Part = str | tuple[str, str]
+"""Text, or text with a style."""
 
 _GAP = "  "
-#: What a column that may be shortened keeps.
+# What a column that may be shortened keeps.
 _LEAST = 20
 
 
@@ -31,8 +31,8 @@ class Column:
     header: str
     rank: int = 0
     right: bool = False
-    #: May be shortened on a terminal.
     flexible: bool = False
+    """May be shortened on a terminal."""
 
 
 class Screen:

@@ -35,9 +35,9 @@ from chatledger.schemas import Model, Price, PriceListReport, PriceTier, Reprice
 
 app = typer.Typer(no_args_is_help=True, help="Language models and their prices.")
 
-#: Problems of a price list that are listed one by one.
+# Problems of a price list that are listed one by one.
 _LISTED = 20
-#: Digits of a count that is read as one.
+# Digits of a count that is read as one.
 _DIGITS = 20
 
 
@@ -330,7 +330,7 @@ def _table(found: list[Price]) -> None:
     Screen().table([columns[at] for at in kept], [tuple(row[at] for at in kept) for row in rows])
 
 
-#: Columns of every table of prices.
+# Columns of every table of prices.
 _ALWAYS = ("From", "Input", "Output", "Cached", "Reasoning")
 
 

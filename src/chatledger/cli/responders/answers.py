@@ -7,10 +7,10 @@ from collections.abc import Callable
 from chatledger.enums import Outcome
 from chatledger.schemas import Message, NewMessage
 
-#: Shows a piece of the answer as it comes.
 Show = Callable[[str], None]
-#: Answers a conversation.
+"""Shows a piece of the answer as it comes."""
 Responder = Callable[[list[Message], Show], NewMessage]
+"""Answers a conversation."""
 
 
 class ResponderFailed(Exception):

@@ -18,7 +18,7 @@ from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import MAX_TEXT
 from chatledger.schemas.message import new_message
 
-#: Characters of a responder's own error that are repeated.
+# Characters of a responder's own error that are repeated.
 _REASON = 300
 
 

@@ -21,9 +21,9 @@ from chatledger.enums import Status, SweepAction
 from chatledger.ledger.user_ledger import UserLedger
 from chatledger.schemas import PurgeReport, SweepReport
 
-#: Sessions that are expired in one transaction.
+# Sessions that are expired in one transaction.
 _BATCH = 500
-#: More sessions than there are.
+# More sessions than there are.
 _ALL = 10**12
 
 

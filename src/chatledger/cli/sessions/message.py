@@ -21,7 +21,7 @@ _Number = Annotated[
     int, typer.Argument(metavar="NUMBER", min=1, show_default=False, help="The number that `history` shows.")
 ]
 _Snapshot = Annotated[bool, typer.Option("--snapshot", help="Take a snapshot of the session before.")]
-#: Fields that `--clear` empties.
+# Fields that `--clear` empties.
 _CLEARABLE = ("payload", "metadata", "name", "tool-call-id", "model", "cost", "outcome")
 
 

@@ -25,7 +25,7 @@ _STYLES = {
     Role.TOOL: "yellow",
 }
 
-#: Characters of a payload that a terminal shows.
+# Characters of a payload that a terminal shows.
 _PAYLOAD = 600
 
 _Tokens = Annotated[int | None, typer.Option(min=0, metavar="N")]

@@ -29,7 +29,7 @@ from chatledger.services.messages import streaming
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 
-#: NUL, and halves of surrogate pairs.
+# NUL, and halves of surrogate pairs.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 

@@ -16,7 +16,7 @@ from chatledger.enums import Role
 from chatledger.schemas import Message, Page, SearchHit, SessionHit
 from chatledger.unit_of_work import UnitOfWork
 
-#: Characters of a message around a hit.
+# Characters of a message around a hit.
 _LINE = 160
 
 

@@ -15,7 +15,7 @@ from chatledger.schemas import Session
 
 app = typer.Typer(no_args_is_help=True, help="Show, rename and update a session.")
 
-#: Fields that `--clear` empties.
+# Fields that `--clear` empties.
 _CLEARABLE = ("owner", "project", "model", "title", "system-prompt", "context")
 
 

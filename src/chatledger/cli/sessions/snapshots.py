@@ -25,7 +25,7 @@ _SnapshotId = Annotated[
     str, typer.Argument(metavar="SNAPSHOT_ID", show_default=False, help="SESSION_ID:NUMBER, as `snapshot list` shows.")
 ]
 
-#: Columns of a message's first words.
+# Columns of a message's first words.
 _WORDS = 60
 
 

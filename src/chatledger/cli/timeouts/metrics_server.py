@@ -6,7 +6,7 @@ from chatledger.errors import InvalidInput, MissingExtra
 from chatledger.ledger.ledger import Ledger
 from chatledger.telemetry import prometheus
 
-#: Nobody but this machine: the figures have no secrets, and no password either.
+# Nobody but this machine: the figures have no secrets, and no password either.
 _HOST = "127.0.0.1"
 
 

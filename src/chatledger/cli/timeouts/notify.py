@@ -13,7 +13,7 @@ from chatledger.errors import ChatledgerError
 from chatledger.execution.child_process import ChildFailed, ChildTimedOut, run_program
 from chatledger.schemas import Due
 
-#: Seconds that a command may take: the next session waits for it.
+# Seconds that a command may take: the next session waits for it.
 _TIMEOUT = 30
 
 NotifyExec = Annotated[

@@ -25,7 +25,7 @@ from chatledger.cli.timeouts.timeouts import app, show_due
 from chatledger.clock import utc_now
 from chatledger.schemas import SweepReport
 
-#: Failures that are listed one by one.
+# Failures that are listed one by one.
 _LISTED = 20
 
 

@@ -11,9 +11,9 @@ from chatledger.schemas.execution import WorkflowStep
 from chatledger.services.workflows.statements import WHOLE
 
 _ENDED = (StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED)
-#: Steps at work that are named; the others are counted.
+# Steps at work that are named; the others are counted.
 _NAMED = 3
-#: Seconds between two showings: there may be thousands of steps.
+# Seconds between two showings: there may be thousands of steps.
 _PAUSE = 0.1
 
 

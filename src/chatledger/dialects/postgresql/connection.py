@@ -12,12 +12,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from chatledger.dialects.base import Mode
 from chatledger.settings import Settings
 
-#: A connection that was not used for longer is tested before it is handed out. A busy pool is not slowed; one that slept
-#: through a restart of the server is not poisoned.
+# A connection that was not used for longer is tested before it is handed out. A busy pool is not slowed; one that slept
+# through a restart of the server is not poisoned.
 _PING_AFTER = 1.0
 
-#: The values of psycopg's IsolationLevel, which is imported with the driver. (SQLAlchemy's options of a connection do the
-#: same for an application's driver, and take longer.)
+# The values of psycopg's IsolationLevel, which is imported with the driver. (SQLAlchemy's options of a connection do the
+# same for an application's driver, and take longer.)
 _READ_COMMITTED, _REPEATABLE_READ = 2, 3
 
 _OURS = "chatledger_connection"

@@ -25,7 +25,7 @@ from chatledger.dialects.types import wire
 from chatledger.settings import Settings
 
 MINIMUM = 130000
-#: "chlg" as a number: the advisory lock under which schemas change.
+# "chlg" as a number: the advisory lock under which schemas change.
 _SCHEMA_LOCK = 0x63686C67
 
 

@@ -1,12 +1,13 @@
-"""Full text on PostgreSQL: a stored tsvector of each message under a GIN index, and GIN indexes on the texts of sessions.
+"""Full text on PostgreSQL: a stored tsvector of each message under a GIN index, and GIN indexes on the texts of
+sessions.
 
-A query is expanded to many words, most of which no message has. The planner knows nothing of such a word and takes it to
-be in one message of 200, so that it would rather walk through all messages, newest first: 5 seconds at a million. So the
-form of a statement is chosen here, by the statistics that ANALYZE has left:
+A query is expanded to many words, most of which no message has. The planner knows nothing of such a word and takes it
+to be in one message of 200, so that it would rather walk through all messages, newest first: 5 seconds at a million. So
+the form of a statement is chosen here, by the statistics that ANALYZE has left:
 
 - of rare words, all matches are read from the GIN index, behind a fence (OFFSET 0) that the planner cannot see through;
-- of common words, the newest part of the messages is read, as large as it takes for enough matches;
-- words that are in most messages are looked for in the newest messages one by one.
+- of common words, the newest part of the messages is read, as large as it takes for enough matches; - words that are in
+most messages are looked for in the newest messages one by one.
 """
 
 from __future__ import annotations
@@ -57,21 +58,21 @@ from chatledger.dialects.types import Timestamp
 from chatledger.full_text.normalization import INDEXED, SEPARATORS
 from chatledger.full_text.query import Groups, Query, Term
 
-#: A scope of this many messages or fewer is read whole.
+# A scope of this many messages or fewer is read whole.
 _FEW = 2000
-#: More matches than these are not all read.
+# More matches than these are not all read.
 _MANY_MATCHES = 8_000
-#: Words in this part of all messages are looked for one message after the other.
+# Words in this part of all messages are looked for one message after the other.
 _MOST = 0.3
-#: The newest part that is read holds so many matches, as far as the statistics tell; then eight times as many.
+# The newest part that is read holds so many matches, as far as the statistics tell; then eight times as many.
 _WANTED = 1.5 * CANDIDATES
 _WIDER = 8
 
-#: The generated column of messages, which only PostgreSQL has (the models do not declare it).
+# The generated column of messages, which only PostgreSQL has (the models do not declare it).
 _vector = column("search_vector", TSVECTOR)
 _fence = literal_column("0", Integer)
 
-#: Number of stricter readings, looseness of the query's own, and the shapes of its literal tests.
+# Number of stricter readings, looseness of the query's own, and the shapes of its literal tests.
 _Shape = tuple[int, int, tuple[tuple[int, int, bool], ...]]
 
 
@@ -319,7 +320,7 @@ def _vector_of(name: str) -> ColumnElement[Any]:
     return literal_column(f"to_tsvector('pg_catalog.simple', coalesce(search_{name}, {plain}))", TSVECTOR)
 
 
-#: What separates words besides spaces: ASCII punctuation, and what is beyond ASCII in a text that is indexed as it is.
+# What separates words besides spaces: ASCII punctuation, and what is beyond ASCII in a text that is indexed as it is.
 _PUNCTUATION = r"!-/:-@\[-`{-~" + re.sub(
     "[^\x00-\x7f]", lambda found: found[0].encode("unicode_escape").decode().replace(r"\x", r"\u00"), SEPARATORS
 )

@@ -16,7 +16,7 @@ from chatledger import errors
 from chatledger.dialects.integrity import Definition, FileFaults, Integrity, Unreadable, attempted
 from chatledger.dialects.types import Document, Timestamp, stamp
 
-#: Rows that are read at a time; of snapshots, which hold whole conversations, few.
+# Rows that are read at a time; of snapshots, which hold whole conversations, few.
 _PAGE = 200
 _PAGE_OF = {"chatledger_session_snapshots": 4}
 
@@ -115,7 +115,7 @@ _INVALID_INDEXES = """
     WHERE t.relnamespace = current_schema()::regnamespace AND t.relname = ANY(:tables) AND NOT i.indisvalid"""
 _CHECKSUM_FAILURES = "SELECT checksum_failures FROM pg_stat_database WHERE datname = current_database()"
 
-#: Name in the fingerprint, how it is dropped, how it is made.
+# Name in the fingerprint, how it is dropped, how it is made.
 _DEFINITIONS = (
     """SELECT 'function ' || proname, '', pg_get_functiondef(oid)
     FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'chatledger\\_%'""",

@@ -16,7 +16,7 @@ from chatledger.dialects.postgresql import vacuum
 from chatledger.dialects.types import Timestamp
 from chatledger.errors import Conflict, CorruptDatabase
 
-#: A table is vacuumed when it has more dead rows than this part of its rows.
+# A table is vacuumed when it has more dead rows than this part of its rows.
 _DEAD = 0.1
 
 

@@ -61,8 +61,8 @@ _CLASSES: dict[str, tuple[Kind, str]] = {
     "58": (errors.Unavailable, "the server cannot read or write its files"),
 }
 
-#: What a refused connection says: the driver knows no SQLSTATE of it. Servers of other languages get the general answer.
-#: Of several hosts the first line that fits one of them counts, so what may pass by itself comes first.
+# What a refused connection says: the driver knows no SQLSTATE of it. Servers of other languages get the general answer.
+# Of several hosts the first line that fits one of them counts, so what may pass by itself comes first.
 _REFUSALS: tuple[tuple[str, Kind, str | None, str | None], ...] = (
     (
         r"session is read-only|server is in hot standby mode",
@@ -156,7 +156,7 @@ _NO_CONNECTION = (
     "no connection to the server: see that it runs, and that the host, port, database, user and password"
     " of the URL are right"
 )
-#: What a driver says of an option before it connects. The value may be a password.
+# What a driver says of an option before it connects. The value may be a password.
 _OPTION = re.compile(
     r'invalid connection option "(?P<unknown>\w+)"|for connection option "(?P<wrong>\w+)"'
     r"|bad value for (?P<bad>\w+)|invalid (?P<value>\w+) value:"

@@ -10,11 +10,11 @@ from sqlalchemy.engine import URL
 
 from chatledger.errors import InvalidInput
 
-#: scheme://user:password@ hosts /database?options. A password may hold an @ or a slash that is not escaped.
+# scheme://user:password@ hosts /database?options. A password may hold an @ or a slash that is not escaped.
 _HOSTS = re.compile(
     r"(?P<scheme>\w+(?:\+\w+)?://)(?P<user>[^@]*(?:@[^@/]*)*@)?(?P<hosts>[^/?@]*)(?P<rest>[/?].*)?", re.DOTALL
 )
-#: A host that may have a port: a name or an address, [an IPv6 address], or the folder of a socket.
+# A host that may have a port: a name or an address, [an IPv6 address], or the folder of a socket.
 _HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(?::(?P<port>\d*))?")
 _WITH_PORT = re.compile(r"(?:\[[^\]]*\]|[^:]+):\d+")
 

@@ -20,12 +20,13 @@ from chatledger.dialects.base import Mode
 from chatledger.errors import Busy
 from chatledger.settings import MIB, Settings
 
-#: The first release without the WAL-reset defect, which memory-mapping makes worse.
 WAL_RESET_FIXED = (3, 51, 3)
+"""The first release without the WAL-reset defect, which memory-mapping makes worse."""
 
-#: Ceiling of one random wait between attempts to get the lock of the file, in seconds. Short, so that processes take
-#: turns about evenly; the library's own busy handler backs off for so long that one process can starve.
 JITTER = 0.008
+"""Ceiling of one random wait between attempts to get the lock of the file, in seconds. Short, so that processes take
+turns about evenly; the library's own busy handler backs off for so long that one process can starve.
+"""
 
 _statements = logging.getLogger("sqlalchemy.engine.Engine")
 
@@ -38,9 +39,10 @@ class LedgerConnection(sqlite3.Connection):
 
     mode: Mode | None = None
     wait: float = 0.0
-    #: Whether the file's journal has yet to be looked at. Switching it to WAL writes to the file, so it waits for the
-    #: first write: by then the file has been found to be a ledger.
     journal_is_due = False
+    """Whether the file's journal has yet to be looked at. Switching it to WAL writes to the file, so it waits for the
+    first write: by then the file has been found to be a ledger.
+    """
     _reading = False
     _migrating = False
 

@@ -35,8 +35,8 @@ from chatledger.dialects.types import wire
 from chatledger.dialects.writer_queue import WriterQueue, writer_lock
 from chatledger.settings import Settings
 
-#: Older libraries lack STRICT tables or RETURNING.
 MINIMUM = (3, 37, 0)
+"""Older libraries lack STRICT tables or RETURNING."""
 _SQLITE_ERRORS: dict[int, tuple[type[errors.ChatledgerError], str]] = {
     sqlite3.SQLITE_BUSY: (errors.Busy, "the database is locked by another program: try again, or raise busy_timeout"),
     sqlite3.SQLITE_LOCKED: (errors.Busy, "a table is in use by another statement: try again"),
@@ -56,10 +56,10 @@ _SQLITE_ERRORS: dict[int, tuple[type[errors.ChatledgerError], str]] = {
 }
 
 
-#: SQLite has no code of its own for these.
+# SQLite has no code of its own for these.
 _MISSING = re.compile(r"no such (table|column): |table chatledger_\w+ has no (column) named ")
 
-#: What the numbers of pragmas mean.
+# What the numbers of pragmas mean.
 _WORDS: dict[str, dict[Any, str]] = {
     "synchronous": {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"},
     "temp_store": {0: "DEFAULT", 1: "FILE", 2: "MEMORY"},

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from chatledger.errors import CorruptDatabase, InvalidInput, NotALedger, ReadOnly, Unavailable
 
-#: "chlg": marks our files, in the header where `file(1)` and SQLite look for it.
 APPLICATION_ID = 0x63686C67
+""""chlg": marks our files, in the header where `file(1)` and SQLite look for it."""
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER = 100
@@ -90,7 +90,7 @@ def inspect_file(path: Path, size: int, remedy: str = "restore a backup") -> Non
     _check_length(path, size, header, remedy)
 
 
-#: Descriptors that must stay open, by device and inode.
+# Descriptors that must stay open, by device and inode.
 _kept: dict[tuple[int, int], int] = {}
 
 

@@ -47,11 +47,11 @@ from chatledger.dialects.full_text import (
 )
 from chatledger.full_text.query import Groups, Query, Term
 
-#: In a scope of this many messages or fewer, each message may be looked up in the index.
+# In a scope of this many messages or fewer, each message may be looked up in the index.
 _MANY = 20_000
-#: To look a message up takes as long as to read this many matches.
+# To look a message up takes as long as to read this many matches.
 _LOOKUP = 40
-#: Matches that a filtered search reads, newest first, before it stops.
+# Matches that a filtered search reads, newest first, before it stops.
 _SCANNED = 50_000
 
 _index = table(
@@ -62,7 +62,7 @@ _index = table(
 )
 _sessions_index = table("chatledger_sessions_fts", column("rowid", Integer), column("chatledger_sessions_fts"))
 _numbers = table("chatledger_session_numbers", column("number", Integer), column("session_id"))
-#: The integer key of messages, which only SQLite has (the models do not declare it).
+# The integer key of messages, which only SQLite has (the models do not declare it).
 _message_id: ColumnElement[int] = column("message_id", Integer)
 _matches: ColumnElement[bool] = _index.c.chatledger_messages_fts.match(bindparam("match"))
 _oldest = (
@@ -76,7 +76,7 @@ _oldest = (
 )
 _more_than_scanned = select(_oldest.is_not(None))
 
-#: Number of stricter readings, looseness of the query's own, and the shapes of its literal tests.
+# Number of stricter readings, looseness of the query's own, and the shapes of its literal tests.
 _Shape = tuple[int, int, tuple[tuple[int, int, bool], ...]]
 
 
@@ -161,7 +161,8 @@ def _spread(scope: Scope, number: int) -> Select[Any]:
 def _by_message(scope: Scope, shape: _Shape) -> Select[Any]:
     """Read the sessions, their messages, and for each of them the index.
 
-    Without BM25, which counts all matches of the ledger again for each message that is looked up: the newest come first.
+    Without BM25, which counts all matches of the ledger again for each message that is looked up: the newest come
+    first.
     """
     messages, sessions = scope.messages, scope.sessions
     owned = _CrossJoin(sessions, messages, messages.c.session_id == sessions.c.session_id)

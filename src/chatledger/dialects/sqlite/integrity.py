@@ -21,17 +21,17 @@ from chatledger.dialects.integrity import Definition, FileFaults, Integrity, Unr
 from chatledger.dialects.sqlite import rebuild
 from chatledger.dialects.sqlite.file import database_path
 
-#: Lines of the library's own check that a new index mends.
+# Lines of the library's own check that a new index mends.
 _INDEX = re.compile(
     r"row \d+ missing from index|wrong # of entries in index|non-unique entry in index|row \d+ values differ from index"
     r"|rowid not at end-of-record for row \d+ of index|row \d+ is missing from index"
 )
-#: Pages that belong to nothing: room that a VACUUM gives back.
+# Pages that belong to nothing: room that a VACUUM gives back.
 _HARMLESS = re.compile(r"never used|Freelist: |free-list count in header")
 _CONSTRAINT = re.compile(r"CHECK constraint failed in|(NULL|TEXT|NUMERIC|INT|REAL|BLOB|non-\w+) value in ")
 _LINES = 100
 _LAST_KEY = 2**63 - 1
-#: What a damaged place may span at most, in keys.
+# What a damaged place may span at most, in keys.
 _FARTHEST = 2**62
 _NAMED = 20
 
@@ -134,7 +134,7 @@ class SQLiteIntegrity(Integrity):
         source = database_path(url.database)
         if source is None:
             if place is not None:
-                raise errors.InvalidInput("backup", "is for a file: this ledger lies in memory")
+                raise errors.InvalidInput("backup", "is for a file: this ledger is in memory")
             return None
         moment = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         wanted = place or source.with_name(f"{source.stem}.before-repair-{moment}{source.suffix}")

@@ -18,15 +18,15 @@ from chatledger.dialects.sqlite import rebuild, vacuum
 from chatledger.dialects.sqlite.connection import WAL_RESET_FIXED
 from chatledger.dialects.sqlite.file import is_open_in_this_task
 
-#: Pages copied at a time: 8 MiB of the usual 4 KiB.
+# Pages copied at a time: 8 MiB of the usual 4 KiB.
 _PAGES = 2048
-#: A file is rewritten when more than this part of its pages is free ...
+# A file is rewritten when more than this part of its pages is free ...
 _FREE = 0.25
-#: ... and there are enough pages for it to matter.
+# ... and there are enough pages for it to matter.
 _LEAST_PAGES = 256
-#: Where a system tells which files a process has open.
+# Where a system tells which files a process has open.
 _DESCRIPTORS = Path("/dev/fd")
-#: Not every library is built with the table that knows how large tables are.
+# Not every library is built with the table that knows how large tables are.
 _KNOWS_SIZES = "SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'"
 
 

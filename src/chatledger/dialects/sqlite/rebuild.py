@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-#: The indexes, which hold no rows of their own.
 FULL_TEXT = ("chatledger_messages_fts", "chatledger_sessions_fts")
+"""The indexes, which hold no rows of their own."""
 
 
 def rebuild() -> Iterator[str]:
@@ -25,9 +25,9 @@ def compare() -> Iterator[str]:
         yield f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)"
 
 
-#: Sessions whose texts no index can hold: they have no number.
 UNNUMBERED = """SELECT 1 FROM chatledger_sessions AS s WHERE (title IS NOT NULL OR system_prompt IS NOT NULL)
     AND NOT EXISTS (SELECT 1 FROM chatledger_session_numbers AS n WHERE n.session_id = s.session_id) LIMIT 1"""
+"""Sessions whose texts no index can hold: they have no number."""
 
 
 def merge() -> Iterator[str]:

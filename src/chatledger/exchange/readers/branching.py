@@ -25,16 +25,16 @@ class Branching(NamedTuple):
     """What a reader of such a format makes of a record."""
 
     tree: Tree
-    #: The node that the main path ends with; None when no node holds a message.
     end: int | None
-    #: What `sessions.create` takes.
+    """The node that the main path ends with; None when no node holds a message."""
     fields: dict[str, Any]
-    #: The message of a node, or InvalidInput that names its place in the record.
+    """What `sessions.create` takes."""
     read: Callable[[int], NewMessage]
-    #: What the file calls a node: the same in each of its exports.
+    """The message of a node, or InvalidInput that names its place in the record."""
     name: Callable[[int], str]
-    #: Whether the newest of several answers, which the way goes on with, is the last one and not the first.
+    """What the file calls a node: the same in each of its exports."""
     follows_last: bool = True
+    """Whether the newest of several answers, which the way goes on with, is the last one and not the first."""
 
     def conversation(self, piece: Piece, through: Sequence[str] = ()) -> Conversation | None:
         """The main path as a session, and each other path as a fork of it.
@@ -103,8 +103,8 @@ class _Path:
     record: Branching
     leaf: int
     above: int
-    #: Which branch it is, and the first one that each node is on: there it is an original, and a copy in the others.
     branch: int = 0
+    """Which branch it is, and the first one that each node is on: there it is an original, and a copy in the others."""
     first: Sequence[int | None] = ()
 
     def __iter__(self) -> Iterator[Turn]:

@@ -19,9 +19,9 @@ from chatledger.schemas import NewMessage
 from chatledger.schemas.message_parts import tool_call
 
 _ROLES = {role.value: role for role in Role} | {"function": Role.TOOL}
-#: Messages of a tool behind one call that are looked back over.
+# Messages of a tool behind one call that are looked back over.
 _ANSWERS = 20
-#: Nodes that are looked at to tell the format.
+# Nodes that are looked at to tell the format.
 _TRIED = 20
 
 

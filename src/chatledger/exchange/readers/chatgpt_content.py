@@ -8,7 +8,7 @@ from chatledger.exchange.formats import Format
 from chatledger.exchange.message_format import text_of
 from chatledger.schemas.message_parts import payload_of, reasoning
 
-#: Where content without parts has its text: code, program output, quotations, pages, what users say of themselves.
+# Where content without parts has its text: code, program output, quotations, pages, what users say of themselves.
 _TEXTS = (
     "title",
     "text",
@@ -20,7 +20,7 @@ _TEXTS = (
     "user_instructions",
     "model_set_context",
 )
-#: Types of content that the program adds to a conversation and does not show.
+# Types of content that the program adds to a conversation and does not show.
 _INJECTED = ("user_editable_context", "model_editable_context")
 _HIDDEN = ("is_visually_hidden_from_conversation", "is_user_system_message")
 _REASONING = ("thoughts", "reasoning_recap")

@@ -20,7 +20,7 @@ from chatledger.schemas.message_parts import SOURCE_FORMAT
 
 _ROLES = {"human": Role.USER, "assistant": Role.ASSISTANT, "user": Role.USER, "system": Role.SYSTEM, "tool": Role.TOOL}
 _WORDS = {Role.USER: "human"}
-#: What a message says beside its text.
+# What a message says beside its text.
 _PAYLOAD = ("attachments", "files", "files_v2", "sync_sources")
 
 

@@ -36,14 +36,14 @@ class Turn(NamedTuple):
 class Fork:
     """A branch of a conversation, to become a session of its own."""
 
-    #: None where the file does not say by what the conversation is known.
     session_id: str | None
-    #: How many messages it has in common with the conversation. With none, it is a fork of nothing.
+    """None where the file does not say by what the conversation is known."""
     at: int
-    #: The messages behind those. They can be read again.
+    """How many messages it has in common with the conversation. With none, it is a fork of nothing."""
     messages: Iterable[Turn]
-    #: The key of the last message that it has in common with the conversation.
+    """The messages behind those. They can be read again."""
     after: str | None = None
+    """The key of the last message that it has in common with the conversation."""
 
 
 @dataclass
@@ -56,16 +56,16 @@ class Conversation:
     record: int
     line: int | None
     messages: Iterator[Turn]
-    #: What `sessions.create` takes.
     fields: dict[str, Any] = field(default_factory=dict)
-    #: What the session is to become after its messages.
+    """What `sessions.create` takes."""
     status: Status = Status.ACTIVE
-    #: Other ways that it went.
+    """What the session is to become after its messages."""
     forks: Sequence[Fork] = ()
-    #: Whether messages have keys that are the same in each export. Else they are known by their order.
+    """Other ways that it went."""
     keyed: bool = False
-    #: The conversation with another way as the session: the one through the first of these messages that it has.
+    """Whether messages have keys that are the same in each export. Else they are known by their order."""
     through: Callable[[Sequence[str]], Conversation | None] | None = None
+    """The conversation with another way as the session: the one through the first of these messages that it has."""
 
     def failure(self, error: Exception, line: int | None = None) -> Failure:
         """The failure of this conversation, at a line where that is known better."""

@@ -13,7 +13,7 @@ from chatledger.exchange.readers.conversation import Conversation
 from chatledger.exchange.readers.json_file import PlainFile
 from chatledger.exchange.report import Failure
 
-#: Records that are looked at until one can be read.
+# Records that are looked at until one can be read.
 _TRIED = 50
 
 # The most particular first: sessions of ours, and others' conversations, may hold lists of messages with a role as well.

@@ -19,8 +19,8 @@ _BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["{}\[\]]', re.DOTALL)
 _SEPARATOR = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[",\]]', re.DOTALL)
 _FILLED = re.compile(rb"[^\s,]")
 
-#: The line, the first byte, the text, and what is wrong with it.
 Element = tuple[int, int, bytes, str | None]
+"""The line, the first byte, the text, and what is wrong with it."""
 
 
 class Elements:

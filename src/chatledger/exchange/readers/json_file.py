@@ -18,7 +18,7 @@ from chatledger.exchange.readers.size_limits import MAX_RECORD, TOO_LONG
 
 Shape = Literal["lines", "array", "object"]
 
-#: What is looked at to tell JSON Lines from one document.
+# What is looked at to tell JSON Lines from one document.
 _FIRST_LINE = 1 << 24
 _BOM = b"\xef\xbb\xbf"
 _OTHER_UNICODE = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
@@ -28,16 +28,16 @@ _OTHER_UNICODE = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 class Piece:
     """One JSON text of a file: a line, an element of the outermost array, or the whole."""
 
-    #: From 1.
     number: int
+    """From 1."""
     line: int
-    #: The byte at which it begins.
     offset: int
+    """The byte at which it begins."""
     data: bytes
-    #: Why there is no data.
     problem: str | None = None
-    #: What mends characters that cannot be stored. Without it, they are refused.
+    """Why there is no data."""
     mender: Mender | None = None
+    """What mends characters that cannot be stored. Without it, they are refused."""
 
     def value(self, *, unique: bool = False) -> Any:
         """What the text says. Of a name that stands twice in an object the last one counts, or `unique` refuses it.

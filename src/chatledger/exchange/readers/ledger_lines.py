@@ -1,13 +1,12 @@
 """Our own export, read back: a header line, then each session's line followed by its messages' lines.
 
-What comes back: id, owner, project, model, title, system prompt, context, metadata and time of creation of a session; of
-its messages everything, in order. A cost stays what it was: given, counted with its price, or not known; `reprice` fills
-it in. Messages are renumbered from 1: where messages had been deleted, the gaps close.
-A message that is a copy of another one is so again, of the same message as it is stored now. Where the original is
-neither in the ledger nor in the file, the first of its copies becomes the original.
-A session becomes archived, expired, failed, paused or idle again, at the time of the import. What the ledger alone
-decides does not come back: `updated_at`, and where it was forked from. A session whose line says more or fewer messages
-than follow is a failure: the file was cut off.
+What comes back: id, owner, project, model, title, system prompt, context, metadata and time of creation of a session;
+of its messages everything, in order. A cost stays what it was: given, counted with its price, or not known; `reprice`
+fills it in. Messages are renumbered from 1: where messages had been deleted, the gaps close. A message that is a copy
+of another one is so again, of the same message as it is stored now. Where the original is neither in the ledger nor in
+the file, the first of its copies becomes the original. A session becomes archived, expired, failed, paused or idle
+again, at the time of the import. What the ledger alone decides does not come back: `updated_at`, and where it was
+forked from. A session whose line says more or fewer messages than follow is a failure: the file was cut off.
 
 The JSON export is read as well, each of its sessions at once.
 """
@@ -27,8 +26,8 @@ from chatledger.schemas.fields import validated
 from chatledger.schemas.message import SettledMessage
 from chatledger.schemas.session import NewSession
 
-#: What the header says.
 NAME = "chatledger"
+"""What the header says."""
 VERSION = 1
 
 _TAKEN = set(NewSession.model_fields) & set(Session.model_fields)

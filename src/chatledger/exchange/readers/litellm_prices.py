@@ -9,8 +9,8 @@ from typing import Any
 
 from chatledger.schemas.fields import MAX_COUNT
 
-#: The entry that explains the others.
 SAMPLE = "sample_spec"
+"""The entry that explains the others."""
 
 _KINDS = {
     "input_cost_per_token": "input",
@@ -20,14 +20,14 @@ _KINDS = {
     "cache_creation_input_token_cost_above_1hr": "cache_write_1h",
     "output_cost_per_reasoning_token": "reasoning",
 }
-#: An older name, which counts where the other one is missing.
+# An older name, which counts where the other one is missing.
 _CACHE_HIT = "input_cost_per_token_cache_hit"
 _PRICE = re.compile(rf"({'|'.join(sorted(_KINDS, key=len, reverse=True))})(?:_above_(\d+)k_tokens)?(?:_([a-z]+))?")
 _TIERS = {"batches": "batch"}
 _NANO = Decimal(1).scaleb(-9)
 
-#: By service tier and tokens above which it applies.
 Amounts = dict[tuple[str, int], dict[str, Decimal]]
+"""By service tier and tokens above which it applies."""
 
 
 def row_of(model_id: str, item: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from chatledger.errors import InvalidInput
 from chatledger.exchange.report import ImportWarning
 
-#: Escapes of a NUL and of surrogates, half of a pair or alone.
+# Escapes of a NUL and of surrogates, half of a pair or alone.
 _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MENDED = "held characters that JSON or databases do not allow: NUL is \u2400 now, and other ones are \ufffd"

@@ -20,13 +20,13 @@ from chatledger.schemas.message_parts import (
 )
 from chatledger.schemas.token_usage import token_counts
 
-#: Under which names servers give reasoning; the first is the one to write.
+# Under which names servers give reasoning; the first is the one to write.
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
-#: In an entry of `payload["reasoning"]`: the name under which it came.
+# In an entry of `payload["reasoning"]`: the name under which it came.
 _FIELD = "field"
 
-#: ShareGPT's speakers of calls.
 CALL_WORDS = ("function_call", "tool_call")
+"""ShareGPT's speakers of calls."""
 
 NOTATION = Notation(
     speaker="role",

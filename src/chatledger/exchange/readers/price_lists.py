@@ -14,25 +14,26 @@ from chatledger.errors import InvalidInput
 from chatledger.exchange.readers.litellm_prices import SAMPLE, row_of
 from chatledger.schemas.fields import file_path
 
-#: The columns of a CSV file, and the names in a JSON list.
 COLUMNS = (
     "model_id", "input", "output", "cached_input", "cache_write", "cache_write_1h", "reasoning", "service_tier",
     "above_tokens", "effective_from", "provider", "context_window",
 )  # fmt: skip
-#: Bytes of a price list.
+"""The columns of a CSV file, and the names in a JSON list."""
 MAX_FILE = 64 * 1024 * 1024
+"""Bytes of a price list."""
 
 _COUNTS = ("context_window", "above_tokens")
-#: Of any count that there may be, and some more.
+# Of any count that there may be, and some more.
 _DIGITS = 40
 
 
 def read_prices(path: Path | str) -> list[dict[str, Any]]:
     """The rows of a price list, for `uow.models.import_prices`. Numbers are read as exact decimals.
 
-    A row that cannot be read says so in the report of the import, by its line in a CSV file, its place in a JSON list, or
-    its model in a JSON object. A CSV row with a `service_tier` or `above_tokens` is a tier of the row of its model with
-    the same `effective_from`. LiteLLM's prices are for one token; here they are for a million, rounded to nine decimals.
+    A row that cannot be read says so in the report of the import, by its line in a CSV file, its place in a JSON list,
+    or its model in a JSON object. A CSV row with a `service_tier` or `above_tokens` is a tier of the row of its model
+    with the same `effective_from`. LiteLLM's prices are for one token; here they are for a million, rounded to nine
+    decimals.
 
     Raises:
         InvalidInput: the file is not a price list.

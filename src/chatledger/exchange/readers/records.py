@@ -16,7 +16,7 @@ from chatledger.exchange.readers.json_file import Piece
 from chatledger.exchange.report import Failure
 from chatledger.schemas import NewMessage
 
-#: Names under which an empty list is a conversation, too.
+# Names under which an empty list is a conversation, too.
 _LISTS = (
     "messages",
     "contents",
@@ -30,8 +30,8 @@ _LISTS = (
     "turns",
 )
 _IDS = ("session_id", "conversation_id")
-#: Metadata of a conversation whose record holds several: which of the lists it is.
 LIST_NAME = "messages_field"
+"""Metadata of a conversation whose record holds several: which of the lists it is."""
 
 _Reader = Callable[[Any, str], list[NewMessage]]
 _WITH_ROLES: tuple[Notation, _Reader] = (openai.NOTATION, role_messages.read_messages)
@@ -42,7 +42,7 @@ _FORMATS: dict[Format, tuple[Notation, _Reader]] = {
     Format.AI_SDK: _WITH_ROLES,
     Format.SHAREGPT: (sharegpt.NOTATION, lambda item, place: [sharegpt.from_sharegpt(item, place)]),
 }
-#: Where records have the system prompt, beside their messages.
+# Where records have the system prompt, beside their messages.
 _SYSTEM = {
     Format.SHAREGPT: ("system",),
     Format.ANTHROPIC: ("system",),

@@ -21,7 +21,7 @@ from chatledger.schemas import NewMessage
 from chatledger.schemas.message_parts import SOURCE_FORMAT
 
 _ROLES = openai.NOTATION.roles
-#: Keys that are read, or that the first message of several has in a column.
+# Keys that are read, or that the first message of several has in a column.
 _READ = {"role", "content", "parts"}
 
 

@@ -13,10 +13,10 @@ Value = TypeVar("Value")
 class Branch(NamedTuple):
     """A way through a tree that leaves the main path."""
 
-    #: The node at its end.
     leaf: int
-    #: How many messages it has in common with the main path, from the beginning.
+    """The node at its end."""
     at: int
+    """How many messages it has in common with the main path, from the beginning."""
 
 
 class Tree:

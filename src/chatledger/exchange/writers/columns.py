@@ -22,8 +22,8 @@ class Kind(StrEnum):
     FLAG = "flag"
     MONEY = "money"
     MOMENT = "moment"
-    #: JSON, as its text.
     JSON = "json"
+    """JSON, as its text."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Column:
 
     name: str
     kind: Kind
-    #: From the session, and the message where rows are messages.
     value: Callable[[Session, Message | None], Any]
+    """From the session, and the message where rows are messages."""
 
 
-#: Of the session, what the row of a message says too, and by which name.
+# Of the session, what the row of a message says too, and by which name.
 _OF_SESSION = {"user_id": "user_id", "project_id": "project_id", "session_model_id": "model_id"}
 
 

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from chatledger.exchange.writers.columns import Column, Kind
 
-#: What a spreadsheet takes for the beginning of a formula, or drops to find one.
+# What a spreadsheet takes for the beginning of a formula, or drops to find one.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 

@@ -1,9 +1,9 @@
 """Exports to read as text.
 
-What was said stands in quotes: a heading or an unclosed fence in it cannot be taken for the document's own. Its Markdown
-is kept, without what a renderer would run or load: HTML, images and links are escaped, and read as they were written.
-Fenced code is fenced again, and names a language only when no renderer draws or runs it. Names and titles are escaped.
-Everything else is fenced, by more backticks than it holds.
+What was said stands in quotes: a heading or an unclosed fence in it cannot be taken for the document's own. Its
+Markdown is kept, without what a renderer would run or load: HTML, images and links are escaped, and read as they were
+written. Fenced code is fenced again, and names a language only when no renderer draws or runs it. Names and titles are
+escaped. Everything else is fenced, by more backticks than it holds.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from chatledger.schemas import Message, Session
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
 _LINE = re.compile(r"\r\n|\r|\n")
-#: What begins something live in Markdown: HTML and autolinks, links and images, references, attributes and templates of
-#: some renderers, and fences that are not ours.
+# What begins something live in Markdown: HTML and autolinks, links and images, references, attributes and templates of
+# some renderers, and fences that are not ours.
 _LIVE = re.compile(r"([<\\\[\]]|\{(?=[:{%#.=])|&(?=#|\w+;)|`(?=``)|~(?=~~))")
-#: Not every renderer takes a backslash for these.
+# Not every renderer takes a backslash for these.
 _ENTITIES = {"<": "&lt;", "&": "&amp;"}
-#: What is live in code, if a renderer does not know fences.
+# What is live in code, if a renderer does not know fences.
 _LIVE_IN_CODE = re.compile(r"<[A-Za-z/!?]|\]\(|\]:|!\[")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([^`\s]*)[^`]*")
-#: Languages of code that renderers colour and do nothing else with; others draw diagrams or run scripts.
+# Languages of code that renderers colour and do nothing else with; others draw diagrams or run scripts.
 _LANGUAGES = {
     "bash", "c", "cpp", "csharp", "css", "diff", "dockerfile", "go", "html", "ini", "java", "javascript", "js",
     "json", "kotlin", "lua", "makefile", "perl", "php", "powershell", "py", "python", "r", "ruby", "rust", "scala",

@@ -9,7 +9,7 @@ from typing import IO, Any
 from chatledger.errors import MissingExtra
 from chatledger.exchange.writers.columns import Column, Kind
 
-#: Rows of a group, and the characters of text after which it ends early: what is held in memory.
+# Rows of a group, and the characters of text after which it ends early: what is held in memory.
 _ROWS = 10_000
 _CHARACTERS = 16_000_000
 

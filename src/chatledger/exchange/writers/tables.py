@@ -20,7 +20,7 @@ from chatledger.schemas.fields import flags
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 
-#: Rows between two calls of `progress`.
+# Rows between two calls of `progress`.
 _STEP = 1000
 
 
@@ -41,15 +41,15 @@ def export_table(
 ) -> ExportReport:
     """Write a table of messages, or of sessions, chosen as by `export_sessions`, from one snapshot of the ledger.
 
-    `out` takes text for CSV and bytes for Parquet. Money is exact (`decimal(19, 9)` dollars), times are UTC, JSON is its
-    text. A message's row names the user, the project and the model of its session, too. In CSV a missing value and an
-    empty text look the same. With `guard` a text that a spreadsheet would take for a formula (it begins with = + - @, a
-    tab or a carriage return) gets a ' in front; without, it is as it was stored.
+    `out` takes text for CSV and bytes for Parquet. Money is exact (`decimal(19, 9)` dollars), times are UTC, JSON is
+    its text. A message's row names the user, the project and the model of its session, too. In CSV a missing value and
+    an empty text look the same. With `guard` a text that a spreadsheet would take for a formula (it begins with = + -
+    @, a tab or a carriage return) gets a ' in front; without, it is as it was stored.
 
     Raises:
         MissingExtra: Parquet is asked for, and its library is not installed.
         SessionNotFound: an id is of no session, or of another user's. Nothing was written.
-        InvalidInput: ids and filters together, a filter that is none, an unknown format or table.
+        InvalidInput: ids and filters together, an invalid filter, an unknown format or table.
     """
     flags(guard=guard)
     progress = callback(progress, "progress")

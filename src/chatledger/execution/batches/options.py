@@ -53,7 +53,7 @@ def run_options(
     if not callable(worker):
         raise InvalidInput("worker", "must be a function that takes an item")
     if is_generator(worker):
-        raise InvalidInput("worker", "is a generator function, of which calling runs nothing: return the result")
+        raise InvalidInput("worker", "is a generator function, which does not run when it is called: return the result")
     return RunOptions(
         job_id=identifier(job_id, "job_id"),
         worker=called(name, "name") if name is not None else f"{process_name()}:{new_id()[-6:]}",

@@ -12,7 +12,7 @@ from chatledger.schemas.fields import MAX_IDENTIFIER
 from chatledger.services.error_text import error_message
 from chatledger.unit_of_work import UnitOfWork
 
-#: The longest wait before an attempt.
+# The longest wait before an attempt.
 _MAX_DELAY = timedelta(days=365)
 
 
@@ -58,8 +58,9 @@ def _valid_kind(kind: Any) -> str | None:
 class BatchResult:
     """Return it from a worker, in place of a JSON value, to write something else together with the result.
 
-    `record` is called with the unit of work in which the item is completed. What it writes is committed with the result,
-    once, or not at all. It may be called again when the database was busy. It returns the id of a session, or None.
+    `record` is called with the unit of work in which the item is completed. What it writes is committed with the
+    result, once, or not at all. It may be called again when the database was busy. It returns the id of a session, or
+    None.
     """
 
     value: Any = None

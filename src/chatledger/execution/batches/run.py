@@ -26,13 +26,13 @@ from chatledger.services.batches import progress as batch_progress
 from chatledger.services.error_text import error_class, error_message
 from chatledger.unit_of_work import UnitOfWork
 
-#: The kind of error of an attempt that took longer than the job allows.
 TIME_LIMIT = "TimeLimit"
-#: Seconds between two polls of an empty queue: at first, and at most.
+"""The kind of error of an attempt that took longer than the job allows."""
+# Seconds between two polls of an empty queue: at first, and at most.
 _MIN_POLL, _MAX_POLL = 0.05, 1.0
-#: The most seconds to wait for workers while results are still to be recorded, or the run is ending.
+# The most seconds to wait for workers while results are still to be recorded, or the run is ending.
 _SHORT_WAIT = 0.2
-#: Seconds between two reports of the progress; counting may take one part in so many of the time.
+# Seconds between two reports of the progress; counting may take one part in so many of the time.
 _REPORT_INTERVAL, _REPORT_SHARE = 1.0, 20
 
 

@@ -17,8 +17,8 @@ from chatledger.execution.workers import WorkerThreads
 from chatledger.schemas import BatchItem, BatchProgress
 from chatledger.transactions import Transactions
 
-#: Of the threads, for people who look at a process.
 THREAD_NAME = "chatledger batch"
+"""Of the threads, for people who look at a process."""
 
 
 def run_in_threads(

@@ -21,10 +21,10 @@ from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.message import new_message
 from chatledger.schemas.workflow import StepDefinition
 
-#: Returns the answer to a conversation.
 Responder = Callable[[list[Message]], Any]
-#: Returns the result of a coroutine, for as long as the step is wanted.
+"""Returns the answer to a conversation."""
 Await = Callable[[Coroutine[Any, Any, Any], StepContext], Any]
+"""Returns the result of a coroutine, for as long as the step is wanted."""
 
 
 class StepFailed(Exception):

@@ -19,9 +19,9 @@ from chatledger.services.workflows.statements import ExecutionLease
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 
-#: The longest delay between two attempts, in seconds.
+# The longest delay between two attempts, in seconds.
 _MAX_DELAY = 3600.0
-#: The most characters of an error that are stored.
+# The most characters of an error that are stored.
 _MAX_ERROR = 500
 
 

@@ -12,8 +12,8 @@ from chatledger.ids import new_id
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.unit_of_work import UnitOfWork
 
-#: Something to be written into the ledger.
 Effect = Callable[[UnitOfWork], object]
+"""Something to be written into the ledger."""
 
 
 class StepCancelled(Exception):

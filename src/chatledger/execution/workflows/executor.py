@@ -26,12 +26,12 @@ from chatledger.services.workflows.statements import WHOLE, ExecutionLease
 from chatledger.transactions import Transactions
 from chatledger.unit_of_work import UnitOfWork
 
-#: Called with every step that starts or ends.
 OnProgress = Callable[[WorkflowStep], object]
+"""Called with every step that starts or ends."""
 
-#: The most seconds to wait for steps before looking at the clock and asking whether to stop.
+# The most seconds to wait for steps before looking at the clock and asking whether to stop.
 _POLL = 0.25
-#: Seconds between two looks at whether the execution was cancelled. The lease is renewed with each.
+# Seconds between two looks at whether the execution was cancelled. The lease is renewed with each.
 _CANCELLATION_POLL = 2.0
 
 

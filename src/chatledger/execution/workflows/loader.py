@@ -9,7 +9,7 @@ from typing import Any
 from chatledger.errors import InvalidInput, MissingExtra
 from chatledger.schemas.workflow import WorkflowDefinition, definition_of
 
-#: The most bytes of a definition. A larger file is a mistake.
+# The most bytes of a definition. A larger file is a mistake.
 _MAX_SIZE = 5_000_000
 
 

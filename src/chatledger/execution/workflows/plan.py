@@ -14,8 +14,8 @@ from chatledger.schemas.references import resolved
 from chatledger.schemas.workflow import MAX_ITEMS, Condition, StepDefinition
 from chatledger.services.workflows.statements import WHOLE
 
-#: The name of a step, and the index of an item in its list.
 StepKey = tuple[str, int]
+"""The name of a step, and the index of an item in its list."""
 
 
 class Plan:

@@ -18,9 +18,9 @@ from chatledger.schemas.fields import validated
 from chatledger.schemas.observations import NewAnnotation
 
 _annotations = table_of(Annotation)
-#: In `InstanceState.info`: the number that a flush gave, which stays on an object whose transaction was rolled back.
+# In `InstanceState.info`: the number that a flush gave, which stays on an object whose transaction was rolled back.
 _NUMBERED = "chatledger_number"
-#: In `InstanceState.info`: the flush that has prepared the object.
+# In `InstanceState.info`: the flush that has prepared the object.
 _READY = "chatledger_ready"
 
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import object_session
 
 from chatledger.clock import Clock, utc_now
 
-#: The key in `Session.info`, and the execution option, that hold a `WriterContext`.
 CONTEXT = "chatledger_context"
+"""The key in `Session.info`, and the execution option, that hold a `WriterContext`."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class WriterContext:
     clock: Clock = utc_now
 
 
-#: Of sessions that an application made itself.
+# Of sessions that an application made itself.
 _ANYBODY = WriterContext()
 
 

@@ -14,7 +14,7 @@ from chatledger.models.session import Session
 from chatledger.models.writing.context import session_of
 from chatledger.models.writing.locking import sessions
 
-#: In `Session.info`: the sessions that the flush has deleted, or has deleted messages from.
+# In `Session.info`: the sessions that the flush has deleted, or has deleted messages from.
 _DELETED = "chatledger_deleted_from"
 _MANY = 500
 

@@ -11,13 +11,13 @@ from sqlalchemy.orm.attributes import set_committed_value
 from chatledger.models.session import Session
 from chatledger.models.writing.locking import sessions
 
-#: Columns of a session that only the database moves.
 COUNTERS = ("message_count", "total_tokens", "total_duration_ms", "total_cost", "last_sequence")
-#: Columns that triggers move as well.
+"""Columns of a session that only the database moves."""
+# Columns that triggers move as well.
 _MOVED = (*COUNTERS, "last_activity", "updated_at")
 _TOUCHED = "chatledger_touched"
-#: In `InstanceState.info`: the counters that were read from the database.
 READ = "chatledger_counters"
+"""In `InstanceState.info`: the counters that were read from the database."""
 
 
 def touch(session: OrmSession, session_id: str) -> None:

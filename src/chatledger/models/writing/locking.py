@@ -17,7 +17,7 @@ from chatledger.models.session import Session
 
 sessions = table_of(Session)
 
-#: In `Session.info`: an object that stands for the flush that is going on, once it has locked what it writes to.
+# In `Session.info`: an object that stands for the flush that is going on, once it has locked what it writes to.
 _FLUSH = "chatledger_flush"
 
 
@@ -41,10 +41,11 @@ def lock_session(connection: Connection, session_id: str, owner: str | None) -> 
 
 
 def lock_in_order(session: OrmSession, connection: Connection) -> object:
-    """Lock the sessions that a flush writes to, where there are several, and return an object that stands for the flush.
+    """Lock the sessions that a flush writes to, where there are several, and return an object that stands for the
+    flush.
 
-    Once a flush, and in the same order in all: a message takes the lock of its session, by its number or by the triggers
-    that count it, and two flushes that did so in the order of their statements could wait for each other.
+    Once a flush, and in the same order in all: a message takes the lock of its session, by its number or by the
+    triggers that count it, and two flushes that did so in the order of their statements could wait for each other.
     """
     if _FLUSH not in session.info:
         for name in ("after_flush", "after_soft_rollback"):

@@ -23,13 +23,13 @@ from chatledger.schemas.fields import called, validated
 from chatledger.schemas.message import NewMessage
 from chatledger.schemas.stored_message import to_row
 
-#: The attribute of each field of `NewMessage`.
+# The attribute of each field of `NewMessage`.
 _ATTRIBUTES = {name: "metadata_" if name == "metadata" else name for name in NewMessage.model_fields}
-#: In `InstanceState.info`: the number that a flush gave, which stays on an object whose transaction was rolled back.
+# In `InstanceState.info`: the number that a flush gave, which stays on an object whose transaction was rolled back.
 _NUMBERED = "chatledger_number"
-#: In `InstanceState.info`: what an earlier flush of this object filled in.
+# In `InstanceState.info`: what an earlier flush of this object filled in.
 _FILLED = "chatledger_filled"
-#: In `InstanceState.info`: the flush that has prepared the object.
+# In `InstanceState.info`: the flush that has prepared the object.
 _READY = "chatledger_ready"
 
 

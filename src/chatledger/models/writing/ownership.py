@@ -31,9 +31,9 @@ from chatledger.models.writing.context import context_of, session_of
 from chatledger.models.writing.locking import sessions
 
 _OF_A_SESSION = (Message, SessionMetadata, Timeout, Snapshot, Annotation, SessionUsage)
-#: Roots that have a `user_id` of their own.
+# Roots that have a `user_id` of their own.
 _OWNED = (BatchJob, ComparisonGroup, Workflow, WorkflowExecution)
-#: What belongs to one of those, by the name of the key that they share.
+# What belongs to one of those, by the name of the key that they share.
 _OF_A_ROOT = (
     (BatchItem, BatchJob, "job_id"),
     (ComparisonSession, ComparisonGroup, "group_id"),
@@ -124,7 +124,7 @@ def _insert(_mapper: Any, connection: Connection, row: Any) -> None:
     if row.user_id is None:
         row.user_id = owner
     if row.user_id != owner:
-        raise InvalidInput("user_id", "is another user than the one that this session is limited to")
+        raise InvalidInput("user_id", "is not the user that this session is limited to")
 
 
 def _change(_mapper: Any, connection: Connection, row: Any) -> None:
@@ -139,7 +139,7 @@ def _change(_mapper: Any, connection: Connection, row: Any) -> None:
     if isinstance(row, Session):
         _require_session(connection, row.session_id, owner)
     elif row.user_id != owner:
-        raise InvalidInput("user_id", "is another user than the one that this session is limited to")
+        raise InvalidInput("user_id", "is not the user that this session is limited to")
 
 
 def _refuse(_mapper: Any, _connection: Connection, row: Any) -> None:

@@ -12,7 +12,7 @@ from chatledger.models.price_rows import PRICE_ROWS, models
 from chatledger.models.writing.locking import sessions
 from chatledger.schemas.costs import Cost, PriceList, by_model, is_countable
 
-#: Names in one statement.
+# Names in one statement.
 _CHUNK = 500
 
 

@@ -1,8 +1,8 @@
 """Claiming items under a lease, renewing the lease, and recording results and failures.
 
 An item's `lease` is a fencing token: a number that rises with every claim. Every write names the number that it was
-claimed with, so a worker whose lease was lost changes nothing. Times come from the workers' clocks, so a lease should be
-longer than the difference between their clocks. If it is not, an item may be worked on twice, but is recorded once.
+claimed with, so a worker whose lease was lost changes nothing. Times come from the workers' clocks, so a lease should
+be longer than the difference between their clocks. If it is not, an item may be worked on twice, but is recorded once.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from chatledger.services.batches.statements import (
 )
 from chatledger.services.visibility import require_kept
 
-#: The kind of error of an item whose worker did not renew its lease in its last attempt.
 EXPIRED = "LeaseExpired"
-#: The most items that one claim puts back into the queue. The next claim continues.
+"""The kind of error of an item whose worker did not renew its lease in its last attempt."""
+# The most items that one claim puts back into the queue. The next claim continues.
 _MAX_REQUEUED = 200
 
 

@@ -18,14 +18,14 @@ from chatledger.schemas.fields import MAX_COUNT, validated
 from chatledger.services.base import ServiceContext
 from chatledger.services.batches.statements import JOB_KEY, items, job_row, jobs
 
-#: Items that are added by one statement.
+# Items that are added by one statement.
 _CHUNK = 1000
 
 
 def create(context: ServiceContext, given: NewBatch) -> str:
     """Make the row of a job; its id."""
     if context.owner is not None and given.user_id not in (None, context.owner):
-        raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+        raise InvalidInput("user_id", "is not the user that this ledger is limited to")
     now = context.now()
     job_id = given.job_id or new_id()
     row = {

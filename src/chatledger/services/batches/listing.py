@@ -15,7 +15,7 @@ from chatledger.services.batches.arguments import word_of
 from chatledger.services.batches.statements import ITEM, JOB_KEY, is_status, items, jobs, to_items, to_job
 from chatledger.services.pagination import decode_cursor, decode_moment_cursor, encode_cursor
 
-#: Items that are read at a time where all are wanted.
+# Items that are read at a time where all are wanted.
 _CHUNK = 500
 
 

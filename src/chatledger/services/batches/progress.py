@@ -13,7 +13,7 @@ from chatledger.schemas import BatchProgress
 from chatledger.services.base import ServiceContext
 from chatledger.services.batches.statements import COMING_BACK, JOB_KEY, is_status, items, job_row, listed_as
 
-#: The time over which a rate is taken.
+# The time over which a rate is taken.
 _WINDOW = timedelta(minutes=1)
 
 

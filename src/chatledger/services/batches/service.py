@@ -23,8 +23,8 @@ from chatledger.services.error_text import error_class, error_message
 from chatledger.services.pagination import limited
 from chatledger.services.visibility import require_kept
 
-#: How long an item is a worker's own, where nothing is said.
 LEASE = timedelta(minutes=5)
+"""How long an item is a worker's own, where nothing is said."""
 
 
 class Batches(Service):

@@ -23,8 +23,8 @@ from chatledger.services.base import ServiceContext
 jobs = table_of(JobRow)
 items = table_of(ItemRow)
 
-#: Items that come back by themselves: they have an index of their own.
 COMING_BACK = (ItemStatus.DELAYED, ItemStatus.RUNNING)
+"""Items that come back by themselves: they have an index of their own."""
 
 JOB_KEY = bindparam("job", type_=Identifier())
 ITEM_KEY = bindparam("item", type_=Whole)
@@ -35,13 +35,13 @@ def _plain(column: ColumnElement[Any]) -> ColumnElement[str]:
     return type_coerce(column, Text)
 
 
-#: What is read of an item.
 ITEM = (
     items.c.job_id, items.c.item_number, items.c.key, json_text(items.c.payload).label("payload"), items.c.rank,
     _plain(items.c.status).label("status"), items.c.attempts, items.c.lease, items.c.worker, items.c.due_at,
     items.c.claimed_at, items.c.finished_at, items.c.created_at, json_text(items.c.result).label("result"),
     items.c.session_id, items.c.error_kind, items.c.error,
 )  # fmt: skip
+"""What is read of an item."""
 _ITEM_TIMES = ("due_at", "claimed_at", "finished_at", "created_at")
 
 _THIS_JOB = select(jobs).where(jobs.c.job_id == JOB_KEY, or_(_OWNER.is_(None), jobs.c.user_id == _OWNER))

@@ -71,7 +71,7 @@ class Comparisons(Service):
         if user_id is not None:
             called(user_id, "user_id")
             if owner is not None and user_id != owner:
-                raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+                raise InvalidInput("user_id", "is not the user that this ledger is limited to")
         names = [called(name, "variants") for name in several(variants, "variants")]
         if len(set(names)) < len(names) or len(names) > MAX_VARIANTS:
             raise InvalidInput("variants", f"must be different names, and at most {MAX_VARIANTS}")
@@ -255,8 +255,8 @@ class Comparisons(Service):
         """Store the valid rows of a file, such as those of `exchange.read_results`. Invalid rows are reported by place.
 
         Rows that the comparison already has are left alone, so that you can import a file again after correcting it. A
-        row that differs from the stored result of the same judge, prompt, pair and trial is a problem unless `replace` is
-        set. With `dry_run`, nothing is stored. To store all rows or none, use `record_many`.
+        row that differs from the stored result of the same judge, prompt, pair and trial is a problem unless `replace`
+        is set. With `dry_run`, nothing is stored. To store all rows or none, use `record_many`.
 
         Raises:
             ComparisonNotFound: no such group, or it belongs to another user.
@@ -285,8 +285,8 @@ class Comparisons(Service):
     def summary(self, group_id: str, *, confidence: float = 0.95, judge: str | None = None) -> ComparisonSummary:
         """Summarize the results by pair, by variant and by judge. With `judge`, only the results of that judge.
 
-        A missing verdict counts only in `missing`. Each prompt counts once: the trials of a judge are averaged, then the
-        judges. The intervals of ratings are sampled with a fixed seed, so that the summary is the same each time.
+        A missing verdict counts only in `missing`. Each prompt counts once: the trials of a judge are averaged, then
+        the judges. The intervals of ratings are sampled with a fixed seed, so that the summary is the same each time.
 
         Raises:
             ComparisonNotFound: no such group, or it belongs to another user.
@@ -312,8 +312,8 @@ class Comparisons(Service):
 
         A trial passes if its score of `criterion` is at least `threshold`. pass@k is the probability that at least one
         of `k` trials of a prompt passes, pass^k that all of them do; both are unbiased estimates, averaged over the
-        prompts. By default `k` goes from 1 up to the number of trials that every prompt of the variant has. A prompt with
-        fewer than `k` trials is left out. If several results score the same trial, their mean counts.
+        prompts. By default `k` goes from 1 up to the number of trials that every prompt of the variant has. A prompt
+        with fewer than `k` trials is left out. If several results score the same trial, their mean counts.
 
         Raises:
             ComparisonNotFound: no such group, or it belongs to another user.

@@ -27,12 +27,12 @@ from chatledger.services.registry.registration import register_models
 from chatledger.services.rows import MESSAGE, from_row, messages, sessions, to_messages
 from chatledger.services.visibility import in_visible_session, this_session, visibility_parameters, visible_to_owner
 
-#: Columns of an append beside the session and the number.
 GIVEN = (
     "role", "content", "payload", "metadata", "name", "tool_call_id", "model_id", "input_tokens", "output_tokens",
     "cached_tokens", "reasoning_tokens", "tokens_used", "duration_ms", "cost", "outcome", "hidden", "key", "created_at",
     "digest", "search_text", "search_extra",
 )  # fmt: skip
+"""Columns of an append beside the session and the number."""
 
 _EXPECTED = bindparam("expected", type_=Whole)
 # Spelled out: an IN of bound values is expanded again at every call.
@@ -41,12 +41,12 @@ _IS_OPEN = text(f"chatledger_sessions.status IN ({', '.join(repr(status.value) f
 
 @cache
 def append_statement(dialect: Dialect, *, keyed: bool, priced: bool, detailed: bool) -> Prepared:
-    """One append: read the session's last number under its lock, insert the next, give it back. `priced`: with its cost,
-    calculated from the price in force, and which price that is. `detailed`: with the columns of `DETAILS`, which few
-    messages have.
+    """One append: read the session's last number under its lock, insert the next, give it back. `priced`: with its
+    cost, calculated from the price in force, and which price that is. `detailed`: with the columns of `DETAILS`, which
+    few messages have.
 
-    The lock is FOR NO KEY UPDATE, which does not stand in the way of foreign keys to the session. No row comes back when
-    the session is not there, is closed, is elsewhere in its count, or has the key already.
+    The lock is FOR NO KEY UPDATE, which does not stand in the way of foreign keys to the session. No row comes back
+    when the session is not there, is closed, is elsewhere in its count, or has the key already.
     """
     given_names = (*GIVEN, *DETAILS) if detailed else GIVEN
     # Words come as their values already.
@@ -89,7 +89,7 @@ def append_statement(dialect: Dialect, *, keyed: bool, priced: bool, detailed: b
     return Prepared(statement.returning(*returned))
 
 
-#: The session under its lock, for many appends at once.
+# The session under its lock, for many appends at once.
 _OPEN_OR_NOT: Select[Any] = select(sessions.c.status, sessions.c.last_sequence).where(
     sessions.c.session_id == bindparam("session"), visible_to_owner()
 )
@@ -107,8 +107,8 @@ class Stored:
 
     message: Message
     digest: bytes
-    #: Still to be written, by the call that asks.
     new: bool = False
+    """Still to be written, by the call that asks."""
 
     def same_as(self, row: dict[str, Any], *, timed: bool) -> bool:
         """Whether a message in stored form has the same content. A time that the caller did not give does not count."""
@@ -153,7 +153,8 @@ def append(
 
 
 def lock_session(context: ServiceContext, session_id: str, *, deleting: bool = False) -> int:
-    """Lock an open session until the transaction ends; its last number. `deleting` keeps its messages from being copied.
+    """Lock an open session until the transaction ends; its last number. `deleting` keeps its messages from being
+    copied.
 
     Raises:
         SessionNotFound, SessionClosed

@@ -1,7 +1,7 @@
 """Messages that are copies of others: found, linked to their originals, and promoted when the original is deleted.
 
-Whoever copies holds the sessions of the originals with FOR KEY SHARE, which an append does not wait for; whoever deletes
-messages holds their session with FOR UPDATE. So no copy is made of a message that is being deleted.
+Whoever copies holds the sessions of the originals with FOR KEY SHARE, which an append does not wait for; whoever
+deletes messages holds their session with FOR UPDATE. So no copy is made of a message that is being deleted.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from chatledger.services.base import ServiceContext
 from chatledger.services.rows import sessions
 from chatledger.services.visibility import SESSION_KEY, visible_to_owner
 
-#: Values that a statement names.
+# Values that a statement names.
 _MANY = 500
-#: Sessions with copies of a session's messages in which a restore looks for a message that became an original.
+# Sessions with copies of a session's messages in which a restore looks for a message that became an original.
 _HEIRS = 100
 
 
@@ -33,7 +33,8 @@ def pass_on(
     """Make one copy of each deleted message an original. Returns the sessions whose messages have changed.
 
     `session_ids` are the sessions that messages were deleted from, or that were deleted; None means any session.
-    `numbers` says which messages of a single session were deleted; with `changed` they are there and say something else.
+    `numbers` says which messages of a single session were deleted; with `changed` they are there and say something
+    else.
     """
     if numbers is not None and len(numbers) > _MANY:
         numbers = None

@@ -26,7 +26,7 @@ from chatledger.services.prepared import Prepared
 from chatledger.services.rows import MESSAGE, messages, to_messages
 from chatledger.services.visibility import in_visible_session, require_visible, visibility_parameters
 
-#: Messages that are read at a time where nobody knows how many are needed.
+# Messages that are read at a time where nobody knows how many are needed.
 _BATCH = 100
 
 Tokens = Callable[[Message], int]

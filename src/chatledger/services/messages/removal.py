@@ -14,7 +14,7 @@ from chatledger.services.messages.copies import pass_on
 from chatledger.services.rows import messages
 from chatledger.services.visibility import in_visible_session, visibility_parameters
 
-#: Values that a statement names.
+# Values that a statement names.
 _MANY = 500
 
 

@@ -23,9 +23,9 @@ from chatledger.services.messages.history import Bounds
 from chatledger.services.messages.removal import newest, remove, require_numbers
 from chatledger.services.visibility import require_visible
 
-#: What stands in the place of a redacted text.
 REDACTED = "[redacted]"
-#: Messages that `iterate` holds in memory at a time.
+"""What stands in the place of a redacted text."""
+# Messages that `iterate` holds in memory at a time.
 _BATCH = 500
 
 
@@ -67,18 +67,18 @@ class Messages(Service):
         `content` is text, or the list of parts that OpenAI's and Anthropic's APIs use: its text is stored and searched,
         and the parts come back unchanged (`Message.parts`, `to_openai`, `to_anthropic`).
 
-        `payload` is any JSON value, a Pydantic model or a dict of models; it comes back unchanged (`payload_as` makes it
-        typed again). `key` makes the append idempotent: the same key with the same content returns the first message.
-        `expected_sequence` is the number that the message must get; if another writer has taken it, nothing is written.
-        A `hidden` message is in the history and not in titles, previews and search: people do not see it, and the model
-        does.
+        `payload` is any JSON value, a Pydantic model or a dict of models; it comes back unchanged (`payload_as` makes
+        it typed again). `key` makes the append idempotent: the same key with the same content returns the first
+        message. `expected_sequence` is the number that the message must get; if another writer has taken it, nothing is
+        written. A `hidden` message is in the history and not in titles, previews and search: people do not see it, and
+        the model does.
 
         Tokens and milliseconds are whole numbers. `cached_tokens` (read from a cache) and `cache_write_tokens` are part
         of `input_tokens`, `cache_write_1h_tokens` are part of `cache_write_tokens`, and `reasoning_tokens` part of
         `output_tokens`; `chatledger.exchange.read_usage` converts what providers report. `cost` is in dollars. Without
-        it, the cost is calculated from the price of the model, if tokens and price are known. `service_tier` is `batch`,
-        `flex`, `priority` or another tier with prices of its own; None, "default" and "standard" are the standard tier.
-        `unpriced_units` are billed units that no price covers; if there are any, no cost is calculated.
+        it, the cost is calculated from the price of the model, if tokens and price are known. `service_tier` is
+        `batch`, `flex`, `priority` or another tier with prices of its own; None, "default" and "standard" are the
+        standard tier. `unpriced_units` are billed units that no price covers; if there are any, no cost is calculated.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
@@ -127,7 +127,7 @@ class Messages(Service):
         if expected_sequence is not None:
             whole(expected_sequence, "expected_sequence")
         if on_key not in ("same", "keep"):
-            raise InvalidInput("on_key", "is not one of 'same', 'keep'")
+            raise InvalidInput("on_key", "must be 'same' or 'keep'")
         given = messages_of(messages, "messages")
         return append_many(self._context, session_id, given, expected=expected_sequence, keep=on_key == "keep")
 
@@ -155,9 +155,9 @@ class Messages(Service):
 
         `include_unfinished=False` leaves out messages that are being streamed, were interrupted or failed.
 
-        `whole_turns` returns whole turns only: the newest ones that have at most `last` messages together, and the newest
-        turn even if it is longer. A turn begins with a message of the role `user`, `system` or `developer`, or with the
-        first message inside the bounds; a tool call is never separated from its result.
+        `whole_turns` returns whole turns only: the newest ones that have at most `last` messages together, and the
+        newest turn even if it is longer. A turn begins with a message of the role `user`, `system` or `developer`, or
+        with the first message inside the bounds; a tool call is never separated from its result.
 
         `max_tokens` returns the newest whole turns that have at most so many tokens together, and nothing if the newest
         one has more. Tokens are `count_tokens(message)`; by default what is stored of the message (the output of an
@@ -171,7 +171,9 @@ class Messages(Service):
         flags(include_unfinished=include_unfinished, whole_turns=whole_turns)
         identifier(session_id, "session_id")
         if last is not None and limit is not None:
-            raise InvalidInput("last", "cannot stand beside `limit`: one counts from the end, the other from the start")
+            raise InvalidInput(
+                "last", "cannot be combined with `limit`: one counts from the end, the other from the start"
+            )
         bounds = Bounds.of(
             after=after,
             before=before,
@@ -205,15 +207,17 @@ class Messages(Service):
     ) -> list[Any]:
         """The payloads of messages, in the order of their numbers; None for a message without a payload.
 
-        Reads one column and builds no `Message`, which is several times as fast where a program keeps its own objects in
-        payloads. The arguments are those of `history`.
+        Reads one column and builds no `Message`, which is several times as fast where a program keeps its own objects
+        in payloads. The arguments are those of `history`.
 
         Raises:
             SessionNotFound, InvalidInput: as `history`.
         """
         identifier(session_id, "session_id")
         if last is not None and limit is not None:
-            raise InvalidInput("last", "cannot stand beside `limit`: one counts from the end, the other from the start")
+            raise InvalidInput(
+                "last", "cannot be combined with `limit`: one counts from the end, the other from the start"
+            )
         for field, value in (("last", last), ("limit", limit)):
             if value is not None:
                 whole(value, field)
@@ -325,10 +329,10 @@ class Messages(Service):
         """Change what a message says; None clears a field. Its number, key and time stay, and so do its annotations.
 
         The message is named by its number or by its `key`. Counters, statistics, search and the digest follow. A cost
-        that the ledger calculated is calculated again; one that was given stays, unless you pass another. A message that
-        was a copy is an original afterwards, and if it had copies, one of them becomes an original. The audit log says
-        which fields were changed. The old text stays in forks, and in snapshots of the session; `snapshot=True` takes one
-        before the change. (`redact` removes a text everywhere in the session.)
+        that the ledger calculated is calculated again; one that was given stays, unless you pass another. A message
+        that was a copy is an original afterwards, and if it had copies, one of them becomes an original. The audit log
+        says which fields were changed. The old text stays in forks, and in snapshots of the session; `snapshot=True`
+        takes one before the change. (`redact` removes a text everywhere in the session.)
 
         `expected` is the message as you read it: if it was changed since, nothing is written.
 
@@ -392,10 +396,10 @@ class Messages(Service):
     ) -> list[Message]:
         """Delete every message behind number `after` (0: all), append `replacement`, and return the appended messages.
 
-        This is how an answer is regenerated, and how a long conversation is compacted into a summary. Numbers go on from
-        where they were. `expected_last` is the number of the newest message that you have read: if another writer has
-        appended or deleted messages since, nothing is changed. `snapshot=True` takes a snapshot of the session before.
-        If the cut leaves tool calls without their results, a warning is logged; `open_calls` returns them.
+        This is how an answer is regenerated, and how a long conversation is compacted into a summary. Numbers go on
+        from where they were. `expected_last` is the number of the newest message that you have read: if another writer
+        has appended or deleted messages since, nothing is changed. `snapshot=True` takes a snapshot of the session
+        before. If the cut leaves tool calls without their results, a warning is logged; `open_calls` returns them.
 
         Raises:
             SessionNotFound, SessionClosed, KeyReused: as `append`.
@@ -437,7 +441,8 @@ class Messages(Service):
         return found
 
     def redact(self, session_id: str, sequence_number: int, *, replacement: str = REDACTED) -> Message:
-        """Replace the text of a message and drop its payload, metadata and name. Its number, times, tokens and cost stay.
+        """Replace the text of a message and drop its payload, metadata and name. Its number, times, tokens and cost
+        stay.
 
         Allowed in closed sessions too. The old text leaves the tables, the full-text index and the session's snapshots,
         but not forks, exports and backups.

@@ -30,9 +30,9 @@ from chatledger.services.visibility import (
 
 R = TypeVar("R")
 
-#: Messages that a sweep reads at a time.
+# Messages that a sweep reads at a time.
 _PAGE = 500
-#: Outcomes of messages that a writer may go on writing: a sweep may have marked one whose writer was only slow.
+# Outcomes of messages that a writer may go on writing: a sweep may have marked one whose writer was only slow.
 _UNFINISHED = (Outcome.STREAMING, Outcome.INTERRUPTED)
 
 

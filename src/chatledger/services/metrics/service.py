@@ -33,7 +33,8 @@ class Metrics(Service):
     """Measurements: a name, a number, a unit, and optionally a session, a user, a model or a project.
 
     A metric with a session belongs to the user of the session, and is deleted with the session. A metric without a
-    session belongs to its `user_id`. A ledger that is limited to a user records and shows only the metrics of that user.
+    session belongs to its `user_id`. A ledger that is limited to a user records and shows only the metrics of that
+    user.
     """
 
     __slots__ = ()
@@ -216,7 +217,7 @@ class Metrics(Service):
                 "user_id", "cannot be combined with a session: the metric belongs to the user of the session"
             )
         if owner is not None and metric.user_id not in (None, owner):
-            raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+            raise InvalidInput("user_id", "is not the user that this ledger is limited to")
         row = metric.model_dump()
         row["metadata"] = encode_json(metric.metadata, "metadata") if metric.metadata else None
         row["at"] = self._context.now(metric.at)

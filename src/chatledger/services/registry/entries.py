@@ -15,8 +15,8 @@ from chatledger.schemas.session import KEEP
 from chatledger.services.base import ServiceContext
 from chatledger.services.pagination import NOT_A_CURSOR, decode_cursor, encode_cursor, limited
 
-#: Of the names a list holds, which are shown.
 Visible = ColumnElement[bool] | None
+"""Of the names a list holds, which are shown."""
 
 
 def key_of(table: Table) -> Any:

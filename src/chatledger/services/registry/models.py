@@ -31,8 +31,8 @@ Amount = Decimal | int | str | None
 class Models(Service):
     """The registry of language models, and what they cost.
 
-    A model is made on first use, too, by a session or a message that names it. Models and their prices are shared by all
-    users: a ledger that is limited to one shows them and changes none.
+    A model is made on first use, too, by a session or a message that names it. Models and their prices are shared by
+    all users: a ledger that is limited to one shows them and changes none.
     """
 
     __slots__ = ()
@@ -47,7 +47,8 @@ class Models(Service):
         notes: str | Keep | None = KEEP,
         metadata: Mapping[str, Any] | Keep | None = KEEP,
     ) -> Model:
-        """Make a model, or bring one up to date. What is not given stays; None clears it. `context_window` is in tokens.
+        """Make a model, or bring one up to date. What is not given stays; None clears it. `context_window` is in
+        tokens.
 
         Raises:
             InvalidInput: a value that cannot be stored, or a ledger that is limited to a user.
@@ -84,7 +85,7 @@ class Models(Service):
         """Models by id: all, or only the archived ones, or only the others. At most 1,000 a page.
 
         Raises:
-            InvalidInput: a cursor of another list, or a limit that is none.
+            InvalidInput: a cursor of another list, or an invalid limit.
         """
         rows, after = entries.rows_of(
             self._context, models, archived=archived, limit=limit, cursor=cursor, visible=None
@@ -234,9 +235,9 @@ class Models(Service):
 
         A row names `model_id` and prices as `price` takes them, and may give `provider` and `context_window`. A row is
         the whole price: a kind of token that it does not name has none, and neither do its tiers. A row without
-        `effective_from` applies for all time if the model has no price yet, and from now on if it differs from the price
-        in force, so that a newer list does not change earlier costs. Rows that are wrong are named in the report, and
-        the others are imported. `not_stored` in the report names the kinds of prices that no column here holds.
+        `effective_from` applies for all time if the model has no price yet, and from now on if it differs from the
+        price in force, so that a newer list does not change earlier costs. Rows that are wrong are named in the report,
+        and the others are imported. `not_stored` in the report names the kinds of prices that no column here holds.
         Importing the same list again changes nothing.
 
         Raises:
@@ -255,7 +256,7 @@ class Models(Service):
 
         Raises:
             ModelNotFound: no such model as `model_id`.
-            InvalidInput: the alias has prices of its own, would end at itself, or the ledger is limited to a user.
+            InvalidInput: the alias has prices of its own, would refer to itself, or the ledger is limited to a user.
         """
         entries.require_whole(self._context, "alias")
         called(alias, "alias")
@@ -263,7 +264,7 @@ class Models(Service):
         passed = {alias}
         while end is not None:
             if end in passed:
-                raise InvalidInput("alias", "would end at itself: name the model that has the prices")
+                raise InvalidInput("alias", "would refer to itself: name the model that has the prices")
             passed.add(end)
             end = self.get(end).alias_of
         if self._context.execute(select(prices.c.model_id).where(prices.c.model_id == alias).limit(1)).first():
@@ -306,7 +307,7 @@ class Models(Service):
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            InvalidInput: a filter that is none.
+            InvalidInput: an invalid filter.
         """
         flags(overwrite_given=overwrite_given, dry_run=dry_run)
         wanted = repricing.wanted(since, until, model_id, project_id, session_id, overwrite_given, reason)

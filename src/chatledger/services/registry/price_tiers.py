@@ -20,7 +20,7 @@ from chatledger.schemas.costs import KINDS
 from chatledger.schemas.registry import MAX_PRICE, NewPrice, PriceTier
 from chatledger.services.base import ServiceContext
 
-#: A kind without a price costs as this one does, if that is so in the standard price.
+# A kind without a price costs as this one does, if that is so in the standard price.
 _FALLBACKS = {"cached_input": "input", "reasoning": "output"}
 _NANO = Decimal(1).scaleb(-9)
 

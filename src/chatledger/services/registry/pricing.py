@@ -109,9 +109,9 @@ def price_columns(service_tier: ColumnElement[Any] | None) -> list[ColumnElement
     return columns
 
 
-#: What messages without details have tokens of.
+# What messages without details have tokens of.
 _PLAIN_KINDS = ("input", "output", "cached_input", "reasoning")
-#: Which price applies to a kind of token that has none (`schemas.costs.with_fallbacks` says the same).
+# Which price applies to a kind of token that has none (`schemas.costs.with_fallbacks` says the same).
 _FALLBACKS = {"cached_input": "input", "reasoning": "output"}
 
 

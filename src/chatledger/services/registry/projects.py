@@ -28,8 +28,8 @@ states = table_of(State)
 class Projects(Service):
     """The registry of projects: names under which sessions are gathered.
 
-    A project is made on first use, too, by a session that names it. A ledger that is limited to a user shows the projects
-    of that user's sessions, and changes none.
+    A project is made on first use, too, by a session that names it. A ledger that is limited to a user shows the
+    projects of that user's sessions, and changes none.
     """
 
     __slots__ = ()
@@ -75,7 +75,7 @@ class Projects(Service):
         """Projects by id: all, or only the archived ones, or only the others. At most 1,000 a page.
 
         Raises:
-            InvalidInput: a cursor of another list, or a limit that is none.
+            InvalidInput: a cursor of another list, or an invalid limit.
         """
         rows, after = entries.rows_of(
             self._context, projects, archived=archived, limit=limit, cursor=cursor, visible=self._visible()

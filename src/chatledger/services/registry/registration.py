@@ -1,9 +1,9 @@
 """Registering projects and models on first use.
 
 Sessions and messages name projects and models by soft ids. A new name gets a row in its table in the same transaction,
-but never waits: if another transaction is registering the same name at this moment, that one does it. Waiting would keep
-a session locked for as long as the other transaction lasts, and two transactions that register two names in opposite
-orders would deadlock. If the other transaction rolls back, the next use of the name registers it.
+but never waits: if another transaction is registering the same name at this moment, that one does it. Waiting would
+keep a session locked for as long as the other transaction lasts, and two transactions that register two names in
+opposite orders would deadlock. If the other transaction rolls back, the next use of the name registers it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from chatledger.services.prepared import Prepared
 _PROJECTS, _MODELS = table_of(Project), table_of(Model)
 _NAME = bindparam("name", type_=Identifier())
 
-#: Names of models that a process need not look up again, by engine: those that were found committed.
+# Names of models that a process need not look up again, by engine: those that were found committed.
 _registered: WeakKeyDictionary[Engine, set[str]] = WeakKeyDictionary()
 _MOST = 10_000
 

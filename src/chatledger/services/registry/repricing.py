@@ -23,8 +23,8 @@ from chatledger.services.timeouts.sweep import Run
 from chatledger.services.visibility import SESSION_KEY, lock_each, require_visible
 
 REPRICED = "messages.repriced"
-#: Messages of one transaction.
 BATCH = 1000
+"""Messages of one transaction."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def wanted(
     """What users ask for.
 
     Raises:
-        InvalidInput: a time without a zone, or an id that is no text.
+        InvalidInput: a time without a time zone, or an id that is no text.
     """
     for field, value in (("model_id", model_id), ("project_id", project_id), ("session_id", session_id)):
         if value is not None:

@@ -34,17 +34,17 @@ from chatledger.services.timeouts.limits import defaults
 from chatledger.services.timeouts.sweep import Run
 
 ERASED = "session.erased"
-#: The entries with which a session ends.
+# The entries with which a session ends.
 _ENDS = (audit.SESSION_DELETED, "session.purged", ERASED)
 
-#: Of a message, what stays where totals are kept.
+# Of a message, what stays where totals are kept.
 _KEPT = (
     "sequence_number", "role", "model_id", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
     "cache_write_tokens", "cache_write_1h_tokens", "unpriced_units", "service_tier", "tokens_used", "duration_ms", "cost",
     "priced_from", "priced_as", "outcome", "created_at",
 )  # fmt: skip
 _WORKFLOWS, _EXECUTIONS, _STEPS = map(table_of, (Workflow, WorkflowExecution, WorkflowStep))
-#: Held sessions that an error names.
+# Held sessions that an error names.
 _NAMED = 10
 
 
@@ -86,7 +86,7 @@ def wanted(owner: str | None, user_id: str, keep_totals: bool, include_held: boo
     if not identifier(user_id, "user_id"):
         raise InvalidInput("user_id", "must not be empty")
     if owner is not None and user_id != owner:
-        raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+        raise InvalidInput("user_id", "is not the user that this ledger is limited to")
     return Wanted(user_id, keep_totals, include_held, stated(reason))
 
 

@@ -18,7 +18,7 @@ from chatledger.services.rows import sessions
 from chatledger.services.sessions.listing import has_status
 from chatledger.services.visibility import visible_to_owner
 
-#: Sessions that one statement names.
+# Sessions that one statement names.
 _BATCH = 500
 
 
@@ -71,7 +71,7 @@ _LONG_INACTIVE = (
     )
     .order_by(sessions.c.activity_hour)
 )
-#: Closed sessions, of which there may be very many, are in neither of the two indexes.
+# Closed sessions, of which there may be very many, are in neither of the two indexes.
 _OVERDUE = (
     _LONG_INACTIVE.where(has_status(Status.ACTIVE)),
     _LONG_INACTIVE.where(has_status(Status.IDLE, Status.PAUSED)),

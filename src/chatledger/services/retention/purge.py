@@ -23,12 +23,12 @@ from chatledger.services.sessions.listing import has_status, statuses_of
 from chatledger.services.timeouts.sweep import Run
 from chatledger.services.visibility import SESSION_KEY, lock_each
 
-#: Sessions, and messages, that are deleted in one transaction, about.
 BATCH = 100
+"""Sessions, and messages, that are deleted in one transaction, about."""
 BATCH_MESSAGES = 5000
 _WRONG_AGE = "must be a time, a timedelta or a number of seconds, and not negative"
-#: How many a report names.
 NAMED = 100
+"""How many a report names."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def wanted(
     """What users ask for.
 
     Raises:
-        InvalidInput: an unknown status, or an age that is none.
+        InvalidInput: an unknown status, or an invalid age.
     """
     return Wanted(boundary(older_than, now), statuses_of(status), stated(reason))
 
@@ -166,7 +166,7 @@ def batch_of(rows: Sequence[Any]) -> Sequence[Any]:
 
 
 def boundary(older_than: timedelta | datetime | float, now: datetime) -> datetime:
-    """The moment before which everything is older. Raises InvalidInput where the age is none."""
+    """The moment before which everything is older. Raises InvalidInput where the age is invalid."""
     if isinstance(older_than, datetime):
         return moment(older_than, "older_than")
     try:

@@ -15,7 +15,7 @@ from chatledger.services.timeouts.limits import defaults
 
 states = table_of(State)
 ERASED_USER = "user.erased"
-#: Columns that hold the name of a user.
+# Columns that hold the name of a user.
 _NAMES = ("user_id", "actor", "author", "judge", "worker")
 
 

@@ -17,7 +17,7 @@ from chatledger.schemas.fields import identifier, moment
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages, sessions
 
-#: Sessions whose messages are counted to choose a plan; a scope of more is not small.
+# Sessions whose messages are counted to choose a plan; a scope of more is not small.
 _COUNTED = 500
 
 _its_session = sessions.alias("its_session")
@@ -38,7 +38,7 @@ def _is_none_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     return column.is_(None) | column.not_in(bindparam(name, expanding=True, type_=Identifier()))
 
 
-#: The condition of each filter on a session, with a parameter of its name.
+# The condition of each filter on a session, with a parameter of its name.
 _OF_SESSION: dict[str, ColumnElement[bool]] = {
     "owner": sessions.c.user_id == bindparam("owner"),
     "user_id": sessions.c.user_id == bindparam("user_id"),
@@ -49,7 +49,7 @@ _OF_SESSION: dict[str, ColumnElement[bool]] = {
     "titled": _is_one_of(sessions.c.session_id, "titled"),
     "not_titled": _is_none_of(sessions.c.session_id, "not_titled"),
 }
-#: The same on a message.
+# The same on a message.
 _OF_MESSAGE: dict[str, ColumnElement[bool]] = {
     "session_id": messages.c.session_id == bindparam("session_id"),
     "role": messages.c.role == bindparam("role"),
@@ -60,9 +60,9 @@ _OF_MESSAGE: dict[str, ColumnElement[bool]] = {
     "since": messages.c.created_at >= bindparam("since"),
     "until": messages.c.created_at < bindparam("until"),
 }
-#: The filters on the session that an original shares with its copies, if both are in the scope.
+# The filters on the session that an original shares with its copies, if both are in the scope.
 _OF_OWNERS = {"owner": "user_id", "user_id": "user_id", "typed_user": "user_id", "project_id": "project_id"}
-#: The filters that leave few sessions.
+# The filters that leave few sessions.
 _NARROW = ("owner", "user_id", "typed_user", "project_id", "session_id", "titled")
 
 

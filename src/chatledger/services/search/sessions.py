@@ -16,7 +16,7 @@ from chatledger.services.rows import sessions
 from chatledger.services.search.filters import Include, is_about_messages, scope_of, size_of
 from chatledger.services.search.statements import SESSIONS, best_of_sessions
 
-#: Where the words are, the best first.
+# Where the words are, the best first.
 TITLE, MESSAGE, MESSAGES = "title", "message", "messages"
 
 
@@ -26,12 +26,12 @@ class Found:
 
     session_id: str
     looseness: int
-    #: Where all words are: in the title, in one message, or in several places.
     place: str
+    """Where all words are: in the title, in one message, or in several places."""
     score: float = 0.0
     created_at: datetime | None = None
-    #: The best message, or 0 if there is none.
     sequence_number: int = 0
+    """The best message, or 0 if there is none."""
     hits: int = 0
 
     @property

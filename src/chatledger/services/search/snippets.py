@@ -13,10 +13,10 @@ from chatledger.full_text.normalization import placed_words, words_of
 from chatledger.full_text.parts import tool_word
 from chatledger.full_text.query import Query, Term
 
-#: Characters of text in a snippet, about.
+# Characters of text in a snippet, about.
 _LENGTH = 160
 _BEFORE = 50
-#: Places that are looked at to find the densest.
+# Places that are looked at to find the densest.
 _PLACES = 500
 
 _Span = tuple[int, int]

@@ -93,7 +93,6 @@ def _with_texts(rows: FromClause) -> Select[Any]:
     return select(*rows.c, *_texts(), *_OF_SESSION).select_from(joined)
 
 
-#: One message, with what a hit shows of it.
 ONE_MESSAGE: Select[Any] = (
     select(messages.c.session_id, messages.c.sequence_number, messages.c.created_at, *_texts(), *_OF_SESSION)
     .select_from(messages.join(sessions, sessions.c.session_id == messages.c.session_id))
@@ -102,8 +101,9 @@ ONE_MESSAGE: Select[Any] = (
         messages.c.sequence_number == bindparam("number", type_=Integer),
     )
 )
+"""One message, with what a hit shows of it."""
 
-#: Sessions, with what a hit shows of them.
 SESSIONS: Select[Any] = select(
     sessions.c.session_id, sessions.c.created_at, sessions.c.system_prompt, *_OF_SESSION
 ).where(sessions.c.session_id.in_(bindparam("sessions", expanding=True, type_=Identifier())))
+"""Sessions, with what a hit shows of them."""

@@ -25,7 +25,7 @@ def create(context: ServiceContext, new: NewSession) -> Session:
 
     Raises:
         SessionExists: the id is taken.
-        InvalidInput: context or metadata have no JSON form.
+        InvalidInput: context or metadata cannot be stored as JSON.
     """
     assert new.session_id is not None
     now = context.now(new.created_at)

@@ -275,7 +275,7 @@ def fetch(context: ServiceContext, session_id: str) -> Session:
     return found[0]
 
 
-#: The acts that leave a row in the audit log; the others happen by the minute.
+# The acts that leave a row in the audit log; the others happen by the minute.
 _AUDITED = {
     "archive": "session.archived",
     "expire": "session.expired",

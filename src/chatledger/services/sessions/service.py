@@ -124,7 +124,7 @@ class Sessions(Lifecycle):
         owner = self._context.owner
         new = validated(NewSession, {**fields, "user_id": owner if fields["user_id"] is None else fields["user_id"]})
         if owner is not None and new.user_id != owner:
-            raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+            raise InvalidInput("user_id", "is not the user that this ledger is limited to")
         return new
 
     def get(self, session_id: str, *, include_expired: bool = False) -> Session:
@@ -174,7 +174,7 @@ class Sessions(Lifecycle):
         appears once.
 
         Raises:
-            InvalidInput: a cursor of another list, an unknown status, a time without a zone, more than 20 entries.
+            InvalidInput: a cursor of another list, an unknown status, a time without a time zone, more than 20 entries.
         """
         filters = listing.Filters(user_id, project_id, model_id, annotated, metadata, status, since, until)
         return listing.list_sessions(self._context, filters, limit=limit, cursor=cursor)
@@ -249,7 +249,7 @@ class Sessions(Lifecycle):
         valid = validated(SessionChanges, changes)
         values: dict[str, Any] = {name: getattr(valid, name) for name in valid.model_fields_set}
         if self._context.owner is not None and values.get("user_id", self._context.owner) != self._context.owner:
-            raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+            raise InvalidInput("user_id", "is not the user that this ledger is limited to")
         if "context" in values:
             self._locked_context(session_id)
         registration.register(self._context, values.get("project_id"), values.get("model_id"))

@@ -26,11 +26,11 @@ from chatledger.full_text.parts import search_columns
 from chatledger.services.rows import MESSAGE, messages
 
 ENCODING = "jsonl+zlib"
-#: Of the header.
 VERSION = 2
+"""Of the header."""
 _READABLE = (1, 2)
 
-#: What is read of a message for a snapshot.
+# What is read of a message for a snapshot.
 _LATER = (
     "reasoning_tokens", "cache_write_tokens", "cache_write_1h_tokens", "unpriced_units", "service_tier", "priced_from",
     "priced_as", "outcome", "hidden",
@@ -41,7 +41,7 @@ COLUMNS = (*_FIRST, *(column for column in MESSAGE if column.name in _LATER))
 _ALL = tuple(column.name for column in COLUMNS)
 _NAMES = _ALL[: len(_FIRST)]
 _CREATED = _NAMES.index("created_at")
-#: A snapshot is never unpacked further than its own size; this much at a time.
+# A snapshot is never unpacked further than its own size; this much at a time.
 _CHUNK = 64 * 1024
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
@@ -51,8 +51,8 @@ class Body(NamedTuple):
     """A snapshot's conversation as it is stored."""
 
     body: bytes
-    #: Bytes before compression.
     size: int
+    """Bytes before compression."""
     digest: bytes
 
 
@@ -86,7 +86,7 @@ def line_of(row: Sequence[Any]) -> str:
     """The line of a message, from a row of `COLUMNS`, in stored form or not.
 
     Raises:
-        CorruptDatabase: its time is none, so that no snapshot could give the message back.
+        CorruptDatabase: its time is invalid, so that no snapshot could give the message back.
     """
     values = dict(zip(_ALL, row, strict=True))
     values["digest"] = None if values["digest"] is None else bytes(values["digest"]).hex()

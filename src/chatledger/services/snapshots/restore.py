@@ -26,7 +26,7 @@ from chatledger.services.snapshots.body import fields_of, number_of, stored_row
 from chatledger.services.timeouts import limits
 from chatledger.services.visibility import SESSION_KEY, require_visible, visibility_parameters
 
-#: Messages that are written, or named in a statement, at a time.
+# Messages that are written, or named in a statement, at a time.
 _BATCH = 500
 
 

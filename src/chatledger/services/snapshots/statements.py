@@ -33,7 +33,7 @@ from chatledger.services.visibility import SESSION_KEY, this_session, visibility
 
 snapshots = table_of(SnapshotRow)
 
-#: Messages that are read at a time.
+# Messages that are read at a time.
 _BATCH = 500
 
 

@@ -1,8 +1,8 @@
 """Days, weeks, months and hours of a time zone, counted from quarters of an hour by arithmetic that every database has.
 
-The offset of a zone from UTC changes a few times a year. It is looked up here and passed as a CASE; the database adds it
-and divides. So both databases give the same periods, whatever they know of time zones. Since 1972 every offset is a whole
-number of quarters; earlier offsets are rounded to the quarter.
+The offset of a zone from UTC changes a few times a year. It is looked up here and passed as a CASE; the database adds
+it and divides. So both databases give the same periods, whatever they know of time zones. Since 1972 every offset is a
+whole number of quarters; earlier offsets are rounded to the quarter.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from sqlalchemy import ColumnElement, case, literal
 from chatledger.dialects.types import Timestamp, Whole
 from chatledger.errors import InvalidInput
 
-#: Periods that one answer may hold.
 MOST = 100_000
-#: In quarters: more than any clock was ever set back.
+"""Periods that one answer may hold."""
+# In quarters: more than any clock was ever set back.
 _TWO_DAYS = 2 * 96
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUARTER = timedelta(minutes=15)
-#: Quarters from the first day of the calendar, a Monday, to 1970.
+# Quarters from the first day of the calendar, a Monday, to 1970.
 _BASE = 719_162 * 96
-#: Days from the first of March of the year 0, on which the months of a calendar repeat evenly, to the first day.
+# Days from the first of March of the year 0, on which the months of a calendar repeat evenly, to the first day.
 _MARCH = 306
-#: Keeps the distance from UTC in the key of an hour, so that the hour that comes twice is two.
+# Keeps the distance from UTC in the key of an hour, so that the hour that comes twice is two.
 _SPREAD = 1024
 _FIRST, _LAST = -_BASE, (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _QUARTER
 
@@ -137,7 +137,8 @@ class Bucketing:
         return numbers(quarters, self.kind, self.offsets, moments)
 
     def in_order(self) -> bool:
-        """Whether what begins and ends in a period lies in it: not where clocks went back from after midnight to before.
+        """Whether what begins and ends in a period lies in it: not where clocks went back from after midnight to
+        before.
 
         Of hours it is always so: one that comes twice is two.
         """

@@ -37,20 +37,20 @@ class FilterArguments(TypedDict, total=False):
 
     user_id: str | None
     project_id: str | None
-    #: A message's own model, else its session's.
     model_id: str | None
+    """A message's own model, else its session's."""
     session_id: str | None
     role: RoleLike | None
-    #: Count the messages of forks, restored copies and imported branches that were copied from another session, too.
     include_copies: bool
+    """Count the messages of forks, restored copies and imported branches that were copied from another session, too."""
 
 
 class PeriodFilterArguments(FilterArguments, total=False):
     """The filters of every method. None: no filter."""
 
     since: datetime | None
-    #: The first moment not wanted.
     until: datetime | None
+    """The first moment not wanted."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class MessageFilter:
         }
         times = {name: moment(value, name) for name in ("since", "until") if (value := getattr(self, name)) is not None}
         if len(times) == 2 and times["until"] < times["since"]:
-            raise InvalidInput("until", "lies before `since`")
+            raise InvalidInput("until", "is before `since`")
         role = None if self.role is None else _role(self.role)
         if "session_id" in ids:
             require_visible(context, ids["session_id"])

@@ -31,8 +31,8 @@ from chatledger.services.statistics.calendar import Bucketing, quarter
 from chatledger.services.statistics.filters import By, MessageFilter, key_of, times_of
 from chatledger.services.statistics.measures import usage
 
-#: In percent.
 RANKS = (50, 90, 95, 99)
+"""In percent."""
 
 
 class Ranks(NamedTuple):
@@ -233,7 +233,7 @@ def latency_fields(row: Any) -> dict[str, Any]:
     }
 
 
-#: The fields of a `Latency` of no messages.
 EMPTY_LATENCY: dict[str, Any] = {
     "messages": 0, "average_ms": None, "min_ms": None, "max_ms": None, **{f"p{rank}_ms": None for rank in RANKS},
 }  # fmt: skip
+"""The fields of a `Latency` of no messages."""

@@ -13,11 +13,11 @@ from chatledger.services.rows import messages
 
 usage = table_of(SessionUsage)
 
-#: The measures, in their order.
 MEASURES = (
     "messages", "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens",
     "total_tokens", "cost", "priced", "duration_ms", "timed", "outcomes", "errors", "interruptions",
 )  # fmt: skip
+"""The measures, in their order."""
 
 
 def measures_of_message() -> dict[str, ColumnElement[Any]]:

@@ -307,5 +307,5 @@ class Statistics(Service):
 def _required(given: ByLike) -> By:
     by = by_of(given, "by")
     if by is None:
-        raise InvalidInput("by", "must say what to tell apart")
+        raise InvalidInput("by", "must name what to group by")
     return by

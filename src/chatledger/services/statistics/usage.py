@@ -59,11 +59,11 @@ def usage_fields(row: Any) -> dict[str, Any]:
     return {**found, "cost": dollars(found["cost"])}
 
 
-#: The fields of a `Usage` of no messages.
 EMPTY_USAGE: dict[str, Any] = {
     **{name: 0 for name in (*MEASURES, "answers", "sessions") if name != "outcomes"},
     "cost": dollars(0),
 }
+"""The fields of a `Usage` of no messages."""
 
 
 def _cells(

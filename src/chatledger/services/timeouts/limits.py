@@ -25,7 +25,7 @@ from chatledger.services.visibility import SESSION_KEY, keep_session, this_sessi
 timeouts = table_of(TimeoutRow)
 defaults = table_of(DefaultRow)
 
-#: Of the arguments of users, the columns.
+# Of the arguments of users, the columns.
 _COLUMN_OF = {
     "idle_timeout": "idle_limit",
     "archive_timeout": "archive_limit",
@@ -33,8 +33,8 @@ _COLUMN_OF = {
     "warn_before": "warn_before",
 }
 _LIMITS = ("idle_timeout", "archive_timeout", "hard_timeout")
-#: The limits of those who name none.
 SWITCHED_ON = {"idle_timeout": timedelta(hours=1), "hard_timeout": timedelta(hours=24)}
+"""The limits of those who name none."""
 
 _NOW = bindparam("now", type_=Timestamp())
 _NEW = bindparam("new", type_=Identifier())

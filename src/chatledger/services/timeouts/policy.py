@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 from chatledger.enums import OPEN, LimitKind, Scope, Status, SweepAction
 
-#: When a session whose own limits say nothing else is warned before a limit is reached.
 WARN_BEFORE = timedelta(minutes=5)
+"""When a session whose own limits say nothing else is warned before a limit is reached."""
 
-#: The columns of limits, in the tables of sessions and of defaults.
 COLUMNS = ("idle_limit", "archive_limit", "hard_limit", "warn_before")
+"""The columns of limits, in the tables of sessions and of defaults."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +77,19 @@ class Deadline(NamedTuple):
 
     at: datetime
     kind: LimitKind
-    #: When to warn of it.
     warn_at: datetime
+    """When to warn of it."""
 
 
 class Decision(NamedTuple):
     """What to do with a session, and what to store about it."""
 
     action: SweepAction | None
-    #: The limit that the action is about, and its moment.
     limit: LimitKind | None
+    """The limit that the action is about, and its moment."""
     at: datetime | None
-    #: The columns of `session_timeouts`, after the action.
     columns: dict[str, Any]
+    """The columns of `session_timeouts`, after the action."""
 
 
 def decide(state: SessionState, now: datetime) -> Decision:

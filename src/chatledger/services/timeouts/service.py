@@ -23,8 +23,8 @@ from chatledger.services.timeouts.sweep import Run, pages, state_of, sweep
 from chatledger.services.timeouts.timeout_report import timeout_report
 from chatledger.services.visibility import require_visible
 
-#: A duration as users give it: a timedelta or seconds, None for no limit, KEEP for what was.
 Given = timedelta | float | Keep | None
+"""A duration as users give it: a timedelta or seconds, None for no limit, KEEP for what was."""
 
 
 class Timeouts(Service):
@@ -255,10 +255,10 @@ class Timeouts(Service):
     def _scope(self, user_id: str | None, project_id: str | None) -> tuple[Scope, str]:
         owner = self._context.owner
         if user_id is not None and project_id is not None:
-            raise InvalidInput("project_id", "cannot stand beside a user: defaults are for one of them")
+            raise InvalidInput("project_id", "cannot be combined with a user: a default applies to one of them")
         if owner is not None:
             if project_id is not None or user_id not in (None, owner):
-                raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+                raise InvalidInput("user_id", "is not the user that this ledger is limited to")
             return Scope.USER, owner
         if user_id is not None:
             return Scope.USER, called(user_id, "user_id")

@@ -28,11 +28,11 @@ from chatledger.services.visibility import this_session, visibility_parameters, 
 
 R = TypeVar("R")
 
-#: Tells somebody that a session is about to time out.
 Send = Callable[[Due], object]
+"""Tells somebody that a session is about to time out."""
 
-#: Sessions that are read at a time, and how many a report names.
 PAGE = 500
+"""Sessions that are read at a time, and how many a report names."""
 NAMED = 1000
 
 
@@ -257,7 +257,7 @@ _of_project = defaults.alias("of_project")
 _of_ledger = defaults.alias("of_ledger")
 _limits_of = {"session": timeouts, Scope.USER: _of_user, Scope.PROJECT: _of_project, Scope.LEDGER: _of_ledger}
 
-#: A session with its limits, its own and those of each scope. Few rows of defaults are read over and over: by their key.
+# A session with its limits, its own and those of each scope. Few rows of defaults are read over and over: by their key.
 _SEEN: Select[Any] = (
     select(
         sessions.c.session_id, sessions.c.user_id, sessions.c.project_id, sessions.c.title, sessions.c.status,
@@ -268,7 +268,7 @@ _SEEN: Select[Any] = (
     )
 )  # fmt: skip
 
-#: Where a limit may come from, and the column that says whether there is one.
+# Where a limit may come from, and the column that says whether there is one.
 _HAS = ((timeouts, "session_id"), (_of_user, "scope"), (_of_project, "scope"), (_of_ledger, "scope"))
 
 

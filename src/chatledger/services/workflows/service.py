@@ -264,7 +264,7 @@ class Workflows(Service):
         if user_id is not None:
             called(user_id, "user_id")
             if owner is not None and user_id != owner:
-                raise InvalidInput("user_id", "is another user than the one that this ledger is limited to")
+                raise InvalidInput("user_id", "is not the user that this ledger is limited to")
         return owner if owner is not None else user_id
 
     def _version(self, owner: str, name: str, version: int | None) -> WorkflowVersion | None:

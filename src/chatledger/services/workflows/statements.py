@@ -21,11 +21,11 @@ from chatledger.services.base import ServiceContext
 executions = table_of(ExecutionRow)
 steps = table_of(StepRow)
 
-#: The item number of a step's own row.
 WHOLE = -1
+"""The item number of a step's own row."""
 
-#: States in which nothing is left to do.
 ENDED = (ExecutionState.SUCCEEDED, ExecutionState.FAILED, ExecutionState.CANCELLED)
+"""States in which nothing is left to do."""
 
 
 class ExecutionLease(NamedTuple):

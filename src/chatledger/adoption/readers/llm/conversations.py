@@ -23,7 +23,7 @@ _OF_RESPONSE = "t.response_id"
 _ORDER = "coalesce(moment(CAST(t.datetime_utc AS BLOB)), 9e18), t.id"
 _RESULT_FILES = Aside("tool_results_attachments", "t.tool_result_id", "attachments")
 _TOOLS = Aside("tool_responses", _OF_RESPONSE, "tools")
-#: What belongs to the prompt of a response.
+# What belongs to the prompt of a response.
 _OF_PROMPT = (
     Aside("prompt_fragments", _OF_RESPONSE, "fragments"),
     Aside("system_fragments", _OF_RESPONSE, "system_fragments"),
@@ -34,7 +34,7 @@ TABLES = (
     *(aside.table for aside in _OF_PROMPT),
 )  # fmt: skip
 GONE = f"NOT EXISTS (SELECT 1 FROM conversations AS c WHERE c.id = {_KEY})"
-#: Columns of JSON that go along with the answer.
+# Columns of JSON that go along with the answer.
 _JSON = ("options_json", "prompt_json", "response_json", "token_details")
 
 

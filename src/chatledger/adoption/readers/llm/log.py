@@ -11,7 +11,7 @@ from chatledger.adoption.source.reader import Reader
 from chatledger.adoption.source.rows import OldSession
 from chatledger.adoption.source.side_tables import remaining
 
-#: Kept row by row: what several messages share, and what belongs to none.
+# Kept row by row: what several messages share, and what belongs to none.
 _SHARED = (
     "fragments", "fragment_aliases", "attachments", "schemas", "tools", "tool_instances", "collections", "embeddings",
     "_llm_migrations",

@@ -18,7 +18,7 @@ from chatledger.schemas.message_parts import payload_of, reasoning
 SOURCE = "llm"
 _PARTS = "t.message_hash"
 OF_PART = (Aside("part_fragments", "t.part_id", "fragments"), Aside("part_attachments", "t.part_id", "attachments"))
-#: What a call and a result say in the ledger's form.
+# What a call and a result say in the ledger's form.
 _CALL = ("name", "arguments", "tool_call_id")
 _RESULT = ("name", "output", "tool_call_id")
 

@@ -28,7 +28,7 @@ _OF_TURN = (
 TABLES = (
     "threads", "turns", "messages", "parts", "turn_search", *(aside.table for aside in (*OF_PART, *_OF_TURN)),
 )  # fmt: skip
-#: From the tip back to the beginning. UNION, so that hashes in a circle would end.
+# From the tip back to the beginning. UNION, so that hashes in a circle would end.
 _CHAIN = (
     "WITH RECURSIVE chain(hash, depth) AS (SELECT ?, 0 UNION SELECT m.parent_hash, c.depth + 1 FROM chain AS c"
     " JOIN messages AS m ON m.hash = c.hash WHERE m.parent_hash IS NOT NULL AND c.depth < 1000000)"

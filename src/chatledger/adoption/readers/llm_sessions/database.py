@@ -26,10 +26,10 @@ _ORDER = "t.sequence_number, t.id"
 _NOT_RIGHT = "tags_or_metadata_not_json_of_the_right_kind"
 
 _SNAPSHOTS = Aside("session_snapshots", _KEY, "snapshots")
-#: Tables whose rows name a session.
+# Tables whose rows name a session.
 _OF_SESSION = ("comparison_sessions", "comparison_results", "batch_items", "workflow_steps", _SNAPSHOTS.table)
 
-#: Where the words of the layout lead. A completed session is over: it is archived.
+# Where the words of the layout lead. A completed session is over: it is archived.
 _STATUS = {
     "active": Status.ACTIVE,
     "running": Status.ACTIVE,

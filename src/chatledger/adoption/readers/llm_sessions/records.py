@@ -24,8 +24,8 @@ from chatledger.adoption.source.rows import OldSession
 from chatledger.enums import BatchStatus, ComparisonKind, ItemStatus, JudgeKind
 from chatledger.schemas.observations import MAX_NUMBER
 
-#: The session that a row of the source belongs to, by its number there; None where there is none.
 SessionOf = Callable[[Any], OldSession | None]
+"""The session that a row of the source belongs to, by its number there; None where there is none."""
 
 _NOT_AN_OBJECT = "metadata_not_a_json_object"
 _GROUP = "t.comparison_group_id"
@@ -37,7 +37,7 @@ _KINDS = {
     "model": ComparisonKind.MODEL, "prompt": ComparisonKind.PROMPT, "parameter": ComparisonKind.PARAMETERS,
     "parameters": ComparisonKind.PARAMETERS, "config": ComparisonKind.PARAMETERS,
 }  # fmt: skip
-#: An item that ran when the source was copied is not run by anybody here: it waits.
+# An item that ran when the source was copied is not run by anybody here: it waits.
 _ITEMS = {
     "pending": ItemStatus.WAITING, "queued": ItemStatus.WAITING, "running": ItemStatus.WAITING,
     "processing": ItemStatus.WAITING, "completed": ItemStatus.DONE, "succeeded": ItemStatus.DONE,

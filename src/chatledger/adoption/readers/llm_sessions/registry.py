@@ -11,10 +11,10 @@ from chatledger.adoption.source.reader import Reader
 from chatledger.adoption.source.rows import OldName
 from chatledger.schemas.fields import MAX_IDENTIFIER
 
-#: The tables whose rows go into the registry.
 NAMES = ("projects", "models")
+"""The tables whose rows go into the registry."""
 _NOT_AN_OBJECT = "metadata_not_a_json_object"
-#: Columns of prices, by the kind that they are here.
+# Columns of prices, by the kind that they are here.
 _PRICES = {"input": "cost_per_1k_input_tokens", "output": "cost_per_1k_output_tokens"}
 
 

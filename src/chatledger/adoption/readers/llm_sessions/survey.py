@@ -10,7 +10,7 @@ from chatledger.adoption.source.ordering import oddities
 from chatledger.adoption.source.reader import Reader
 
 _UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
-#: Dollars that binary fractions lose while a thousand of them are added.
+# Dollars that binary fractions lose while a thousand of them are added.
 _NOISE = 1e-9
 
 

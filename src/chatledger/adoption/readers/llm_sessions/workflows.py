@@ -25,7 +25,7 @@ _NAMES = ("id", "name", "step_name", "step")
 _NEEDS = ("depends_on", "needs", "dependencies", "after", "requires")
 _USES = ("uses", "type", "action", "function", "tool")
 _INPUT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
-#: What ran when the source was copied is not run by anybody here: it is to be resumed.
+# What ran when the source was copied is not run by anybody here: it is to be resumed.
 _EXECUTIONS = {
     "pending": ExecutionState.PENDING, "running": ExecutionState.PENDING, "paused": ExecutionState.PENDING,
     "completed": ExecutionState.SUCCEEDED, "succeeded": ExecutionState.SUCCEEDED, "failed": ExecutionState.FAILED,
