@@ -12,6 +12,7 @@ from tests.architecture.source import PACKAGE, imports, module_name, source_file
 LAYERS = (
     "__main__",
     "cli",
+    "interop",
     "telemetry report",
     "exchange adoption",
     "html",

@@ -18,6 +18,7 @@ ON_BOTH = {
     "docs/adopting.md",
     "docs/agents.md",
     "docs/import-export.md",
+    "docs/integrations.md",
     "docs/lifecycle.md",
     "docs/payloads.md",
     "docs/quickstart.md",

@@ -1,0 +1,7 @@
+"""Stores for agent frameworks: one module for each framework, none of which is imported before you import it.
+
+    from chatledger.interop.openai_agents import ChatledgerSession
+    from chatledger.interop.pydantic_ai import load, save
+
+Each framework is an extra of its own.
+"""

@@ -1,0 +1,171 @@
+"""The ledger of an adapter: one that the program has opened, of either kind, or the one of a URL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal, TypeAlias, TypeVar
+
+from sqlalchemy.engine import URL
+
+from chatledger.aio.bridge import call_in_thread, result_of
+from chatledger.aio.ledger import AsyncLedger
+from chatledger.aio.user_ledger import AsyncUserLedger
+from chatledger.errors import InvalidInput, LedgerClosed, SessionClosed, SessionExists, SessionNotFound
+from chatledger.ledger.ledger import Ledger
+from chatledger.ledger.user_ledger import UserLedger
+from chatledger.unit_of_work import UnitOfWork
+
+R = TypeVar("R")
+
+AnyLedger: TypeAlias = Ledger | UserLedger | AsyncLedger | AsyncUserLedger
+OnClosed: TypeAlias = Literal["raise", "reopen", "fork"]
+ON_CLOSED = ("raise", "reopen", "fork")
+
+
+class AwaitedLedger:
+    """A ledger of any kind, awaited."""
+
+    def __init__(self, ledger: AnyLedger | str | Path | URL, user_id: str | None) -> None:
+        self._url: str | None = None
+        self._closed = False
+        if isinstance(ledger, str | Path | URL):
+            self._url = ledger.render_as_string(hide_password=False) if isinstance(ledger, URL) else str(ledger)
+            ledger = _shared.take(self._url)
+        self._whole = ledger
+        self._ledger = limited(ledger, user_id)
+
+    async def write(self, work: Callable[[UnitOfWork], R]) -> R:
+        """As `Ledger.run`."""
+        ledger = self._opened()
+        if isinstance(ledger, AsyncUserLedger):
+            return await ledger.run(work)
+        return await result_of(call_in_thread(lambda: ledger.run(work)))
+
+    async def read(self, work: Callable[[UnitOfWork], R]) -> R:
+        """As `Ledger.view`."""
+        ledger = self._opened()
+        if isinstance(ledger, AsyncUserLedger):
+            return await ledger.view(work)
+        return await result_of(call_in_thread(lambda: ledger.view(work)))
+
+    async def close(self) -> None:
+        """End the use of the ledger. One that was opened by its URL is closed by the last of its users."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._url is not None and isinstance(self._whole, AsyncLedger) and _shared.give_back(self._whole):
+            await self._whole.close()
+
+    def _opened(self) -> UserLedger | AsyncUserLedger:
+        if self._closed:
+            raise LedgerClosed
+        return self._ledger
+
+
+def limited(ledger: AnyLedger, user_id: str | None) -> UserLedger | AsyncUserLedger:
+    """The ledger, limited to a user if one is given.
+
+    Raises:
+        InvalidInput: it is not a ledger, or it is limited to another user.
+    """
+    if not isinstance(ledger, UserLedger | AsyncUserLedger):
+        raise InvalidInput("ledger", "must be a Ledger, an AsyncLedger or a URL")
+    if user_id is None or ledger.user_id == user_id:
+        return ledger
+    if isinstance(ledger, Ledger | AsyncLedger):
+        return ledger.for_user(user_id)
+    raise InvalidInput("user_id", "is another user than the one that the ledger is limited to")
+
+
+def in_session(
+    uow: UnitOfWork, session_id: str, act: Callable[[str], R], *, on_closed: OnClosed = "raise", create: bool = True
+) -> R:
+    """Call `act` with the id of the session to write to: the session, created if need be, or the fork that goes on.
+
+    Raises:
+        SessionClosed: the session is closed, and `on_closed` is "raise".
+        SessionExists: the session belongs to another user.
+        SessionNotFound: as `act`, without `create`.
+    """
+    current = session_id if on_closed != "fork" else continued(uow, session_id)
+    try:
+        return act(current)
+    except SessionNotFound:
+        if not create:
+            raise
+        uow.sessions.get_or_create(current)
+    except SessionClosed:
+        if on_closed == "raise":
+            raise
+        if on_closed == "reopen":
+            uow.sessions.reopen(current, reason="a framework goes on with it")
+        else:
+            closed, current = current, _next(session_id, current)
+            with suppress(SessionExists):  # another writer was quicker
+                uow.sessions.fork(closed, new_session_id=current)
+    return act(current)
+
+
+def continued(uow: UnitOfWork, session_id: str) -> str:
+    """The id of the session, or of the last of the forks that were made because it was closed.
+
+    Raises:
+        SessionExists: a session with the name of such a fork is not one.
+    """
+    current = session_id
+    while True:
+        found = uow.sessions.find(current, include_expired=True)
+        if found is None or found.is_open:
+            return current
+        following = uow.sessions.find(_next(session_id, current), include_expired=True)
+        if following is None:
+            return current
+        if following.forked_from != current:
+            raise SessionExists(following.session_id)
+        current = following.session_id
+
+
+def _next(session_id: str, current: str) -> str:
+    """`chat`, `chat~2`, `chat~3`: known without a search, so that each process goes on with the same fork."""
+    number = 1 if current == session_id else int(current.rpartition("~")[2])
+    return f"{session_id}~{number + 1}"
+
+
+class _SharedLedgers:
+    """One ledger for each URL and process, with the number of its users: frameworks build a store per conversation."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ledgers: dict[str, AsyncLedger] = {}
+        self._users: dict[AsyncLedger, int] = {}
+
+    def take(self, url: str) -> AsyncLedger:
+        with self._lock:
+            ledger = self._ledgers.get(url)
+            if ledger is None:
+                ledger = AsyncLedger(url)
+                if not _is_in_memory(url):
+                    self._ledgers[url] = ledger
+            self._users[ledger] = self._users.get(ledger, 0) + 1
+            return ledger
+
+    def give_back(self, ledger: AsyncLedger) -> bool:
+        """Return whether nobody uses the ledger any more."""
+        with self._lock:
+            self._users[ledger] -= 1
+            if self._users[ledger]:
+                return False
+            del self._users[ledger]
+            self._ledgers = {url: kept for url, kept in self._ledgers.items() if kept is not ledger}
+            return True
+
+
+_shared = _SharedLedgers()
+
+
+def _is_in_memory(url: str) -> bool:
+    """Whether each opening of the URL may be a database of its own."""
+    return ":memory:" in url or "mode=memory" in url or url.endswith((":", ":/", "://", ":///"))
