@@ -38,7 +38,7 @@ def count(any_ledger: Ledger, work: Callable[[UnitOfWork], object]) -> int:
 
 FAR = datetime.now(UTC) + timedelta(days=2)
 
-COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
+COSTS: dict[str, tuple[int | dict[str, int], Callable[[UnitOfWork], object]]] = {
     "append": (1, lambda uow: uow.messages.append("s", "user", "x", payload={"a": 1})),
     "append with a key": (1, lambda uow: uow.messages.append("s", "user", "x", key="k", expected_sequence=301)),
     "append_many of 1": (1, lambda uow: uow.messages.append_many("s", [{"role": "user"}])),
@@ -54,8 +54,10 @@ COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
     "get_or_create of one that exists": (1, lambda uow: uow.sessions.get_or_create("s", title="x")),
     "session": (1, lambda uow: uow.sessions.get("s")),
     # A server first says which of the words it knows.
-    "search": (2, lambda uow: uow.search.messages("word")),
-    "search in sessions": (2, lambda uow: uow.search.sessions("word")),
+    # On PostgreSQL, its statistics are asked first how common the words are.
+    "search": ({"sqlite": 1, "postgresql": 2}, lambda uow: uow.search.messages("word")),
+    # Messages, titles, other texts of sessions, what is shown of the hits, and their sessions.
+    "search in sessions": ({"sqlite": 5, "postgresql": 6}, lambda uow: uow.search.sessions("word")),
     "metadata": (1, lambda uow: uow.metadata.all("s")),
     "set": (1, lambda uow: uow.metadata.set("s", "k", 2)),
     # With a line in the audit log each, into which the actor is written.
@@ -88,9 +90,9 @@ COSTS: dict[str, tuple[int, Callable[[UnitOfWork], object]]] = {
 
 @pytest.mark.parametrize("name", COSTS)
 @ONE_FLAVOR
-def test_an_operation_costs_as_many_statements_as_it_says(filled: Ledger, name: str) -> None:
+def test_an_operation_costs_as_many_statements_as_it_says(filled: Ledger, backend: str, name: str) -> None:
     expected, work = COSTS[name]
-    assert expected == count(filled, work)
+    assert (expected[backend] if isinstance(expected, dict) else expected) == count(filled, work)
 
 
 def test_an_append_is_one_statement_and_so_is_a_history(filled: Ledger) -> None:
