@@ -109,6 +109,8 @@ def outcome(door: Door, uow: UnitOfWork, value: Any) -> Any:
 
 
 def expected_of(value: Any, field: str, *, identifier: bool) -> Any:
+    if field.endswith("content") and isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        return "\n".join(value)  # a list of parts
     most = 255 if identifier else 1000 if field == "reason" else 10**9
     fits = isinstance(value, str) and value not in BAD_TEXTS and len(value) <= most
     return value if fits else ("refused", field)

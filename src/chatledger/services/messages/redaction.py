@@ -26,6 +26,8 @@ def redact(context: ServiceContext, old: Message, replacement: str) -> Message:
         MessageNotFound: it was deleted meanwhile.
         CorruptDatabase: a snapshot is damaged.
     """
+    if not isinstance(replacement, str):  # parts, which a content may be, would be kept in the payload
+        raise InvalidInput("replacement", f"must be text, not {type(replacement).__name__}")
     session_id, number = old.session_id, old.sequence_number
     kept = old.model_dump(include=_KEPT)
     try:

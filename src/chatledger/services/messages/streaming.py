@@ -154,6 +154,6 @@ _ABANDONED = (
     select(messages.c.session_id, messages.c.sequence_number)
     .join(sessions, sessions.c.session_id == messages.c.session_id)
     .where(_LAPSED, or_(_OWNER.is_(None), sessions.c.user_id == _OWNER))
-    .order_by(messages.c.session_id, messages.c.sequence_number)
+    .order_by(messages.c.streaming_until)  # as the index has them, without a sort
     .limit(_PAGE)
 )
