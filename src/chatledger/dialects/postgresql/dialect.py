@@ -40,6 +40,8 @@ class PostgreSQL(Dialect):
             "search_vector",
             "ix_chatledger_messages_search_vector",
             "ix_chatledger_messages_created_at",
+            "ix_chatledger_sessions_search_title",
+            "ix_chatledger_sessions_search_system_prompt",
             # The newest first, which the models do not say: they declare an index once for both databases.
             *(f"ix_chatledger_sessions_{whose}_activity" for whose in ("user", "project", "model")),
             # The beginning of the value, for the same reason.
