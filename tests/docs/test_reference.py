@@ -49,7 +49,11 @@ def test_every_public_name_is_in_the_reference(package: Any) -> None:
 @pytest.mark.parametrize("name", directives())
 def test_what_the_reference_shows_is_there(name: str) -> None:
     module, _, attribute = name.rpartition(".")
-    assert hasattr(importlib.import_module(module), attribute)
+    try:
+        shown = importlib.import_module(module)
+    except chatledger.MissingExtra as error:  # its base class is one of the framework's
+        pytest.skip(f"needs the extra {error.extra}")
+    assert hasattr(shown, attribute)
 
 
 def test_no_object_is_shown_twice() -> None:

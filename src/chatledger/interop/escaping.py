@@ -13,6 +13,8 @@ from chatledger.errors import InvalidInput
 _ESCAPED = "escaped"
 #: Parts that are nested deeper are shown as their JSON text.
 _DEEPEST = 32
+#: Values that are nested deeper are refused: whoever reads the text would run out of stack.
+_DEEPEST_ESCAPED = 300
 
 
 def escape(value: Any, field: str) -> Any:
@@ -61,7 +63,25 @@ def readable(value: Any, depth: int = 0) -> Any:
 
 def _json(value: Any, field: str) -> str:
     try:
-        return json.dumps(value, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError):
+        return json.dumps(_plain(value, field, 0), separators=(",", ":"))
+    except InvalidInput:
+        raise
+    except (ValueError, RecursionError):  # an integer of too many digits, or a stack that was deep before
         pass
-    raise InvalidInput(field, "has no JSON form")
+    raise InvalidInput(field, "cannot be read as JSON")
+
+
+def _plain(value: Any, field: str, depth: int) -> Any:
+    """The value, made of what JSON has. As in payloads, keys are text, and bytes and sets are refused."""
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    if depth > _DEEPEST_ESCAPED:
+        raise InvalidInput(field, f"is nested deeper than {_DEEPEST_ESCAPED} levels")
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise InvalidInput(field, f"has a key of type {type(key).__name__}: JSON keys are text")
+        return {key: _plain(item, field, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, field, depth + 1) for item in value]
+    return json.loads(encode_json(value, field))

@@ -51,6 +51,11 @@ class AwaitedLedger:
             return await ledger.view(work)
         return await result_of(call_in_thread(lambda: ledger.view(work)))
 
+    def synchronous(self) -> UserLedger:
+        """The ledger, opened, for the synchronous methods of an adapter that has both."""
+        ledger = self._opened()
+        return ledger._synchronous() if isinstance(ledger, AsyncUserLedger) else ledger
+
     async def close(self) -> None:
         """End the use of the ledger. One that was opened by its URL is closed by the last of its users."""
         if self._closed:
