@@ -173,4 +173,4 @@ _shared = _SharedLedgers()
 
 def _is_in_memory(url: str) -> bool:
     """Whether each opening of the URL may be a database of its own."""
-    return ":memory:" in url or "mode=memory" in url or url.endswith((":", ":/", "://", ":///"))
+    return ":memory:" in url or "mode=memory" in url or url.endswith(("://", ":///"))
