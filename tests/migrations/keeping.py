@@ -32,8 +32,9 @@ ROWS = (
     ),
     (
         "INSERT INTO chatledger_messages (session_id, sequence_number, role, content, payload, input_tokens, output_tokens, cost,"
-        " key, created_at) VALUES ('trip', 1, 'user', 'Where to in May? Zürich?', NULL, 8, NULL, NULL, 'k', {moment}),"
-        " ('trip', 2, 'assistant', 'A quiet harbour.', '[1.0, null]', NULL, 3, 1, NULL, {moment})"
+        " key, search_text, created_at) VALUES"
+        " ('trip', 1, 'user', 'Where to in May? Zürich?', NULL, 8, NULL, NULL, 'k', 'where to in may zurich', {moment}),"
+        " ('trip', 2, 'assistant', 'A quiet harbour.', '[1.0, null]', NULL, 3, 1, NULL, NULL, {moment})"
     ),
     "INSERT INTO chatledger_session_metadata (session_id, key, value) VALUES ('trip', 'tags', '[\"sea\"]')",
     (
