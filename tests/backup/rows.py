@@ -51,6 +51,9 @@ def fill(ledger: Ledger) -> None:
             uow.messages.pop("trip")
         uow.messages.redact("trip", 3)
         uow.metadata.set("trip", "tags", ["sea", 1.0, {"k": "v"}])
+        uow.state.set("taste", {"seat": "window", "f": 1e16}, user_id="ada")
+        uow.state.set("budget", "1.0", project_id="travel")
+        uow.state.set("step", [1.0, None], session_id="trip")
         uow.sessions.fork("trip", at=10)
         uow.snapshots.take("trip", reason="before the flight")
         uow.annotations.add(

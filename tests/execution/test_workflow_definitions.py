@@ -19,8 +19,8 @@ ONE = {"name": "w", "steps": {"a": {"uses": "f"}}}
 @pytest.mark.parametrize(
     ("steps", "field", "said"),
     [
-        ({"a": {"uses": "f", "needs": ["b"]}, "b": {"uses": "f", "needs": ["a"]}}, "steps", "circle"),
-        ({"a": {"uses": "f", "needs": ["a"]}}, "steps", "circle"),
+        ({"a": {"uses": "f", "needs": ["b"]}, "b": {"uses": "f", "needs": ["a"]}}, "steps", "cycle"),
+        ({"a": {"uses": "f", "needs": ["a"]}}, "steps", "cycle"),
         ({"a": {"uses": "f", "needs": ["x"]}}, "steps.a.needs", "no step 'x'"),
         ({"a": {"uses": "f", "with": {"v": "${x.output}"}}}, "steps.a.with", "no step 'x'"),
         ({"a": {"uses": "f", "with": {"v": "${input.x}"}}}, "steps.a.with", "no input 'x'"),

@@ -94,7 +94,7 @@ def definition_of(given: Any) -> WorkflowDefinition:
     """A definition, checked as a whole.
 
     Raises:
-        InvalidInput: names what is wrong: an unknown name, step or input, a circle, an invalid reference.
+        InvalidInput: names what is wrong: an unknown name, step or input, a cycle, an invalid reference.
     """
     definition = validated(WorkflowDefinition, given)
     for name, one in definition.inputs.items():
@@ -106,8 +106,8 @@ def definition_of(given: Any) -> WorkflowDefinition:
         TopologicalSorter(graph).prepare()
         return definition
     except CycleError as error:
-        circle = list(error.args[1])
-    raise InvalidInput("steps", f"form a cycle: {' -> '.join(map(repr, reversed(circle)))}")
+        cycle = list(error.args[1])
+    raise InvalidInput("steps", f"form a cycle: {' -> '.join(map(repr, reversed(cycle)))}")
 
 
 def given_input(definition: WorkflowDefinition, given: Mapping[str, Any] | None) -> dict[str, Any]:

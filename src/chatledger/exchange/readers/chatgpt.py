@@ -39,7 +39,7 @@ def branching(record: Any) -> Branching:
     """The session and the forks that a conversation becomes.
 
     Raises:
-        InvalidInput: it has no mapping of nodes, or they form a circle.
+        InvalidInput: it has no mapping of nodes, or they form a cycle.
     """
     mapping = record.get("mapping") if isinstance(record, dict) else None
     if not isinstance(mapping, dict):

@@ -39,7 +39,7 @@ def branching(record: Any) -> Branching:
     session; without it, the path to the last message of the list.
 
     Raises:
-        InvalidInput: it has no list of messages, two of them have the same uuid, or they form a circle.
+        InvalidInput: it has no list of messages, two of them have the same uuid, or they form a cycle.
     """
     messages = record.get("chat_messages") if isinstance(record, dict) else None
     if not isinstance(messages, list):

@@ -23,10 +23,10 @@ class Tree:
     """Nodes by their place in the file; each has at most one parent, and some of them hold a message.
 
     A node without a message passes its parent on to its children. Siblings stand in the order of `rank`, which is any
-    sortable thing for each node. A circle, in which nodes would be their own ancestors, is refused.
+    sortable thing for each node. A cycle, in which nodes would be their own ancestors, is refused.
 
     Raises:
-        InvalidInput: there is a circle.
+        InvalidInput: there is a cycle.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Tree:
             (self._roots if parent is None else self._children[parent]).append(node)
         self._ordered = self._walk()
         if len(self._ordered) < len(parents):
-            raise InvalidInput(field, "holds messages that answer themselves, directly or in a circle")
+            raise InvalidInput(field, "holds messages that answer themselves, directly or in a cycle")
         self._depth = self.sums(holds_message)
         self._speaks_below = [False] * len(parents)
         for node in reversed(self._ordered):
