@@ -185,6 +185,14 @@ def test_messages_of_langchain_that_call_and_answer(path: Path, ledger: Ledger) 
     assert ("assistant", "done") == (told[-1].role, told[-1].content)
 
 
+def test_a_result_whose_ids_are_too_long_for_their_columns_has_them_in_the_payload(path: Path, ledger: Ledger) -> None:
+    langchain(path, ("tool", {"content": "otter", "tool_call_id": "i" * 300, "name": "n" * 300}))
+    adopt(ledger, path)
+    result = history(ledger, "s")[0].tool_result
+    assert result is not None
+    assert ("otter", "i" * 300, "n" * 300) == (result.content, result.tool_call_id, result.name)
+
+
 def test_messages_of_langchain_that_change_are_findings(path: Path, ledger: Ledger) -> None:
     langchain(
         path,

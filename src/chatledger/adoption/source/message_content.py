@@ -106,14 +106,15 @@ def result_fields(
     named = {"tool_call_id": tool_call_id, "name": name}
     payload |= {key: value for key, value in named.items() if value not in (None, "") and name_in(value) is None}
     text = result_text(result)
-    return tool_result(
+    fields = tool_result(
         text,
         tool_call_id=name_in(tool_call_id),
         name=name_in(name),
         value=None if result == text else result,
         is_error=is_error,
-        **payload,
     )
+    # An id or a name in the payload cannot be passed on beside the argument of the same name.
+    return {**fields, "payload": {**fields.get("payload", {}), **payload}} if payload else fields
 
 
 def call_entry(name: Any, arguments: Any, id: Any = None, **details: Any) -> dict[str, Any]:
