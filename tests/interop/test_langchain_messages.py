@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatledger import InvalidInput, Ledger, NewMessage, tool_call, tool_result
+from chatledger.adoption import adopt
 from chatledger.enums import Role
 from chatledger.interop.langchain_messages import read, write
+from tests.adoption.old import LANGCHAIN, made, put
 from tests.support.once import ONE_DATABASE
 
 _BASE: dict[str, Any] = {"additional_kwargs": {}, "response_metadata": {}, "name": None, "id": None}
@@ -234,3 +238,24 @@ def test_a_message_that_was_changed_comes_back_with_its_new_text(ledger: Ledger)
         uow.messages.append("s", **read(item("human", ["old", _IMAGE], id="1")))
         changed = uow.messages.update("s", 1, content="new")
     assert ("new", "1") == (write(changed)["data"]["content"], write(changed)["data"]["id"])
+
+
+@ONE_DATABASE
+def test_messages_that_were_adopted_from_langchain_come_back_as_they_were(ledger: Ledger, tmp_path: Path) -> None:
+    # Python writes an infinity as a word that is no JSON: adoption keeps such a row as text.
+    given = [one for one in ITEMS if one["data"]["content"] != "numbers"]
+    with made(tmp_path / "old.db", LANGCHAIN) as connection:
+        for one in given:
+            put(connection, "message_store", session_id="s", message=json.dumps(one))
+    adopt(ledger, tmp_path / "old.db")
+    with ledger.read() as uow:
+        back = [write(message) for message in uow.messages.history("s")]
+    assert given == [item(one["type"], **one["data"]) for one in back]
+
+
+@ONE_DATABASE
+def test_a_payload_of_another_program_that_looks_escaped_is_no_error(ledger: Ledger) -> None:
+    with ledger.begin() as uow:
+        uow.sessions.create("s")
+        stored = uow.messages.append("s", "user", "hi", payload={"escaped": "by hand"})
+    assert {"type": "human", "data": {"content": "hi"}} == write(stored)

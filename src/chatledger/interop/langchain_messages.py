@@ -80,7 +80,7 @@ def read(item: Any) -> Fields:
 
 def write(message: Message) -> dict[str, Any]:
     """A message as `messages_from_dict` takes it: the one that was stored, or one with the same role, text and tools."""
-    payload = message.payload if isinstance(message.payload, dict) else {}
+    payload = _payload(message)
     ours = payload.get(SOURCE_FORMAT) == FORMAT
     kept = unescape(payload.get(MESSAGE)) if ours else None
     if not isinstance(kept, dict) or kept.get("type") not in _KNOWN:
@@ -88,6 +88,14 @@ def write(message: Message) -> dict[str, Any]:
     kind, rest = kept["type"], _object(kept.get("data"))
     data = {"content": _content(message, payload), **_fields(message, _base(kind), payload, rest)}
     return {"type": kind, "data": {**data, **rest}}
+
+
+def _payload(message: Message) -> dict[str, Any]:
+    """The payload, which adoption escapes as a whole."""
+    try:
+        return _object(unescape(message.payload))
+    except (ValueError, RecursionError):  # another program's
+        return _object(message.payload)
 
 
 def _content(message: Message, payload: dict[str, Any]) -> Any:
