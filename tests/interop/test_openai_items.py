@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, Ledger, Message
+from chatledger.adoption.readers.openai_items import Items
 from chatledger.interop.openai_items import ItemWriter, newest_items, pop_item
 
 USER = {"role": "user", "content": "How warm is it in Lisbon?"}
@@ -68,7 +69,7 @@ def read(ledger: Ledger, limit: int | None = None, session_id: str = "s") -> lis
 
 
 def test_items_come_back_exactly(ledger: Ledger) -> None:
-    items = [*TURN, HOSTED, *REFUSED, *(deep(levels) for levels in (60, 61, 62, 63, 64, 200)), {}, "text", 7, [1]]
+    items = [*TURN, HOSTED, *REFUSED, *(deep(levels) for levels in (60, 61, 62, 63, 64, 200)), {}, "text", 7, [1], None]
     store(ledger, items)
     assert items == read(ledger)
 
@@ -130,6 +131,16 @@ def test_messages_of_other_programs_are_items(ledger: Ledger) -> None:
     assert [USER, text, asked, answered] == read(ledger)
     assert [asked, answered] == read(ledger, 2)
     assert [answered, asked, text, USER] == [ledger.run(lambda uow: pop_item(uow, "s")) for _ in range(4)]
+
+
+def test_adopted_sessions_are_read_as_items(ledger: Ledger) -> None:
+    reader = Items()  # what adoption copies from a session store of the SDK
+    adopted = [fields for item in [*TURN, HOSTED, USER] for fields in reader.messages(item)]
+    with ledger.begin() as uow:
+        uow.sessions.create("s")
+        uow.messages.append_many("s", adopted)
+    store(ledger, [ANSWER])
+    assert [*TURN, HOSTED, USER, ANSWER] == read(ledger)
 
 
 def test_a_redacted_item_is_not_read_from_its_payload(ledger: Ledger) -> None:

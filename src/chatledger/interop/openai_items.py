@@ -34,7 +34,7 @@ class ItemWriter:
         return [fields for number, item in enumerate(items) for fields in self._of_item(item, f"items.{number}")]
 
     def _of_item(self, item: Any, field: str) -> Iterable[dict[str, Any]]:
-        stored: Any = escape(item, field)
+        stored = escape(item, field) if item is not None else {"escaped": "null"}
         for number, fields in enumerate(self._items.messages(item if is_storable(item) else readable(item))):
             said = {**(fields.get("payload") or {}), SOURCE_FORMAT: SOURCE, _ITEM: None if number else stored}
             yield {**fields, "payload": said}
@@ -70,7 +70,7 @@ def items_of(messages: Sequence[Message]) -> list[Any]:
                 continue
             item = unescape(message.payload[_ITEM])
             found.append(item)
-            if isinstance(item, dict) and item.get("type") not in ("function_call", "custom_tool_call"):
+            if _is_hosted_call(item):
                 answered |= {item[key] for key in ("call_id", "id") if isinstance(item.get(key), str)}
         elif message.role is Role.TOOL and message.tool_call_id in answered:
             continue  # adopted: the item that called the hosted tool contains this result
@@ -97,6 +97,12 @@ def pop_item(uow: UnitOfWork, session_id: str) -> Any:
 
 def _is_ours(payload: Any) -> bool:
     return isinstance(payload, dict) and payload.get(SOURCE_FORMAT) == SOURCE and _ITEM in payload
+
+
+def _is_hosted_call(item: Any) -> bool:
+    """Whether an item is a call of a tool that OpenAI runs: most contain their result."""
+    kind = item.get("type") if isinstance(item, dict) else None
+    return isinstance(kind, str) and kind.endswith("_call") and kind not in ("function_call", "custom_tool_call")
 
 
 def _of_another_program(message: Message) -> list[Any]:
