@@ -55,8 +55,8 @@ def test_siblings_stand_in_their_order() -> None:
 
 
 @pytest.mark.parametrize("parents", [(0,), (1, 0), (None, 2, 3, 1), (1, 2, 1)])
-def test_a_circle_is_refused(parents: tuple[int | None, ...]) -> None:
-    with pytest.raises(InvalidInput, match="in a circle"):
+def test_a_cycle_is_refused(parents: tuple[int | None, ...]) -> None:
+    with pytest.raises(InvalidInput, match="in a cycle"):
         tree(*parents)
 
 

@@ -33,6 +33,7 @@ EXPECTED: dict[str, set[str]] = {
     },
     "SessionMetadata": {"session"},
     "SessionUsage": {"session"},
+    "State": set(),
     "Snapshot": {"session"},
     "Timeout": {"session"},
     "TimeoutDefault": set(),

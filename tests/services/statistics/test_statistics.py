@@ -49,6 +49,7 @@ def fill(ledger: Ledger) -> None:
                         "input_tokens": some(dice.randrange(1000)),
                         "output_tokens": some(dice.randrange(1000)),
                         "cached_tokens": some(3),
+                        "cache_write_tokens": some(4),
                         "reasoning_tokens": some(2),
                         "tokens_used": some(None) or (dice.randrange(5000) if dice.random() < 0.1 else None),
                         "duration_ms": some(dice.randrange(1, 60)),
@@ -60,6 +61,9 @@ def fill(ledger: Ledger) -> None:
                     for _ in range(150)
                 ],
             )
+
+
+_TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 
 
 def each(ledger: Ledger) -> list[tuple[Message, Any]]:
@@ -79,7 +83,7 @@ def counted(rows: list[tuple[Message, Any]]) -> dict[str, Any]:
         "sessions": len({message.session_id for message in every}),
         "messages": len(every),
         "answers": sum(message.role == "assistant" or message.outcome is not None for message in every),
-        **{name: total(name) for name in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")},
+        **{name: total(name) for name in _TOKENS},
         "total_tokens": total("total_tokens"),
         "cost": sum((message.cost or Decimal(0) for message in every), Decimal(0)),
         "priced": sum(message.cost is not None for message in every),
