@@ -33,7 +33,7 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
     folder.mkdir()
     try:
         mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(folder)], capture_output=True, check=False
+            ["mount", "-t", "tmpfs", "-o", "size=5m", "none", str(folder)], capture_output=True, check=False
         )
     except OSError:
         pytest.skip("there is no `mount`")
