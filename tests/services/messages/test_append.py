@@ -170,7 +170,7 @@ def test_raw_sql_cannot_write_to_an_unknown_session(any_ledger: Ledger, raw: Raw
     ("field", "value"),
     [
         ("role", "USER"), ("role", "robot"), ("role", ""), ("role", None), ("role", 1), ("content", 5),
-        ("content", ["a"]), ("name", ""), ("name", "n" * 256), ("key", ""), ("key", 1), ("model_id", "m" * 256),
+        ("content", {"a": 1}), ("name", ""), ("name", "n" * 256), ("key", ""), ("key", 1), ("model_id", "m" * 256),
         ("tool_call_id", ""), ("metadata", [1]), ("metadata", "x"), ("input_tokens", -1), ("output_tokens", 1.0),
         ("cached_tokens", True), ("tokens_used", "3"), ("duration_ms", 10**12 + 1), ("expected_sequence", -1),
         ("expected_sequence", True), ("expected_sequence", 1.0), ("created_at", datetime(2026, 1, 1)),
