@@ -74,7 +74,7 @@ def test_defaults_for_all_for_a_user_and_for_a_project(run: Command) -> None:
 def test_whoever_is_limited_to_a_user_sets_that_users_defaults(run: Command) -> None:
     run.text("timeouts", "set", "--default", "--user-id", "ada")
     assert [("user", "ada")] == [(one["scope"], one["scope_id"]) for one in run.json("timeouts", "show")["items"]]
-    assert "user_id: is another user" in run.error(
+    assert "user_id: is not the user" in run.error(
         "timeouts", "set", "--default", "--for-user", "bob", "--user-id", "ada"
     )
     assert [] == run.json("timeouts", "show", "--user-id", "bob")["items"]

@@ -15,16 +15,19 @@ from tests.support.raw import Raw
 
 FULL: dict[str, Any] = {
     "content": "naïve 東京 🧑‍🚀 \u2028", "payload": {"a": [1.0, "é", None]}, "metadata": {"x": 1}, "name": "n",
-    "tool_call_id": "t", "model_id": "m", "input_tokens": 1, "output_tokens": 2, "cached_tokens": 3, "tokens_used": 4,
+    "tool_call_id": "t", "model_id": "m", "input_tokens": 1, "output_tokens": 2, "cached_tokens": 3, "cache_write_tokens": 7,
+    "tokens_used": 4,
     "duration_ms": 5, "cost": Decimal("0.5"), "key": "k", "reasoning_tokens": 6, "outcome": "error",
     "hidden": True,
+    "cache_write_1h_tokens": 8, "unpriced_units": 9, "service_tier": "batch",
 }  # fmt: skip
 
 
 STORED = """
     SELECT role, content, CAST(payload AS TEXT) AS payload, CAST(metadata AS TEXT) AS metadata, name, tool_call_id,
-        model_id, input_tokens, output_tokens, cached_tokens, tokens_used, duration_ms, key, reasoning_tokens, outcome,
-        hidden, created_at, digest
+        model_id, input_tokens, output_tokens, cached_tokens, cache_write_tokens, tokens_used, duration_ms, key,
+        reasoning_tokens, outcome, hidden, cache_write_1h_tokens, unpriced_units,
+        service_tier, created_at, digest
     FROM chatledger_messages ORDER BY sequence_number"""
 """Rows in stored form: JSON columns as their text, times as each database keeps them."""
 
@@ -66,6 +69,8 @@ def test_a_byte_that_changed_is_noticed(any_ledger: Ledger, three: Ledger, raw: 
         raw("UPDATE chatledger_messages SET hidden = NULL WHERE sequence_number = 2")
     elif field in ("payload", "metadata"):
         raw(f"UPDATE chatledger_messages SET {field} = '[2]' WHERE sequence_number = 2")
+    elif field == "service_tier":
+        raw("UPDATE chatledger_messages SET service_tier = 'flex' WHERE sequence_number = 2")
     elif isinstance(FULL[field], int):
         raw(f"UPDATE chatledger_messages SET {field} = {field} + 1 WHERE sequence_number = 2")
     else:

@@ -143,7 +143,9 @@ class SQLiteIntegrity(Integrity):
             with temporary(wanted.parent, wanted.name) as new:
                 _copy(source, new)
                 return _named(new, wanted, exactly=place is not None)
-        except (sqlite3.Error, OSError):
+        except errors.OutOfSpace:
+            raise
+        except (sqlite3.Error, OSError, errors.Unavailable, errors.ReadOnly):
             pass
         raise errors.Unavailable(f"the copy {str(wanted)!r} cannot be written: nothing was changed")
 
