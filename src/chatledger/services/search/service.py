@@ -22,7 +22,7 @@ from chatledger.services.search import sessions as conversations
 from chatledger.services.search.filters import Include, filters_of_call, marks_of, scope_of, size_of, with_typed
 from chatledger.services.search.qualifiers import filters_of
 from chatledger.services.search.snippets import Highlighter
-from chatledger.services.search.statements import ONE_MESSAGE, page
+from chatledger.services.search.statements import page, shown_messages
 
 _MESSAGES, _SESSIONS = "found messages", "found sessions"
 
@@ -182,13 +182,15 @@ class Search(Service):
 
     def _session_hits(self, page: list[conversations.Found], highlighter: Highlighter) -> list[SessionHit]:
         texts = conversations.texts_of_sessions(self._context, [one.session_id for one in page]) if page else {}
+        places = [(one.session_id, one.sequence_number) for one in page if one.sequence_number]
+        rows = self._context.execute(shown_messages(places)).mappings() if places else ()
+        messages = {(row["session_id"], row["sequence_number"]): dict(row) for row in rows}
         hits = []
         for one in page:
             session = texts[one.session_id]
             shown = {**session, "role": Role.SYSTEM, "sequence_number": 0, "hits": one.hits}
             if one.sequence_number:
-                parameters = {"session": one.session_id, "number": one.sequence_number}
-                shown |= dict(self._context.execute(ONE_MESSAGE, parameters).mappings().one())
+                shown |= messages[one.session_id, one.sequence_number]
                 snippet = _snippet(highlighter, shown)
             else:
                 known = [text for text in (session["title"], session["system_prompt"]) if text]

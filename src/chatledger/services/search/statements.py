@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import (
     case,
     func,
     literal_column,
+    or_,
     select,
     type_coerce,
 )
@@ -93,15 +95,21 @@ def _with_texts(rows: FromClause) -> Select[Any]:
     return select(*rows.c, *_texts(), *_OF_SESSION).select_from(joined)
 
 
-ONE_MESSAGE: Select[Any] = (
-    select(messages.c.session_id, messages.c.sequence_number, messages.c.created_at, *_texts(), *_OF_SESSION)
-    .select_from(messages.join(sessions, sessions.c.session_id == messages.c.session_id))
-    .where(
-        messages.c.session_id == bindparam("session", type_=Identifier()),
-        messages.c.sequence_number == bindparam("number", type_=Integer),
+_SHOWN: Select[Any] = select(
+    messages.c.session_id, messages.c.sequence_number, messages.c.created_at, *_texts(), *_OF_SESSION
+).select_from(messages.join(sessions, sessions.c.session_id == messages.c.session_id))
+
+
+def shown_messages(places: Iterable[tuple[str, int]]) -> Select[Any]:
+    """Messages by session and number, with what a hit shows of them.
+
+    Spelled out, because SQLite uses no index for a list of pairs.
+    """
+    these = (
+        (messages.c.session_id == session_id) & (messages.c.sequence_number == number) for session_id, number in places
     )
-)
-"""One message, with what a hit shows of it."""
+    return _SHOWN.where(or_(*these))
+
 
 SESSIONS: Select[Any] = select(
     sessions.c.session_id, sessions.c.created_at, sessions.c.system_prompt, *_OF_SESSION
