@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pkgutil
 
 import chatledger
+from chatledger import MissingExtra
 
 for module in pkgutil.walk_packages(chatledger.__path__, "chatledger."):
     if not module.name.endswith("__main__"):
-        importlib.import_module(module.name)
+        with contextlib.suppress(MissingExtra):  # an adapter whose framework is not installed
+            importlib.import_module(module.name)
 importlib.import_module("sqlalchemy.dialects.sqlite.pysqlite")
