@@ -133,6 +133,8 @@ def require_head(state: State) -> None:
         return
     if state.revision is not None and state.revision not in REVISIONS:
         raise SchemaAhead(state.revision, HEAD)
+    if state.empty:
+        raise NotALedger("the database is empty: check its URL, or run `chatledger db upgrade` to make it a ledger")
     if state.revision is None and not state.ours:
         raise NotALedger(
             "the database holds tables of something else: give another one, "

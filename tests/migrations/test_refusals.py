@@ -130,3 +130,8 @@ def test_a_ledger_from_before_the_first_release_is_refused_naming_the_way_out(
             with pytest.raises(SchemaError, match="before the first release"):
                 act()
     assert before == names(empty_url)
+
+
+def test_an_empty_database_is_called_empty(empty_url: str) -> None:
+    with Ledger(empty_url, migrate="never") as ledger, pytest.raises(NotALedger, match="is empty: check its URL"):
+        ledger.check()
