@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("chatledger")
 
 VERBS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "BEGIN", "COMMIT", "ROLLBACK", "PRAGMA"})
-"""The words that a statement may begin with; any other is told as "OTHER", so that text of statements stays here."""
+"""The verbs that observers are given. Any other is "OTHER", so that no text of a statement is passed on."""
 
 
 class Observer:

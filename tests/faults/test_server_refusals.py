@@ -115,7 +115,7 @@ def test_a_server_without_a_connection_left(postgres_server: Server) -> None:
         ('FATAL:  Peer authentication failed for user "ada"', AccessDenied, "28000"),
         ('FATAL:  permission denied for database "chats"', AccessDenied, "42501"),
         ("server does not support SSL, but SSL was required", AccessDenied, None),
-        ('root certificate file "/root/.postgresql/root.crt" does not exist', AccessDenied, None),
+        ('root certificate file "/home/ada/.postgresql/root.crt" does not exist', AccessDenied, None),
         ("SSL SYSCALL error: EOF detected", ConnectionFailed, None),
         ("- h1: failed: session is read-only\n- h2: failed: Connection refused", StandbyServer, None),
         ("FATAL:  unsupported startup parameter: options", InvalidInput, "08P01"),

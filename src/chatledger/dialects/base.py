@@ -21,7 +21,7 @@ from chatledger.dialects.writer_queue import ConnectionSlots, NoQueue
 from chatledger.settings import Settings
 
 Mode = Literal["read", "write", "migrate"]
-"""How a transaction of ours begins. `migrate` is a writer that may change tables."""
+"""How our transactions begin. `migrate` is a writer that may change tables."""
 
 TABLE_PREFIX = "chatledger_"
 """How the names of all our tables and views begin."""
@@ -71,11 +71,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def create_engine(self, url: URL, settings: Settings) -> Engine:
-        """A pooled engine of ours. Connects to nothing yet."""
+        """A pooled engine with our settings. Connects to nothing yet."""
 
     @abstractmethod
     def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
-        """Begin a transaction on a connection of ours or of an application, waiting for a lock so many seconds."""
+        """Begin a transaction on our own or an application's connection, waiting that many seconds for a lock."""
 
     @abstractmethod
     def interrupt(self, connection: Connection) -> None:
@@ -182,10 +182,10 @@ class Dialect(ABC):
 
     @abstractmethod
     def classify(self, error: BaseException) -> tuple[type[errors.ChatledgerError], str, str | None]:
-        """The error of ours for a driver's error, a sentence without any value in it, and the database's code."""
+        """The chatledger error for a driver's error, a sentence without any value in it, and the database's code."""
 
     def translate(self, error: BaseException) -> errors.ChatledgerError:
-        """The one place where a driver's error becomes one of ours."""
+        """The one place where a driver's error becomes a chatledger error."""
         if isinstance(error, sa.TimeoutError):
             return errors.PoolExhausted()
         kind, message, code = self.classify(error)

@@ -144,7 +144,7 @@ def _hour_of_postgresql(element: hour_of, compiler: SQLCompiler, **kw: Any) -> s
 class quarter_of(FunctionElement[int]):  # noqa: N801
     """The quarter of an hour of a moment, counted from 1970 in UTC, as `session_usage.quarter` has it.
 
-    A time that is none counts as 1970.
+    An invalid time counts as 1970.
     """
 
     type = Integer()

@@ -59,7 +59,7 @@ class Integrity(ABC):
     def rows(self, connection: Connection, table: Table) -> Iterator[Mapping[str, Any] | Unreadable]:
         """Every row of a table in stored form, a bounded number at a time, and the places that cannot be read.
 
-        JSON is its text, a time its text of 26 characters (or whatever stands there), and text that is none is bytes.
+        JSON is its text, a time its text of 26 characters (or whatever stands there), and invalid text is bytes.
         """
 
     @abstractmethod

@@ -59,4 +59,4 @@ KNOWN = (
     "sharegpt (lists of from and value), jsonl (our own export), chatgpt and claude (the conversations of their exports) "
     "and oasst (trees of prompt and replies)"
 )
-"""What a file is told that is none of ours."""
+"""What the error says of a file in an unknown format."""

@@ -47,7 +47,7 @@ def wrong(context: ServiceContext) -> Iterator[Wrong]:
 
 
 def below_one(context: ServiceContext) -> Iterator[tuple[str, int]]:
-    """Messages whose number is none: session and number."""
+    """Messages with an invalid number: session and number."""
     for row in context.execute(_BELOW_ONE):
         yield row.session_id, row.sequence_number
 

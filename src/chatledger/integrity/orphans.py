@@ -96,7 +96,7 @@ def recover(context: ServiceContext, session_id: str, found: list[Orphaned]) -> 
 
 
 def move_below_one(context: ServiceContext, session_id: str, numbers: list[int]) -> str:
-    """Move messages whose number is none out of a session that is there, in their order; the id of where they are."""
+    """Move messages with an invalid number out of an existing session, in their order; the id of where they are."""
     new = make_recovery(context, session_id, {"messages": len(numbers)})
     for place, number in enumerate(numbers, 1):
         this = (messages.c.session_id == session_id) & (messages.c.sequence_number == number)

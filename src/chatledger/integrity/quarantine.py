@@ -1,4 +1,4 @@
-"""Values that are none: kept as they are in the session's metadata, and replaced so that their row can be read again."""
+"""Invalid values: kept as they are in the session's metadata, and replaced so that their row can be read again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chatledger.schemas.digest import message_digest
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages, metadata, sessions
 
-# What stands in for a word that is none. A failed session can be read, and takes no messages until it is reopened.
+# What replaces an unknown word. A failed session can be read, and takes no messages until it is reopened.
 _WORDS = {
     ("chatledger_sessions", "status"): Status.FAILED.value,
     ("chatledger_session_snapshots", "kind"): SnapshotKind.MANUAL.value,
@@ -65,7 +65,7 @@ class SettingAside:
             return False
         try:
             values = search_values(table, row)
-        except (TypeError, AttributeError):  # a text that is none, which is reported by itself
+        except (TypeError, AttributeError):  # an invalid text, which is reported by itself
             return False
         self._set(table, defect, values)
         return True

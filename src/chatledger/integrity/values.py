@@ -46,7 +46,7 @@ _LENGTH = len("2026-05-01 12:00:00.000000")
 
 @dataclass(frozen=True)
 class Defect:
-    """A value that is none. It holds no value."""
+    """An invalid value, by its place. The value itself is not kept."""
 
     kind: str
     table: str
@@ -90,7 +90,7 @@ def is_json(stored: Any, *, as_object: bool) -> bool:
 
 
 def moment_of(stored: Any) -> datetime | None:
-    """The moment of a stored time, or None where it is none, or is not written as times are."""
+    """The moment of a stored time, or None if it is invalid, or is not written as times are."""
     try:
         return to_moment(stored) if len(stored) == _LENGTH and stored[10] == " " else None
     except (ValueError, TypeError, AttributeError):

@@ -59,7 +59,7 @@ class RepairReport(Record):
 
     dry_run: bool
     backup: Path | None
-    """The copy that was made before; None where there is none."""
+    """The copy that was made before, or None."""
     actions: tuple[RepairAction, ...]
     left: IntegrityReport
     """What a full check finds afterwards."""

@@ -63,7 +63,7 @@ class ServiceContext:
         self.is_over = False
 
     def execute(self, statement: Any, parameters: Any = None) -> Result[Any]:
-        """Run one statement. A driver's error becomes one of ours, without the values that the driver repeats."""
+        """Run one statement. A driver's error becomes a chatledger error, without the values that the driver repeats."""
         try:
             if self.orm is not None:
                 self.flush()

@@ -114,7 +114,7 @@ def to_messages(rows: Sequence[Sequence[Any]]) -> list[Message]:
     """Rows of `MESSAGE` as messages.
 
     Raises:
-        CorruptDatabase: a stored value is none that this package writes; names the message, not the value.
+        CorruptDatabase: a stored value is not one that this package writes; names the message, not the value.
     """
     try:
         return _many_messages.validate_python([_message(row) for row in rows])

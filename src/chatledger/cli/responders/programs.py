@@ -48,7 +48,7 @@ def execute(program: list[str], timeout: float | None, conversation: list[Messag
 
 
 def _turn(message: Message) -> dict[str, Any]:
-    """What a command is told of a message: role and content always, the rest where there is any."""
+    """The fields of a message that a command receives: role and content always, the others if they are set."""
     turn: dict[str, Any] = {"role": message.role, "content": message.content}
     for field in ("name", "tool_call_id", "payload", "metadata", "model_id", "sequence_number", "created_at"):
         value = getattr(message, field)

@@ -66,7 +66,7 @@ def ping_after_rest(connection: Any, record: ConnectionPoolEntry, proxy: Any) ->
 
 
 def begin(connection: Connection, mode: Mode, wait: float) -> None:
-    """Begin on a connection of ours, or of an application.
+    """Begin on our own connection, or on an application's.
 
     A reader sees the same moment in every statement (REPEATABLE READ) and is refused writes. A writer does not say that
     it writes (READ WRITE), so that a server that is set to read only stays so.
@@ -86,7 +86,7 @@ def begin(connection: Connection, mode: Mode, wait: float) -> None:
 
 
 def end(connection: Connection) -> None:
-    """After the transaction: leave a connection of ours as others expect it."""
+    """After the transaction: leave our connection as others expect it."""
     driver: Any = connection.connection.dbapi_connection
     if _OURS in connection.info and driver.read_only is not None:
         driver.isolation_level, driver.read_only = _READ_COMMITTED, None

@@ -1,4 +1,4 @@
-"""Which error of ours a driver's error is: by its SQLSTATE, and for a refused connection by the server's words."""
+"""The chatledger error for a driver's error: by its SQLSTATE, and for a refused connection by the server's words."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ _OPTION = re.compile(
 
 
 def classify(error: BaseException) -> tuple[Kind, str, str | None]:
-    """The error of ours, a sentence without any stored value in it, and the SQLSTATE."""
+    """The chatledger error, a sentence without any stored value, and the SQLSTATE."""
     cause = original(error)
     state: str | None = getattr(cause, "sqlstate", None)
     if getattr(cause, "chatledger_standby", False) or (state == "0A000" and _is_of_standby(cause)):
@@ -221,7 +221,7 @@ def _is_of_standby(cause: BaseException) -> bool:
 
 
 def leave_standby(context: ExceptionContext) -> None:
-    """Of an engine of ours: give up connections to a server that refused a write in a writing transaction.
+    """For our own engines: give up connections to a server that refused a write in a writing transaction.
 
     The primary may be another host by now. In a reading transaction the same SQLSTATE is the caller's mistake.
     """

@@ -1,7 +1,7 @@
 """Messages with a role in the notations that look alike: OpenAI's, Anthropic's, Gemini's and the AI SDK's.
 
-They are told apart message by message, because logs mix them. One message may become several: each tool result is a
-message of its own.
+The notation is recognized for each message, because logs mix them. One message may become several: each tool result is
+a message of its own.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def to_items(rows: Sequence[Any]) -> list[BatchItem]:
     """Rows of `ITEM` as items.
 
     Raises:
-        CorruptDatabase: a stored value is none that this package writes; names the item, not the value.
+        CorruptDatabase: a stored value is not one that this package writes; names the item, not the value.
     """
     found = []
     for row in rows:

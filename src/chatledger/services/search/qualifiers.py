@@ -44,7 +44,7 @@ def filters_of(qualifiers: tuple[Qualifier, ...], now: datetime) -> dict[str, An
 
 
 def moment_of(text: str, now: datetime) -> datetime | None:
-    """The moment of a date (2026, 2026-05, 2026-05-01), a time, or how long ago (7d); None where it is none."""
+    """The moment of a date (2026, 2026-05, 2026-05-01), a time, or how long ago (7d); None if it is none of them."""
     lower = text.lower()
     try:
         if lower in ("today", "yesterday"):
