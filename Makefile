@@ -46,6 +46,7 @@ bench-quick: .venv/dev.stamp ## the same in under a minute
 # Overrides the time limit of an ordinary test, which a thousand kills would exceed.
 soak: .venv/dev.stamp ## kills, crowds and random operations, for minutes
 	$(BIN)/python -m pytest -m soak --timeout=3600
+	$(BIN)/python -m pytest --hypothesis-profile=random $$(grep -rl "^from hypothesis" tests)
 
 clean: ## remove .venv and everything generated
 	rm -rf .venv build dist htmlcov site .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

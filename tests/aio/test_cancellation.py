@@ -26,7 +26,7 @@ async def opened(url: str, wait: float = 5) -> AsyncIterator[AsyncLedger]:
     async with AsyncLedger(url, settings=Settings(pool_size=2, max_overflow=0, busy_timeout=wait)) as ledger:
         await ledger.run(lambda uow: uow.sessions.create("s"))
         yield ledger
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             # The lock is free, and both connections can be had at once.
             async with ledger.begin() as uow, ledger.read():
                 await uow.messages.append("s", "system", "still alive")
@@ -166,7 +166,7 @@ def test_while_waiting_for_the_lock(url: str) -> None:
                 await asyncio.sleep(PAUSE / 3)
                 assert not task.done()
                 await cancelled(task)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await write("third")
             assert ["first", "third"] == await contents(ledger)
 

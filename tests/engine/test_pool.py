@@ -35,7 +35,7 @@ def test_an_exhausted_pool_is_busy_within_its_timeout_and_leaks_nothing(url: str
                 began = time.monotonic()
                 with pytest.raises(Busy, match="pool"), ledger.read():
                     pass
-                assert 0.25 < time.monotonic() - began < 1.5
+                assert 0.25 < time.monotonic() - began < 5
                 with pytest.raises(Busy, match="pool"), ledger.begin():
                     pass
         assert 0 == ledger.pool_status()["in_use"]

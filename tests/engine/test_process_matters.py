@@ -89,7 +89,7 @@ def test_closing_inside_a_block_is_refused_and_not_waited_for(url: str) -> None:
         ledger = AsyncLedger(url)
         async with ledger.begin() as uow:
             with pytest.raises(Busy, match="still open"):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(20):
                     await ledger.close()
             await uow.sessions.create("s")
         await ledger.close()

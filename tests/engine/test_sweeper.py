@@ -203,7 +203,7 @@ def test_stopping_does_not_wait_for_all_that_is_due(url: str) -> None:
             assert first.wait(10)
             began = time.monotonic()
             assert sweeper.stop(10)
-            assert time.monotonic() - began < 0.4
+            assert time.monotonic() - began < 5
             assert 1 == len(ended)
             assert ended[0].archived == statuses(ledger)["archived"] < 150
 

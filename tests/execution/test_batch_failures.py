@@ -160,4 +160,4 @@ def test_a_run_that_may_have_no_more_items_does_not_ask_all_the_time(
     assert 6 == ledger.run_batch("job", worker, concurrency=4).done
     assert 1 == most[0]
     assert writes[0] < 40
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15

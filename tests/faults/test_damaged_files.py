@@ -41,7 +41,7 @@ def refused(path: Path, *kinds: type[ChatledgerError]) -> ChatledgerError:
         began = time.monotonic()
         with pytest.raises(kinds) as caught:
             Ledger(url_of(path), migrate=how)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
         error = caught.value
         assert before == path.read_bytes()
         assert [path.name] == [entry.name for entry in path.parent.iterdir()]

@@ -27,7 +27,7 @@ from tests.support.postgres import Server, unique_name
 _PASSWORD = "hunter2-secret"
 
 
-def _refused(url: str, kind: type[Unavailable] = ConnectionFailed, within: float = 5.0) -> Unavailable:
+def _refused(url: str, kind: type[Unavailable] = ConnectionFailed, within: float = 15.0) -> Unavailable:
     began = time.monotonic()
     with pytest.raises(kind) as caught:
         Ledger(url)

@@ -54,7 +54,7 @@ def test_each_session_is_archived_once_and_only_when_it_was_left(nursery: Nurser
     assert sum(each["warned"] for each in swept) == len(warnings)
     assert 0 == sum(each["failed"] for each in swept)
     # All of it did happen, and the appender was let through.
-    assert written["longest"] < 5
+    assert written["longest"] < 10
     assert written["revived"] > 0
     assert min(len(warnings), len(archived), len(gone)) > 0
 

@@ -82,6 +82,19 @@ def test_places_are_those_of_the_words(text: str) -> None:
     assert sorted(placed, key=lambda place: place[1:]) == placed
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u0e4d\u3099\u0e32",  # SARA AM in two, with a mark between that is left out
+        "\u0e19\u0e33 \u0e19\u0e4d\u0e32",
+        "\u0d3b\u1ce2",  # marks of two scripts, which a normal form puts in another order
+        "\u0e96\U000e012f\u0e47",  # a variation selector between a letter and its mark
+    ],
+)
+def test_places_of_marks_that_meet_rarely(text: str) -> None:
+    assert words_of(text) == [word for word, _, _ in placed_words(text)] != []
+
+
 def test_places_in_the_texts_of_many_languages(shared_data: Path) -> None:
     for text in texts(shared_data)[::9]:
         assert words_of(text) == [word for word, _, _ in placed_words(text)]
@@ -106,7 +119,7 @@ def test_encoded_data_is_left_out() -> None:
 def test_no_text_takes_long(text: str) -> None:
     begin = time.process_time()
     indexed_text(text)
-    assert time.process_time() - begin < 2
+    assert time.process_time() - begin < 5
 
 
 def test_a_long_text_is_indexed_up_to_its_bound() -> None:

@@ -60,7 +60,7 @@ def test_who_finds_nothing_to_do_waits_for_nobody(url: str) -> None:
         began = time.monotonic()
         with Ledger(url, migrate="always") as other:
             other.upgrade()
-        assert time.monotonic() - began < 5  # a migration waits for a writer up to a minute
+        assert time.monotonic() - began < 15  # a migration waits for a writer up to a minute
 
 
 def test_who_comes_second_runs_no_revision_and_loads_nothing_under_the_lock(

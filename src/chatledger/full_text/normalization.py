@@ -44,6 +44,9 @@ _SOUTHEAST_ASIAN = (
 _SOUTHEAST_ASIAN_MARKS = (
     "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u102b-\u103e\u1056-\u1059\u17b4-\u17d3"
 )
+_SARA_AM, _LAO_AM = "\u0e33", "\u0eb3"
+"""Vowels that Unicode's composition leaves in two where they are typed in two, and that NFKC takes apart."""
+_WHOLE = frozenset({_SARA_AM, _LAO_AM})
 _has_southeast_asian = re.compile("[\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff]").search
 _set_apart = re.compile(f"([{_SOUTHEAST_ASIAN}][{_SOUTHEAST_ASIAN_MARKS}]*)").sub
 _is_han_or_kana = re.compile(f"[{_HAN_AND_KANA}]").match
@@ -91,11 +94,16 @@ def normalized(text: str) -> str:
     """
     if not unicodedata.is_normalized("NFC", text):
         text = unicodedata.normalize("NFC", text)
-    text = _voiced(_unified, text).translate(_TABLE)
-    if _has_southeast_asian(text):
-        # SARA AM and its Lao twin, which NFKC takes apart.
-        text = _set_apart(r" \1 ", text.replace("\u0e4d\u0e32", "\u0e33").replace("\u0ecd\u0eb2", "\u0eb3"))
-    return " ".join(text.split())
+    return " ".join(_folded_text(text).split())
+
+
+def _folded_text(text: str) -> str:
+    """A text in NFC with what stands for each of its characters, and a space wherever a word ends."""
+    if not _has_southeast_asian(text):
+        return _voiced(_unified, text).translate(_TABLE)
+    # Before any character is left out: what stands next to each other only afterwards does not compose.
+    text = text.replace("\u0e4d\u0e32", _SARA_AM).replace("\u0ecd\u0eb2", _LAO_AM)
+    return _set_apart(r" \1 ", _voiced(_unified, text).translate(_TABLE))
 
 
 def _without_data(found: re.Match[str]) -> str:
@@ -131,21 +139,34 @@ def _placed(chunk: str, start: int) -> Iterator[tuple[str, int, int]]:
     """Cluster by cluster, because a normalisation may make one character of several, or several of one."""
     word: list[str] = []
     begin = end = 0
-    for cluster in _CLUSTER.finditer(chunk):
-        pieces = _cluster_pieces(cluster[0])
+    for first, last in _clusters(chunk):
+        pieces = _cluster_pieces(chunk[first:last])
         for number, piece in enumerate(pieces):
             if number and word:
                 yield "".join(word), start + begin, start + end
                 word = []
             if piece:
                 if not word:
-                    begin = cluster.start()
+                    begin = first
                 word.append(piece)
-                end = cluster.end()
+                end = last
             elif word and len(pieces) == 1:
-                end = cluster.end()  # a mark that is left out belongs to the letter before it
+                end = last  # a mark that is left out belongs to the letter before it
     if word:
         yield "".join(word), start + begin, start + end
+
+
+def _clusters(chunk: str) -> Iterator[tuple[int, int]]:
+    """Where each cluster begins and ends."""
+    begin = end = 0
+    for cluster in _CLUSTER.finditer(chunk):
+        # A normalisation may sort the marks of one letter, those of other scripts among them.
+        if end and not unicodedata.combining(chunk[end]):
+            yield begin, end
+            begin = end
+        end = cluster.end()
+    if end:
+        yield begin, end
 
 
 # What may compose: a letter with its marks, the letters of a Hangul syllable, half-width kana with its voicing.
@@ -161,7 +182,7 @@ _CLUSTER = re.compile(
     "\u0ec8-\u0ecd\u0f18\u0f19\u0f35\u0f37\u0f39\u0f71-\u0f84\u0f86\u0f87\u0f90-\u0fbc\u102b-\u103e\u1056-\u1059"
     "\u135d-\u135f\u17b4-\u17d3\u1ab0-\u1aff\u1b00-\u1b04\u1b34-\u1b44\u1dc0-\u1dff\u20d0-\u20f0\u302a-\u302f"
     "\u3099\u309a\ua66f\ua674-\ua67d\ua802\ua806\ua823-\ua827\uabe3-\uabea\ufe00-\ufe0f\ufe20-\ufe2f\uff9e\uff9f"
-    "\u200b-\u200f\u00ad\U00011000-\U00011002\U00011038-\U00011046\U000110b0-\U000110ba\U00011100-\U00011134"
+    "\u200b-\u200f\u00ad\U00011000-\U00011002\U00011038-\U00011046\U000110b0-\U000110ba\U00011100-\U00011134\U000e0100-\U000e01ef"
     "]|(?<=[\u0e4d])\u0e32|(?<=[\u0ecd])\u0eb2)*"
 )
 
@@ -173,10 +194,7 @@ def _cluster_pieces(cluster: str) -> tuple[str, ...]:
         return (cluster.lower(),) if cluster.isalnum() else ("", "")
     if not unicodedata.is_normalized("NFC", cluster):
         cluster = unicodedata.normalize("NFC", cluster)
-    folded = _voiced(_unified, cluster).translate(_TABLE)
-    if _has_southeast_asian(folded):
-        folded = _set_apart(r" \1 ", folded.replace("\u0e4d\u0e32", "\u0e33").replace("\u0ecd\u0eb2", "\u0eb3"))
-    return tuple(re.split(" +", folded))
+    return tuple(re.split(" +", _folded_text(cluster)))
 
 
 class _Table(dict[int, str]):
@@ -193,6 +211,8 @@ _TABLE = _Table()
 def _folded(character: str) -> str:
     if character.isascii():
         return character.lower() if character.isalnum() else " "
+    if character in _WHOLE:
+        return character
     if _is_dropped(character) or unicodedata.category(character) == "Cf":
         return ""
     pieces = []
