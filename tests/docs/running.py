@@ -32,7 +32,7 @@ _CHANGING = (
     (re.compile(r"(--cursor )[\w-]+"), r"\1<cursor>"),
 )
 #: No dependency of the tests: each is large, and an extra of its own.
-FRAMEWORKS = {"agents", "langchain_core", "pydantic_ai"}
+FRAMEWORKS = {"agents", "claude_agent_sdk", "langchain_core", "pydantic_ai"}
 _IMPORTED = re.compile(r"(?m)^ *(?:from|import) ([\w.]+)")
 _checker = doctest.OutputChecker()
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from chatledger.adoption.source.json_values import cleaned
-from chatledger.dialects.encoding import encode_json
+from chatledger.dialects.encoding import check_text, encode_json
 from chatledger.errors import InvalidInput
 
 #: The only key of a value that is escaped: its JSON text, in ASCII. Adopted databases have the same form.
@@ -35,6 +35,25 @@ def unescape(stored: Any) -> Any:
     if isinstance(stored, dict) and stored.keys() == {_ESCAPED} and isinstance(stored[_ESCAPED], str):
         return json.loads(stored[_ESCAPED])
     return stored
+
+
+def json_text(value: Any, field: str) -> str:
+    """The JSON text of a value, for a payload: databases keep it whatever the value holds, and search does not read it
+    under the name `data`. `json.loads` gives the value back.
+
+    Raises:
+        InvalidInput: the value has no JSON form.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        return _json(value, field)
+    if text.count("[") + text.count("{") > _DEEPEST_ESCAPED:
+        return _json(value, field)
+    try:
+        return check_text(text, field)
+    except InvalidInput:  # a lone surrogate; a NUL is an escape already
+        return json.dumps(value, separators=(",", ":"))
 
 
 def is_storable(value: Any) -> bool:

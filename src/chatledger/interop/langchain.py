@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 
 from chatledger.errors import InvalidInput, MissingExtra, SessionNotFound
 from chatledger.interop.langchain_messages import read, write
-from chatledger.interop.ledgers import ON_CLOSED, AnyLedger, AwaitedLedger, OnClosed, continued, in_session
+from chatledger.interop.ledgers import AnyLedger, AwaitedLedger, OnClosed, checked_on_closed, continued, in_session
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import identifier, validated
 from chatledger.unit_of_work import UnitOfWork
@@ -60,10 +60,8 @@ class ChatledgerChatMessageHistory(BaseChatMessageHistory):
         user_id: str | None = None,
         on_closed: OnClosed = "raise",
     ) -> None:
-        if on_closed not in ON_CLOSED:
-            raise InvalidInput("on_closed", f"is not one of {', '.join(map(repr, ON_CLOSED))}")
         self.session_id = identifier(session_id, "session_id")
-        self._on_closed: OnClosed = on_closed
+        self._on_closed = checked_on_closed(on_closed)
         self._ledger = AwaitedLedger(ledger_or_url, user_id)
 
     @property

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
+from urllib.parse import quote
 
 from sqlalchemy.engine import URL
 
@@ -23,6 +25,19 @@ R = TypeVar("R")
 AnyLedger: TypeAlias = Ledger | UserLedger | AsyncLedger | AsyncUserLedger
 OnClosed: TypeAlias = Literal["raise", "reopen", "fork"]
 ON_CLOSED = ("raise", "reopen", "fork")
+# Of 255 characters, some remain for the suffix of a fork.
+_LONGEST_NAME = 240
+
+
+def checked_on_closed(on_closed: OnClosed) -> OnClosed:
+    """The argument itself.
+
+    Raises:
+        InvalidInput: it is not one of the three.
+    """
+    if on_closed not in ON_CLOSED:
+        raise InvalidInput("on_closed", f"is not one of {', '.join(map(repr, ON_CLOSED))}")
+    return on_closed
 
 
 class AwaitedLedger:
@@ -85,10 +100,30 @@ def limited(ledger: AnyLedger, user_id: str | None) -> UserLedger | AsyncUserLed
     raise InvalidInput("user_id", "is another user than the one that the ledger is limited to")
 
 
+def session_name(*parts: str) -> str:
+    """The id of the session that a framework knows by several names, which are unique together only.
+
+    The parts with slashes between them; a slash or a sign that an id cannot have is written as in a URL. A long one ends
+    in its hash, so that a fork's suffix has room.
+    """
+    name = "/".join(quote(part, safe=" @:+,=()", errors="surrogatepass") for part in parts)
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: _LONGEST_NAME - 65]}/{sha256(name.encode()).hexdigest()}"
+
+
 def in_session(
-    uow: UnitOfWork, session_id: str, act: Callable[[str], R], *, on_closed: OnClosed = "raise", create: bool = True
+    uow: UnitOfWork,
+    session_id: str,
+    act: Callable[[str], R],
+    *,
+    on_closed: OnClosed = "raise",
+    create: bool = True,
+    fields: Mapping[str, Any] | None = None,
 ) -> R:
     """Call `act` with the id of the session to write to: the session, created if need be, or the fork that goes on.
+
+    `fields` are those of a session that is created.
 
     Raises:
         SessionClosed: the session is closed, and `on_closed` is "raise".
@@ -101,7 +136,7 @@ def in_session(
     except SessionNotFound:
         if not create:
             raise
-        uow.sessions.get_or_create(current)
+        uow.sessions.get_or_create(current, **(fields or {}))
     except SessionClosed:
         if on_closed == "raise":
             raise

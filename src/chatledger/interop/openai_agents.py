@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import URL
 
-from chatledger.errors import InvalidInput, MessageNotFound, MissingExtra, SessionNotFound
-from chatledger.interop.ledgers import ON_CLOSED, AnyLedger, AwaitedLedger, OnClosed, continued, in_session
+from chatledger.errors import MessageNotFound, MissingExtra, SessionNotFound
+from chatledger.interop.ledgers import AnyLedger, AwaitedLedger, OnClosed, checked_on_closed, continued, in_session
 from chatledger.interop.openai_items import ItemWriter, checked_limit, newest_items, pop_item
 from chatledger.schemas.fields import identifier
 from chatledger.unit_of_work import UnitOfWork
@@ -58,13 +58,11 @@ class ChatledgerSession:
             from agents.memory import SessionSettings  # noqa: PLC0415 - an extra
         except ImportError:
             raise MissingExtra("openai-agents", "a session of the OpenAI Agents SDK") from None
-        if on_closed not in ON_CLOSED:
-            raise InvalidInput("on_closed", f"is not one of {', '.join(map(repr, ON_CLOSED))}")
         self.session_id = identifier(session_id, "session_id")
         if isinstance(session_settings, dict):
             session_settings = SessionSettings(**session_settings)
         self.session_settings = SessionSettings() if session_settings is None else session_settings
-        self._on_closed: OnClosed = on_closed
+        self._on_closed = checked_on_closed(on_closed)
         self._writer = ItemWriter()
         self._ledger = AwaitedLedger(ledger_or_url, user_id)
 

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from chatledger.adoption.source.message_content import call_entry, name_in, result_fields, text_of
-from chatledger.dialects.encoding import check_text
 from chatledger.enums import Outcome, Role
-from chatledger.errors import InvalidInput
-from chatledger.interop.escaping import readable
+from chatledger.interop.escaping import json_text, readable
 from chatledger.schemas import Message
 from chatledger.schemas.fields import MAX_COUNT
 from chatledger.schemas.message_parts import SOURCE_FORMAT, payload_of, reasoning
@@ -69,17 +67,12 @@ def _of_message(dumped: dict[str, Any]) -> Iterator[dict[str, Any]]:
     shown = readable(dumped)
     found = _response(shown) if shown.get("kind") == "response" else list(_request(shown))
     for number, fields in enumerate(found or [{"role": Role.USER, "content": ""}]):
-        said = {**(fields.get("payload") or {}), SOURCE_FORMAT: SOURCE, _DATA: None if number else _text(dumped)}
+        said = {
+            **(fields.get("payload") or {}),
+            SOURCE_FORMAT: SOURCE,
+            _DATA: None if number else json_text(dumped, "messages"),
+        }
         yield {**fields, "payload": said}
-
-
-def _text(dumped: dict[str, Any]) -> str:
-    """A JSON text that every database keeps: NUL is always escaped in it, a lone surrogate if there is one."""
-    text = json.dumps(dumped, ensure_ascii=False, separators=(",", ":"))
-    try:
-        return check_text(text, "messages")
-    except InvalidInput:
-        return json.dumps(dumped, separators=(",", ":"))
 
 
 def _request(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
