@@ -28,6 +28,12 @@ class Format(StrEnum):
     """The conversations of a Claude export, with their branches."""
     OASST = "oasst"
     """OpenAssistant's message trees: a prompt with ranked replies."""
+    CLAUDE_CODE = "claude_code"
+    """Transcripts of Claude Code, with their branches and sub-agents."""
+    CODEX = "codex"
+    """Transcripts of Codex."""
+    GEMINI_CLI = "gemini_cli"
+    """Chats of Gemini CLI."""
 
 
 class ExportFormat(StrEnum):
@@ -56,7 +62,7 @@ class TableOf(StrEnum):
 
 KNOWN = (
     "openai and anthropic (lists of role and content), gemini and ai_sdk (lists of role and parts), "
-    "sharegpt (lists of from and value), jsonl (our own export), chatgpt and claude (the conversations of their exports) "
-    "and oasst (trees of prompt and replies)"
+    "sharegpt (lists of from and value), jsonl (our own export), chatgpt and claude (the conversations of their "
+    "exports), oasst (trees of prompt and replies), and claude_code, codex and gemini_cli (transcripts of coding agents)"
 )
 """What the error says of a file in an unknown format."""

@@ -242,6 +242,11 @@ class Importer:
     def _take(self, conversation: Conversation) -> bool:
         """Import a conversation. Return whether anything of it was stored."""
         conversation.fields |= self._fixed
+        if self._strict and conversation.notes:
+            self._fail(
+                Failure(record=conversation.record, line=conversation.line, reason="; ".join(conversation.notes))
+            )
+            return False
         try:
             done = self._try(conversation) if self._dry_run else self._store(conversation)
             if not self._dry_run:
@@ -287,6 +292,8 @@ class Importer:
             self._messages += self._pending
         if not self._dry_run:
             self._session_ids += made[: NAMED - len(self._session_ids)]
+        for reason in conversation.notes:
+            self._warn(note(reason=reason))
         if is_new and self._unread:
             places = ", ".join(sorted(self._unread)[:_NUMBERS])
             self._warn(note(reason=f"{_UNREAD}, and as they were in the payload: {places}"))

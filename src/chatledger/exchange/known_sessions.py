@@ -117,7 +117,8 @@ def _extend_forks(
 def _make_fork(uow: UnitOfWork, source: str, conversation: Conversation, fork: Fork) -> Session:
     common = with_keys(uow._context, source, [fork.after]).get(fork.after) if fork.after is not None else None
     if common is not None:
-        return uow.sessions.fork(source, at=common.message.sequence_number, new_session_id=fork.session_id)
+        at = common.message.sequence_number
+        return uow.sessions.fork(source, at=at, new_session_id=fork.session_id, created_at=fork.began())
     metadata = {**(conversation.fields.get("metadata") or {}), BRANCH_OF: source}
     return uow.sessions.create(**{**conversation.fields, "session_id": fork.session_id, "metadata": metadata})
 

@@ -67,7 +67,8 @@ def _create(uow: UnitOfWork, conversation: Conversation, session_id: str | None,
 
 def _fork(uow: UnitOfWork, source: str, conversation: Conversation, fork: Fork, session_id: str | None) -> str:
     if fork.at:
-        return uow.sessions.fork(source, at=fork.at, new_session_id=session_id).session_id
+        began = fork.began()
+        return uow.sessions.fork(source, at=fork.at, new_session_id=session_id, created_at=began).session_id
     # Nothing would be copied, so it is a fork of nothing.
     return _create(uow, conversation, session_id, **{BRANCH_OF: source})
 

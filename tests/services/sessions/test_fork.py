@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -50,6 +51,15 @@ def test_all_of_a_session_is_copied(trunk: Ledger, clock: StoppedClock) -> None:
         "last_activity": clock.now,
     }  # fmt: skip
     assert original.model_copy(update=expected) == fork
+
+
+def test_a_branch_that_was_taken_elsewhere_has_its_own_time(trunk: Ledger, clock: StoppedClock) -> None:
+    began = clock.now - timedelta(minutes=10)
+    with trunk.begin() as uow:
+        fork = uow.sessions.fork("trunk", created_at=began)
+        assert (began, began, clock.now) == (fork.created_at, fork.last_activity, fork.updated_at)
+        with pytest.raises(InvalidInput, match="created_at"):
+            uow.sessions.fork("trunk", created_at=began.replace(tzinfo=None))
 
 
 def test_a_fork_ends_with_the_message_that_was_named(trunk: Ledger) -> None:

@@ -33,6 +33,8 @@ class Branching(NamedTuple):
     """The message of a node, or InvalidInput that names its place in the record."""
     name: Callable[[int], str]
     """What the file calls a node: the same in each of its exports."""
+    size: int | None = None
+    """Bytes of the record, if it is more than the piece that it is read from."""
     follows_last: bool = True
     """Whether the newest of several answers, which the way goes on with, is the last one and not the first."""
 
@@ -51,7 +53,7 @@ class Branching(NamedTuple):
         if end is None:
             return None
         branches = self.tree.branches(end)
-        self._require_bearable(branches, len(piece.data))
+        self._require_bearable(branches, len(piece.data) if self.size is None else self.size)
         session_id = self.fields.get("session_id")
         main = {place: as_identifier(self.name(node)) for place, node in enumerate(self.tree.path(end), 1)}
         first = self.tree.first_branches(branches)

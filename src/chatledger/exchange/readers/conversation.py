@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from chatledger.enums import Status
@@ -45,6 +46,11 @@ class Fork:
     after: str | None = None
     """The key of the last message that it has in common with the conversation."""
 
+    def began(self) -> datetime | None:
+        """When it left the conversation, if the file says so."""
+        first = next(iter(self.messages), None)
+        return None if first is None else first.message.created_at
+
 
 @dataclass
 class Conversation:
@@ -64,6 +70,8 @@ class Conversation:
     """Other ways that it went."""
     keyed: bool = False
     """Whether messages have keys that are the same in each export. Else they are known by their order."""
+    notes: Sequence[str] = ()
+    """What a warning says of parts of the file that were left out."""
     through: Callable[[Sequence[str]], Conversation | None] | None = None
     """The conversation with another way as the session: the one through the first of these messages that it has."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from chatledger.errors import InvalidInput
 from chatledger.exchange.formats import KNOWN, Format
 from chatledger.exchange.readers import branched_records, chatgpt, claude, ledger_lines, oasst, records
+from chatledger.exchange.readers.agents import claude_code, codex, gemini_cli
 from chatledger.exchange.readers.conversation import Conversation
 from chatledger.exchange.readers.json_file import PlainFile
 from chatledger.exchange.report import Failure
@@ -19,6 +20,9 @@ _TRIED = 50
 # The most particular first: sessions of ours, and others' conversations, may hold lists of messages with a role as well.
 _LOOKS_LIKE: dict[Format, Callable[[Any], bool]] = {
     Format.JSONL: ledger_lines.holds,
+    Format.CLAUDE_CODE: claude_code.holds,
+    Format.CODEX: codex.holds,
+    Format.GEMINI_CLI: gemini_cli.holds,
     Format.CHATGPT: chatgpt.holds,
     Format.CLAUDE: claude.holds,
     Format.OASST: oasst.holds,
@@ -53,6 +57,12 @@ def reader(file: PlainFile, wanted: Format, *, sure: bool = False) -> tuple[Form
         return found, ledger_lines.conversations(pieces)
     if found in branched_records.FORMATS:
         return found, branched_records.conversations(found, pieces)
+    if found is Format.CLAUDE_CODE:
+        return found, claude_code.conversations(pieces, growing=file.is_growing)
+    if found is Format.CODEX:
+        return found, codex.conversations(pieces, growing=file.is_growing)
+    if found is Format.GEMINI_CLI:
+        return found, gemini_cli.conversations(pieces)
     return found, records.conversations(found, pieces)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ Shape = Literal["lines", "array", "object"]
 
 # What is looked at to tell JSON Lines from one document.
 _FIRST_LINE = 1 << 24
+_MINUTE = 60
 _BOM = b"\xef\xbb\xbf"
 _OTHER_UNICODE = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 
@@ -81,6 +83,7 @@ class PlainFile:
     ) -> None:
         self._file: BinaryIO = _opened(path) if isinstance(path, str | os.PathLike) else path
         self._mender = mender
+        self._modified = os.fstat(self._file.fileno()).st_mtime if size is None else None
         try:
             self.size = os.fstat(self._file.fileno()).st_size if size is None else size
             self.shape: Shape = self._look()
@@ -92,6 +95,11 @@ class PlainFile:
     def closed(self) -> bool:
         """Whether it has been read and closed."""
         return self._file.closed
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether it was written to within the last minute, as far as that is known: not of a part of an archive."""
+        return self._modified is not None and 0 <= time.time() - self._modified < _MINUTE
 
     @property
     def position(self) -> int:

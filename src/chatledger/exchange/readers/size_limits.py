@@ -10,6 +10,9 @@ BATCH_MESSAGES = 1000
 """Messages, and characters of their text, that are held in memory and stored at a time."""
 BATCH_CHARACTERS = 1 << 23
 
+MAX_TRANSCRIPT = 1 << 28
+"""Bytes of an agent's transcript, whose lines are held in memory together."""
+
 MAX_BRANCHED = 1_000_000
 """Messages of all forks of one conversation together, those that they have in common with it included: each fork is
 stored whole, so that a small file with branches at every step could fill a disk.

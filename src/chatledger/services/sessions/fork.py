@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, bindparam, case, func, insert, or_, select
@@ -17,6 +18,7 @@ from chatledger.services.visibility import SESSION_KEY, require_visible, this_se
 _COPIED = ("user_id", "project_id", "model_id", "system_prompt", "search_system_prompt", "context")
 _NEW = bindparam("new", type_=Identifier())
 _NOW = bindparam("now", type_=Timestamp())
+_BEGAN = bindparam("began", type_=Timestamp())
 _AT = bindparam("at", type_=Whole)
 _TITLE = bindparam("title", type_=sessions.c.title.type)
 _SEARCH_TITLE = bindparam("search_title", type_=sessions.c.search_title.type)
@@ -26,9 +28,9 @@ _SOURCE = select(
     *(sessions.c[name] for name in _COPIED),
     func.coalesce(_TITLE, sessions.c.title),
     case((_TITLE.is_(None), sessions.c.search_title), else_=_SEARCH_TITLE),
+    _BEGAN,
     _NOW,
-    _NOW,
-    _NOW,
+    _BEGAN,
     sessions.c.session_id,
     func.coalesce(_AT, sessions.c.last_sequence),
 ).where(this_session(), or_(_AT.is_(None), sessions.c.last_sequence >= _AT))
@@ -46,16 +48,26 @@ _COLUMNS = [
 ]
 
 
-def fork(context: ServiceContext, session_id: str, new: str, *, at: int | None, title: str | None) -> None:
+def fork(
+    context: ServiceContext,
+    session_id: str,
+    new: str,
+    *,
+    at: int | None,
+    title: str | None,
+    created_at: datetime | None,
+) -> None:
     """Copy a session, its metadata and its messages up to a number.
 
     Raises:
         SessionNotFound, MessageNotFound, SessionExists
     """
+    now = context.now()
     parameters = {
         **visibility_parameters(context, session_id),
         "new": new,
-        "now": context.now(),
+        "now": now,
+        "began": now if created_at is None else created_at,
         "at": at,
         "title": title,
         **session_search_columns(title=title),

@@ -329,25 +329,33 @@ class Sessions(Lifecycle):
         return erasure.erase(lambda act: act(self._context), wanted, dry_run=dry_run)
 
     def fork(
-        self, session_id: str, *, at: int | None = None, new_session_id: str | None = None, title: str | None = None
+        self,
+        session_id: str,
+        *,
+        at: int | None = None,
+        new_session_id: str | None = None,
+        title: str | None = None,
+        created_at: datetime | None = None,
     ) -> Session:
         """Copy a session, up to and with message `at` (all of it by default), into a new one that goes its own way.
 
         Messages keep their numbers, times and keys; metadata, context and limits are copied too. The copy is made
         inside the database and is active, whatever the original is; later changes of one do not touch the other. If
-        `at` cuts tool calls off from their results, a warning is logged; `messages.open_calls` returns them.
+        `at` cuts tool calls off from their results, a warning is logged; `messages.open_calls` returns them. Pass
+        `created_at` for a branch that was taken elsewhere.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
             MessageNotFound: it has not got as far as `at`.
             SessionExists: the new id is taken.
+            InvalidInput: a value that cannot be stored.
         """
         identifier(session_id, "session_id")
         if at is not None:
             whole(at, "at", least=1)
         new = new_id() if new_session_id is None else new_session_id
-        validated(NewSession, {"session_id": new, "title": title})
-        fork.fork(self._context, session_id, new, at=at, title=title)
+        given = validated(NewSession, {"session_id": new, "title": title, "created_at": created_at})
+        fork.fork(self._context, session_id, new, at=at, title=title, created_at=given.created_at)
         limits.copy(self._context, session_id, new)
         logger.info("session forked", extra={"session_id": new, "forked_from": session_id})
         if at is not None:
