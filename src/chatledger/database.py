@@ -60,15 +60,18 @@ class Database:
         self.writer_queue = self.dialect.writer_queue(self.url, settings.busy_timeout)
         self.connection_slots = self.dialect.connection_slots(settings) if self._own else None
 
-    def open(self, migrate: Literal["empty", "always", "never"], *, create: bool = True) -> None:
+    def open(self, migrate: Literal["empty", "always", "check", "never"], *, create: bool = True) -> None:
         """Look at the database once, and migrate it where that was asked for.
 
         Raises:
             NotALedger: there is nothing, and nothing is to be created.
         """
         path = self.dialect.file(self.url)
+        forbidding = "`create` is False"
+        if migrate == "check":
+            create, forbidding = False, "`migrate` is 'check'"
         if not create and path is not None and not path.exists():
-            raise NotALedger(f"no ledger at {str(path)!r}, and `create` is False: check the path")
+            raise NotALedger(f"no ledger at {str(path)!r}, and {forbidding}: check the path")
         if self._own:
             self.dialect.prepare(self.url)
         if migrate == "never" and create:
@@ -76,7 +79,7 @@ class Database:
         with self.transaction("read") as connection, self.translated():
             state = self.dialect.state(connection)
         if state.empty and not create:
-            raise NotALedger("the database is empty, and `create` is False: check the URL")
+            raise NotALedger(f"the database is empty, and {forbidding}: check the URL")
         if migrate == "never":
             return
         if state.revision == migrations.HEAD and not state.is_unreleased:

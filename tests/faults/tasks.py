@@ -97,6 +97,23 @@ def fork_and_append(side: int, url: str, session: str, count: int) -> int:
         return os.waitstatus_to_exitcode(status)
 
 
+def fork_shared(side: int, url: str, session: str, count: int) -> int:
+    """Fork with a shared ledger: parent and child ask for it again, write, and close it as often as they have it."""
+    ledger = Ledger.shared(url)
+    pid = os.fork()
+    again = Ledger.shared(url)
+    if again is not ledger:
+        return 1
+    if pid == 0:
+        again.close()
+        _append_and_leave(side, ledger, session, "child", count)
+    again.close()
+    _append(side, ledger, session, "parent", count)
+    ledger.close()
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
 def fork_while_a_thread_writes(side: int, url: str, session: str, count: int) -> int:
     """Fork while another thread holds the writers' queue: the child must not wait for a holder that it has not got."""
     import threading  # noqa: PLC0415

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from chatledger import AsyncLedger, InvalidInput, Ledger, LedgerClosed, MissingExtra, SessionClosed, SessionExists
-from chatledger.interop import ledgers
 from chatledger.interop.openai_agents import ChatledgerSession
 
 USER = {"role": "user", "content": "Hello"}
@@ -131,13 +130,16 @@ def test_sessions_of_one_url_share_a_ledger_until_the_last_is_closed(agents: Any
     async def use() -> None:
         first, second = (ChatledgerSession(name, migrated_sqlite_url) for name in ("a", "b"))
         await first.add_items([USER])
-        assert 1 == len(ledgers._shared._ledgers)
+        shared = AsyncLedger.shared(migrated_sqlite_url)
+        await shared.close()
         await first.close()
         await first.close()
         await second.add_items([USER])
         assert [USER] == await second.get_items()
+        assert await shared.current()
         await second.close()
-        assert {} == ledgers._shared._ledgers
+        with pytest.raises(LedgerClosed):
+            await shared.current()
 
     asyncio.run(use())
 

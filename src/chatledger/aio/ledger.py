@@ -6,7 +6,7 @@ import asyncio
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, Unpack
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL
@@ -19,8 +19,9 @@ from chatledger.backup import health
 from chatledger.backup.progress import Progress
 from chatledger.callbacks import callback
 from chatledger.clock import Clock, utc_now
-from chatledger.errors import ChatledgerError
+from chatledger.errors import ChatledgerError, InvalidInput
 from chatledger.ledger.ledger import Ledger, chosen_settings, owner_id
+from chatledger.ledger.shared import LedgerOptions, Migrate, SharedLedgers
 from chatledger.schemas import Health, RestoreReport
 from chatledger.settings import Preset, Settings
 
@@ -34,28 +35,43 @@ class AsyncLedger(AsyncUserLedger):
 
     The database is looked at when it is first used, or at `async with`. Serves any number of tasks and event loops; an
     open transaction has a worker thread to itself, and there are as many as the pool has connections.
+
+    `ledger=` uses the pool of a `Ledger`, for a program that is partly sync and partly async. It stays open when this
+    one is closed.
     """
 
     def __init__(
         self,
         url: str | Path | URL | None = None,
         *,
+        ledger: Ledger | None = None,
         engine: Engine | None = None,
         settings: Settings | None = None,
         preset: Preset | str | None = None,
-        migrate: Literal["empty", "always", "never"] = "empty",
+        migrate: Migrate = "empty",
         create: bool = True,
         check: Literal["quick", "full"] | None = None,
         durability: Literal["normal", "full"] | None = None,
         prepared_statements: bool | None = None,
         clock: Clock = utc_now,
     ) -> None:
+        if ledger is not None:
+            others = (url, engine, settings, preset, check, durability, prepared_statements)
+            if any(other is not None for other in others):
+                raise InvalidInput("ledger", "cannot be combined with a URL, an engine or settings: it has its own")
+            super().__init__(_threads_of(ledger), user_id=None)
+            return
         chosen = chosen_settings(settings, preset, durability, prepared_statements)
 
         def make() -> Ledger:
             return Ledger(url, engine=engine, settings=chosen, migrate=migrate, create=create, check=check, clock=clock)
 
         super().__init__(LedgerThreads(make, chosen, clock), user_id=None)
+
+    @staticmethod
+    def shared(url: str | Path | URL | None = None, **options: Unpack[LedgerOptions]) -> AsyncLedger:
+        """As `Ledger.shared`, and with the same pool. It is opened when it is first used."""
+        return _shared.take(url, dict(options), lambda: _sharing(url, options))
 
     def for_user(self, user_id: str) -> AsyncUserLedger:
         """As `Ledger.for_user`."""
@@ -124,10 +140,14 @@ class AsyncLedger(AsyncUserLedger):
     async def close(self) -> None:
         """Wait for the transactions that are open, then close the pool. Closing twice is harmless.
 
+        A `shared` ledger is closed once it has been closed as many times as it was asked for.
+
         Raises:
             Busy: called inside a unit of work, which it would wait for.
         """
         self._threads.require_outside()
+        if not _shared.give_back(self):
+            return
         loop = asyncio.get_running_loop()
         # In a thread of its own: the workers are what is waited for.
         await loop.run_in_executor(None, self._threads.workers.shutdown)
@@ -141,3 +161,25 @@ class AsyncLedger(AsyncUserLedger):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+_shared: SharedLedgers[AsyncLedger] = SharedLedgers()
+
+
+def _sharing(url: str | Path | URL | None, options: LedgerOptions) -> AsyncLedger:
+    """An AsyncLedger on the ledger that `Ledger.shared` opens."""
+    chosen = chosen_settings(
+        options.get("settings"), options.get("preset"), options.get("durability"), options.get("prepared_statements")
+    )
+    ledger = AsyncLedger.__new__(AsyncLedger)
+    threads = LedgerThreads(lambda: Ledger.shared(url, **options), chosen, options.get("clock", utc_now))
+    AsyncUserLedger.__init__(ledger, threads, user_id=None)
+    return ledger
+
+
+def _threads_of(ledger: Ledger) -> LedgerThreads:
+    """Threads that use a ledger and leave it open."""
+    if not isinstance(ledger, Ledger):
+        raise InvalidInput("ledger", f"must be a Ledger, not {type(ledger).__name__}")
+    database = ledger._database
+    return LedgerThreads(lambda: ledger, database.settings, database.clock, keep_open=True)

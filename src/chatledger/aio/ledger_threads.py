@@ -24,11 +24,14 @@ R = TypeVar("R")
 class LedgerThreads:
     """The synchronous ledger, opened at first use, and the threads that use it."""
 
-    def __init__(self, make: Callable[[], Ledger], settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, make: Callable[[], Ledger], settings: Settings, clock: Clock, *, keep_open: bool = False
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.workers = Workers(settings.pool_size + settings.max_overflow)
         self._make = make
+        self._keep_open = keep_open
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
         self._closed = False
@@ -87,5 +90,5 @@ class LedgerThreads:
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            if self._ledger is not None:
+            if self._ledger is not None and not self._keep_open:
                 self._ledger.close()

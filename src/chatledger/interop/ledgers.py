@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from hashlib import sha256
@@ -48,7 +47,8 @@ class AwaitedLedger:
         self._closed = False
         if isinstance(ledger, str | Path | URL):
             self._url = ledger.render_as_string(hide_password=False) if isinstance(ledger, URL) else str(ledger)
-            ledger = _shared.take(self._url)
+            # In memory, each opening may be a database of its own.
+            ledger = AsyncLedger(self._url) if _is_in_memory(self._url) else AsyncLedger.shared(self._url)
         self._whole = ledger
         self._ledger = limited(ledger, user_id)
 
@@ -76,7 +76,7 @@ class AwaitedLedger:
         if self._closed:
             return
         self._closed = True
-        if self._url is not None and isinstance(self._whole, AsyncLedger) and _shared.give_back(self._whole):
+        if self._url is not None and isinstance(self._whole, AsyncLedger):
             await self._whole.close()
 
     def _opened(self) -> UserLedger | AsyncUserLedger:
@@ -172,38 +172,6 @@ def _next(session_id: str, current: str) -> str:
     """`chat`, `chat~2`, `chat~3`: known without a search, so that each process goes on with the same fork."""
     number = 1 if current == session_id else int(current.rpartition("~")[2])
     return f"{session_id}~{number + 1}"
-
-
-class _SharedLedgers:
-    """One ledger for each URL and process, with the number of its users: frameworks build a store per conversation."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._ledgers: dict[str, AsyncLedger] = {}
-        self._users: dict[AsyncLedger, int] = {}
-
-    def take(self, url: str) -> AsyncLedger:
-        with self._lock:
-            ledger = self._ledgers.get(url)
-            if ledger is None:
-                ledger = AsyncLedger(url)
-                if not _is_in_memory(url):
-                    self._ledgers[url] = ledger
-            self._users[ledger] = self._users.get(ledger, 0) + 1
-            return ledger
-
-    def give_back(self, ledger: AsyncLedger) -> bool:
-        """Return whether nobody uses the ledger any more."""
-        with self._lock:
-            self._users[ledger] -= 1
-            if self._users[ledger]:
-                return False
-            del self._users[ledger]
-            self._ledgers = {url: kept for url, kept in self._ledgers.items() if kept is not ledger}
-            return True
-
-
-_shared = _SharedLedgers()
 
 
 def _is_in_memory(url: str) -> bool:

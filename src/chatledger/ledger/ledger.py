@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL
@@ -20,6 +20,7 @@ from chatledger.database import Database
 from chatledger.dialects.leftovers import left_behind
 from chatledger.enums import Orphans, OrphansLike, Severity
 from chatledger.errors import CorruptDatabase, InvalidInput
+from chatledger.ledger.shared import LedgerOptions, Migrate, SharedLedgers
 from chatledger.ledger.user_ledger import UserLedger
 from chatledger.observers import Observer
 from chatledger.schemas.fields import flags, identifier, number
@@ -48,7 +49,8 @@ class Ledger(UserLedger):
 
     Opening a ledger reads its revision. An empty database is migrated to this release's revision; a database at another
     revision, or one that holds something else, is refused. `migrate="always"` also upgrades an older ledger;
-    `migrate="never"` does not look. `create=False` refuses a missing file or an empty database, and makes no file.
+    `migrate="check"` only looks, and refuses an empty database too; `migrate="never"` does not look. `create=False`
+    refuses a missing file or an empty database, and makes no file.
     `check="quick"` runs `check(full=False)` while opening, `check="full"` the full check; a ledger with damage is
     refused. `engine=` uses an application's pool instead of creating one. The engine's settings
     stay as they are (on SQLite, foreign keys are switched on during our transactions), and `close` does not dispose of
@@ -71,7 +73,7 @@ class Ledger(UserLedger):
         engine: Engine | None = None,
         settings: Settings | None = None,
         preset: Preset | str | None = None,
-        migrate: Literal["empty", "always", "never"] = "empty",
+        migrate: Migrate = "empty",
         create: bool = True,
         check: Literal["quick", "full"] | None = None,
         durability: Literal["normal", "full"] | None = None,
@@ -88,8 +90,8 @@ class Ledger(UserLedger):
             )
         if engine is not None and not isinstance(engine, Engine):
             raise InvalidInput("engine", f"must be a SQLAlchemy Engine, not {type(engine).__name__}")
-        if migrate not in ("empty", "always", "never"):
-            raise InvalidInput("migrate", "is not one of 'empty', 'always', 'never'")
+        if migrate not in ("empty", "always", "check", "never"):
+            raise InvalidInput("migrate", "is not one of 'empty', 'always', 'check', 'never'")
         if check not in (None, "quick", "full"):
             raise InvalidInput("check", "is not one of 'quick', 'full', None")
         flags(create=create)
@@ -102,6 +104,21 @@ class Ledger(UserLedger):
         except BaseException:
             self.close()
             raise
+
+    @staticmethod
+    def shared(url: str | Path | URL | None = None, **options: Unpack[LedgerOptions]) -> Ledger:
+        """Return the ledger of a URL that this process shares: the first call opens it, later ones return the same.
+
+        For libraries and frameworks that build an object for each conversation or request. Each call is to be followed
+        by one `close`, as by a `with` block, and the last one closes the ledger. A child process has its parent's
+        ledgers after a fork, with new connections. A file is known by its path, however the URL is written.
+        The options are those of `Ledger`.
+
+        Raises:
+            InvalidInput: the process shares this ledger with other options already.
+            SchemaError, CorruptDatabase, Unavailable, ReadOnly, Busy: as `Ledger`.
+        """
+        return _shared.take(url, dict(options), lambda: Ledger(url, **options))
 
     def _require_sound(self, *, full: bool) -> None:
         report = self.check(full=full)
@@ -370,8 +387,12 @@ class Ledger(UserLedger):
         return self._database.engine
 
     def close(self) -> None:
-        """Close the pool, unless it is the application's. Closing twice is harmless."""
-        self._database.close()
+        """Close the pool, unless it is the application's. Closing twice is harmless.
+
+        A `shared` ledger is closed once it has been closed as many times as it was asked for.
+        """
+        if _shared.give_back(self):
+            self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -383,6 +404,9 @@ class Ledger(UserLedger):
 
     def __repr__(self) -> str:
         return f"Ledger({self.url!r})"
+
+
+_shared: SharedLedgers[Ledger] = SharedLedgers()
 
 
 def owner_id(user_id: str) -> str:
