@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic import TypeAdapter
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Text, select, type_coerce
 
 from chatledger.dialects.constructs import json_object, json_text
-from chatledger.dialects.types import Whole, dollars, to_moment
+from chatledger.dialects.types import Whole
+from chatledger.enums import Outcome, Role
 from chatledger.errors import CorruptDatabase
 from chatledger.models import Message as MessageRow
 from chatledger.models import Session as SessionRow
 from chatledger.models import SessionMetadata
 from chatledger.models.base import table_of
 from chatledger.schemas import Message, Session
+from chatledger.services.loading import Loader, built
 
 messages = table_of(MessageRow)
 sessions = table_of(SessionRow)
 metadata = table_of(SessionMetadata)
-
-_one_message = TypeAdapter(Message)
-_many_messages = TypeAdapter(list[Message])
-_one_session = TypeAdapter(Session)
-_many_sessions = TypeAdapter(list[Session])
 
 
 def _plain(column: ColumnElement[Any]) -> ColumnElement[str]:
@@ -107,7 +103,8 @@ def session_columns(session_id: ColumnElement[Any]) -> list[ColumnElement[Any]]:
 SESSION_FIELDS = ("title", "system_prompt", "context", "project_id", "model_id")
 """What a snapshot keeps of a session, beside its metadata and messages."""
 
-_SESSION_NAMES = tuple(column.name for column in SESSION)
+_MESSAGES = Loader(Message, MESSAGE, dict(messages.c))
+_SESSIONS = Loader(Session, SESSION, dict(sessions.c))
 
 
 def to_messages(rows: Sequence[Sequence[Any]]) -> list[Message]:
@@ -116,49 +113,11 @@ def to_messages(rows: Sequence[Sequence[Any]]) -> list[Message]:
     Raises:
         CorruptDatabase: a stored value is not one that this package writes; names the message, not the value.
     """
-    try:
-        return _many_messages.validate_python([_message(row) for row in rows])
-    except Exception:  # noqa: BLE001 - a damaged value may be of any type; the error holds it
-        damaged = next(
-            ((row[0], row[1]) for row in rows if not _is_readable(_one_message, _message, row)), (None, None)
-        )
-    raise CorruptDatabase(f"message {damaged[1]} of session {damaged[0]!r} is damaged: run `chatledger db check`")
-
-
-def _message(row: Any) -> dict[str, Any]:
-    (session_id, number, role, content, payload, extra, name, call, model, given, written, cached, reasoned,
-     stored, stored_long, units, tier, used, took, cost, priced, priced_as, outcome, hidden, key, created, copied_from,
-     copied_sequence) = row  # fmt: skip
-    return {
-        "session_id": session_id,
-        "sequence_number": number,
-        "role": role,
-        "content": content,
-        "payload": None if payload is None else from_json(payload),
-        "metadata": {} if extra is None else from_json(extra),
-        "name": name,
-        "tool_call_id": call,
-        "model_id": model,
-        "input_tokens": given,
-        "output_tokens": written,
-        "cached_tokens": cached,
-        "reasoning_tokens": reasoned,
-        "cache_write_tokens": stored,
-        "cache_write_1h_tokens": stored_long,
-        "unpriced_units": units,
-        "service_tier": tier,
-        "tokens_used": used,
-        "duration_ms": took,
-        "cost": None if cost is None else dollars(cost),
-        "priced_from": None if priced is None else to_moment(priced),
-        "priced_as": priced_as,
-        "outcome": outcome,
-        "hidden": bool(hidden),
-        "key": key,
-        "created_at": to_moment(created),
-        "copied_from": copied_from,
-        "copied_sequence": copied_sequence,
-    }
+    found = _MESSAGES.load(rows)
+    if found is None:
+        session_id, number, *_ = _MESSAGES.first_damaged(rows)
+        raise CorruptDatabase(f"message {number} of session {session_id!r} is damaged: run `chatledger db check`")
+    return found
 
 
 def to_sessions(rows: Sequence[Sequence[Any]]) -> list[Session]:
@@ -167,42 +126,35 @@ def to_sessions(rows: Sequence[Sequence[Any]]) -> list[Session]:
     Raises:
         CorruptDatabase: as `to_messages`.
     """
-    try:
-        return _many_sessions.validate_python([_session(row) for row in rows])
-    except Exception:  # noqa: BLE001 - as above
-        damaged = next((row[0] for row in rows if not _is_readable(_one_session, _session, row)), None)
-    raise CorruptDatabase(f"session {damaged!r} is damaged: run `chatledger db check`")
-
-
-def _is_readable(adapter: TypeAdapter[Any], values: Callable[[Any], dict[str, Any]], row: Sequence[Any]) -> bool:
-    try:
-        adapter.validate_python(values(row))
-    except Exception:  # noqa: BLE001 - as above
-        return False
-    return True
-
-
-def _session(row: Sequence[Any]) -> dict[str, Any]:
-    values = dict(zip(_SESSION_NAMES, row, strict=True))
-    values["context"] = from_json(values["context"])
-    # Sorted here: an aggregate has no order of its own.
-    values["metadata"] = {} if values["metadata"] is None else dict(sorted(from_json(values["metadata"]).items()))
-    values["total_cost"] = dollars(values["total_cost"])
-    for name in ("created_at", "updated_at", "last_activity", "expired_at", "archived_at", "held_at"):
-        if values[name] is not None:
-            values[name] = to_moment(values[name])
-    return values
+    found = _SESSIONS.load(rows)
+    if found is None:
+        session_id, *_ = _SESSIONS.first_damaged(rows)
+        raise CorruptDatabase(f"session {session_id!r} is damaged: run `chatledger db check`")
+    return found
 
 
 def from_row(session_id: str, number: int, row: dict[str, Any]) -> Message:
-    """The message that a stored row will be read as."""
-    return _one_message.validate_python(
-        {
-            **row,
-            "session_id": session_id,
-            "sequence_number": number,
-            "payload": None if row["payload"] is None else from_json(row["payload"]),
-            "metadata": {} if row["metadata"] is None else from_json(row["metadata"]),
-            "hidden": bool(row["hidden"]),
-        }
-    )
+    """The message that a row in stored form, of a valid message, will be read as."""
+    return from_rows([{"session_id": session_id, "sequence_number": number, **row}])[0]
+
+
+def from_rows(rows: Iterable[dict[str, Any]]) -> list[Message]:
+    """The same for rows that have the session and the number."""
+    return built(Message, [_fields(row) for row in rows])
+
+
+_NAMES = tuple(Message.model_fields)
+_ROLES = {role.value: role for role in Role}
+_OUTCOMES: dict[str | None, Outcome | None] = {None: None, **{outcome.value: outcome for outcome in Outcome}}
+
+
+def _fields(row: dict[str, Any]) -> dict[str, Any]:
+    fields = {name: row.get(name) for name in _NAMES}
+    payload, metadata = row["payload"], row["metadata"]
+    # Parsed again: what the caller gave may change later, and reads otherwise (a tuple as a list).
+    fields["payload"] = None if payload is None else from_json(payload)
+    fields["metadata"] = {} if metadata is None else from_json(metadata)
+    fields["role"] = _ROLES[row["role"]]
+    fields["outcome"] = _OUTCOMES[row["outcome"]]
+    fields["hidden"] = bool(row["hidden"])
+    return fields
