@@ -34,7 +34,8 @@ format: .venv/dev.stamp ## let ruff write what it can
 docs: .venv/dev.stamp ## the documentation as a site, in site/
 	$(BIN)/mkdocs build --strict
 
-schema: .venv/dev.stamp ## write schema/*.sql, the schema at head on both databases
+schema: .venv/dev.stamp ## write what is made from the models and the revisions: models/tables.py, schema/*.sql
+	$(BIN)/python -m tests.architecture.table_file
 	$(BIN)/python -m tests.migrations.schema_files
 
 bench: .venv/dev.stamp ## the speed table, as a ratio to raw drivers

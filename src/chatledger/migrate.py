@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 
 from chatledger.dialects.base import TABLE_PREFIX, Dialect
 from chatledger.dialects.integrity import Definition
-from chatledger.models.usage import VIEWS
 from chatledger.revisions import (
     HEAD,
     REVISIONS,
@@ -95,5 +94,6 @@ def include_object(thing: Any, name: str | None, type_: str, reflected: bool, co
 def _names() -> frozenset[str]:
     """Tables and views."""
     from chatledger.models import Base  # noqa: PLC0415 - all the tables, which an opening of a ledger at head needs not
+    from chatledger.models.usage import VIEWS  # noqa: PLC0415 - likewise
 
     return VIEWS.union(name for name in Base.metadata.tables if name.startswith(TABLE_PREFIX))

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session as OrmSession
-from sqlalchemy.orm import SessionTransaction, scoped_session
 
 from chatledger.clock import Clock, utc_now
 from chatledger.errors import InvalidInput
@@ -19,6 +17,9 @@ from chatledger.schemas.fields import acting
 from chatledger.services.base import ServiceContext
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session as OrmSession
+    from sqlalchemy.orm import SessionTransaction, scoped_session
+
     from chatledger.services.annotations.service import Annotations
     from chatledger.services.audit import Audit
     from chatledger.services.batches.service import Batches
@@ -99,14 +100,8 @@ class UnitOfWork:
         actor: str | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        if isinstance(session, scoped_session):
-            session = session()
-        if not isinstance(session, OrmSession | Connection):
-            raise InvalidInput(
-                "session", "must be a SQLAlchemy Session or Connection (within run_sync where it is async)"
-            )
-        self._bind = session
-        self._context = ServiceContext(session, user_id, clock, acting(actor))
+        self._bind = session if isinstance(session, Connection) else _orm_session(session)
+        self._context = ServiceContext(self._bind, user_id, clock, acting(actor))
 
     if not TYPE_CHECKING:  # or a type checker would take any name for a service
 
@@ -132,7 +127,7 @@ class UnitOfWork:
         `rollback` are refused. If a flush fails, the transaction is rolled back and the unit of work has ended; use
         `savepoint()` around anything that may fail.
         """
-        if isinstance(self._bind, OrmSession):
+        if not isinstance(self._bind, Connection):
             return self._bind
         from chatledger.models.writing.context import WriterContext  # noqa: PLC0415 - services need none of it
         from chatledger.orm_session import JoinedSession  # noqa: PLC0415
@@ -184,3 +179,15 @@ class UnitOfWork:
         except SQLAlchemyError as error:  # as of a connection that is lost: `Ledger.run` has to know it
             translated = self._context._translate(error)
         raise translated
+
+
+def _orm_session(session: Any) -> OrmSession:
+    """The session that an application's transaction is in."""
+    # Here and not above, because a program that only calls services needs no mapper, which takes a while to import.
+    from sqlalchemy.orm import Session, scoped_session  # noqa: PLC0415
+
+    if isinstance(session, scoped_session):
+        session = session()
+    if not isinstance(session, Session):
+        raise InvalidInput("session", "must be a SQLAlchemy Session or Connection (within run_sync where it is async)")
+    return session

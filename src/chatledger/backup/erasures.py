@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 
 from chatledger.enums import Scope
-from chatledger.models import Workflow, WorkflowExecution
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.services.audit import audit_log
 from chatledger.services.retention.traces import digest_of_user
 from chatledger.services.rows import sessions
@@ -74,8 +73,8 @@ def _names(connection: Connection) -> Iterator[str]:
     for statement in (
         select(sessions.c.user_id).distinct(),
         select(audit_log.c.user_id).distinct(),
-        select(table_of(Workflow).c.user_id).distinct(),
-        select(table_of(WorkflowExecution).c.user_id).distinct(),
+        select(tables.workflows.c.user_id).distinct(),
+        select(tables.workflow_executions.c.user_id).distinct(),
         select(audit_log.c.actor).distinct(),
         select(defaults.c.scope_id).where(defaults.c.scope == Scope.USER),
     ):

@@ -18,7 +18,7 @@ from sqlalchemy.types import NullType
 
 from chatledger.dialects.base import Dialect
 from chatledger.dialects.constructs import hour_of, json_text
-from chatledger.dialects.types import Document, stamp
+from chatledger.dialects.types import Document, Hour, stamp
 from chatledger.errors import ChatledgerError, Conflict, CorruptDatabase
 from chatledger.models import Base
 from chatledger.services.rows import messages, sessions
@@ -50,7 +50,7 @@ class Tally:
 
 def columns_of(table: Table) -> list[Column[Any]]:
     """The columns of a table that are not made from others: the hour of activity, which databases store differently."""
-    return [column for column in table.columns if column is not sessions.c.activity_hour]
+    return [column for column in table.columns if not isinstance(column.type, Hour)]
 
 
 def first_rows(connection: Connection) -> list[str]:
@@ -73,7 +73,7 @@ def rows_of(connection: Connection, dialect: Dialect, table: Table, tally: Tally
         (json_text(column) if isinstance(column.type, Document) else type_coerce(column, NullType())).label(column.name)
         for column in columns_of(table)
     ]
-    order = dialect.maintenance.arrival_order(table) if table is messages else table.primary_key.columns
+    order = dialect.maintenance.arrival_order(table) if table.name == messages.name else table.primary_key.columns
     statement = select(*wanted).order_by(*order)
     try:
         for row in connection.execute(statement, execution_options={"stream_results": True, "yield_per": _BUFFER}):
@@ -112,7 +112,7 @@ def copy_rows(
             maintenance.clear(target, TABLES)
         for table in TABLES:
             names = [column.name for column in columns_of(table)]
-            total = _expected(source) if table is messages else None
+            total = _expected(source) if table.name == messages.name else None
             rows = rows_of(source, source_dialect, table, given[table.name])
             try:
                 maintenance.load(target, table, names, _reported(rows, table.name, total, on_progress))

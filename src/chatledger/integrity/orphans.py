@@ -14,21 +14,26 @@ from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from chatledger.dialects.types import Identifier
 from chatledger.enums import Status
-from chatledger.models import Annotation, Message, Model, Project, SessionMetadata, SessionUsage, Snapshot, Timeout
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.services import audit
 from chatledger.services.base import ServiceContext
 from chatledger.services.registry import registration
 from chatledger.services.rows import messages, metadata, sessions
 
-CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot, Annotation)))
+CHILDREN = (
+    tables.messages,
+    tables.session_metadata,
+    tables.session_timeouts,
+    tables.session_snapshots,
+    tables.annotations,
+)
 # Where projects and models are named. Usage has the models that messages name.
 _NAMED = (
-    (sessions.c.project_id, table_of(Project)),
-    (sessions.c.model_id, table_of(Model)),
-    (table_of(SessionUsage).c.model_id, table_of(Model)),
+    (sessions.c.project_id, tables.projects),
+    (sessions.c.model_id, tables.models),
+    (tables.session_usage.c.model_id, tables.models),
 )
-_TIMEOUTS = table_of(Timeout)
+_TIMEOUTS = tables.session_timeouts
 
 RECOVERED = "recovered"
 """The key of a recovery session's metadata that says where its rows come from."""

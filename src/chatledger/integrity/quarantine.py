@@ -97,8 +97,8 @@ class SettingAside:
 
     def _keep(self, table: Table, defect: Defect, row: Mapping[str, Any]) -> None:
         # The audit log and metrics have a session in their key, but it may be empty or gone.
-        lives_with_session = table is sessions or any(
-            rule.referred_table is sessions for rule in table.foreign_key_constraints
+        lives_with_session = table.name == sessions.name or any(
+            rule.referred_table.name == sessions.name for rule in table.foreign_key_constraints
         )
         session_id = row["session_id"] if lives_with_session else self._home(table)
         parts = defect.key[1:] if lives_with_session else defect.key
@@ -127,7 +127,7 @@ class SettingAside:
 
 def search_values(table: Table, row: Mapping[str, Any]) -> dict[str, str | None]:
     """What the search columns of a message or a session must hold."""
-    if table is sessions:
+    if table.name == sessions.name:
         return session_search_columns(**{name: row[name] for name in OF_SESSIONS})
     text, extra = search_columns(row["role"], row["content"], row["payload"], row["name"], row["outcome"])
     return {"search_text": text, "search_extra": extra}

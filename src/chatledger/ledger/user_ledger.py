@@ -8,8 +8,6 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy.orm import Session as OrmSession
-
 from chatledger.callbacks import callback
 from chatledger.clock import Clock
 from chatledger.database import Database
@@ -25,6 +23,8 @@ from chatledger.transactions import run as run_transaction
 from chatledger.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session as OrmSession
+
     from chatledger.schemas import (
         BatchItem,
         BatchProgress,

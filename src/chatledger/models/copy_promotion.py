@@ -12,10 +12,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Update, and_, case, exists, func, null, select, update
 
-from chatledger.models.base import table_of
-from chatledger.models.message import Message
+from chatledger.models import tables
 
-messages = table_of(Message)
+messages = tables.messages
 _original = messages.alias("original")
 
 

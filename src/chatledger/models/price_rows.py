@@ -7,13 +7,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, select, type_coerce
 
 from chatledger.dialects.types import Identifier, Whole
-from chatledger.models.base import table_of
-from chatledger.models.registry import Model, ModelPrice, ModelPriceTier
+from chatledger.models import tables
 from chatledger.schemas.costs import KINDS
 
-models = table_of(Model)
-prices = table_of(ModelPrice)
-tiers = table_of(ModelPriceTier)
+models = tables.models
+prices = tables.model_prices
+tiers = tables.model_price_tiers
 
 
 def priced_name() -> ColumnElement[str]:

@@ -12,13 +12,11 @@ from chatledger.dialects.base import Dialect
 from chatledger.dialects.constructs import got_lock
 from chatledger.dialects.types import Timestamp
 from chatledger.errors import InvalidInput
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.models.price_names import resolve_new
-from chatledger.models.registry import Model, Project
-from chatledger.models.session import Session
 
-_PROJECTS, _SESSIONS = table_of(Project), table_of(Session)
-_REGISTRIES = (table_of(Project), table_of(Model))
+_PROJECTS, _SESSIONS = tables.projects, tables.sessions
+_REGISTRIES = (tables.projects, tables.models)
 
 
 def lock_name(table: Table, name: ColumnElement[Any]) -> ColumnElement[str]:
@@ -53,7 +51,7 @@ def register(
             added = connection.execute(statement.on_conflict_do_nothing(index_elements=[key]).returning(key)).scalars()
             if key.table.name == _PROJECTS.name:
                 inserted.update(added)
-        if key.table.name == table_of(Model).name:
+        if key.table.name == tables.models.name:
             resolve_new(connection, new)
     return inserted
 

@@ -15,8 +15,7 @@ from sqlalchemy.sql import Select
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import EncodedDocument, Identifier, Timestamp, Whole
-from chatledger.models import AuditEntry as AuditRow
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.schemas import AuditEntry, Page
 from chatledger.schemas.fields import identifier, moment
 from chatledger.services.base import Service, ServiceContext
@@ -24,7 +23,7 @@ from chatledger.services.pagination import decode_moment_cursor, encode_cursor, 
 from chatledger.services.rows import sessions
 from chatledger.services.visibility import this_session, visibility_parameters
 
-audit_log = table_of(AuditRow)
+audit_log = tables.audit_log
 
 SESSION_DELETED = "session.deleted"
 """What a trigger calls the deletion of a session, and of messages."""

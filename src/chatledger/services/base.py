@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy import exc as sa
 from sqlalchemy.engine import CursorResult, Result
-from sqlalchemy.orm import Session as OrmSession
 
 from chatledger.clock import Clock
 from chatledger.dialects import dialect_of
 from chatledger.dialects.base import Dialect
 from chatledger.errors import ChatledgerError, UnitOfWorkEnded
 from chatledger.services.prepared import Prepared
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session as OrmSession
 
 logger = logging.getLogger("chatledger")
 # Or a warning would be printed by a program that has not set up logging.
@@ -122,7 +124,7 @@ class ServiceContext:
             if self.orm is not None:
                 self.flush()
             return self._connection
-        assert isinstance(self._bind, OrmSession)
+        assert not isinstance(self._bind, Connection)
         self._bind.flush()  # what the session holds may be what the rows refer to
         return self._bind.connection()
 

@@ -12,16 +12,13 @@ from chatledger.dialects.constructs import json_object, json_text
 from chatledger.dialects.types import Whole
 from chatledger.enums import Outcome, Role
 from chatledger.errors import CorruptDatabase
-from chatledger.models import Message as MessageRow
-from chatledger.models import Session as SessionRow
-from chatledger.models import SessionMetadata
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.schemas import Message, Session
 from chatledger.services.loading import Loader, built
 
-messages = table_of(MessageRow)
-sessions = table_of(SessionRow)
-metadata = table_of(SessionMetadata)
+messages = tables.messages
+sessions = tables.sessions
+metadata = tables.session_metadata
 
 
 def _plain(column: ColumnElement[Any]) -> ColumnElement[str]:

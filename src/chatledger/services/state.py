@@ -11,15 +11,14 @@ from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import EncodedDocument, Identifier, Timestamp, Whole, Word
 from chatledger.enums import StateScope
 from chatledger.errors import InvalidInput, StateChanged
-from chatledger.models import State as StateRow
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.schemas.fields import called, identifier, several, whole
 from chatledger.schemas.state import StateEntry
 from chatledger.services.base import Service
 from chatledger.services.registry import registration
 from chatledger.services.visibility import require_kept, require_visible
 
-states = table_of(StateRow)
+states = tables.state
 
 
 class State(Service):

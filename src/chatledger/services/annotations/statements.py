@@ -12,8 +12,7 @@ from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.enums import Status
 from chatledger.errors import InvalidInput, MessageNotFound
-from chatledger.models import Annotation as AnnotationRow
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.schemas import Annotation, LabelSummary, NewAnnotation
 from chatledger.schemas.fields import identifier, moment, whole
 from chatledger.services.base import ServiceContext
@@ -21,7 +20,7 @@ from chatledger.services.pagination import NOT_A_CURSOR, decode_moment_cursor
 from chatledger.services.rows import messages, sessions
 from chatledger.services.visibility import require_visible
 
-notes = table_of(AnnotationRow)
+notes = tables.annotations
 
 # Messages that one statement looks for.
 _BATCH = 500

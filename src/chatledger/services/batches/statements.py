@@ -14,14 +14,12 @@ from chatledger.dialects.constructs import json_text
 from chatledger.dialects.types import Identifier, Whole, to_moment
 from chatledger.enums import ItemStatus
 from chatledger.errors import BatchNotFound, CorruptDatabase
-from chatledger.models import BatchItem as ItemRow
-from chatledger.models import BatchJob as JobRow
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.schemas import BatchItem, BatchJob
 from chatledger.services.base import ServiceContext
 
-jobs = table_of(JobRow)
-items = table_of(ItemRow)
+jobs = tables.batch_jobs
+items = tables.batch_items
 
 COMING_BACK = (ItemStatus.DELAYED, ItemStatus.RUNNING)
 """Items that come back by themselves: they have an index of their own."""

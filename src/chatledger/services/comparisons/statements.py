@@ -9,18 +9,15 @@ from sqlalchemy import ColumnElement, bindparam, delete, insert, or_, select, up
 
 from chatledger.dialects.types import Identifier
 from chatledger.errors import ComparisonNotFound, InvalidInput, ResultExists
-from chatledger.models import ComparisonGroup as GroupRow
-from chatledger.models import ComparisonResult as ResultRow
-from chatledger.models import ComparisonSession as SessionRow
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.schemas import ComparisonGroup, ComparisonResult, NewComparisonResult
 from chatledger.schemas.comparison import swapped
 from chatledger.services.audit import audit_log
 from chatledger.services.base import ServiceContext
 
-groups = table_of(GroupRow)
-members = table_of(SessionRow)
-results = table_of(ResultRow)
+groups = tables.comparison_groups
+members = tables.comparison_sessions
+results = tables.comparison_results
 
 MAX_VARIANTS = 100
 """Variants of one group. More cannot be compared in pairs."""

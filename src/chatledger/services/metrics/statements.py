@@ -11,14 +11,13 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, literal_column
 
 from chatledger.dialects.constructs import period_of
 from chatledger.errors import InvalidInput
-from chatledger.models import Metric as MetricRow
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.schemas import Metric
 from chatledger.schemas.fields import identifier, moment
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import sessions
 
-metrics = table_of(MetricRow)
+metrics = tables.performance_metrics
 
 _NAMES = ("name", "unit", "session_id", "model_id", "project_id")
 # Averages are computed from these: PostgreSQL's own also adds up squares, which may overflow.

@@ -11,8 +11,7 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from chatledger.errors import InvalidInput, ModelNotFound, PriceNotFound
-from chatledger.models import Model as ModelRow
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.models.price_names import resolve, resolve_new
 from chatledger.models.price_rows import prices
 from chatledger.schemas import Model, Page, Price, PriceListReport, PriceTier, RepriceReport
@@ -23,7 +22,7 @@ from chatledger.services import audit
 from chatledger.services.base import Service
 from chatledger.services.registry import entries, price_tiers, repricing, stored_prices
 
-models = table_of(ModelRow)
+models = tables.models
 
 Amount = Decimal | int | str | None
 

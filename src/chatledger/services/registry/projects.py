@@ -9,9 +9,7 @@ from sqlalchemy import delete, exists, select
 
 from chatledger.enums import StateScope
 from chatledger.errors import ProjectExists, ProjectInUse, ProjectNotFound
-from chatledger.models import Project as ProjectRow
-from chatledger.models import State
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.schemas import Page, Project
 from chatledger.schemas.fields import called, validated
 from chatledger.schemas.registry import ProjectFields
@@ -21,8 +19,8 @@ from chatledger.services.base import Service
 from chatledger.services.registry import entries
 from chatledger.services.rows import sessions
 
-projects = table_of(ProjectRow)
-states = table_of(State)
+projects = tables.projects
+states = tables.state
 
 
 class Projects(Service):

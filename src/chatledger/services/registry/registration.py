@@ -17,14 +17,13 @@ from sqlalchemy import Engine, Table, bindparam, case, exists, false, select
 from chatledger.dialects.base import Dialect
 from chatledger.dialects.constructs import got_lock
 from chatledger.dialects.types import Identifier, Timestamp
-from chatledger.models import Model, Project
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.models.price_names import resolve_new
 from chatledger.models.registration import lock_name, require_own_project
 from chatledger.services.base import ServiceContext
 from chatledger.services.prepared import Prepared
 
-_PROJECTS, _MODELS = table_of(Project), table_of(Model)
+_PROJECTS, _MODELS = tables.projects, tables.models
 _NAME = bindparam("name", type_=Identifier())
 
 # Names of models that a process need not look up again, by engine: those that were found committed.

@@ -11,8 +11,7 @@ from sqlalchemy import Table, bindparam, insert, select, update
 
 from chatledger.dialects.types import Identifier
 from chatledger.errors import InvalidInput
-from chatledger.models import Model
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.models.price_names import ALIASES, resolve
 from chatledger.models.price_rows import prices
 from chatledger.schemas import Price, PriceListReport, PriceTier
@@ -22,7 +21,7 @@ from chatledger.schemas.registry import ModelFields, NewPrice, NewTier, PricePro
 from chatledger.services.base import ServiceContext
 from chatledger.services.registry import entries, price_tiers
 
-_MODELS = table_of(Model)
+_MODELS = tables.models
 _LOCK = (
     select(_MODELS.c.model_id)
     .where(_MODELS.c.model_id == bindparam("model", type_=Identifier()))

@@ -14,8 +14,7 @@ from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.enums import Scope, StateScope, Status
 from chatledger.errors import InvalidInput, SessionHeld
 from chatledger.ids import new_id
-from chatledger.models import Workflow, WorkflowExecution, WorkflowStep
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.schemas import ErasureReceipt
 from chatledger.schemas.fields import identifier, stated
 from chatledger.services import audit
@@ -43,7 +42,7 @@ _KEPT = (
     "cache_write_tokens", "cache_write_1h_tokens", "unpriced_units", "service_tier", "tokens_used", "duration_ms", "cost",
     "priced_from", "priced_as", "outcome", "created_at",
 )  # fmt: skip
-_WORKFLOWS, _EXECUTIONS, _STEPS = map(table_of, (Workflow, WorkflowExecution, WorkflowStep))
+_WORKFLOWS, _EXECUTIONS, _STEPS = tables.workflows, tables.workflow_executions, tables.workflow_steps
 # Held sessions that an error names.
 _NAMED = 10
 

@@ -7,13 +7,12 @@ from hashlib import blake2b
 from sqlalchemy import exists, literal, select, union_all
 
 from chatledger.enums import Scope, StateScope
-from chatledger.models import State
-from chatledger.models.base import Base, table_of
+from chatledger.models import Base, tables
 from chatledger.services.audit import audit_log
 from chatledger.services.base import ServiceContext
 from chatledger.services.timeouts.limits import defaults
 
-states = table_of(State)
+states = tables.state
 ERASED_USER = "user.erased"
 # Columns that hold the name of a user.
 _NAMES = ("user_id", "actor", "author", "judge", "worker")

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete, update
 
-from chatledger.models import Annotation, Message, SessionMetadata, SessionUsage, Snapshot, Timeout, WorkflowStep
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.services import audit
 from chatledger.services.base import ServiceContext
 from chatledger.services.batches import erasure as batch_erasure
@@ -15,8 +14,15 @@ from chatledger.services.comparisons import statements as comparison_statements
 from chatledger.services.messages import copies
 from chatledger.services.rows import sessions
 
-_CHILDREN = tuple(map(table_of, (Message, SessionMetadata, Timeout, Snapshot, SessionUsage, Annotation)))
-_STEPS = table_of(WorkflowStep)
+_CHILDREN = (
+    tables.messages,
+    tables.session_metadata,
+    tables.session_timeouts,
+    tables.session_snapshots,
+    tables.session_usage,
+    tables.annotations,
+)
+_STEPS = tables.workflow_steps
 
 
 def delete_sessions(context: ServiceContext, names: Sequence[str], action: str, *, reason: str | None) -> None:

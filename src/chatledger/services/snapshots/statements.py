@@ -11,8 +11,7 @@ from chatledger.dialects.constructs import json_text
 from chatledger.dialects.types import Identifier, Whole
 from chatledger.enums import SnapshotKind
 from chatledger.errors import SessionNotFound, SnapshotNotFound
-from chatledger.models import Snapshot as SnapshotRow
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.schemas import Snapshot
 from chatledger.schemas.fields import identifier
 from chatledger.services.base import ServiceContext, logger
@@ -31,7 +30,7 @@ from chatledger.services.snapshots.body import (
 )
 from chatledger.services.visibility import SESSION_KEY, this_session, visibility_parameters, visible_to_owner
 
-snapshots = table_of(SnapshotRow)
+snapshots = tables.session_snapshots
 
 # Messages that are read at a time.
 _BATCH = 500

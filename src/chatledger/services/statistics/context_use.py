@@ -6,14 +6,13 @@ from sqlalchemy import func, literal, select
 
 from chatledger.dialects.constructs import read_before
 from chatledger.dialects.types import Whole
-from chatledger.models import Model
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.schemas.statistics import ContextUse
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages, sessions
 from chatledger.services.statistics.filters import MessageFilter, is_original, model_of, times_of
 
-_models = table_of(Model)
+_models = tables.models
 
 
 def fullest(context: ServiceContext, message_filter: MessageFilter, limit: int) -> list[ContextUse]:

@@ -7,11 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, func, literal_column, type_coerce
 
 from chatledger.dialects.types import Identifier, Whole
-from chatledger.models import SessionUsage
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.services.rows import messages
 
-usage = table_of(SessionUsage)
+usage = tables.session_usage
 
 MEASURES = (
     "messages", "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens",

@@ -11,9 +11,7 @@ from sqlalchemy import Select, and_, bindparam, delete, exists, literal, or_, se
 from chatledger.dialects.types import Identifier, Timestamp
 from chatledger.enums import OPEN, Scope, Status
 from chatledger.errors import InvalidInput, SessionNotFound
-from chatledger.models import Timeout as TimeoutRow
-from chatledger.models import TimeoutDefault as DefaultRow
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.schemas import NewSession
 from chatledger.schemas.session import Keep
 from chatledger.schemas.timeout import TimeoutChanges
@@ -22,8 +20,8 @@ from chatledger.services.rows import sessions
 from chatledger.services.timeouts.policy import COLUMNS, Limits, SessionState, decide
 from chatledger.services.visibility import SESSION_KEY, keep_session, this_session, visibility_parameters
 
-timeouts = table_of(TimeoutRow)
-defaults = table_of(DefaultRow)
+timeouts = tables.session_timeouts
+defaults = tables.timeout_defaults
 
 # Of the arguments of users, the columns.
 _COLUMN_OF = {

@@ -12,8 +12,7 @@ from chatledger.dialects.types import Identifier, Timestamp
 from chatledger.enums import ExecutionState, ExecutionStateLike, StepState
 from chatledger.errors import Conflict, ExecutionBusy, InvalidInput, WorkflowNotFound
 from chatledger.ids import new_id
-from chatledger.models import Workflow as WorkflowRow
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep, WorkflowVersion
 from chatledger.schemas.fields import called, identifier, whole
 from chatledger.schemas.page import Page
@@ -24,7 +23,7 @@ from chatledger.services.pagination import decode_moment_cursor, encode_cursor, 
 from chatledger.services.workflows import statements as workflow_statements
 from chatledger.services.workflows.statements import WHOLE, executions, steps
 
-workflows = table_of(WorkflowRow)
+workflows = tables.workflows
 
 
 class Workflows(Service):

@@ -12,14 +12,12 @@ from sqlalchemy import delete, insert, select, update
 
 from chatledger.enums import ExecutionState, StepState
 from chatledger.errors import ExecutionBusy, ExecutionNotFound
-from chatledger.models import WorkflowExecution as ExecutionRow
-from chatledger.models import WorkflowStep as StepRow
-from chatledger.models.base import table_of
+from chatledger.models import tables
 from chatledger.schemas.execution import WorkflowExecution, WorkflowStep
 from chatledger.services.base import ServiceContext
 
-executions = table_of(ExecutionRow)
-steps = table_of(StepRow)
+executions = tables.workflow_executions
+steps = tables.workflow_steps
 
 WHOLE = -1
 """The item number of a step's own row."""
