@@ -72,7 +72,7 @@ def test_several_files_are_read_and_known_conversations_extended(run: Command, h
     )
     assert "1 failed" in run("import", "b.jsonl", "--strict").stdout
     result = run("import", "folder", "b.jsonl")
-    assert "imported 0 conversations with 1 message (2 files), 1 extended, 1 unchanged\n" == result.stdout
+    assert "imported 0 conversations with 1 message (openai), 1 extended, 1 file unchanged\n" == result.stdout
     ignored, warning = sorted(result.stderr.splitlines())
     assert "chatledger: not read, because they are of no known format: folder/package.json" == ignored
     assert warning.startswith("chatledger: warning: b.jsonl: record 1, line 1: held characters")

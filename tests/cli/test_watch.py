@@ -1,4 +1,4 @@
-"""`timeouts watch` as a process: what it prints, how it ends, and a database that goes away for a while."""
+"""`timeouts watch` and `import --watch` as processes: what they print, how they end, and a database that goes away for a while."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,12 +27,14 @@ from tests.support.postgres import SERVER_VARIABLE
 
 
 @contextmanager
-def watching(url: str, here: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def watching(
+    url: str, here: Path, *options: str, command: Sequence[str] = ("timeouts", "watch")
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process that watches, with its output in two files."""
     environment = {**os.environ, "PYTHONPATH": str(Path(chatledger.__file__).parents[1])}
     with (here / "out").open("wb") as out, (here / "err").open("wb") as err:
         process = subprocess.Popen(
-            [sys.executable, "-m", "chatledger", "--db", url, "timeouts", "watch", *options],
+            [sys.executable, "-m", "chatledger", "--db", url, *command, *options],
             cwd=here, env=environment, stdout=out, stderr=err,
         )  # fmt: skip
         try:
@@ -47,6 +49,29 @@ def until(happened: Callable[[], bool]) -> None:
     while not happened():
         assert time.monotonic() < limit, "it did not happen"
         time.sleep(0.05)
+
+
+def test_folders_are_followed_until_a_signal_ends_it(migrated_sqlite_url: str, here: Path) -> None:
+    folder = here / "chats"
+    folder.mkdir()
+
+    def said(name: str) -> None:
+        record = {"session_id": name, "messages": [{"role": "user", "content": "x"}]}
+        (here / name).write_text(json.dumps(record))
+        (here / name).rename(folder / f"{name}.json")  # whole at once
+
+    said("first")
+    arguments = ["import", str(folder), "--watch", "--every", "1s"]
+    with watching(migrated_sqlite_url, here, command=arguments) as process:
+        until(lambda: (here / "out").read_bytes().count(b"\n") == 1)
+        said("second")
+        until(lambda: (here / "out").read_bytes().count(b"\n") == 2)
+        process.send_signal(signal.SIGINT)
+        assert 130 == process.wait(30)
+    assert (here / "out").read_text().splitlines() == [
+        "imported 1 conversation with 1 message (openai)", "imported 1 conversation with 1 message (openai), 1 file unchanged",
+    ]  # fmt: skip
+    assert b"Traceback" not in (here / "err").read_bytes()
 
 
 def make_overdue(url: str, name: str) -> None:

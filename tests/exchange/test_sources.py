@@ -59,7 +59,7 @@ def test_several_files_and_folders(ledger: Ledger, tmp_path: Path) -> None:
     ]
     assert str(report.failures[1]).startswith("gone.json: file: 'gone.json' cannot be read")
     assert told[-1].bytes_read == told[-1].bytes_total > single.stat().st_size
-    by_format = import_files(ledger, [folder], format="claude", dry_run=True)
+    by_format = import_files(ledger, [folder], format="claude", dry_run=True, reread=True)
     assert (Format.CLAUDE, 2) == (by_format.format, by_format.unchanged)
 
 

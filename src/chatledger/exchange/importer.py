@@ -23,8 +23,10 @@ from chatledger.errors import (
 from chatledger.exchange.batching import Misplaced, fork_messages, in_batches
 from chatledger.exchange.copy_links import Copies
 from chatledger.exchange.dry_run import try_fork, try_messages, try_session
+from chatledger.exchange.files_read import FilesRead, FileState
 from chatledger.exchange.formats import KNOWN, Format
 from chatledger.exchange.known_sessions import Extension, extend, known_session
+from chatledger.exchange.readers.agents.transcript import UNFINISHED
 from chatledger.exchange.readers.conversation import Conversation, Turn, Unreadable
 from chatledger.exchange.readers.detection import UnknownFormat, reader
 from chatledger.exchange.readers.json_file import PlainFile
@@ -104,12 +106,14 @@ def import_files(
     dry_run: bool = False,
     on_conflict: OnConflict = "update",
     strict: bool = False,
+    reread: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> ImportReport:
     """Read several files, ZIP archives and folders into a ledger, each as `import_file` does, with one report.
 
     A file that cannot be read is a failure in the report, unless it is the only one. Of a folder or an archive, JSON
-    files of unknown formats are left out, and named in the report.
+    files of unknown formats are left out, and named in the report. Files of a folder that have not changed since they
+    were imported whole are not read again, unless `reread` is set.
 
     Raises:
         InvalidInput: a folder or an archive holds no JSON file, or the only file cannot be read.
@@ -117,7 +121,7 @@ def import_files(
     """
     work = Importer(
         ledger, format=format, user_id=user_id, project_id=project_id, model_id=model_id, dry_run=dry_run,
-        on_conflict=on_conflict, strict=strict, progress=progress,
+        on_conflict=on_conflict, strict=strict, reread=reread, progress=progress,
     )  # fmt: skip
     work.run(several(paths, "paths"))
     return work.report()
@@ -137,9 +141,10 @@ class Importer:
         dry_run: bool = False,
         on_conflict: OnConflict = "update",
         strict: bool = False,
+        reread: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
-        flags(dry_run=dry_run, strict=strict)
+        flags(dry_run=dry_run, strict=strict, reread=reread)
         self._progress = callback(progress, "progress")
         if on_conflict not in get_args(OnConflict):
             raise InvalidInput("on_conflict", f"is not one of {', '.join(get_args(OnConflict))}")
@@ -150,9 +155,11 @@ class Importer:
         given = {"user_id": user_id, "project_id": project_id, "model_id": model_id}
         self._fixed = {name: value for name, value in given.items() if value is not None}
         self._ledger, self._on_conflict, self._dry_run, self._strict = ledger, on_conflict, dry_run, strict
+        # Nothing of a file is new that has not changed, but under a new id all of it is.
+        self._read_before = FilesRead(ledger) if on_conflict == "update" and not reread else None
         self._reported_at = 0.0
         self._conversations = self._forks = self._messages = self._extended = self._unchanged = 0
-        self._skipped = self._failed = self._warned = self._files = 0
+        self._skipped = self._failed = self._warned = self._files = self._files_unchanged = 0
         self._bytes_before = self._bytes_total = 0
         self._pending = 0  # messages of the conversation that is being read
         self._unread: set[str] = set()  # of it, those whose text was not found
@@ -164,6 +171,8 @@ class Importer:
         self._file: PlainFile | None = None
         self._name: str | None = None
         self._copies = Copies()
+        self._left = False  # whether a part of the file was left for the next import
+        self._first: str | None = None  # of the file's sessions, if they have ids
 
     def run(self, paths: Iterable[str | os.PathLike[str]]) -> None:
         """Import files, folders and archives.
@@ -175,10 +184,25 @@ class Importer:
         for source in found:
             self._name = None if len(found) == 1 else source.name
             self._run(source, only=len(found) == 1)
-        if found and not self._files and not self._failed:
+        if found and not self._files and not self._failed and not self._files_unchanged:
             raise InvalidInput("file", f"none of the {len(found)} JSON files is of a format that is read: {KNOWN}")
 
     def _run(self, source: Source, *, only: bool) -> None:
+        before = self._failed
+        self._begin_file()
+        state = FileState.of(source.path) if source.is_watched and self._read_before is not None else None
+        if self._read_before is not None and state is not None and self._read_before.has(state):
+            self._files_unchanged += 1
+            return
+        self._read(source, only=only)
+        whole = self._failed == before and not self._left and not self._dry_run
+        if self._read_before is not None and state is not None and whole and self._first is not None:
+            self._read_before.remember(state, self._first)
+
+    def _begin_file(self) -> None:
+        self._left, self._first = False, None
+
+    def _read(self, source: Source, *, only: bool) -> None:
         mender = None if self._strict else Mender()
         try:
             with source.open(mender) as file:
@@ -236,6 +260,7 @@ class Importer:
             dry_run=self._dry_run,
             session_ids=tuple(self._session_ids),
             files=self._files,
+            files_unchanged=self._files_unchanged,
             ignored=tuple(self._ignored[:NAMED]),
         )
 
@@ -272,6 +297,9 @@ class Importer:
         return False
 
     def _count(self, conversation: Conversation, done: list[str] | Extension) -> bool:
+        self._left = self._left or UNFINISHED in conversation.notes
+        if self._first is None:
+            self._first = conversation.fields.get("session_id")
         note = partial(ImportWarning, record=conversation.record, line=conversation.line)
         if isinstance(done, Extension):
             made = done.made

@@ -86,6 +86,8 @@ class ImportReport(Record):
     """The first thousand sessions that were made, in the order of the file. Empty after a dry run."""
     files: int
     """How many files were read."""
+    files_unchanged: int
+    """Files of folders that were not read, because they have not changed since they were imported."""
     ignored: tuple[str, ...]
     """JSON files of a folder or an archive that are of no known format: the first thousand."""
 

@@ -36,6 +36,11 @@ class Source:
     named: bool = True
     """Whether somebody asked for this very file: of a folder or an archive, those of no known format are left out."""
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether it is a file of a folder, which may be imported again and again."""
+        return self.member is None and not self.named
+
     @contextmanager
     def open(self, mender: Mender | None) -> Iterator[PlainFile]:
         """The file, cut into pieces.

@@ -250,4 +250,5 @@ def test_real_transcripts(ledger: Ledger, shared_data: Path) -> None:
     assert (4, 1, 0, 1) == (report.conversations, report.forks, report.failed, report.warned)
     with ledger.read() as uow:
         assert [10, 4] == [uow.sessions.get(name).message_count for name in ("s1", "s1:b1a")]
-    assert 4 == import_files(ledger, [shared_data / "coding_agents" / "claude_code"]).unchanged
+    assert 3 == import_files(ledger, [shared_data / "coding_agents" / "claude_code"]).files_unchanged
+    assert 4 == import_files(ledger, [shared_data / "coding_agents" / "claude_code"], reread=True).unchanged

@@ -162,4 +162,5 @@ def test_what_the_model_is_saying_is_left_for_the_next_import(ledger: Ledger, tm
 def test_real_transcripts(ledger: Ledger, shared_data: Path) -> None:
     report = import_files(ledger, [shared_data / "coding_agents" / "codex"])
     assert (3, 13, 0, 0) == (report.conversations, report.messages, report.failed, report.warned)
-    assert 3 == import_files(ledger, [shared_data / "coding_agents" / "codex"]).unchanged
+    assert 3 == import_files(ledger, [shared_data / "coding_agents" / "codex"]).files_unchanged
+    assert 3 == import_files(ledger, [shared_data / "coding_agents" / "codex"], reread=True).unchanged

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from chatledger.cli.arguments.duration import duration
 from chatledger.cli.arguments.options import AsJson, Database
 from chatledger.cli.errors import FAILED, fail, report
 from chatledger.cli.open_ledger import file_of, opened
-from chatledger.cli.output.json_output import write_document
+from chatledger.cli.output.json_output import write_document, write_line
 from chatledger.cli.output.screen import Screen, counted
 from chatledger.exchange.formats import Format
 from chatledger.exchange.report import ImportReport, Progress
@@ -61,6 +64,15 @@ def import_(
         bool,
         typer.Option("--strict", help="Refuse conversations with characters that cannot be stored, or unread text."),
     ] = False,
+    reread: Annotated[
+        bool, typer.Option("--reread", help="Also read files of folders that have not changed since the last import.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on importing what is new, until you press Ctrl-C.")
+    ] = False,
+    every: Annotated[
+        timedelta, typer.Option("--every", metavar="LENGTH", parser=duration, help="With --watch: the interval.")
+    ] = "5s",  # type: ignore[assignment]  # parsed, as if it were typed
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, write nothing.")] = False,
     db: Database = None,
     as_json: AsJson = False,
@@ -68,8 +80,9 @@ def import_(
     """Read conversations from files, ZIP archives and folders. What fails is named; the rest is imported.
 
     Chat messages of OpenAI, Anthropic, Gemini and the AI SDK (a list of messages, or records that hold one), ShareGPT,
-    ChatGPT's and Claude's exports (as downloaded), OpenAssistant's message trees, and our own JSON Lines export.
-    Branches become forks. Conversations that are there already get the messages that are new.
+    ChatGPT's and Claude's exports (as downloaded), OpenAssistant's message trees, transcripts of Claude Code, Codex and
+    Gemini CLI, and our own JSON Lines export. Branches become forks. Conversations that are there already get the
+    messages that are new. Files of folders that have not changed since the last import are not read again.
     """
     from chatledger.exchange.importer import Importer  # noqa: PLC0415 - the readers are needed here only
 
@@ -77,17 +90,36 @@ def import_(
     # A rehearsal must not make a ledger where there is none.
     nowhere = dry_run and (path := file_of(db)) is not None and not path.exists()
     with opened(":memory:" if nowhere else db, new=True) as ledger, _bar() as show:
-        work = Importer(
-            ledger, format=format_, user_id=user, project_id=project, model_id=model, dry_run=dry_run,
-            on_conflict=conflict.value, strict=strict, progress=show,
-        )  # fmt: skip
-        try:
-            work.run(files)
-        except KeyboardInterrupt:
-            report(f"interrupted: {_summary(work.report())}. Run the command again to import the rest")
-            raise
-        done = work.report()
-    if as_json:
+        done: ImportReport | None = None
+        while done is None or watch:
+            if done is not None:
+                time.sleep(every.total_seconds())
+            work = Importer(
+                ledger, format=format_, user_id=user, project_id=project, model_id=model, dry_run=dry_run,
+                on_conflict=conflict.value, strict=strict, reread=reread, progress=show,
+            )  # fmt: skip
+            try:
+                work.run(files)
+            except KeyboardInterrupt:
+                report(f"interrupted: {_summary(work.report())}. Run the command again to import the rest")
+                raise
+            before, done = done, work.report()
+            if before is None or _is_news(done, before):
+                _tell(done, as_json=as_json, lines=watch)
+                sys.stdout.flush()
+    if done.failed:
+        raise typer.Exit(FAILED)
+
+
+def _is_news(done: ImportReport, before: ImportReport) -> bool:
+    """Whether a look at files that are watched is worth a line: something was imported, or fails now."""
+    return bool(done.conversations or done.messages) or (done.failed, done.failures) != (before.failed, before.failures)
+
+
+def _tell(done: ImportReport, *, as_json: bool, lines: bool) -> None:
+    if as_json and lines:
+        write_line(done)
+    elif as_json:
         write_document(done)
     else:
         Screen().line(_summary(done))
@@ -95,8 +127,6 @@ def import_(
     _list("", done.failures, done.failed, "more failure")
     if done.ignored:
         report(f"not read, because they are of no known format: {', '.join(done.ignored[:_LISTED])}")
-    if done.failed:
-        raise typer.Exit(FAILED)
 
 
 def _list(prefix: str, listed: Sequence[object], count: int, others: str) -> None:
@@ -134,12 +164,15 @@ def _summary(done: ImportReport) -> str:
     if done.forks:
         sessions += f" and {counted(done.forks, 'fork')}"
     summary = f"{sessions} with {counted(done.messages, 'message')}"
-    form = f"{done.files:,} files" if done.files > 1 else done.format.value
-    text = f"{'would import' if done.dry_run else 'imported'} {summary} ({form})"
+    text = f"{'would import' if done.dry_run else 'imported'} {summary}"
+    if done.files or not done.files_unchanged:
+        text += f" ({done.files:,} files)" if done.files > 1 else f" ({done.format.value})"
     if done.extended:
         text += f", {done.extended:,} extended"
     if done.unchanged:
         text += f", {done.unchanged:,} unchanged"
+    if done.files_unchanged:
+        text += f", {counted(done.files_unchanged, 'file')} unchanged"
     if done.skipped:
         text += f", {done.skipped:,} skipped"
     if done.failed:
