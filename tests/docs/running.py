@@ -32,7 +32,7 @@ _CHANGING = (
     (re.compile(r"(--cursor )[\w-]+"), r"\1<cursor>"),
 )
 #: No dependency of the tests: each is large, and an extra of its own.
-FRAMEWORKS = {"agents", "claude_agent_sdk", "langchain_core", "pydantic_ai"}
+FRAMEWORKS = {"agents", "chatkit", "claude_agent_sdk", "google.adk", "langchain_core", "pydantic_ai", "strands"}
 _IMPORTED = re.compile(r"(?m)^ *(?:from|import) ([\w.]+)")
 _checker = doctest.OutputChecker()
 
@@ -129,8 +129,16 @@ def needs_a_missing_framework(block: Block) -> bool:
     """Whether a Python block imports one of the frameworks of `chatledger.interop` that is not installed."""
     if block.language != "python":
         return False
-    roots = {name.partition(".")[0] for name in _IMPORTED.findall(block.text)}
-    return any(importlib.util.find_spec(name) is None for name in roots & FRAMEWORKS)
+    imported = [f"{name}." for name in _IMPORTED.findall(block.text)]
+    needed = {name for name in FRAMEWORKS if any(one.startswith(f"{name}.") for one in imported)}
+    return not all(map(_is_installed, needed))
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # nor what it is part of
+        return False
 
 
 def _commands(block: Block) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from chatledger.interop.ledgers import (
     checked_on_closed,
     continued,
     in_session,
+    is_continuation,
     session_name,
 )
 from chatledger.schemas import Session
@@ -235,8 +235,7 @@ def _is_transcript(session: Session, project: str) -> bool:
     transcript, subpath = unescape(session.metadata.get(_TRANSCRIPT)), _subpath(session)
     if not isinstance(transcript, str) or not (subpath is None or isinstance(subpath, str)):
         return False
-    name = _session_id(project, transcript, subpath)
-    return session.session_id == name or re.fullmatch(r"~\d+", session.session_id.removeprefix(name)) is not None
+    return is_continuation(session.session_id, _session_id(project, transcript, subpath))
 
 
 def _subpath(session: Session) -> Any:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -15,7 +14,7 @@ from chatledger.codecs import anthropic
 from chatledger.codecs.texts import text_in
 from chatledger.enums import Outcome, Role
 from chatledger.errors import InvalidInput
-from chatledger.interop.escaping import json_text, readable
+from chatledger.interop.escaping import further_key, json_text, key_of, readable
 from chatledger.schemas import Message
 from chatledger.schemas.message_parts import SOURCE_FORMAT
 from chatledger.schemas.token_usage import token_counts
@@ -26,8 +25,6 @@ SOURCE = "claude-agent-sdk"
 _DATA = "data"
 #: What the codec of Anthropic's messages keeps beside the text: the entry has it already.
 _BLOCKS = "content"
-#: Between the uuid of an entry and the number of a further message of it, in keys.
-_FURTHER = "#"
 _PARTS_OF = {
     "cached_tokens": "input_tokens", "cache_write_tokens": "input_tokens", "reasoning_tokens": "output_tokens",
     "cache_write_1h_tokens": "cache_write_tokens",
@@ -64,14 +61,14 @@ class TranscriptWriter:
         data = json_text(entry, field)
         shown = readable(entry)
         shown = shown if isinstance(shown, dict) else {}
-        uuid = _uuid(entry)
+        key = key_of(entry.get("uuid")) if isinstance(entry, Mapping) else None
         for number, fields in enumerate(self._said(shown)):
             payload = {name: value for name, value in (fields.get("payload") or {}).items() if name != _BLOCKS}
             yield {
                 **fields,
                 "payload": {**payload, SOURCE_FORMAT: SOURCE, _DATA: None if number else data},
                 "created_at": _time(shown.get("timestamp")),
-                "key": uuid if uuid is None or not number else f"{uuid}{_FURTHER}{number + 1}",
+                "key": further_key(key, number),
             }
 
     def _said(self, entry: dict[str, Any]) -> list[dict[str, Any]]:
@@ -150,7 +147,7 @@ def entries_of(messages: Sequence[Message], transcript_id: str) -> list[Any]:
         if _is_ours(message.payload):
             if message.payload[_DATA] is not None:
                 found.append(json.loads(message.payload[_DATA]))
-        elif before.get("uuid") is not None and str(message.key).startswith(f"{before['uuid']}{_FURTHER}"):
+        elif before.get("uuid") is not None and str(message.key).startswith(f"{key_of(before['uuid'])}#"):
             continue  # a further message of the entry before
         else:
             found.append(_of_another_program(message, before, transcript_id))
@@ -211,15 +208,6 @@ def _blocks(role: Role, content: Any) -> list[dict[str, Any]]:
 
 def _is_ours(payload: Any) -> bool:
     return isinstance(payload, dict) and payload.get(SOURCE_FORMAT) == SOURCE and _DATA in payload
-
-
-def _uuid(entry: Any) -> str | None:
-    """The key of an entry: its uuid, by which the SDK repeats entries."""
-    uuid = entry.get("uuid") if isinstance(entry, Mapping) else None
-    if not isinstance(uuid, str) or not uuid:
-        return None
-    short = name_in(uuid) is not None and len(uuid) <= 200  # there is room for the number of a further message
-    return uuid if short else sha256(uuid.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _time(timestamp: Any) -> datetime | None:

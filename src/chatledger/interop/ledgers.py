@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from hashlib import sha256
@@ -51,6 +52,11 @@ class AwaitedLedger:
             ledger = AsyncLedger(self._url) if _is_in_memory(self._url) else AsyncLedger.shared(self._url)
         self._whole = ledger
         self._ledger = limited(ledger, user_id)
+
+    @property
+    def user_id(self) -> str | None:
+        """The user that the ledger is limited to."""
+        return self._ledger.user_id
 
     async def write(self, work: Callable[[UnitOfWork], R]) -> R:
         """As `Ledger.run`."""
@@ -147,6 +153,26 @@ def in_session(
             with suppress(SessionExists):  # another writer was quicker
                 uow.sessions.fork(closed, new_session_id=current)
     return act(current)
+
+
+def newest(limit: int | None, read: Callable[[int | None], tuple[list[R], int]]) -> list[R]:
+    """The newest `limit` items of a framework, which are stored as one or more messages each; all of them if None.
+
+    `read(last)` returns the items of the last messages, and how many messages there were.
+    """
+    last = limit
+    while True:
+        items, count = read(last)
+        if limit is None or last is None:
+            return items
+        if len(items) >= limit or count < last:
+            return items[-limit:]
+        last *= 2
+
+
+def is_continuation(session_id: str, name: str) -> bool:
+    """Whether an id is that of the session `name`, or of a fork that went on with it because it was closed."""
+    return session_id == name or re.fullmatch(r"~[1-9]\d*", session_id.removeprefix(name)) is not None
 
 
 def continued(uow: UnitOfWork, session_id: str) -> str:

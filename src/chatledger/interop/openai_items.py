@@ -10,6 +10,7 @@ from chatledger.adoption.readers.openai_items import SOURCE, Items
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.interop.escaping import escape, is_storable, readable, unescape
+from chatledger.interop.ledgers import newest
 from chatledger.schemas import Message
 from chatledger.schemas.message_parts import SOURCE_FORMAT
 from chatledger.unit_of_work import UnitOfWork
@@ -46,18 +47,14 @@ def newest_items(uow: UnitOfWork, session_id: str, limit: int | None) -> list[An
     Raises:
         SessionNotFound
     """
-    last = limit
-    while True:
+
+    def read(last: int | None) -> tuple[list[Any], int]:
         payloads = uow.messages.payloads(session_id, last=last)
         if all(_is_ours(payload) for payload in payloads):
-            items = [unescape(payload[_ITEM]) for payload in payloads if payload[_ITEM] is not None]
-        else:  # messages of another program are among them
-            items = items_of(uow.messages.history(session_id, last=last))
-        if limit is None or last is None:
-            return items
-        if len(items) >= limit or len(payloads) < last:
-            return items[-limit:]
-        last *= 2
+            return [unescape(payload[_ITEM]) for payload in payloads if payload[_ITEM] is not None], len(payloads)
+        return items_of(uow.messages.history(session_id, last=last)), len(payloads)  # another program's are among them
+
+    return newest(limit, read)
 
 
 def items_of(messages: Sequence[Message]) -> list[Any]:
