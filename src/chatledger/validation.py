@@ -56,12 +56,16 @@ _CONTEXT = ("expected", "ge", "gt", "le", "lt", "max_length", "min_length")
 
 def invalid_input(error: ValidationError, default_field: str = "input") -> InvalidInput:
     """The first error as one of ours."""
-    first: Any = error.errors(include_url=False, include_input=False)[0]
-    refused = first.get("ctx", {}).get("error")
+    return finding(error.errors(include_url=False, include_input=False)[0], default_field)
+
+
+def finding(error: Any, default_field: str = "input") -> InvalidInput:
+    """One of the errors that Pydantic lists as one of ours."""
+    refused = error.get("ctx", {}).get("error")
     if isinstance(refused, InvalidInput):
-        return InvalidInput(".".join([*map(str, first["loc"]), refused.field]), refused.reason)
-    field = ".".join(str(part) for part in first["loc"]) or default_field
-    return InvalidInput(field, _reason(first, field))
+        return InvalidInput(".".join([*map(str, error["loc"]), refused.field]), refused.reason)
+    field = ".".join(str(part) for part in error["loc"]) or default_field
+    return InvalidInput(field, _reason(error, field))
 
 
 def _reason(first: Any, field: str) -> str:

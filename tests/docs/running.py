@@ -31,8 +31,8 @@ _CHANGING = (
     (re.compile(r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?( UTC|Z|\+00:00)?"), "<time>"),
     (re.compile(r"(--cursor )[\w-]+"), r"\1<cursor>"),
 )
-#: No dependency of the tests: each is large, and an extra of its own.
-FRAMEWORKS = {"agents", "chatkit", "claude_agent_sdk", "google.adk", "langchain_core", "pydantic_ai", "strands"}
+#: Each is an extra, and may be missing. Those of agents are no dependencies of the tests, because they are large.
+FRAMEWORKS = {"agents", "chatkit", "claude_agent_sdk", "fastapi", "google.adk", "langchain_core", "pydantic_ai", "strands"}
 _IMPORTED = re.compile(r"(?m)^ *(?:from|import) ([\w.]+)")
 _checker = doctest.OutputChecker()
 

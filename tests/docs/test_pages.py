@@ -24,6 +24,7 @@ ON_BOTH = {
     "docs/quickstart.md",
     "docs/search.md",
     "docs/statistics.md",
+    "docs/web.md",
 }
 """Pages that hold for both databases: followed once on each."""
 
