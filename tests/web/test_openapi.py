@@ -43,7 +43,7 @@ def test_without_an_answer_there_is_no_route_for_one(client_of: Make) -> None:
     assert not [path for path in client.get("http://test/openapi.json").json()["paths"] if "answer" in path]
 
 
-@pytest.mark.parametrize("examples", [15, pytest.param(400, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("examples", [15, pytest.param(200, marks=pytest.mark.soak)])
 def test_requests_of_any_shape_are_answered_as_described(sqlite_client: Any, examples: int) -> None:
     schemathesis: Any = pytest.importorskip("schemathesis")
     import hypothesis

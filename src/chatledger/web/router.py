@@ -52,8 +52,8 @@ _FILE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The session as a file",
         "content": {
-            kind: {"schema": {"type": "string"}}
-            for kind in ("application/json", "application/x-ndjson", "text/markdown", "text/html")
+            "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+            **{kind: {"schema": {}} for kind in ("application/x-ndjson", "text/markdown", "text/html")},
         },
     }
 }
