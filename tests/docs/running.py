@@ -32,7 +32,16 @@ _CHANGING = (
     (re.compile(r"(--cursor )[\w-]+"), r"\1<cursor>"),
 )
 #: Each is an extra, and may be missing. Those of agents are no dependencies of the tests, because they are large.
-FRAMEWORKS = {"agents", "chatkit", "claude_agent_sdk", "fastapi", "google.adk", "langchain_core", "pydantic_ai", "strands"}
+FRAMEWORKS = {
+    "agents",
+    "chatkit",
+    "claude_agent_sdk",
+    "fastapi",
+    "google.adk",
+    "langchain_core",
+    "pydantic_ai",
+    "strands",
+}
 _IMPORTED = re.compile(r"(?m)^ *(?:from|import) ([\w.]+)")
 _checker = doctest.OutputChecker()
 
