@@ -13,8 +13,7 @@ from typing import Any
 from sqlalchemy import select
 
 from chatledger.enums import StateScope
-from chatledger.models.base import table_of
-from chatledger.models.state import State
+from chatledger.models import tables
 from chatledger.services.rows import sessions
 from chatledger.services.visibility import visible_to_owner
 from chatledger.transactions import Transactions
@@ -23,7 +22,7 @@ from chatledger.unit_of_work import UnitOfWork
 KEY = "imported_file"
 """The key of the state."""
 
-_states = table_of(State)
+_states = tables.state
 _KNOWN = (
     select(_states.c.scope_id, _states.c.value)
     .join(sessions, sessions.c.session_id == _states.c.scope_id)
