@@ -12,7 +12,7 @@ from tests.architecture.source import PACKAGE, imports, module_name, source_file
 LAYERS = (
     "__main__",
     "cli",
-    "interop web",
+    "interop mcp web",
     "telemetry report",
     "exchange adoption",
     "html",
