@@ -1,90 +1,89 @@
 """chatledger keeps the conversations of LLM chats and agents in a relational database."""
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from chatledger._lazy import lazy_names
-from chatledger.enums import (  # fmt: skip
-    BatchStatus,
-    ComparisonKind,
-    ExecutionState,
-    ItemStatus,
-    JudgeKind,
-    LimitKind,
-    Orphans,
-    Outcome,
-    Role,
-    Scope,
-    Severity,
-    SnapshotKind,
-    StateScope,
-    Status,
-    StepState,
-    SweepAction,
-)
-from chatledger.errors import (
-    AccessDenied,
-    AdoptionFailed,
-    AnnotationNotFound,
-    BatchExists,
-    BatchItemNotFound,
-    BatchNotFound,
-    Busy,
-    ChatledgerError,
-    CommitUnknown,
-    ComparisonExists,
-    ComparisonNotFound,
-    Conflict,
-    ConnectionFailed,
-    CorruptDatabase,
-    ExecutionBusy,
-    ExecutionNotFound,
-    InvalidInput,
-    KeyReused,
-    LeaseLost,
-    LedgerClosed,
-    MessageChanged,
-    MessageNotFound,
-    MetadataNotFound,
-    MissingExtra,
-    ModelNotFound,
-    NestedWrite,
-    NotALedger,
-    NotFound,
-    OutOfSpace,
-    PoolExhausted,
-    PriceNotFound,
-    ProjectExists,
-    ProjectInUse,
-    ProjectNotFound,
-    ReadOnly,
-    ResultExists,
-    SchemaAhead,
-    SchemaBehind,
-    SchemaError,
-    SequenceConflict,
-    SessionClosed,
-    SessionExists,
-    SessionHeld,
-    SessionNotFound,
-    SnapshotNotFound,
-    StandbyServer,
-    StateChanged,
-    TransitionRefused,
-    Unavailable,
-    UnitOfWorkEnded,
-    WorkflowNotFound,
-)
-from chatledger.ledger.ledger import Ledger
-from chatledger.ledger.sweeper import Sweeper
-from chatledger.settings import Preset, Settings
-from chatledger.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
     from chatledger.aio.ledger import AsyncLedger
     from chatledger.aio.unit_of_work import AsyncUnitOfWork
     from chatledger.backup.copy import copy_ledger
     from chatledger.codecs.anthropic import to_anthropic
+    from chatledger.enums import (  # fmt: skip
+        BatchStatus,
+        ComparisonKind,
+        ExecutionState,
+        ItemStatus,
+        JudgeKind,
+        LimitKind,
+        Orphans,
+        Outcome,
+        Role,
+        Scope,
+        Severity,
+        SnapshotKind,
+        StateScope,
+        Status,
+        StepState,
+        SweepAction,
+    )
+    from chatledger.errors import (
+        AccessDenied,
+        AdoptionFailed,
+        AnnotationNotFound,
+        BatchExists,
+        BatchItemNotFound,
+        BatchNotFound,
+        Busy,
+        ChatledgerError,
+        CommitUnknown,
+        ComparisonExists,
+        ComparisonNotFound,
+        Conflict,
+        ConnectionFailed,
+        CorruptDatabase,
+        ExecutionBusy,
+        ExecutionNotFound,
+        InvalidInput,
+        KeyReused,
+        LeaseLost,
+        LedgerClosed,
+        MessageChanged,
+        MessageNotFound,
+        MetadataNotFound,
+        MissingExtra,
+        ModelNotFound,
+        NestedWrite,
+        NotALedger,
+        NotFound,
+        OutOfSpace,
+        PoolExhausted,
+        PriceNotFound,
+        ProjectExists,
+        ProjectInUse,
+        ProjectNotFound,
+        ReadOnly,
+        ResultExists,
+        SchemaAhead,
+        SchemaBehind,
+        SchemaError,
+        SequenceConflict,
+        SessionClosed,
+        SessionExists,
+        SessionHeld,
+        SessionNotFound,
+        SnapshotNotFound,
+        StandbyServer,
+        StateChanged,
+        TransitionRefused,
+        Unavailable,
+        UnitOfWorkEnded,
+        WorkflowNotFound,
+    )
     from chatledger.execution.batches.outcomes import BatchResult, GiveUp, Retry
+    from chatledger.ledger.ledger import Ledger
+    from chatledger.ledger.sweeper import Sweeper
     from chatledger.schemas import (
         Activity,
         Agreement,
@@ -170,6 +169,8 @@ if TYPE_CHECKING:
         tool_call,
         tool_result,
     )
+    from chatledger.settings import Preset, Settings
+    from chatledger.unit_of_work import UnitOfWork
 
 __version__ = "0.1.0"
 
@@ -199,15 +200,35 @@ __all__ = [
     "__version__", "copy_ledger", "reasoning", "to_anthropic", "tool_call", "tool_result",
 ]  # fmt: skip
 
-_LATER = {
+# Where a name is that none of the last three modules has.
+_HOMES = {
     "aio.ledger": ["AsyncLedger"],
     "aio.unit_of_work": ["AsyncUnitOfWork"],
     "backup.copy": ["copy_ledger"],
     "codecs.anthropic": ["to_anthropic"],
     "execution.batches.outcomes": ["BatchResult", "GiveUp", "Retry"],
+    "ledger.ledger": ["Ledger"],
+    "ledger.sweeper": ["Sweeper"],
+    "settings": ["Preset", "Settings"],
+    "unit_of_work": ["UnitOfWork"],
 }
-# asyncio takes as long to import as the rest of this package, and records are built when they are imported.
-__getattr__ = lazy_names(
-    __name__,
-    {**_LATER, "schemas": sorted(set(__all__) - {*globals()} - {name for names in _LATER.values() for name in names})},
-)
+# Asked in this order, for the names that are left.
+_OTHERS = ("enums", "errors", "schemas")
+_find = lazy_names(__name__, _HOMES)
+_named = {name for names in _HOMES.values() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _named or name not in __all__:
+        return _find(name)
+    # The records are built when they are imported, and errors import SQLAlchemy: each module is asked in its turn.
+    for home in _OTHERS:
+        module = import_module(f"{__name__}.{home}")
+        if hasattr(module, name):
+            found = globals()[name] = getattr(module, name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
+from chatledger.models import tables
 from chatledger.services.rows import sessions
-from chatledger.services.timeouts.limits import timeouts
 
 
 def count_rows(connection: Connection) -> dict[str, int]:
@@ -18,5 +18,5 @@ def count_rows(connection: Connection) -> dict[str, int]:
 
 def oldest_check(connection: Connection) -> datetime | None:
     """The moment at which a sweep should first have looked at a session, of all those that it has yet to look at."""
-    found: datetime | None = connection.execute(select(func.min(timeouts.c.next_check_at))).scalar()
+    found: datetime | None = connection.execute(select(func.min(tables.session_timeouts.c.next_check_at))).scalar()
     return found

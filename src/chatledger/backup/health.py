@@ -7,15 +7,18 @@ import time
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from chatledger import migrate as migrations
-from chatledger.backup.counts import oldest_check
+from chatledger import schemas
 from chatledger.database import Database
 from chatledger.dialects.base import State
-from chatledger.dialects.maintenance import Diagnostics
 from chatledger.errors import ChatledgerError, LedgerClosed, SchemaError
-from chatledger.schemas import Health, Problem
 from chatledger.settings import MIB
+
+if TYPE_CHECKING:
+    from chatledger.dialects.maintenance import Diagnostics
+    from chatledger.schemas import Health, Problem
 
 TIMEOUT = 2.0
 """When each figure is a problem: `Ledger.health` says what they are."""
@@ -36,12 +39,19 @@ class Limits:
     sweep_lag: float
 
 
+def _unknown() -> Diagnostics:
+    # Here and below: every ledger imports this module, for the limits that `Ledger.health` has.
+    from chatledger.dialects.maintenance import Diagnostics  # noqa: PLC0415
+
+    return Diagnostics()
+
+
 @dataclass
 class _Seen:
     """What the database answered, as far as it did."""
 
     state: State | None = None
-    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    diagnostics: Diagnostics = field(default_factory=_unknown)
     sweep_lag: float = 0.0
     failure: str | None = None
 
@@ -57,7 +67,7 @@ def look(database: Database, pool: dict[str, int], limits: Limits) -> Health:
     # A pool of one (a ledger in memory, a command's) is often in use: it is waited for.
     full = pool.get("max", 0) > 1 and pool["in_use"] >= pool["max"]
     if database.is_closed:
-        problems = [Problem(kind="closed", message="the ledger is closed: open a new one")]
+        problems = [schemas.Problem(kind="closed", message="the ledger is closed: open a new one")]
     elif full:
         problems = []  # the question would need a connection, too
     else:
@@ -65,9 +75,9 @@ def look(database: Database, pool: dict[str, int], limits: Limits) -> Health:
         problems = list(_problems(seen, limits, answered=answered))
     if pool.get("max", 0) > 1 and pool["in_use"] >= limits.pool_share * pool["max"]:
         message = f"{pool['in_use']} of {pool['max']} connections are in use: close units of work sooner"
-        problems.append(Problem(kind="pool", message=message))
+        problems.append(schemas.Problem(kind="pool", message=message))
     reachable = answered and seen.failure is None
-    return Health(
+    return schemas.Health(
         reachable=reachable,
         writable=reachable and seen.diagnostics.unwritable is None,
         revision=None if seen.state is None else seen.state.revision,
@@ -87,7 +97,7 @@ def unopened(error: ChatledgerError) -> Health:
     kind = (
         "closed" if isinstance(error, LedgerClosed) else "schema" if isinstance(error, SchemaError) else "unreachable"
     )
-    return Health(
+    return schemas.Health(
         reachable=False,
         writable=False,
         revision=getattr(error, "current", None),
@@ -96,7 +106,7 @@ def unopened(error: ChatledgerError) -> Health:
         wal_bytes=None,
         disk_free_bytes=None,
         sweep_lag=0.0,
-        problems=(Problem(kind=kind, message=str(error)),),
+        problems=(schemas.Problem(kind=kind, message=str(error)),),
         notes=(),
         seconds=0.0,
     )
@@ -122,6 +132,8 @@ def _answer(database: Database, seen: _Seen) -> None:
             seen.diagnostics = database.dialect.maintenance.diagnostics(connection, database.url)
             seen.state = database.dialect.state(connection)
             if seen.state.revision == migrations.HEAD:
+                from chatledger.backup.counts import oldest_check  # noqa: PLC0415 - as above
+
                 oldest = oldest_check(connection)
                 if oldest is not None:
                     seen.sweep_lag = max(0.0, (database.clock() - oldest).total_seconds())
@@ -134,29 +146,29 @@ def _answer(database: Database, seen: _Seen) -> None:
 
 def _problems(seen: _Seen, limits: Limits, *, answered: bool) -> Iterator[Problem]:
     if not answered:
-        yield Problem(kind="unreachable", message=f"no answer within {limits.timeout:g} s")
+        yield schemas.Problem(kind="unreachable", message=f"no answer within {limits.timeout:g} s")
         return
     if seen.failure is not None:
-        yield Problem(kind="unreachable", message=seen.failure)
+        yield schemas.Problem(kind="unreachable", message=seen.failure)
         return
     diagnostics = seen.diagnostics
     if seen.state is not None:
         yield from _of_schema(seen.state)
     if diagnostics.unwritable is not None:
-        yield Problem(kind="unwritable", message=diagnostics.unwritable)
+        yield schemas.Problem(kind="unwritable", message=diagnostics.unwritable)
     wal, free, lag = diagnostics.wal_bytes, diagnostics.disk_free_bytes, seen.sweep_lag
     if wal is not None and wal > limits.wal_bytes:
         message = f"the log has {wal} bytes: somebody reads an old state, or run `chatledger db maintain`"
-        yield Problem(kind="wal", message=message)
+        yield schemas.Problem(kind="wal", message=message)
     if free is not None and free < limits.disk_free_bytes:
-        yield Problem(kind="disk", message=f"{free} bytes are free on the disk: make room")
+        yield schemas.Problem(kind="disk", message=f"{free} bytes are free on the disk: make room")
     if lag > limits.sweep_lag:
         message = f"a session has been due for {lag:.0f} s: run a sweep, or see why none runs"
-        yield Problem(kind="sweep", message=message)
+        yield schemas.Problem(kind="sweep", message=message)
 
 
 def _of_schema(state: State) -> Iterator[Problem]:
     try:
         migrations.require_head(state)
     except SchemaError as error:
-        yield Problem(kind="schema", message=str(error))
+        yield schemas.Problem(kind="schema", message=str(error))

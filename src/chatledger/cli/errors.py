@@ -15,7 +15,6 @@ from typer.core import TyperGroup
 
 from chatledger.cli.output.escaping import one_line
 from chatledger.cli.signals import exit_code_of, terminable
-from chatledger.errors import ChatledgerError
 
 FAILED = 1
 INTERRUPTED = 130
@@ -44,12 +43,17 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except ChatledgerError as error:
-            message = str(error)
         except BrokenPipeError:
             raise
         except OSError as error:
             message = _of_file(error)
+        except Exception as error:
+            # Here, because `--version` and `--help` need nothing of the ledger.
+            from chatledger.errors import ChatledgerError  # noqa: PLC0415
+
+            if not isinstance(error, ChatledgerError):
+                raise
+            message = str(error)
         fail(message)
 
 

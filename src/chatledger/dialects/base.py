@@ -7,18 +7,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from sqlalchemy import Connection, Engine, Table, select, text
 from sqlalchemy import exc as sa
 from sqlalchemy.engine import URL
 
 from chatledger import errors
-from chatledger.dialects.full_text import FullText
-from chatledger.dialects.integrity import Integrity
-from chatledger.dialects.maintenance import Maintenance
 from chatledger.dialects.writer_queue import ConnectionSlots, NoQueue
 from chatledger.settings import Settings
+
+if TYPE_CHECKING:
+    from chatledger.dialects.full_text import FullText
+    from chatledger.dialects.integrity import Integrity
+    from chatledger.dialects.maintenance import Maintenance
 
 Mode = Literal["read", "write", "migrate"]
 """How our transactions begin. `migrate` is a writer that may change tables."""
@@ -65,9 +67,20 @@ class Dialect(ABC):
     undeclared: ClassVar[frozenset[str]] = frozenset()
     """Tables, columns and indexes of the migrations that the models do not declare, or not as this database has them.
     """
-    full_text: FullText
-    integrity: Integrity
-    maintenance: Maintenance
+
+    # Each is imported when it is first asked for: a program that appends needs none of them.
+
+    @property
+    @abstractmethod
+    def full_text(self) -> FullText: ...
+
+    @property
+    @abstractmethod
+    def integrity(self) -> Integrity: ...
+
+    @property
+    @abstractmethod
+    def maintenance(self) -> Maintenance: ...
 
     @abstractmethod
     def create_engine(self, url: URL, settings: Settings) -> Engine:

@@ -13,11 +13,9 @@ from sqlalchemy.pool import QueuePool
 
 from chatledger import migrate as migrations
 from chatledger.backup import health
-from chatledger.backup.counts import count_rows
 from chatledger.backup.progress import Progress, or_silent
 from chatledger.clock import Clock, utc_now
 from chatledger.database import Database
-from chatledger.dialects.leftovers import left_behind
 from chatledger.enums import Orphans, OrphansLike, Severity
 from chatledger.errors import CorruptDatabase, InvalidInput
 from chatledger.ledger.shared import LedgerOptions, Migrate, SharedLedgers
@@ -166,6 +164,9 @@ class Ledger(UserLedger):
         `left_behind` names files beside a SQLite file that a killed backup, restore or repair did not remove. The next
         one in the same folder removes them.
         """
+        from chatledger.backup.counts import count_rows  # noqa: PLC0415 - most programs do without, here and below
+        from chatledger.dialects.leftovers import left_behind  # noqa: PLC0415
+
         with self._database.transaction("read") as connection, self._database.translated():
             facts = self._database.dialect.facts(connection)
             facts["revision"] = self._database.dialect.state(connection).revision
@@ -193,7 +194,7 @@ class Ledger(UserLedger):
             CorruptDatabase: none of it can be read.
             Busy, Unavailable, ReadOnly: it cannot be checked now, or not by this user.
         """
-        from chatledger.integrity.check import check  # noqa: PLC0415 - most programs do without, here and below
+        from chatledger.integrity.check import check  # noqa: PLC0415
 
         return check(self._database, full=full, progress=progress)
 

@@ -15,7 +15,6 @@ from chatledger.enums import RoleLike, Status, StatusLike
 from chatledger.errors import Busy, ChatledgerError, Unavailable
 from chatledger.ledger.partial_commit import Committed
 from chatledger.ledger.stream import LEASE, Stream
-from chatledger.ledger.sweeper import Sweeper
 from chatledger.schemas.fields import acting, flags, moment
 from chatledger.services.base import ServiceContext, logger
 from chatledger.transactions import Outcome, UnitOfWorkTransaction
@@ -25,6 +24,7 @@ from chatledger.unit_of_work import UnitOfWork
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session as OrmSession
 
+    from chatledger.ledger.sweeper import Sweeper
     from chatledger.schemas import (
         BatchItem,
         BatchProgress,
@@ -282,6 +282,8 @@ class UserLedger:
         Raises:
             InvalidInput: the interval is not valid.
         """
+        from chatledger.ledger.sweeper import Sweeper  # noqa: PLC0415 - most programs do without
+
         acting(actor)
         send = callback(send, "send")
         made: list[Sweeper] = []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import ARRAY, Connection, Engine, QueuePool, Table, bindparam, create_engine, event, func, select, text
 from sqlalchemy.dialects.postgresql import Insert, insert
@@ -14,15 +15,17 @@ from sqlalchemy.engine import URL
 from chatledger import errors
 from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, scalars
 from chatledger.dialects.postgresql import connection as connections
-from chatledger.dialects.postgresql.full_text import PostgreSQLFullText
-from chatledger.dialects.postgresql.integrity import PostgreSQLIntegrity
-from chatledger.dialects.postgresql.maintenance import PostgreSQLMaintenance
 from chatledger.dialects.postgresql.search_path import own_schema, scratch_schema
 from chatledger.dialects.postgresql.server_errors import classify, leave_standby
 from chatledger.dialects.postgresql.url import split_hosts, take_prepared_statements
 from chatledger.dialects.process_fork import survive_fork
 from chatledger.dialects.types import wire
 from chatledger.settings import Settings
+
+if TYPE_CHECKING:
+    from chatledger.dialects.full_text import FullText
+    from chatledger.dialects.integrity import Integrity
+    from chatledger.dialects.maintenance import Maintenance
 
 MINIMUM = 130000
 # "chlg" as a number: the advisory lock under which schemas change.
@@ -48,9 +51,24 @@ class PostgreSQL(Dialect):
             "ix_chatledger_session_metadata_value",
         }
     )
-    full_text = PostgreSQLFullText()
-    integrity = PostgreSQLIntegrity()
-    maintenance = PostgreSQLMaintenance()
+
+    @cached_property
+    def full_text(self) -> FullText:
+        from chatledger.dialects.postgresql.full_text import PostgreSQLFullText  # noqa: PLC0415 - see `Dialect`
+
+        return PostgreSQLFullText()
+
+    @cached_property
+    def integrity(self) -> Integrity:
+        from chatledger.dialects.postgresql.integrity import PostgreSQLIntegrity  # noqa: PLC0415 - see `Dialect`
+
+        return PostgreSQLIntegrity()
+
+    @cached_property
+    def maintenance(self) -> Maintenance:
+        from chatledger.dialects.postgresql.maintenance import PostgreSQLMaintenance  # noqa: PLC0415 - see `Dialect`
+
+        return PostgreSQLMaintenance()
 
     def create_engine(self, url: URL, settings: Settings) -> Engine:
         try:

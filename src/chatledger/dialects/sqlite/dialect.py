@@ -6,8 +6,9 @@ import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Connection, Engine, QueuePool, Table, create_engine, delete, event, text, update
 from sqlalchemy.dialects.sqlite import Insert, insert
@@ -27,13 +28,15 @@ from chatledger.dialects.sqlite.connection import (
     restore,
 )
 from chatledger.dialects.sqlite.file import APPLICATION_ID, database_path, prepare_file
-from chatledger.dialects.sqlite.full_text import SQLiteFullText
-from chatledger.dialects.sqlite.integrity import SQLiteIntegrity
-from chatledger.dialects.sqlite.maintenance import SQLiteMaintenance
 from chatledger.dialects.sqlite.rebuild import FULL_TEXT
 from chatledger.dialects.types import wire
 from chatledger.dialects.writer_queue import WriterQueue, writer_lock
 from chatledger.settings import Settings
+
+if TYPE_CHECKING:
+    from chatledger.dialects.full_text import FullText
+    from chatledger.dialects.integrity import Integrity
+    from chatledger.dialects.maintenance import Maintenance
 
 MINIMUM = (3, 37, 0)
 """Older libraries lack STRICT tables or RETURNING."""
@@ -87,9 +90,24 @@ class SQLite(Dialect):
             "chatledger_session_numbers",  # the integer key of sessions, for their full text
         }
     )
-    full_text = SQLiteFullText()
-    integrity = SQLiteIntegrity()
-    maintenance = SQLiteMaintenance()
+
+    @cached_property
+    def full_text(self) -> FullText:
+        from chatledger.dialects.sqlite.full_text import SQLiteFullText  # noqa: PLC0415 - see `Dialect`
+
+        return SQLiteFullText()
+
+    @cached_property
+    def integrity(self) -> Integrity:
+        from chatledger.dialects.sqlite.integrity import SQLiteIntegrity  # noqa: PLC0415 - see `Dialect`
+
+        return SQLiteIntegrity()
+
+    @cached_property
+    def maintenance(self) -> Maintenance:
+        from chatledger.dialects.sqlite.maintenance import SQLiteMaintenance  # noqa: PLC0415 - see `Dialect`
+
+        return SQLiteMaintenance()
 
     def create_engine(self, url: URL, settings: Settings) -> Engine:
         if sqlite3.sqlite_version_info < MINIMUM:

@@ -18,7 +18,6 @@ from chatledger.schemas import Message, NewMessage
 from chatledger.services.base import ServiceContext, logger
 from chatledger.services.messages import history
 from chatledger.services.messages.append import append, lock_session, with_keys
-from chatledger.services.messages.changes import change
 from chatledger.services.rows import messages, sessions
 from chatledger.services.visibility import (
     SESSION_KEY,
@@ -58,7 +57,7 @@ def begin(context: ServiceContext, session_id: str, message: NewMessage, until: 
             if old.outcome not in (Outcome.INTERRUPTED, Outcome.ERROR):
                 raise KeyReused(session_id, message.key, old.sequence_number)
             fields = message.model_dump(include=set(NewMessage.model_fields) - {"key", "created_at"})
-            change(context, old, fields, reason=None, audited=False)
+            _change(context, old, fields)
             _renew(context, session_id, old.sequence_number, until)
             return old.sequence_number
     number = append(context, session_id, message).sequence_number
@@ -96,7 +95,7 @@ def save(
     if found[0].outcome not in _UNFINISHED:
         raise MessageChanged(session_id, number)
     outcome = Outcome.STREAMING if until is not None else changes["outcome"]
-    message = change(context, found[0], {**changes, "outcome": outcome}, reason=None, audited=False)
+    message = _change(context, found[0], {**changes, "outcome": outcome})
     _renew(context, session_id, number, until)
     return message
 
@@ -129,7 +128,7 @@ def _interrupt(context: ServiceContext, place: tuple[str, int], now: datetime) -
     if context.execute(_STILL, {**parameters, "number": number, "now": now}).one_or_none() is None:
         return False
     old = history.read(context, session_id, history.Bounds(after=number - 1, before=number + 1))[0]
-    change(context, old, {"outcome": Outcome.INTERRUPTED}, reason=None, audited=False)
+    _change(context, old, {"outcome": Outcome.INTERRUPTED})
     _renew(context, session_id, number, None)
     logger.warning("stream abandoned", extra={"session_id": session_id, "sequence_number": number})
     return True
@@ -157,3 +156,9 @@ _ABANDONED = (
     .order_by(messages.c.streaming_until)  # as the index has them, without a sort
     .limit(_PAGE)
 )
+
+
+def _change(context: ServiceContext, message: Message, fields: Mapping[str, Any]) -> Message:
+    from chatledger.services.messages.changes import change  # noqa: PLC0415 - every ledger reaches this module
+
+    return change(context, message, fields, reason=None, audited=False)
