@@ -230,9 +230,10 @@ def test_names_of_any_kind(adk: Any, ledger: Ledger) -> None:
         for app, user, id_ in names:
             found = await service.get_session(app_name=app, user_id=user, session_id=id_)
             assert (id_, {"n": id_, "app:n": app}) == (found.id, found.state)
-            assert [(user, id_)] == [
-                (one.user_id, one.id) for one in (await service.list_sessions(app_name=app)).sessions
-            ]
+            listed = (await service.list_sessions(app_name=app)).sessions
+            assert [(user, id_)] == [(one.user_id, one.id) for one in listed]
+            await service.delete_session(app_name=app, user_id=user, session_id=id_)
+            assert None is await service.get_session(app_name=app, user_id=user, session_id=id_)
 
     asyncio.run(use())
 

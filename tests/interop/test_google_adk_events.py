@@ -11,11 +11,10 @@ from chatledger import InvalidInput, Ledger, Message, Outcome
 from chatledger.interop.google_adk_events import (
     events_of,
     prefix_of,
-    read_state,
-    state_keys,
     stored_events,
     to_messages,
 )
+from chatledger.interop.state_entries import read_state, state_keys
 
 ASKED = {
     "id": "e1", "invocation_id": "i1", "author": "user", "timestamp": 1777629600.25,

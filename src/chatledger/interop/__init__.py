@@ -1,5 +1,6 @@
 """Stores for agent frameworks: one module for each framework, none of which is imported before you import it.
 
+    from chatledger.interop.chatkit import ChatledgerStore
     from chatledger.interop.claude_agent_sdk import ChatledgerSessionStore
     from chatledger.interop.google_adk import ChatledgerSessionService
     from chatledger.interop.langchain import ChatledgerChatMessageHistory

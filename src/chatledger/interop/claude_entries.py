@@ -14,7 +14,8 @@ from chatledger.codecs import anthropic
 from chatledger.codecs.texts import text_in
 from chatledger.enums import Outcome, Role
 from chatledger.errors import InvalidInput
-from chatledger.interop.escaping import further_key, json_text, key_of, readable
+from chatledger.interop.escaping import json_text, readable
+from chatledger.interop.stored_items import further_key, key_of
 from chatledger.schemas import Message
 from chatledger.schemas.message_parts import SOURCE_FORMAT
 from chatledger.schemas.token_usage import token_counts

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from typing import Any
 
 from chatledger.adoption.source.json_values import cleaned
-from chatledger.adoption.source.message_content import name_in
 from chatledger.dialects.encoding import check_text, encode_json
 from chatledger.errors import InvalidInput
 
@@ -17,8 +15,6 @@ _ESCAPED = "escaped"
 _DEEPEST = 32
 #: Values that are nested deeper are refused: whoever reads the text would run out of stack.
 _DEEPEST_ESCAPED = 300
-#: There is room for the number of a further message.
-_LONGEST_KEY = 200
 
 
 def escape(value: Any, field: str) -> Any:
@@ -58,22 +54,6 @@ def json_text(value: Any, field: str) -> str:
         return check_text(text, field)
     except InvalidInput:  # a lone surrogate; a NUL is an escape already
         return json.dumps(value, separators=(",", ":"))
-
-
-def key_of(name: Any) -> str | None:
-    """The key of a message that a framework knows by a name: the name, or its hash where it cannot be a key. None if it
-    has none.
-    """
-    if not isinstance(name, str) or not name:
-        return None
-    if name_in(name) is not None and len(name) <= _LONGEST_KEY:
-        return name
-    return sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def further_key(key: str | None, number: int) -> str | None:
-    """The key of message number `number` (from 0) of those that one item of a framework becomes."""
-    return key if key is None or not number else f"{key}#{number + 1}"
 
 
 def is_storable(value: Any) -> bool:

@@ -14,17 +14,20 @@ from chatledger.adoption.source.message_content import name_in
 from chatledger.enums import Status
 from chatledger.errors import InvalidInput, MissingExtra, SequenceConflict, SessionExists, SessionNotFound
 from chatledger.interop.escaping import escape, unescape
-from chatledger.interop.google_adk_events import prefix_of, read_state, state_keys, stored_events, to_messages
+from chatledger.interop.google_adk_events import prefix_of, stored_events, to_messages
 from chatledger.interop.ledgers import (
     AnyLedger,
     AwaitedLedger,
     OnClosed,
     checked_on_closed,
+    continuations,
     continued,
     in_session,
     is_continuation,
     session_name,
 )
+from chatledger.interop.state_entries import read_state, state_keys
+from chatledger.interop.stored_items import dump_model
 from chatledger.schemas import Session as StoredSession
 from chatledger.unit_of_work import UnitOfWork
 
@@ -169,13 +172,8 @@ class ChatledgerSessionService(BaseSessionService):
         named = session_id.strip()
 
         def delete(uow: UnitOfWork) -> None:
-            first = self._find(uow, app_name, user_id, named, going_on=False)
-            forks = uow.sessions.iterate(
-                project_id=_project(app_name), user_id=user_id, metadata={_SESSION: named}, status=tuple(Status)
-            )
-            name = session_name(app_name, user_id, named)
-            ids = {stored.session_id for stored in forks if is_continuation(stored.session_id, name)}
-            for id_ in ids | ({first.session_id} if first is not None else set()):
+            first = self._find(uow, app_name, user_id, named, going_on=False, include_expired=True)
+            for id_ in () if first is None else continuations(uow, first.session_id):
                 uow.sessions.delete(id_)
 
         await self._ledger.write(delete)
@@ -197,7 +195,7 @@ class ChatledgerSessionService(BaseSessionService):
             return event
         self._apply_temp_state(session, event)
         event = self._trim_temp_delta_state(event)
-        dumped = _dump(event)
+        dumped = dump_model(event, exclude_none=True)
         delta = (dumped.get("actions") or {}).get("state_delta") or {}
         messages = to_messages(dumped)
         read = session._storage_update_marker
@@ -319,12 +317,3 @@ def _named(stored: StoredSession, app: str) -> str:
 def _project(app: str) -> str:
     """The project of an app: its name, unless a project cannot be called so."""
     return app if name_in(app) else session_name(app)
-
-
-def _dump(event: Event) -> dict[str, Any]:
-    """The JSON form of an event. NaN and infinities stay numbers; what has no JSON form is its `repr`, as in ADK."""
-    plain = event.model_dump(exclude_none=True)
-    dumped: dict[str, Any] = to_jsonable_python(
-        plain, bytes_mode="base64", inf_nan_mode="constants", serialize_unknown=True
-    )
-    return dumped

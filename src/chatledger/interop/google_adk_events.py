@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -11,10 +11,9 @@ from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
 from chatledger.adoption.readers.google_adk_events import SOURCE, messages_of
-from chatledger.adoption.source.message_content import name_in
 from chatledger.enums import Outcome, Role
-from chatledger.interop.escaping import escape, further_key, json_text, key_of, readable, unescape
-from chatledger.interop.ledgers import newest
+from chatledger.interop.escaping import json_text, readable, unescape
+from chatledger.interop.stored_items import further_key, key_of, newest
 from chatledger.schemas import Message
 from chatledger.schemas.message_parts import SOURCE_FORMAT
 from chatledger.unit_of_work import UnitOfWork
@@ -23,9 +22,7 @@ from chatledger.unit_of_work import UnitOfWork
 _DATA = "data"
 #: In the payload and the metadata of messages that were adopted from a database of ADK.
 _EVENT, _EVENT_ID = "event", "event_id"
-#: In front of the hash of a key of state that is no key of ours; its value is the JSON text of the key and the value.
-_HASHED = "hashed:"
-_LONGEST_KEY = 255
+_LONGEST_PREFIX = 180
 
 
 def to_messages(event: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -90,36 +87,10 @@ def events_of(messages: Sequence[Message]) -> list[dict[str, Any]]:
     return found
 
 
-def state_keys(state: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """State as entries of ours: what a key or a value of ours cannot be is escaped."""
-    entries = {}
-    for key, value in state.items():
-        name = f"{prefix}{key}"
-        if key.startswith(_HASHED) or len(name) > _LONGEST_KEY or name_in(name) is None:
-            digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-            entries[f"{prefix}{_HASHED}{digest}"] = json_text([key, value], "state")
-        else:
-            entries[name] = escape(value, "state")
-    return entries
-
-
-def read_state(entries: Iterable[tuple[str, Any]], prefix: str = "") -> dict[str, Any]:
-    """The state of such entries; those without the prefix are left out."""
-    state = {}
-    for name, stored in entries:
-        if not name.startswith(prefix):
-            continue
-        key, value = name.removeprefix(prefix), unescape(stored)
-        if key.startswith(_HASHED) and isinstance(value, str):
-            key, value = json.loads(value)
-        state[key] = value
-    return state
-
-
 def prefix_of(app: str) -> str:
     """What the keys of a user's state in an app begin with: ADK has state for each user of each app."""
     name = quote(app, safe=" @:+,=()", errors="surrogatepass")
-    if len(name) > _LONGEST_KEY - len(_HASHED) - 66:
+    if len(name) > _LONGEST_PREFIX:
         name = sha256(name.encode()).hexdigest()
     return f"{name}/"
 

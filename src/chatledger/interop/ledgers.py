@@ -58,16 +58,16 @@ class AwaitedLedger:
         """The user that the ledger is limited to."""
         return self._ledger.user_id
 
-    async def write(self, work: Callable[[UnitOfWork], R]) -> R:
-        """As `Ledger.run`."""
-        ledger = self._opened()
+    async def write(self, work: Callable[[UnitOfWork], R], *, user_id: str | None = None) -> R:
+        """As `Ledger.run`, for one user if one is given."""
+        ledger = limited(self._opened(), user_id)
         if isinstance(ledger, AsyncUserLedger):
             return await ledger.run(work)
         return await result_of(call_in_thread(lambda: ledger.run(work)))
 
-    async def read(self, work: Callable[[UnitOfWork], R]) -> R:
-        """As `Ledger.view`."""
-        ledger = self._opened()
+    async def read(self, work: Callable[[UnitOfWork], R], *, user_id: str | None = None) -> R:
+        """As `Ledger.view`, for one user if one is given."""
+        ledger = limited(self._opened(), user_id)
         if isinstance(ledger, AsyncUserLedger):
             return await ledger.view(work)
         return await result_of(call_in_thread(lambda: ledger.view(work)))
@@ -155,21 +155,6 @@ def in_session(
     return act(current)
 
 
-def newest(limit: int | None, read: Callable[[int | None], tuple[list[R], int]]) -> list[R]:
-    """The newest `limit` items of a framework, which are stored as one or more messages each; all of them if None.
-
-    `read(last)` returns the items of the last messages, and how many messages there were.
-    """
-    last = limit
-    while True:
-        items, count = read(last)
-        if limit is None or last is None:
-            return items
-        if len(items) >= limit or count < last:
-            return items[-limit:]
-        last *= 2
-
-
 def is_continuation(session_id: str, name: str) -> bool:
     """Whether an id is that of the session `name`, or of a fork that went on with it because it was closed."""
     return session_id == name or re.fullmatch(r"~[1-9]\d*", session_id.removeprefix(name)) is not None
@@ -192,6 +177,18 @@ def continued(uow: UnitOfWork, session_id: str) -> str:
         if following.forked_from != current:
             raise SessionExists(following.session_id)
         current = following.session_id
+
+
+def continuations(uow: UnitOfWork, session_id: str) -> list[str]:
+    """The ids of the session and of the forks that went on with it; none if there is no session."""
+    found: list[str] = []
+    current = session_id
+    while (session := uow.sessions.find(current, include_expired=True)) is not None:
+        if found and session.forked_from != found[-1]:
+            break
+        found.append(current)
+        current = _next(session_id, current)
+    return found
 
 
 def _next(session_id: str, current: str) -> str:

@@ -10,7 +10,7 @@ from chatledger.adoption.readers.openai_items import SOURCE, Items
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.interop.escaping import escape, is_storable, readable, unescape
-from chatledger.interop.ledgers import newest
+from chatledger.interop.stored_items import newest
 from chatledger.schemas import Message
 from chatledger.schemas.message_parts import SOURCE_FORMAT
 from chatledger.unit_of_work import UnitOfWork
