@@ -33,12 +33,14 @@ _CHANGING = (
 )
 #: Each is an extra, and may be missing. Those of agents are no dependencies of the tests, because they are large.
 FRAMEWORKS = {
+    "agent_framework",
     "agents",
     "chatkit",
     "claude_agent_sdk",
     "fastapi",
     "google.adk",
     "langchain_core",
+    "llama_index",
     "pydantic_ai",
     "strands",
 }
