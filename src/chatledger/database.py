@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from threading import get_ident
 from time import monotonic, perf_counter
 from types import TracebackType
-from typing import Literal
+from typing import Literal, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
@@ -37,6 +37,8 @@ from chatledger.settings import Settings
 _writing: ContextVar[tuple[BaseTransaction, ...]] = ContextVar("chatledger_writing", default=())
 # How many are remembered, on as many databases; one that is left in another context is never taken out.
 _REMEMBERED = 8
+
+C = TypeVar("C")
 
 
 class Database:
@@ -93,6 +95,63 @@ class Database:
     def transaction(self, mode: Mode) -> Transaction:
         """A connection in a transaction of a mode: committed at the end of the block, rolled back on any error."""
         return Transaction(self, mode)
+
+    def refuse_nested(self) -> None:
+        """Raise NestedWrite inside a writing transaction of this thread on this database.
+
+        It would wait for what the outer one has locked: on SQLite for the only lock there is, elsewhere for the
+        session.
+        """
+        outer = _writing.get()
+        if not outer:
+            return
+        thread = get_ident()
+        if any(one._thread == thread and one._database is self for one in outer):
+            raise NestedWrite
+
+    def take(self, connect: Callable[[], C], *, writing: bool) -> C:
+        """Wait for the writer's turn, if there is one to wait for, and for a connection. `leave` makes way again.
+
+        Raises:
+            Busy, Unavailable: neither turn nor connection is held.
+        """
+        turn = seated = False
+        since = monotonic()
+        try:
+            # The turn comes before the connection: those who wait for it hold none.
+            if writing:
+                self.writer_queue.__enter__()
+                turn = True
+            if self.connection_slots is not None:
+                if not self.connection_slots.take():
+                    wait = self.settings.pool_timeout
+                    self.connection_slots.acquire(self.writer_queue.connection_wait(since, wait) if turn else wait)
+                seated = True
+            connection = connect()
+            if turn:
+                self.writer_queue.connected()
+            return connection
+        except BaseException as error:
+            if seated and self.connection_slots is not None:
+                self.connection_slots.release()
+            if turn:
+                self.writer_queue.__exit__(None, None, None)
+            if isinstance(error, ChatledgerError) or not self.dialect.recognises(error):
+                raise
+            failure = self.dialect.translate(error)
+        raise failure
+
+    def leave(self, *, writing: bool) -> None:
+        """Make way for the next one, after the connection was given back."""
+        if self.connection_slots is not None:
+            self.connection_slots.release()
+        if writing:
+            self.writer_queue.__exit__(None, None, None)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the engine is ours, and not one that an application has handed in."""
+        return self._own
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -174,52 +233,24 @@ class BaseTransaction:
     def _begin(self) -> Connection:
         database = self._database
         dialect = database.dialect
-        turn = seated = False
         if self._writing:
-            self._refuse_nested()
-        since = monotonic()
+            database.refuse_nested()
+        connection = database.take(database.engine.connect, writing=self._writing)
+        self._connection = connection
         try:
-            # The turn comes before the connection: those who wait for it hold none.
+            dialect.begin(connection, "write" if self._writing else "read", database.settings.busy_timeout)
             if self._writing:
-                database.writer_queue.__enter__()
-                turn = True
-            if database.connection_slots is not None:
-                if not database.connection_slots.take():
-                    wait = database.settings.pool_timeout
-                    database.connection_slots.acquire(
-                        database.writer_queue.connection_wait(since, wait) if turn else wait
-                    )
-                seated = True
-            self._connection = connection = database.engine.connect()
-            if turn:
-                database.writer_queue.connected()
-            try:
-                dialect.begin(connection, "write" if self._writing else "read", database.settings.busy_timeout)
-            except BaseException:
-                self._give_back()
-                raise
-            if turn:
                 self._remember()
             return connection
         except BaseException as error:
-            self._leave(turn=turn, seated=seated)
+            try:
+                self._give_back()
+            finally:
+                database.leave(writing=self._writing)
             if isinstance(error, ChatledgerError) or not dialect.recognises(error):
                 raise
             failure = dialect.translate(error)
         raise failure
-
-    def _refuse_nested(self) -> None:
-        """Raise NestedWrite inside a writing transaction of this thread on this database.
-
-        It would wait for what the outer one has locked: on SQLite for the only lock there is, elsewhere for the
-        session.
-        """
-        outer = _writing.get()
-        if not outer:
-            return
-        thread = get_ident()
-        if any(one._thread == thread and one._database is self._database for one in outer):
-            raise NestedWrite
 
     def _remember(self) -> None:
         self._thread = get_ident()
@@ -252,16 +283,9 @@ class BaseTransaction:
             if self._writing:
                 self._forget()
             self._give_back()
-            self._leave(turn=self._writing, seated=self._database.connection_slots is not None)
+            self._database.leave(writing=self._writing)
         if failure is not None:
             raise failure from None
-
-    def _leave(self, *, turn: bool, seated: bool) -> None:
-        """Make way for the next one."""
-        if seated and self._database.connection_slots is not None:
-            self._database.connection_slots.release()
-        if turn:
-            self._database.writer_queue.__exit__(None, None, None)
 
     def _give_back(self) -> None:
         """Roll back what was not committed and return the connection to its pool."""

@@ -25,6 +25,7 @@ from chatledger.errors import (
     Unavailable,
 )
 from chatledger.schemas.fields import number
+from chatledger.settings import Settings
 from chatledger.unit_of_work import UnitOfWork
 
 Outcome = TypeVar("Outcome")
@@ -88,23 +89,13 @@ class UnitOfWorkTransaction(BaseTransaction):
 
 
 def run(
-    database: Database,
     begin: Callable[[], AbstractContextManager[UnitOfWork]],
     work: Callable[[UnitOfWork], Outcome],
     *,
-    retry_timeout: float | None = None,
-    stopped: threading.Event | None = None,
+    patience: Patience,
 ) -> Outcome:
-    """Begin, call `work` and commit; again when the database was busy or away. See `Ledger.run` for what is promised.
-
-    When `stopped` is set, nobody waits for the outcome any more: it is not tried again.
-    """
+    """Begin, call `work` and commit; again when the database was busy or away. See `Ledger.run` for what is promised."""
     require_synchronous(work, "work")
-    if retry_timeout is None:
-        retry_timeout = database.settings.retry_timeout
-    else:
-        retry_timeout = number(retry_timeout, "retry_timeout", 0.0, 3600.0)
-    patience = _Patience(retry_timeout, database.settings.busy_timeout, stopped or threading.Event())
     while True:
         try:
             with begin() as uow:
@@ -115,18 +106,36 @@ def run(
         patience.pause()
 
 
-class _Patience:
-    """Whether `run` begins again after a failure, and when."""
+class Patience:
+    """Whether `run` begins again after a failure, and when.
 
-    def __init__(self, retry_timeout: float, busy_timeout: float, stopped: threading.Event) -> None:
+    When `stopped` is set, nobody waits for the outcome any more: nothing is tried again. `since` is when the caller
+    began to wait, on the monotonic clock.
+
+    Raises:
+        InvalidInput: `retry_timeout` is not a number of seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        retry_timeout: float | None = None,
+        stopped: threading.Event | None = None,
+        since: float | None = None,
+    ) -> None:
+        if retry_timeout is None:
+            retry_timeout = settings.retry_timeout
+        else:
+            retry_timeout = number(retry_timeout, "retry_timeout", 0.0, 3600.0)
         self._retry_timeout = retry_timeout
-        self._stopped = stopped
+        self._stopped = stopped or threading.Event()
         # An attempt may wait for the whole of busy_timeout: there is time for a second one, and not for six.
-        self._busy_until = time.monotonic() + 1.5 * busy_timeout
+        self._busy_until = (time.monotonic() if since is None else since) + 1.5 * settings.busy_timeout
         self._failures = 0
         self._lost_since: float | None = None
 
     def allows_retry(self, error: Busy | Unavailable) -> bool:
+        """Whether it may be tried again after this failure."""
         now = time.monotonic()
         self._failures += 1
         if self._stopped.is_set():
@@ -141,4 +150,5 @@ class _Patience:
         return self._failures < _ATTEMPTS and now < self._busy_until
 
     def pause(self) -> None:
+        """Wait a little, at random, longer after more failures."""
         self._stopped.wait(random.random() * min(_LONGEST_PAUSE, 0.01 * 2 ** min(self._failures, 7)))

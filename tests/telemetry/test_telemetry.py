@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import event
 
 from chatledger import AsyncLedger, Conflict, InvalidInput, Ledger, SweepReport
-from chatledger.dialects.sqlite.connection import has_listeners
+from chatledger.dialects.base import has_listeners
 from chatledger.telemetry import Observer, opentelemetry, prometheus
 
 SECRET = "walrus-of-ada"

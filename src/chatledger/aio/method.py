@@ -88,6 +88,34 @@ def ledger_method(
     return twin
 
 
+class AsyncDirectCaller(AsyncLedgerCaller, Protocol):
+    """An asynchronous ledger, which knows whether the task that asks is inside a writing block."""
+
+    def _require_no_writer(self) -> None: ...
+
+
+def direct_method(
+    method: Callable[Concatenate[Any, P], R], *, writes: bool = True
+) -> Callable[Concatenate[AsyncDirectCaller, P], Coroutine[Any, Any, R]]:
+    """The awaited twin of a ledger's method that is one short transaction.
+
+    A cancelled task waits for the attempt under way, and nothing is tried again.
+    """
+
+    @wraps(method)
+    async def twin(self: AsyncDirectCaller, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if writes:
+            self._require_no_writer()
+        stopped = threading.Event()
+
+        def call(ledger: UserLedger) -> R:
+            return method(ledger._until(stopped), *args, **kwargs)
+
+        return await self._call(call, cancelled=stopped.set)
+
+    return twin
+
+
 def interruptible_method(
     method: Callable[Concatenate[L, P], R], by: Literal["progress", "stopping"] = "progress"
 ) -> Callable[Concatenate[AsyncLedgerCaller, P], Coroutine[Any, Any, R]]:

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 from sqlalchemy.orm import Session as OrmSession
 
 from chatledger.aio.ledger_threads import LedgerThreads
-from chatledger.aio.method import interruptible_method
+from chatledger.aio.method import direct_method, interruptible_method
 from chatledger.aio.stream import AsyncStream
 from chatledger.aio.unit_of_work import AsyncUnitOfWork
 from chatledger.callbacks import callback, require_synchronous
@@ -71,7 +71,7 @@ class AsyncUserLedger:
             InvalidInput: a coroutine function, which is for `async with ledger.begin()`; and as `Ledger.run`.
         """
         require_synchronous(work, "work")
-        self._threads.require_no_writer()
+        self._require_no_writer()
         stopped = threading.Event()
 
         def run() -> R:
@@ -105,6 +105,11 @@ class AsyncUserLedger:
                 return work(session)
 
         return await self._threads.call(write)
+
+    create = direct_method(UserLedger.create)
+    append = direct_method(UserLedger.append)
+    append_many = direct_method(UserLedger.append_many)
+    history = direct_method(UserLedger.history, writes=False)
 
     def stream(
         self,
@@ -177,6 +182,9 @@ class AsyncUserLedger:
         """The same ledger for threads. Opens it, and so may block."""
         ledger = self._threads.ledger()
         return ledger if self._user_id is None else ledger.for_user(self._user_id)
+
+    def _require_no_writer(self) -> None:
+        self._threads.require_no_writer()
 
     async def _call(self, function: Callable[[Any], R], /, *, cancelled: Callable[[], object] | None = None) -> R:
         """Call a function with the synchronous ledger, in a worker thread."""

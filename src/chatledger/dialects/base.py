@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from sqlalchemy import Connection, Engine, Table, select, text
+from sqlalchemy import Dialect as SQLAlchemyDialect
 from sqlalchemy import exc as sa
 from sqlalchemy.engine import URL
+from sqlalchemy.pool import PoolProxiedConnection
 
 from chatledger import errors
 from chatledger.dialects.writer_queue import ConnectionSlots, NoQueue
@@ -171,6 +174,26 @@ class Dialect(ABC):
         """
         return connection.exec_driver_sql(sql, parameters).all()
 
+    @abstractmethod
+    def fetch_alone(
+        self,
+        connection: PoolProxiedConnection,
+        sql: str,
+        parameters: Any,
+        *,
+        writing: bool,
+        on_begin: Callable[[], None],
+    ) -> Sequence[Sequence[Any]] | None:
+        """Run one statement as a transaction of its own and return its rows, or None if that is not possible now.
+
+        On one of our own connections, outside of a transaction. `sql` is in the notation of `spelling_alone`. `on_begin`
+        is called before each attempt to get the lock that the statement needs.
+        """
+
+    def spelling_alone(self, dialect: SQLAlchemyDialect) -> SQLAlchemyDialect:
+        """SQLAlchemy's dialect that writes SQL for `fetch_alone`."""
+        return dialect
+
     def rank_durations(self, ranking: DurationRanking) -> Sequence[Any]:
         """Rank durations where that is fastest: on a server, because reading many values over a network is slow."""
         return ranking.in_database()
@@ -218,6 +241,16 @@ class Dialect(ABC):
     def is_ours(self, name: str | None) -> bool:
         """False for what the models do not declare, so that autogenerate leaves it alone."""
         return name not in self.undeclared
+
+
+_statements = logging.getLogger("sqlalchemy.engine.Engine")
+
+
+def has_listeners(target: Connection | Engine) -> bool:
+    """Return whether an event on the cursor or the log of statements has to see each statement."""
+    events = target.dispatch
+    listened = events.before_cursor_execute or events.after_cursor_execute
+    return bool(listened) or _statements.isEnabledFor(logging.INFO)
 
 
 def original(error: BaseException) -> BaseException:

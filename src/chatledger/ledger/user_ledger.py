@@ -13,11 +13,14 @@ from chatledger.clock import Clock
 from chatledger.database import Database
 from chatledger.enums import RoleLike, Status, StatusLike
 from chatledger.errors import Busy, ChatledgerError, Unavailable
+from chatledger.ledger.direct import DirectContext, direct_method
 from chatledger.ledger.partial_commit import Committed
 from chatledger.ledger.stream import LEASE, Stream
 from chatledger.schemas.fields import acting, flags, moment
 from chatledger.services.base import ServiceContext, logger
-from chatledger.transactions import Outcome, UnitOfWorkTransaction
+from chatledger.services.messages.service import Messages
+from chatledger.services.sessions.service import Sessions
+from chatledger.transactions import Outcome, Patience, UnitOfWorkTransaction
 from chatledger.transactions import run as run_transaction
 from chatledger.unit_of_work import UnitOfWork
 
@@ -51,14 +54,19 @@ class UserLedger:
     A `Ledger` has the same methods, for the sessions of all users.
     """
 
-    def __init__(self, database: Database, user_id: str | None) -> None:
+    def __init__(self, database: Database, user_id: str | None, stopped: threading.Event | None = None) -> None:
         self._database = database
         self._user_id = user_id
+        self._direct = DirectContext(database, user_id, stopped)
 
     @property
     def user_id(self) -> str | None:
         """The user that this view is limited to, or None for the whole ledger."""
         return self._user_id
+
+    def _until(self, stopped: threading.Event) -> UserLedger:
+        """The same, for a caller that sets `stopped` when it does not wait any more: nothing is tried again then."""
+        return UserLedger(self._database, self._user_id, stopped)
 
     @property
     def clock(self) -> Clock:
@@ -137,7 +145,8 @@ class UserLedger:
         def begin() -> AbstractContextManager[UnitOfWork]:
             return self.begin(actor=actor)
 
-        return run_transaction(self._database, begin, work, retry_timeout=retry_timeout, stopped=stopped)
+        patience = Patience(self._database.settings, retry_timeout, stopped)
+        return run_transaction(begin, work, patience=patience)
 
     def view(self, work: Callable[[UnitOfWork], Outcome]) -> Outcome:
         """Call `work` inside a `read` block and return its result. It is called again when the database was busy or
@@ -152,7 +161,26 @@ class UserLedger:
         return self._view(work)
 
     def _view(self, work: Callable[[UnitOfWork], Outcome], stopped: threading.Event | None = None) -> Outcome:
-        return run_transaction(self._database, self.read, work, stopped=stopped)
+        patience = Patience(self._database.settings, stopped=stopped)
+        return run_transaction(self.read, work, patience=patience)
+
+    create = direct_method(Sessions, Sessions.create)
+    """As `uow.sessions.create`, in a transaction of its own, which is tried again as by `run`."""
+
+    append = direct_method(Messages, Messages.append)
+    """As `uow.messages.append`, in a transaction of its own: one statement and, on a server, one round trip.
+
+    The message is validated, encoded and digested before the call waits for other writers; its time is that of the
+    call. Tried again as by `run`. If the connection is lost while the statement runs, an append with a `key` is
+    repeated, and any other raises `CommitUnknown`. Inside a writing block of the same thread it is refused
+    (`NestedWrite`): use the block's unit of work.
+    """
+
+    append_many = direct_method(Messages, Messages.append_many)
+    """As `uow.messages.append_many`, in a transaction of its own. A single message costs what `append` costs."""
+
+    history = direct_method(Messages, Messages.history)
+    """As `uow.messages.history`, of what is committed at this moment."""
 
     def stream(
         self,

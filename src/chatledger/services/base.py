@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy import exc as sa
@@ -20,9 +21,41 @@ from chatledger.services.prepared import Prepared
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session as OrmSession
 
+R = TypeVar("R")
+
 logger = logging.getLogger("chatledger")
 # Or a warning would be printed by a program that has not set up logging.
 logger.addHandler(logging.NullHandler())
+
+
+class Operation(ABC, Generic[R]):
+    """What a service does, with its arguments validated, before a connection is needed.
+
+    If one statement does all of it, `DirectContext` runs that statement as a transaction of its own.
+    """
+
+    __slots__ = ()
+
+    writes: ClassVar[bool] = True
+    appends: ClassVar[int] = 0
+    """Messages that it appends when `statement` does it."""
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether doing it twice has the effect of doing it once."""
+        return not self.writes
+
+    def statement(self, context: ServiceContext) -> tuple[Prepared, dict[str, Any]] | None:  # noqa: ARG002 - for others
+        """The statement that does it, with its parameters, or None if it takes more than one."""
+        return None
+
+    def result(self, rows: Sequence[Sequence[Any]]) -> R:
+        """What the statement's rows mean. If there are none, `perform` says why."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def perform(self, context: ServiceContext) -> R:
+        """Do it within a unit of work."""
 
 
 class ServiceContext:
@@ -87,6 +120,10 @@ class ServiceContext:
                 raise
             translated = self._translate(error)
         raise translated
+
+    def perform(self, operation: Operation[R]) -> R:
+        """Do what a service has prepared."""
+        return operation.perform(self)
 
     def flush(self) -> None:
         """Write what `orm` holds, so that a service sees it.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection, Dialect, Engine
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -30,12 +30,20 @@ class Prepared:
         self, connection: Connection, database: LedgerDialect, parameters: dict[str, Any]
     ) -> Sequence[Sequence[Any]]:
         """Run the statement in the connection's transaction; its rows in stored form."""
-        dialect = connection.dialect
+        spelling = self._spelled(connection.dialect)
+        return database.fetch_all(connection, spelling.sql, spelling.values(parameters))
+
+    def spelled_alone(self, engine: Engine, database: LedgerDialect, parameters: dict[str, Any]) -> tuple[str, Any]:
+        """SQL and values for `Dialect.fetch_alone`. Needs no connection."""
+        spelling = self._spelled(database.spelling_alone(engine.dialect))
+        return spelling.sql, spelling.values(parameters)
+
+    def _spelled(self, dialect: Dialect) -> _Spelling:
         key = (dialect.name, dialect.driver, dialect.paramstyle)
         spelling = self._spellings.get(key)
         if spelling is None:
             spelling = self._spellings[key] = _Spelling(self.statement, dialect)
-        return database.fetch_all(connection, spelling.sql, spelling.values(parameters))
+        return spelling
 
 
 class _Spelling:

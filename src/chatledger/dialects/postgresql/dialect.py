@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import ARRAY, Connection, Engine, QueuePool, Table, bindparam, create_engine, event, func, select, text
+from sqlalchemy import Dialect as SQLAlchemyDialect
 from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
+from sqlalchemy.pool import PoolProxiedConnection
 
 from chatledger import errors
 from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, scalars
@@ -112,6 +115,20 @@ class PostgreSQL(Dialect):
     def end(self, connection: Connection) -> None:
         connections.end(connection)
 
+    def fetch_alone(
+        self,
+        connection: PoolProxiedConnection,
+        sql: str,
+        parameters: Any,
+        *,
+        writing: bool,
+        on_begin: Callable[[], None],
+    ) -> Sequence[Sequence[Any]] | None:
+        return connections.fetch_alone(connection, sql, parameters, writing=writing, on_begin=on_begin)
+
+    def spelling_alone(self, dialect: SQLAlchemyDialect) -> SQLAlchemyDialect:
+        return _numbered()
+
     def interrupt(self, connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection
         driver.cancel()
@@ -202,6 +219,13 @@ class PostgreSQL(Dialect):
 
     def classify(self, error: BaseException) -> tuple[type[errors.ChatledgerError], str, str | None]:
         return classify(error)
+
+
+@cache
+def _numbered() -> SQLAlchemyDialect:
+    """Writes the server's own notation, $1: the driver has nothing to rewrite, and a value used twice travels once."""
+    dialect: Callable[..., SQLAlchemyDialect] = PGDialect_psycopg
+    return dialect(paramstyle="numeric_dollar")
 
 
 _FINGERPRINT = {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import sqlite3
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -27,8 +27,6 @@ JITTER = 0.008
 """Ceiling of one random wait between attempts to get the lock of the file, in seconds. Short, so that processes take
 turns about evenly; the library's own busy handler backs off for so long that one process can starve.
 """
-
-_statements = logging.getLogger("sqlalchemy.engine.Engine")
 
 _TOUCH = "SELECT 1 FROM sqlite_master LIMIT 1"
 _BEFORE = "chatledger_before"
@@ -72,6 +70,31 @@ class LedgerConnection(sqlite3.Connection):
         if reading:
             # The snapshot is taken by the first read: take it now, so that it is the moment of the call.
             wait_for(self, _TOUCH, deadline)
+
+    def fetch_alone(self, sql: str, parameters: Any, *, writing: bool, on_begin: Callable[[], None]) -> Any:
+        """Run one statement that begins and ends its own transaction, waiting for a lock as `begin` does.
+
+        A statement that writes takes the lock first, before it reads: its snapshot is never stale.
+        """
+        if writing:
+            if self.journal_is_due:
+                return None
+            if self._reading:
+                self.execute("PRAGMA query_only=OFF")
+                self._reading = False
+        deadline = time.monotonic() + self.wait
+        while True:
+            on_begin()
+            try:
+                cursor = self.execute(sql, parameters)
+                try:
+                    return cursor.fetchall()  # the last row commits
+                finally:
+                    cursor.close()
+            except sqlite3.OperationalError as error:
+                if not _is_locked(error) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(random.random() * JITTER)
 
     def restore(self) -> None:
         """After a transaction: put back what a migration needed otherwise."""
@@ -191,14 +214,11 @@ def wait_for(connection: Any, statement: str, deadline: float) -> None:
             connection.execute(statement)
             return
         except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-            if not busy or time.monotonic() >= deadline:
+            if not _is_locked(error) or time.monotonic() >= deadline:
                 raise
         time.sleep(random.random() * JITTER)
 
 
-def has_listeners(connection: Connection) -> bool:
-    """Return whether an event on the cursor or the log of statements has to see each statement."""
-    events = connection.dispatch
-    listened = events.before_cursor_execute or events.after_cursor_execute
-    return bool(listened) or _statements.isEnabledFor(logging.INFO)
+def _is_locked(error: sqlite3.OperationalError) -> bool:
+    # What the driver itself complains about has no code.
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

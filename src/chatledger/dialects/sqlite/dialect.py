@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -13,17 +13,25 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sqlalchemy import Connection, Engine, QueuePool, Table, create_engine, delete, event, text, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.engine import URL
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, PoolProxiedConnection
 
 from chatledger import errors
-from chatledger.dialects.base import VERSION_TABLE, Dialect, DurationRanking, Mode, State, original, scalars
+from chatledger.dialects.base import (
+    VERSION_TABLE,
+    Dialect,
+    DurationRanking,
+    Mode,
+    State,
+    has_listeners,
+    original,
+    scalars,
+)
 from chatledger.dialects.process_fork import survive_fork
 from chatledger.dialects.sqlite.connection import (
     WAL_RESET_FIXED,
     Configure,
     LedgerConnection,
     begin_as_guest,
-    has_listeners,
     manual_transactions,
     restore,
 )
@@ -248,6 +256,19 @@ class SQLite(Dialect):
             return cursor.fetchall()
         finally:
             cursor.close()
+
+    def fetch_alone(
+        self,
+        connection: PoolProxiedConnection,
+        sql: str,
+        parameters: Any,
+        *,
+        writing: bool,
+        on_begin: Callable[[], None],
+    ) -> Sequence[Sequence[Any]] | None:
+        driver: Any = connection.dbapi_connection
+        found: Sequence[Any] | None = driver.fetch_alone(sql, parameters, writing=writing, on_begin=on_begin)
+        return found
 
     def rank_durations(self, ranking: DurationRanking) -> Sequence[Any]:
         return ranking.in_python()

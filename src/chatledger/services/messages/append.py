@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -20,10 +21,10 @@ from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.costs import DETAILS, is_countable
 from chatledger.schemas.digest import message_digest
 from chatledger.schemas.stored_message import to_row
-from chatledger.services.base import ServiceContext, logger
+from chatledger.services.base import Operation, ServiceContext, logger
 from chatledger.services.prepared import Prepared
 from chatledger.services.registry.pricing import cost_expression, price_columns, priced_source
-from chatledger.services.registry.registration import register_models
+from chatledger.services.registry.registration import is_registered, register_models
 from chatledger.services.rows import MESSAGE, from_row, messages, sessions, to_messages
 from chatledger.services.visibility import in_visible_session, this_session, visibility_parameters, visible_to_owner
 
@@ -125,31 +126,69 @@ class Stored:
         return self.message
 
 
-def append(
-    context: ServiceContext, session_id: str, message: NewMessage, *, expected: int | None = None, keep: bool = False
-) -> Message:
-    """Append one valid message. See `Messages.append`; `keep` returns the message that has the key, whatever it says."""
-    began = time.perf_counter()
-    row = to_row(message, context.now())
-    parameters = {**row, "session": session_id, "owner": context.owner, "expected": expected}
-    priced = is_countable(row)
-    # A new name gets its row first: it says which model's prices apply.
-    if message.model_id is not None:
-        register_models(context, (message.model_id,))
-    detailed = any(row[name] is not None for name in DETAILS)
-    statement = append_statement(context.dialect, keyed=message.key is not None, priced=priced, detailed=detailed)
-    rows = context.rows(statement, parameters)
-    if not rows:
-        return explain_refusal(context, session_id, row, expected, timed=message.created_at is not None, keep=keep)
-    number: int = rows[0][0]
-    context.appended += 1
-    if priced and rows[0][1] is not None:
-        row.update(cost=dollars(rows[0][1]), priced_from=to_moment(rows[0][2]), priced_as=rows[0][3])
-    if logger.isEnabledFor(logging.DEBUG):
-        took = (time.perf_counter() - began) * 1000
-        facts = {"session_id": session_id, "sequence_number": number, "duration_ms": took}
-        logger.debug("message appended", extra=facts)
-    return from_row(session_id, number, row)
+class Append(Operation[Message]):
+    """One valid message to append: encoded and digested, so that nothing is left to do under the session's lock.
+
+    `keep` returns the message that has the key, whatever it says.
+    """
+
+    __slots__ = ("began", "detailed", "expected", "keep", "message", "priced", "row", "session_id")
+
+    appends = 1
+
+    def __init__(
+        self, session_id: str, message: NewMessage, now: datetime, *, expected: int | None = None, keep: bool = False
+    ) -> None:
+        self.began = time.perf_counter()
+        self.session_id, self.message, self.expected, self.keep = session_id, message, expected, keep
+        self.row = row = to_row(message, now)
+        self.priced = is_countable(row)
+        self.detailed = any(row[name] is not None for name in DETAILS)
+
+    @property
+    def is_repeatable(self) -> bool:
+        return self.message.key is not None
+
+    def statement(self, context: ServiceContext) -> tuple[Prepared, dict[str, Any]] | None:
+        model = self.message.model_id
+        # A new name gets its row first: it says which model's prices apply.
+        if model is not None and not is_registered(context.engine, model):
+            return None
+        return self._statement(context), self._parameters(context)
+
+    def result(self, rows: Sequence[Sequence[Any]]) -> Message:
+        number: int = rows[0][0]
+        row = self.row
+        if self.priced and rows[0][1] is not None:
+            row.update(cost=dollars(rows[0][1]), priced_from=to_moment(rows[0][2]), priced_as=rows[0][3])
+        if logger.isEnabledFor(logging.DEBUG):
+            took = (time.perf_counter() - self.began) * 1000
+            facts = {"session_id": self.session_id, "sequence_number": number, "duration_ms": took}
+            logger.debug("message appended", extra=facts)
+        return from_row(self.session_id, number, row)
+
+    def perform(self, context: ServiceContext) -> Message:
+        """Append the message.
+
+        Raises:
+            SessionNotFound, SessionClosed, SequenceConflict, KeyReused
+        """
+        message = self.message
+        if message.model_id is not None:
+            register_models(context, (message.model_id,))
+        rows = context.rows(self._statement(context), self._parameters(context))
+        if not rows:
+            timed = message.created_at is not None
+            return explain_refusal(context, self.session_id, self.row, self.expected, timed=timed, keep=self.keep)
+        context.appended += 1
+        return self.result(rows)
+
+    def _statement(self, context: ServiceContext) -> Prepared:
+        keyed = self.message.key is not None
+        return append_statement(context.dialect, keyed=keyed, priced=self.priced, detailed=self.detailed)
+
+    def _parameters(self, context: ServiceContext) -> dict[str, Any]:
+        return {**self.row, "session": self.session_id, "owner": context.owner, "expected": self.expected}
 
 
 def lock_session(context: ServiceContext, session_id: str, *, deleting: bool = False) -> int:

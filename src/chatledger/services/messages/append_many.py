@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from chatledger.errors import InvalidInput, SequenceConflict
@@ -10,8 +11,9 @@ from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.costs import PriceList, is_countable
 from chatledger.schemas.message import SettledMessage, new_message, origin_of
 from chatledger.schemas.stored_message import to_row
-from chatledger.services.base import ServiceContext, logger
-from chatledger.services.messages.append import Stored, append, lock_session, with_keys
+from chatledger.services.base import Operation, ServiceContext, logger
+from chatledger.services.messages.append import Append, Stored, lock_session, with_keys
+from chatledger.services.prepared import Prepared
 from chatledger.services.registry.pricing import price_list
 from chatledger.services.registry.registration import register_models
 from chatledger.services.rows import from_row
@@ -29,22 +31,69 @@ def messages_of(given: Any, field: str) -> list[NewMessage]:
     return [_at_place(field, place, message) for place, message in enumerate(given)]
 
 
-def append_many(
+class AppendMany(Operation[list[Message]]):
+    """Valid messages to append to a session, all or none. A single one costs what `Append` does."""
+
+    __slots__ = ("expected", "field", "given", "keep", "only", "session_id")
+
+    appends = 1
+
+    def __init__(
+        self,
+        session_id: str,
+        given: Sequence[NewMessage],
+        now: datetime,
+        *,
+        expected: int | None = None,
+        keep: bool = False,
+        field: str = "messages",
+    ) -> None:
+        self.session_id, self.given, self.expected, self.keep, self.field = session_id, given, expected, keep, field
+        self.only: Append | None = None
+        if len(given) == 1 and type(given[0]) is NewMessage:  # a copy has columns that a plain append does not write
+            try:
+                self.only = Append(session_id, given[0], now, expected=expected, keep=keep)
+            except InvalidInput as error:
+                wrong = _placed(field, 0, error)
+            else:
+                return
+            raise wrong
+
+    @property
+    def is_repeatable(self) -> bool:
+        return self.only is not None and self.only.is_repeatable
+
+    def statement(self, context: ServiceContext) -> tuple[Prepared, dict[str, Any]] | None:
+        return None if self.only is None else self.only.statement(context)
+
+    def result(self, rows: Sequence[Sequence[Any]]) -> list[Message]:
+        assert self.only is not None
+        return [self.only.result(rows)]
+
+    def perform(self, context: ServiceContext) -> list[Message]:
+        """Append the messages.
+
+        Raises:
+            SessionNotFound, SessionClosed, SequenceConflict, KeyReused
+            InvalidInput: payload or metadata cannot be stored as JSON; the field begins with the place in the list.
+        """
+        if self.only is not None:
+            return [self.only.perform(context)]
+        return _append_many(
+            context, self.session_id, self.given, expected=self.expected, keep=self.keep, field=self.field
+        )
+
+
+def _append_many(
     context: ServiceContext,
     session_id: str,
     given: Sequence[NewMessage],
     *,
-    expected: int | None = None,
-    keep: bool = False,
-    field: str = "messages",
+    expected: int | None,
+    keep: bool,
+    field: str,
 ) -> list[Message]:
     """Append valid messages. See `Messages.append_many`; `field` is what errors call the list."""
-    if len(given) == 1 and type(given[0]) is NewMessage:  # a copy has columns that a plain append does not write
-        try:
-            return [append(context, session_id, given[0], expected=expected, keep=keep)]
-        except InvalidInput as error:
-            wrong = _placed(field, 0, error)
-        raise wrong
     last = lock_session(context, session_id)
     now = context.now()
     keys = [message.key for message in given if message.key is not None]

@@ -21,7 +21,7 @@ from chatledger.schemas.fields import identifier, moment, whole
 from chatledger.schemas.message_parts import ToolCall
 from chatledger.schemas.turns import open_calls as unanswered
 from chatledger.schemas.turns import stored_tokens, turn_starts
-from chatledger.services.base import ServiceContext, logger
+from chatledger.services.base import Operation, ServiceContext, logger
 from chatledger.services.prepared import Prepared
 from chatledger.services.rows import MESSAGE, messages, to_messages
 from chatledger.services.visibility import in_visible_session, require_visible, visibility_parameters
@@ -69,18 +69,32 @@ class Bounds:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-def read(
-    context: ServiceContext, session_id: str, bounds: Bounds, *, last: int | None = None, limit: int | None = None
-) -> list[Message]:
-    """Messages in the order of their numbers.
+class Read(Operation[list[Message]]):
+    """Messages in the order of their numbers."""
 
-    Raises:
-        SessionNotFound, MessageNotFound
-    """
-    found = to_messages(_rows(context, session_id, bounds, last=last, limit=limit))
-    if last is not None:
-        found.reverse()
-    return found
+    __slots__ = ("bounds", "last", "limit", "session_id")
+
+    writes = False
+
+    def __init__(self, session_id: str, bounds: Bounds, *, last: int | None = None, limit: int | None = None) -> None:
+        self.session_id, self.bounds, self.last, self.limit = session_id, bounds, last, limit
+
+    def statement(self, context: ServiceContext) -> tuple[Prepared, dict[str, Any]] | None:
+        return _reading(context, self.session_id, self.bounds, last=self.last, limit=self.limit)
+
+    def result(self, rows: Sequence[Sequence[Any]]) -> list[Message]:
+        found = to_messages(rows)
+        if self.last is not None:
+            found.reverse()
+        return found
+
+    def perform(self, context: ServiceContext) -> list[Message]:
+        """Read the messages.
+
+        Raises:
+            SessionNotFound, MessageNotFound
+        """
+        return self.result(_rows(context, self.session_id, self.bounds, last=self.last, limit=self.limit))
 
 
 def payloads(
@@ -102,7 +116,7 @@ def open_calls(context: ServiceContext, session_id: str) -> list[ToolCall]:
     Raises:
         SessionNotFound
     """
-    newest = whole_turns(context, session_id, Bounds(), last=1, max_tokens=None, tokens=stored_tokens)
+    newest = _whole_turns(context, session_id, Bounds(), last=1, max_tokens=None, tokens=stored_tokens)
     return unanswered(newest)
 
 
@@ -112,7 +126,32 @@ def report_open_calls(context: ServiceContext, session_id: str) -> None:
         logger.warning("open tool calls", extra={"session_id": session_id, "tool_calls": [call.id for call in calls]})
 
 
-def whole_turns(
+class ReadTurns(Operation[list[Message]]):
+    """The newest whole turns that hold at most `last` messages, or else the newest turn, and at most so many tokens."""
+
+    __slots__ = ("bounds", "last", "max_tokens", "session_id", "tokens")
+
+    writes = False
+
+    def __init__(
+        self, session_id: str, bounds: Bounds, *, last: int | None, max_tokens: int | None, tokens: Tokens
+    ) -> None:
+        self.session_id, self.bounds, self.last = session_id, bounds, last
+        self.max_tokens, self.tokens = max_tokens, tokens
+
+    def perform(self, context: ServiceContext) -> list[Message]:
+        """Read as many windows of messages as are needed.
+
+        Raises:
+            SessionNotFound, MessageNotFound
+            InvalidInput: `tokens` does not return a whole number.
+        """
+        return _whole_turns(
+            context, self.session_id, self.bounds, last=self.last, max_tokens=self.max_tokens, tokens=self.tokens
+        )
+
+
+def _whole_turns(
     context: ServiceContext,
     session_id: str,
     bounds: Bounds,
@@ -121,12 +160,6 @@ def whole_turns(
     max_tokens: int | None,
     tokens: Tokens,
 ) -> list[Message]:
-    """The newest whole turns that hold at most `last` messages, or else the newest turn, and at most so many tokens.
-
-    Raises:
-        SessionNotFound, MessageNotFound
-        InvalidInput: `tokens` does not return a whole number.
-    """
     found: list[Message] = []  # newest first
     total, affordable = 0, 0  # the tokens of the newest messages, and how many of those stay within the limit
     size = _BATCH if last is None else last + 1  # one more, to see whether a turn begins there
@@ -161,15 +194,8 @@ def _rows(
     limit: int | None = None,
     only: str | None = None,
 ) -> Sequence[Sequence[Any]]:
-    given = bounds.parameters()
-    names = tuple(given)
-    given.pop("finished", None)
-    count = last if last is not None else limit
-    if count is not None:
-        given["count"] = count
-        names += ("count",)
-    statement = _statement(has_owner=context.owner is not None, backwards=last is not None, bounds=names, only=only)
-    rows = context.rows(statement, {**given, **visibility_parameters(context, session_id)})
+    statement, parameters = _reading(context, session_id, bounds, last=last, limit=limit, only=only)
+    rows = context.rows(statement, parameters)
     if not rows:
         require_visible(context, session_id)
         if (
@@ -178,6 +204,27 @@ def _rows(
         ):
             raise MessageNotFound(session_id, key=bounds.after_key)
     return rows
+
+
+def _reading(
+    context: ServiceContext,
+    session_id: str,
+    bounds: Bounds,
+    *,
+    last: int | None,
+    limit: int | None,
+    only: str | None = None,
+) -> tuple[Prepared, dict[str, Any]]:
+    """The statement that reads messages within bounds, and its parameters."""
+    given = bounds.parameters()
+    names = tuple(given)
+    given.pop("finished", None)
+    count = last if last is not None else limit
+    if count is not None:
+        given["count"] = count
+        names += ("count",)
+    statement = _statement(has_owner=context.owner is not None, backwards=last is not None, bounds=names, only=only)
+    return statement, {**given, **visibility_parameters(context, session_id)}
 
 
 @cache

@@ -17,8 +17,8 @@ from chatledger.schemas.session import KEEP, Keep
 from chatledger.schemas.turns import stored_tokens
 from chatledger.services.base import Service
 from chatledger.services.messages import history
-from chatledger.services.messages.append import append, lock_session, with_keys
-from chatledger.services.messages.append_many import append_many, messages_of
+from chatledger.services.messages.append import Append, lock_session, with_keys
+from chatledger.services.messages.append_many import AppendMany, messages_of
 from chatledger.services.messages.history import Bounds
 from chatledger.services.messages.removal import newest, remove, require_numbers
 from chatledger.services.visibility import require_visible
@@ -100,7 +100,9 @@ class Messages(Service):
             "service_tier": service_tier, "tokens_used": tokens_used, "duration_ms": duration_ms, "cost": cost,
             "outcome": outcome, "hidden": hidden, "key": key, "created_at": created_at,
         }  # fmt: skip
-        return append(self._context, session_id, validated(NewMessage, fields), expected=expected_sequence)
+        context = self._context
+        message = validated(NewMessage, fields)
+        return context.perform(Append(session_id, message, context.now(), expected=expected_sequence))
 
     def append_many(
         self,
@@ -129,7 +131,8 @@ class Messages(Service):
         if on_key not in ("same", "keep"):
             raise InvalidInput("on_key", "must be 'same' or 'keep'")
         given = messages_of(messages, "messages")
-        return append_many(self._context, session_id, given, expected=expected_sequence, keep=on_key == "keep")
+        context, keep = self._context, on_key == "keep"
+        return context.perform(AppendMany(session_id, given, context.now(), expected=expected_sequence, keep=keep))
 
     def history(
         self,
@@ -187,13 +190,13 @@ class Messages(Service):
                 whole(value, field)
         tokens = callback(count_tokens, "count_tokens")
         if not whole_turns and max_tokens is None:
-            return history.read(self._context, session_id, bounds, last=last, limit=limit)
+            return self._context.perform(history.Read(session_id, bounds, last=last, limit=limit))
         if last == 0:
-            return history.read(self._context, session_id, bounds, last=0)
+            return self._context.perform(history.Read(session_id, bounds, last=0))
         if limit is not None:
             raise InvalidInput("limit", "counts from the start, and whole turns from the end: use `last`")
-        return history.whole_turns(
-            self._context, session_id, bounds, last=last, max_tokens=max_tokens, tokens=tokens or stored_tokens
+        return self._context.perform(
+            history.ReadTurns(session_id, bounds, last=last, max_tokens=max_tokens, tokens=tokens or stored_tokens)
         )
 
     def payloads(
@@ -422,7 +425,8 @@ class Messages(Service):
             if snapshot:
                 changes.take_snapshot(self._context, session_id, "truncate")
             remove(self._context, session_id, after=after, reason=why)
-        added = append_many(self._context, session_id, new, field="replacement") if new else []
+        context = self._context
+        added = AppendMany(session_id, new, context.now(), field="replacement").perform(context) if new else []
         if 0 < after < last:
             history.report_open_calls(self._context, session_id)
         return added

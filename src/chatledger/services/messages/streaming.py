@@ -17,7 +17,7 @@ from chatledger.errors import KeyReused, MessageChanged, MessageNotFound, Sessio
 from chatledger.schemas import Message, NewMessage
 from chatledger.services.base import ServiceContext, logger
 from chatledger.services.messages import history
-from chatledger.services.messages.append import append, lock_session, with_keys
+from chatledger.services.messages.append import Append, lock_session, with_keys
 from chatledger.services.rows import messages, sessions
 from chatledger.services.visibility import (
     SESSION_KEY,
@@ -60,7 +60,7 @@ def begin(context: ServiceContext, session_id: str, message: NewMessage, until: 
             _change(context, old, fields)
             _renew(context, session_id, old.sequence_number, until)
             return old.sequence_number
-    number = append(context, session_id, message).sequence_number
+    number = Append(session_id, message, context.now()).perform(context).sequence_number
     _renew(context, session_id, number, until)
     return number
 
@@ -89,7 +89,7 @@ def save(
         raise SessionClosed(session_id, status.value)
     if locked.last_activity < now:
         context.execute(_TOUCH, {**parameters, "now": now})
-    found = history.read(context, session_id, history.Bounds(after=number - 1, before=number + 1))
+    found = history.Read(session_id, history.Bounds(after=number - 1, before=number + 1)).perform(context)
     if not found:
         raise MessageNotFound(session_id, number)
     if found[0].outcome not in _UNFINISHED:
@@ -127,7 +127,7 @@ def _interrupt(context: ServiceContext, place: tuple[str, int], now: datetime) -
         return False
     if context.execute(_STILL, {**parameters, "number": number, "now": now}).one_or_none() is None:
         return False
-    old = history.read(context, session_id, history.Bounds(after=number - 1, before=number + 1))[0]
+    old = history.Read(session_id, history.Bounds(after=number - 1, before=number + 1)).perform(context)[0]
     _change(context, old, {"outcome": Outcome.INTERRUPTED})
     _renew(context, session_id, number, None)
     logger.warning("stream abandoned", extra={"session_id": session_id, "sequence_number": number})

@@ -61,6 +61,11 @@ def register_models(context: ServiceContext, names: Iterable[str | None]) -> Non
             known.add(name)
 
 
+def is_registered(engine: Engine, name: str) -> bool:
+    """Whether a model is known to be registered, without asking the database."""
+    return name in _registered.get(engine, ())
+
+
 def forget(engine: Engine) -> None:
     """Look names up again: tables were dropped or replaced."""
     _registered.pop(engine, None)

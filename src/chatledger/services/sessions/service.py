@@ -115,7 +115,8 @@ class Sessions(Lifecycle):
         return found
 
     def _create(self, fields: dict[str, Any]) -> Session:
-        session = creation.create(self._context, self._new(fields))
+        context, new = self._context, self._new(fields)
+        session = context.perform(creation.Create(new, context.now(new.created_at)))
         logger.info("session created", extra={"session_id": session.session_id})
         return session
 

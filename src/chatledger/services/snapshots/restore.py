@@ -113,7 +113,7 @@ def as_new(context: ServiceContext, row: Any, new: str, *, reason: str | None) -
         "context": from_json(fields["context"]),
         "metadata": {key: from_json(value) for key, value in fields["metadata"].items()},
     }
-    creation.create(context, validated(NewSession, given))
+    creation.Create(validated(NewSession, given), context.now()).perform(context)
     relatives = [row.session_id, *copies.relatives(context, row.session_id)]
     copies.hold(context, relatives)
     _insert(context, new, row, relatives)

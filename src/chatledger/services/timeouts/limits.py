@@ -38,9 +38,14 @@ _NOW = bindparam("now", type_=Timestamp())
 _NEW = bindparam("new", type_=Identifier())
 
 
+def has_own(new: NewSession) -> bool:
+    """Whether a session to create has limits of its own."""
+    return any(getattr(new, name) is not None for name in _LIMITS)
+
+
 def begin(context: ServiceContext, new: NewSession, now: datetime) -> None:
     """The own limits of a session that has just been made, where it has any. Defaults are seen to by a trigger."""
-    if new.idle_timeout is None and new.archive_timeout is None and new.hard_timeout is None:
+    if not has_own(new):
         return
     assert new.session_id is not None
     for name in ("idle_timeout", "archive_timeout", "hard_timeout"):
