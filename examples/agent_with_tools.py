@@ -65,7 +65,7 @@ def remember(uow: UnitOfWork, session_id: str) -> None:
 
 def main(url: str = "sqlite:///example.db") -> None:
     with Ledger(url) as ledger:
-        agent = ledger.run(lambda uow: uow.sessions.create(user_id="ada", title="What to pack", model_id="pretend-1"))
+        agent = ledger.create(user_id="ada", title="What to pack", model_id="pretend-1")
         ledger.run(
             lambda uow: uow.messages.append(agent.session_id, "user", "What should I pack?", key="turn-1/question")
         )

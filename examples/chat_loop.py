@@ -22,7 +22,7 @@ def pretend_model(history: list[Message]) -> str:
 
 def main(url: str = "sqlite:///example.db") -> None:
     with Ledger(url) as ledger:
-        chat = ledger.run(lambda uow: uow.sessions.create(user_id="ada", title="Chat loop", model_id="pretend-1"))
+        chat = ledger.create(user_id="ada", title="Chat loop", model_id="pretend-1")
         for line in sys.stdin:
             if not line.strip():
                 break
@@ -33,13 +33,13 @@ def main(url: str = "sqlite:///example.db") -> None:
 
 def turn(ledger: Ledger, session_id: str, question: str) -> str:
     """A question and its answer."""
-    ledger.run(lambda uow: uow.messages.append(session_id, "user", question))
+    ledger.append(session_id, "user", question)
     with ledger.read() as uow:
         history = uow.messages.history(session_id, last=20)
     began = time.perf_counter()
     answer = pretend_model(history)
     took = round((time.perf_counter() - began) * 1000)
-    ledger.run(lambda uow: uow.messages.append(session_id, "assistant", answer, duration_ms=took))
+    ledger.append(session_id, "assistant", answer, duration_ms=took)
     return answer
 
 

@@ -41,7 +41,7 @@ def main(url: str = "sqlite:///example.db") -> None:
     # The ledger first: it refuses a database that holds only strangers' tables, for that may be a slip in the URL.
     with Ledger(engine=engine, migrate="always") as ledger:
         Base.metadata.create_all(engine)
-        chat = ledger.run(lambda uow: uow.sessions.create(user_id="ada", title="Booking"))
+        chat = ledger.create(user_id="ada", title="Booking")
         book = Bookings(sessionmaker(engine))
         book.book(chat.session_id, "Lisbon")
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chatledger import ChatledgerError, Ledger, UnitOfWork
+from chatledger import ChatledgerError, Ledger, UnitOfWork, transactions
 from chatledger.ledger import direct
 from chatledger.ledger.user_ledger import UserLedger
 from tests.support.flavors import open_ledger
@@ -165,7 +165,7 @@ def compare(ledger: Ledger, name: str, case: Case, limited: UserLedger | None = 
 def units_of_work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of units of work that the direct methods fall back on, in a list."""
     count = [0]
-    run = direct.run
+    run = transactions.run
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         count[0] += 1

@@ -104,7 +104,7 @@ def chat_router(
     @router.post("/sessions", status_code=201)
     async def create_session(body: SessionToCreate, response: Response, ledger: AsyncUserLedger = mine) -> Session:
         """Create a session."""
-        created = await ledger.run(lambda uow: uow.sessions.create(**body.model_dump()))
+        created = await ledger.create(**body.model_dump())
         response.headers["location"] = f"sessions/{quote(created.session_id, safe='')}"
         return created
 

@@ -80,29 +80,27 @@ def add(
     entries = pairs(metadata) or None
     text = standard_input() if content == "-" else content or ""
     with opened_for(db, user) as ledger:
-        message = ledger.run(
-            lambda uow: uow.messages.append(
-                session_id,
-                role,
-                text,
-                payload=structured,
-                metadata=entries,
-                name=name,
-                tool_call_id=tool_call_id,
-                model_id=model,
-                tokens_used=tokens,
-                input_tokens=input_tokens,
-                output_tokens=output_tokens,
-                cached_tokens=cached_tokens,
-                reasoning_tokens=reasoning_tokens,
-                cache_write_tokens=cache_write_tokens,
-                cache_write_1h_tokens=cache_write_1h_tokens,
-                service_tier=service_tier,
-                duration_ms=duration_ms,
-                cost=cost,
-                outcome=outcome,
-                key=key,
-            )
+        message = ledger.append(
+            session_id,
+            role,
+            text,
+            payload=structured,
+            metadata=entries,
+            name=name,
+            tool_call_id=tool_call_id,
+            model_id=model,
+            tokens_used=tokens,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cached_tokens=cached_tokens,
+            reasoning_tokens=reasoning_tokens,
+            cache_write_tokens=cache_write_tokens,
+            cache_write_1h_tokens=cache_write_1h_tokens,
+            service_tier=service_tier,
+            duration_ms=duration_ms,
+            cost=cost,
+            outcome=outcome,
+            key=key,
         )
     if as_json:
         write_document(message)

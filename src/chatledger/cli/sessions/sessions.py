@@ -73,7 +73,7 @@ def create(
             session = (ledger if user is None else ledger.for_user(user)).run(begin)
         else:
             # Not limited to the user: whoever has the database may put somebody's first session into a project.
-            session = ledger.run(lambda uow: uow.sessions.create(session_id, **fields))
+            session = ledger.create(session_id, **fields)
     _show(session, as_json=as_json)
 
 
