@@ -12,6 +12,8 @@ from chatledger import AsyncLedger, Ledger
 from chatledger.aio.method import AsyncService
 from chatledger.aio.unit_of_work import AsyncUnitOfWork
 from chatledger.services.base import Service
+from chatledger.services.messages.service import Messages
+from chatledger.services.sessions.service import Sessions
 from chatledger.unit_of_work import UnitOfWork
 
 # Every service, sync and async, by the name of its class: the annotations of a unit of work are text.
@@ -48,3 +50,11 @@ def services(work: type) -> dict[str, type]:
 def methods(owner: type) -> set[str]:
     """The public names of a class that can be called, inherited ones included."""
     return {name for name in dir(owner) if not name.startswith("_") and callable(getattr(owner, name))}
+
+
+def test_the_short_ways_of_a_ledger_take_what_the_services_take() -> None:
+    for direct, method in (
+        (Ledger.create, Sessions.create), (Ledger.append, Messages.append), (Ledger.append_many, Messages.append_many),
+        (Ledger.history, Messages.history),
+    ):  # fmt: skip
+        assert inspect.signature(direct) == inspect.signature(method)

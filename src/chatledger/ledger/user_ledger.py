@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +19,6 @@ from chatledger.ledger.stream import LEASE, Stream
 from chatledger.schemas.fields import acting, flags, moment
 from chatledger.services.base import ServiceContext, logger
 from chatledger.services.messages.service import Messages
-from chatledger.services.sessions.service import Sessions
 from chatledger.transactions import Outcome, Patience, UnitOfWorkTransaction
 from chatledger.transactions import run as run_transaction
 from chatledger.unit_of_work import UnitOfWork
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
         ErasureReceipt,
         PurgeReport,
         RepriceReport,
+        Session,
         SweepReport,
     )
     from chatledger.services.timeouts.sweep import Run
@@ -164,8 +164,37 @@ class UserLedger:
         patience = Patience(self._database.settings, stopped=stopped)
         return run_transaction(self.read, work, patience=patience)
 
-    create = direct_method(Sessions, Sessions.create)
-    """As `uow.sessions.create`, in a transaction of its own, which is tried again as by `run`."""
+    def create(
+        self,
+        session_id: str | None = None,
+        *,
+        user_id: str | None = None,
+        project_id: str | None = None,
+        model_id: str | None = None,
+        title: str | None = None,
+        system_prompt: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idle_timeout: timedelta | float | None = None,
+        archive_timeout: timedelta | float | None = None,
+        hard_timeout: timedelta | float | None = None,
+        created_at: datetime | None = None,
+    ) -> Session:
+        """Create a session, as `uow.sessions.create`, in a transaction of its own, which is tried again as by `run`.
+
+        Raises:
+            SessionExists: the id is taken.
+            NestedWrite: inside a writing block of the same thread.
+            CommitUnknown: the connection was lost while the session was created.
+            InvalidInput, Busy, Unavailable: as `uow.sessions.create` and `run`.
+        """
+        from chatledger.services.sessions.service import Sessions  # noqa: PLC0415 - an append does without
+
+        return Sessions(self._direct).create(
+            session_id, user_id=user_id, project_id=project_id, model_id=model_id, title=title,
+            system_prompt=system_prompt, context=context, metadata=metadata, idle_timeout=idle_timeout,
+            archive_timeout=archive_timeout, hard_timeout=hard_timeout, created_at=created_at,
+        )  # fmt: skip
 
     append = direct_method(Messages, Messages.append)
     """As `uow.messages.append`, in a transaction of its own: one statement and, on a server, one round trip.
