@@ -8,6 +8,7 @@
     from chatledger.interop.llama_index import ChatledgerChatStore
     from chatledger.interop.openai_agents import ChatledgerSession
     from chatledger.interop.pydantic_ai import load, save
+    from chatledger.interop.strands import ChatledgerSessionRepository
 
 Each framework is an extra of its own.
 """

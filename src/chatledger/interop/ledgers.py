@@ -91,6 +91,37 @@ class AwaitedLedger:
         return self._ledger
 
 
+class SynchronousLedger:
+    """A ledger of any kind, for an adapter whose framework awaits nothing."""
+
+    def __init__(self, ledger: AnyLedger | str | Path | URL, user_id: str | None) -> None:
+        self._owned: Ledger | None = None
+        self._closed = False
+        if isinstance(ledger, str | Path | URL):
+            url = ledger.render_as_string(hide_password=False) if isinstance(ledger, URL) else str(ledger)
+            ledger = self._owned = Ledger(url) if _is_in_memory(url) else Ledger.shared(url)
+        self._ledger = limited(ledger, user_id)
+
+    def run(self, work: Callable[[UnitOfWork], R]) -> R:
+        """As `Ledger.run`."""
+        return self._opened().run(work)
+
+    def view(self, work: Callable[[UnitOfWork], R]) -> R:
+        """As `Ledger.view`."""
+        return self._opened().view(work)
+
+    def close(self) -> None:
+        """End the use of the ledger. One that was opened by its URL is closed by the last of its users."""
+        if not self._closed and self._owned is not None:
+            self._owned.close()
+        self._closed = True
+
+    def _opened(self) -> UserLedger:
+        if self._closed:
+            raise LedgerClosed
+        return self._ledger._synchronous() if isinstance(self._ledger, AsyncUserLedger) else self._ledger
+
+
 def limited(ledger: AnyLedger, user_id: str | None) -> UserLedger | AsyncUserLedger:
     """The ledger, limited to a user if one is given.
 
