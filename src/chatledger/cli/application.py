@@ -58,6 +58,7 @@ _ENTRIES = {
     "adopt": _Entry("files.adopt", "adopt", _FILES),
     "export": _Entry("files.export", "export", _FILES),
     "report": _Entry("files.report", "report", _FILES),
+    "serve": _Entry("serving.serve", "serve", _FILES),
     "mcp": _Entry("serving.mcp", "mcp", _FILES),
     # The names that scripts around older chat stores call; not shown.
     "chat-init": _Entry("sessions.sessions", "create", None),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
-from typing import TextIO, Unpack
+from typing import Any, TextIO, Unpack
 
 from chatledger.html.environment import render
 from chatledger.html.plots import Plot
@@ -39,18 +39,21 @@ def write_report(
     """
     with ledger.read() as uow:
         report = read_report_data(uow, filters, tz, period)
-    page = render(
-        "report.html.jinja",
-        title=title,
-        report=report,
-        plots=dict(_plots(report)),
-        filters=[(name.removesuffix("_id"), value) for name, value in filters.items() if value and _is_name(name)],
-        time_span=_time_span(report),
-    )
-    out.write(page)
+    out.write(render("report.html.jinja", title=title, plots=dict(plots(report)), **template_values(report)))
 
 
-def _plots(report: ReportData) -> Iterator[tuple[str, Plot]]:
+def template_values(report: ReportData) -> dict[str, Any]:
+    """What the template takes beside the title and the plots."""
+    filters = [(name.removesuffix("_id"), value) for name, value in report.filters.items() if value and _is_name(name)]
+    return {"report": report, "filters": filters, "time_span": _time_span(report)}
+
+
+def plots(report: ReportData) -> Iterator[tuple[str, Plot]]:
+    """The plots of a report, by their names in the template.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
     if report.overview.cost:
         costs = [[float(cost) for cost in series.costs] for series in report.series]
         yield (
