@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from sqlalchemy import Connection, Engine, Table, select, text
+from sqlalchemy import Connection, Engine, LargeBinary, Table, select, text
 from sqlalchemy import Dialect as SQLAlchemyDialect
 from sqlalchemy import exc as sa
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import PoolProxiedConnection
 
 from chatledger import errors
+from chatledger.dialects.types import wire
 from chatledger.dialects.writer_queue import ConnectionSlots, NoQueue
 from chatledger.settings import Settings
 
@@ -251,6 +253,21 @@ def has_listeners(target: Connection | Engine) -> bool:
     events = target.dispatch
     listened = events.before_cursor_execute or events.after_cursor_execute
     return bool(listened) or _statements.isEnabledFor(logging.INFO)
+
+
+def bound_columns(
+    dialect: SQLAlchemyDialect, table: Table, names: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> Iterator[Sequence[Any]]:
+    """The values of rows in stored form, column by column, as a driver takes them. All rows have these names."""
+    take = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+    for name, column in zip(names, zip(*map(take, rows), strict=True), strict=True):
+        kind = wire(table.c[name].type).dialect_impl(dialect)
+        process = kind.bind_processor(dialect)
+        if process is None or isinstance(kind, LargeBinary):  # bytes are bytes, without the driver's wrapper
+            yield column
+        else:
+            nothing = process(None)
+            yield [nothing if value is None else process(value) for value in column]
 
 
 def original(error: BaseException) -> BaseException:

@@ -241,9 +241,11 @@ class Word(TypeDecorator[StrEnum]):
     def __init__(self, words: type[StrEnum]) -> None:
         super().__init__()
         self.words = words
+        self._values = {word: word.value for word in words}
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else str(self.words(value))
+        # A word equals its value, and so finds it.
+        return None if value is None else self._values.get(value) or str(self.words(value))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> StrEnum | None:
         if value is None:

@@ -32,6 +32,9 @@ _ARGUMENTS = frozenset({"arguments", "args", "input", "parameters", "response", 
 _TOOL = "chatledgertool"
 
 
+_Found = list[tuple[str, str | None]]
+
+
 def search_columns(
     role: str, content: str, payload: str | None, name: str | None, outcome: str | None = None
 ) -> tuple[str | None, str | None]:
@@ -61,9 +64,7 @@ OF_SESSIONS = ("title", "system_prompt")
 
 def texts_of(content: str, payload: Any, name: str | None) -> list[str]:
     """The texts beside the content, as they were written. The payload is a JSON value."""
-    texts = [] if name is None else [name]
-    texts += [text for text, _ in _walk(payload, 0, is_text=False)]
-    return [text for text in dict.fromkeys(texts) if text not in content]
+    return _texts(content, name, _walked(payload))
 
 
 def tool_word(name: str) -> str | None:
@@ -78,11 +79,18 @@ def _distinct(role: str, content: str, payload: str | None, name: str | None) ->
         value = None if payload is None else from_json(payload)
     except ValueError:  # damaged, which is reported elsewhere
         value = None
-    yield from texts_of(content, value, name)
-    tools = [tool for _, tool in _walk(value, 0, is_text=False) if tool]
+    found = _walked(value)
+    yield from _texts(content, name, found)
+    tools = [tool for _, tool in found if tool]
     for tool in dict.fromkeys([*tools, *([] if name is None or role != "tool" else [name])]):
         if word := tool_word(tool):
             yield word
+
+
+def _texts(content: str, name: str | None, found: _Found) -> list[str]:
+    texts = [] if name is None else [name]
+    texts += [text for text, _ in found]
+    return [text for text in dict.fromkeys(texts) if text not in content]
 
 
 def _is_media(text: str) -> bool:
@@ -90,28 +98,33 @@ def _is_media(text: str) -> bool:
     return text.startswith("data:") and ";base64," in text[:200]
 
 
-def _walk(value: Any, depth: int, *, is_text: bool) -> Iterator[tuple[str, str | None]]:
+def _walked(value: Any) -> _Found:
     """Each text of a JSON value, with the name of the tool if it is one."""
-    if depth > _DEEPEST:
-        return
+    found: _Found = []
+    _walk(value, found, 0, is_text=False)
+    return found
+
+
+def _walk(value: Any, found: _Found, depth: int, *, is_text: bool) -> None:
     if isinstance(value, str):
-        if value and not value.isspace() and not _is_media(value):
-            yield value, None
+        if depth <= _DEEPEST and value and not value.isspace() and not _is_media(value):
+            found.append((value, None))
+    elif depth > _DEEPEST:
+        return
     elif isinstance(value, list):
         for item in value:
-            yield from _walk(item, depth + 1, is_text=is_text)
+            _walk(item, found, depth + 1, is_text=is_text)
     elif isinstance(value, dict):
         name = value.get("tool_name") or value.get("name")
         is_tool = isinstance(name, str) and ("tool_name" in value or any(part in value for part in _OF_TOOLS))
         for key, item in value.items():
             if is_text:
-                yield key, None
+                found.append((key, None))
             elif key.lower() in _NOT_TEXT and not isinstance(item, dict | list):
                 continue
-            tool = name if is_tool and item is name else None
-            if tool is not None:
-                yield tool, tool
+            if is_tool and item is name:
+                found.append((name, name))
                 continue
-            yield from _walk(item, depth + 1, is_text=is_text or key in _ARGUMENTS)
+            _walk(item, found, depth + 1, is_text=is_text or key in _ARGUMENTS)
     elif is_text and type(value) in (int, float):
-        yield str(value), None
+        found.append((str(value), None))

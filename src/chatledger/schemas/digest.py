@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any
 
 from pydantic_core import to_json
@@ -23,9 +24,11 @@ FIELDS = (
 )  # fmt: skip
 """What the digest covers, besides the time."""
 
+_covered = itemgetter(*FIELDS)
+
 
 def message_digest(row: Mapping[str, Any], created_at: datetime) -> bytes:
     """The digest of a row in stored form: JSON columns as their text."""
-    given = {field: value for field in FIELDS if (value := row[field]) is not None}
+    given = {field: value for field, value in zip(FIELDS, _covered(row), strict=True) if value is not None}
     given["created_at"] = stamp(created_at)
     return blake2b(to_json(given), digest_size=16).digest()

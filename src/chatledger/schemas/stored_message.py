@@ -17,33 +17,20 @@ def to_row(message: NewMessage, now: datetime) -> dict[str, Any]:
     Raises:
         InvalidInput: payload or metadata cannot be stored as JSON.
     """
-    created_at = message.created_at or now
-    row: dict[str, Any] = {
-        "role": message.role.value,
-        "content": message.content,
-        "payload": None if message.payload is None else encode_json(message.payload, "payload"),
-        "metadata": encode_json(message.metadata, "metadata") if message.metadata else None,
-        "name": message.name,
-        "tool_call_id": message.tool_call_id,
-        "model_id": message.model_id,
-        "input_tokens": message.input_tokens,
-        "output_tokens": message.output_tokens,
-        "cached_tokens": message.cached_tokens,
-        "reasoning_tokens": message.reasoning_tokens,
-        "cache_write_tokens": message.cache_write_tokens,
-        "cache_write_1h_tokens": message.cache_write_1h_tokens,
-        "unpriced_units": message.unpriced_units,
-        "service_tier": message.service_tier,
-        "tokens_used": message.tokens_used,
-        "duration_ms": message.duration_ms,
-        "cost": message.cost,
-        "outcome": None if message.outcome is None else message.outcome.value,
-        "hidden": 1 if message.hidden else None,
-        "key": message.key,
-        "created_at": created_at,
-    }
+    fields = vars(message)
+    row: dict[str, Any] = fields.copy() if type(message) is NewMessage else {name: fields[name] for name in _NAMES}
+    payload, metadata, outcome = row["payload"], row["metadata"], row["outcome"]
+    row["role"] = row["role"].value
+    row["payload"] = None if payload is None else encode_json(payload, "payload")
+    row["metadata"] = encode_json(metadata, "metadata") if metadata else None
+    row["outcome"] = None if outcome is None else outcome.value
+    row["hidden"] = 1 if row["hidden"] else None
+    row["created_at"] = created_at = row["created_at"] or now
     row["digest"] = message_digest(row, created_at)
     row["search_text"], row["search_extra"] = search_columns(
         row["role"], row["content"], row["payload"], row["name"], row["outcome"]
     )
     return row
+
+
+_NAMES = tuple(NewMessage.model_fields)

@@ -142,7 +142,11 @@ class ServiceContext:
         try:
             self.dialect.insert_rows(self.connected(), table, rows)
             return
-        except (sa.SQLAlchemyError, OverflowError, UnicodeError) as error:
+        except Exception as error:
+            if isinstance(error, ChatledgerError) or not (
+                isinstance(error, OverflowError | UnicodeError) or self.dialect.recognises(error)
+            ):
+                raise
             translated = self._translate(error)
         raise translated
 

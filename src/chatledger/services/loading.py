@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import repeat
 from types import NoneType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import from_json
@@ -42,14 +42,14 @@ class Loader(Generic[Model]):
         for name, field in model.model_fields.items():
             kind = stored[name].type if name in stored else None
             types, convert = _conversion(kind)
-            is_optional = name not in stored or stored[name].nullable
-            # An object is a dict of its own each time, also where nothing is stored.
-            is_object = field.annotation == dict[str, Any]
-            if is_object:
+            is_optional = field.annotation is Any or NoneType in get_args(field.annotation)
+            skips = is_optional or isinstance(kind, Flag)
+            if field.annotation == dict[str, Any]:
                 # An aggregate, which is no column of the table, has no order of its own.
                 types, convert = _TEXT, _objects if name in stored else _sorted_objects
-            skips = is_optional and not is_object
-            self._readers.append((name, types | {NoneType} if is_optional else types, convert, skips))
+                # An object of its own for each row, also where nothing is stored, as for most metadata.
+                is_optional = name == "metadata"
+            self._readers.append((name, types | {NoneType} if is_optional or skips else types, convert, skips))
             self._empty[name] = False if isinstance(kind, Flag) else None
 
     def load(self, rows: Sequence[Sequence[Any]]) -> list[Model] | None:

@@ -140,18 +140,41 @@ def from_rows(rows: Iterable[dict[str, Any]]) -> list[Message]:
     return built(Message, [_fields(row) for row in rows])
 
 
-_NAMES = tuple(Message.model_fields)
 _ROLES = {role.value: role for role in Role}
 _OUTCOMES: dict[str | None, Outcome | None] = {None: None, **{outcome.value: outcome for outcome in Outcome}}
 
 
 def _fields(row: dict[str, Any]) -> dict[str, Any]:
-    fields = {name: row.get(name) for name in _NAMES}
-    payload, metadata = row["payload"], row["metadata"]
-    # Parsed again: what the caller gave may change later, and reads otherwise (a tuple as a list).
-    fields["payload"] = None if payload is None else from_json(payload)
-    fields["metadata"] = {} if metadata is None else from_json(metadata)
-    fields["role"] = _ROLES[row["role"]]
-    fields["outcome"] = _OUTCOMES[row["outcome"]]
-    fields["hidden"] = bool(row["hidden"])
-    return fields
+    payload, metadata, get = row["payload"], row["metadata"], row.get
+    # In the order of the fields. JSON is parsed again: what the caller gave may change later, and may read otherwise (a
+    # tuple as a list).
+    return {
+        "session_id": row["session_id"],
+        "sequence_number": row["sequence_number"],
+        "role": _ROLES[row["role"]],
+        "content": row["content"],
+        "payload": None if payload is None else from_json(payload),
+        "metadata": {} if metadata is None else from_json(metadata),
+        "name": row["name"],
+        "tool_call_id": row["tool_call_id"],
+        "model_id": row["model_id"],
+        "input_tokens": row["input_tokens"],
+        "output_tokens": row["output_tokens"],
+        "cached_tokens": row["cached_tokens"],
+        "reasoning_tokens": row["reasoning_tokens"],
+        "cache_write_tokens": row["cache_write_tokens"],
+        "cache_write_1h_tokens": row["cache_write_1h_tokens"],
+        "unpriced_units": row["unpriced_units"],
+        "service_tier": row["service_tier"],
+        "tokens_used": row["tokens_used"],
+        "duration_ms": row["duration_ms"],
+        "cost": row["cost"],
+        "priced_from": get("priced_from"),
+        "priced_as": get("priced_as"),
+        "outcome": _OUTCOMES[row["outcome"]],
+        "hidden": bool(row["hidden"]),
+        "key": row["key"],
+        "created_at": row["created_at"],
+        "copied_from": get("copied_from"),
+        "copied_sequence": get("copied_sequence"),
+    }

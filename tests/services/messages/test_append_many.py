@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, KeyReused, Ledger, NewMessage, Role, SessionNotFound
+from tests.services.messages.nasty_values import GOOD_TEXTS
 from tests.support.once import ONCE
 from tests.support.raw import Raw
 
@@ -56,6 +57,26 @@ def test_it_stores_what_append_stores(any_ledger: Ledger, raw: Raw) -> None:
     assert first.model_dump(exclude={"sequence_number"}) == second.model_dump(exclude={"sequence_number"})
     assert first.model_dump(exclude={"sequence_number"}) == third.model_dump(exclude={"sequence_number"})
     assert 1 == len({bytes(row[0]) for row in raw("SELECT digest FROM chatledger_messages WHERE sequence_number <= 3")})
+
+
+def test_nasty_texts_come_back_beside_nothing(any_ledger: Ledger) -> None:
+    given = [
+        message
+        for text in GOOD_TEXTS
+        for message in (
+            {"role": "user", "content": text, "metadata": {text: text}, "payload": [text, None]},
+            {"role": "tool", "name": text[:255], "input_tokens": 0, "cost": 0},
+        )
+    ]
+    with any_ledger.begin() as uow:
+        added = uow.messages.append_many("s", given)
+        read = uow.messages.history("s")
+    assert added == read
+    assert list(GOOD_TEXTS) == [message.content for message in read[::2]]
+    assert [{text: text} for text in GOOD_TEXTS] == [message.metadata for message in read[::2]]
+    assert [[text, None] for text in GOOD_TEXTS] == [message.payload for message in read[::2]]
+    assert [text[:255] for text in GOOD_TEXTS] == [message.name for message in read[1::2]]
+    assert [(None, None), (0, 0)] * len(GOOD_TEXTS) == [(message.input_tokens, message.cost) for message in read]
 
 
 def test_nothing_is_nothing(any_ledger: Ledger) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import ARRAY, Connection, Engine, QueuePool, Table, bindparam, create_engine, event, func, select, text
+from sqlalchemy import Connection, Engine, QueuePool, Table, create_engine, event, text
 from sqlalchemy import Dialect as SQLAlchemyDialect
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -16,8 +16,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import PoolProxiedConnection
 
 from chatledger import errors
-from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, scalars
+from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, bound_columns, scalars
 from chatledger.dialects.postgresql import connection as connections
+from chatledger.dialects.postgresql.arrays import array_literal
 from chatledger.dialects.postgresql.search_path import own_schema, scratch_schema
 from chatledger.dialects.postgresql.server_errors import classify, leave_standby
 from chatledger.dialects.postgresql.url import split_hosts, take_prepared_statements
@@ -185,13 +186,11 @@ class PostgreSQL(Dialect):
         return insert(table)
 
     def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        # One statement over arrays: executemany would run the statement, and its triggers, once for each row.
-        names = list(rows[0])
-        arrays = [bindparam(f"{name}_", type_=ARRAY(wire(table.c[name].type))) for name in names]
-        given = func.unnest(*arrays).table_valued(*names, with_ordinality="place", name="given").render_derived()
-        ordered = select(*(given.c[name] for name in names)).order_by(given.c.place)
-        statement = table.insert().from_select(names, ordered, include_defaults=False)
-        connection.execute(statement, {f"{name}_": [row[name] for row in rows] for name in names})
+        # One statement over arrays: executemany would run the statement, and its triggers, once for each row. COPY is no
+        # faster on the server, and is refused where row-level security holds.
+        names = tuple(rows[0])
+        arrays = tuple(array_literal(column) for column in bound_columns(connection.dialect, table, names, rows))
+        connection.exec_driver_sql(_insertion(table, names), arrays)
 
     def facts(self, connection: Connection) -> dict[str, Any]:
         def one(query: str) -> Any:
@@ -226,6 +225,19 @@ def _numbered() -> SQLAlchemyDialect:
     """Writes the server's own notation, $1: the driver has nothing to rewrite, and a value used twice travels once."""
     dialect: Callable[..., SQLAlchemyDialect] = PGDialect_psycopg
     return dialect(paramstyle="numeric_dollar")
+
+
+_COLLATION = ' COLLATE "C"'
+
+
+@lru_cache(maxsize=100)
+def _insertion(table: Table, names: tuple[str, ...]) -> str:
+    """An INSERT of the rows of arrays, in their order."""
+    columns = ", ".join(f'"{name}"' for name in names)
+    types = [wire(table.c[name].type).dialect_impl(_numbered()).compile(_numbered()) for name in names]
+    arrays = ", ".join(f"%s::{kind.removesuffix(_COLLATION)}[]" for kind in types)
+    given = f"unnest({arrays}) WITH ORDINALITY AS given ({columns}, place)"
+    return f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} FROM {given} ORDER BY place'
 
 
 _FINGERPRINT = {

@@ -22,6 +22,7 @@ from chatledger.dialects.base import (
     DurationRanking,
     Mode,
     State,
+    bound_columns,
     has_listeners,
     original,
     scalars,
@@ -37,7 +38,6 @@ from chatledger.dialects.sqlite.connection import (
 )
 from chatledger.dialects.sqlite.file import APPLICATION_ID, database_path, prepare_file
 from chatledger.dialects.sqlite.rebuild import FULL_TEXT
-from chatledger.dialects.types import wire
 from chatledger.dialects.writer_queue import WriterQueue, writer_lock
 from chatledger.settings import Settings
 
@@ -277,16 +277,19 @@ class SQLite(Dialect):
         return insert(table)
 
     def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        names = list(rows[0])
+        names = tuple(rows[0])
+        columns = bound_columns(connection.dialect, table, names, rows)
         statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-        kinds = [wire(table.c[name].type).dialect_impl(connection.dialect) for name in names]
-        processors = [kind.bind_processor(connection.dialect) for kind in kinds]
-        # Column by column: most need nothing done.
-        columns = [
-            [row[name] for row in rows] if processor is None else [processor(row[name]) for row in rows]
-            for name, processor in zip(names, processors, strict=True)
-        ]
-        connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+        values = list(zip(*columns, strict=True))
+        # As `fetch_all`: SQLAlchemy would look at each row once more.
+        if not connection.in_transaction() or has_listeners(connection):
+            connection.exec_driver_sql(statement, values)
+            return
+        cursor = connection.connection.cursor()
+        try:
+            cursor.executemany(statement, values)
+        finally:
+            cursor.close()
 
     def lock_row(self, connection: Connection, table: Table, condition: Any, columns: Sequence[Any]) -> Any:
         # A write that changes nothing takes the lock of the file, and fails where the snapshot is not the newest.

@@ -16,7 +16,7 @@ from chatledger.services.messages.append import Append, Stored, lock_session, wi
 from chatledger.services.prepared import Prepared
 from chatledger.services.registry.pricing import price_list
 from chatledger.services.registry.registration import register_models
-from chatledger.services.rows import from_row
+from chatledger.services.rows import from_rows
 from chatledger.services.rows import messages as messages_table
 
 
@@ -34,7 +34,7 @@ def messages_of(given: Any, field: str) -> list[NewMessage]:
 class AppendMany(Operation[list[Message]]):
     """Valid messages to append to a session, all or none. A single one costs what `Append` does."""
 
-    __slots__ = ("expected", "field", "given", "keep", "only", "session_id")
+    __slots__ = ("expected", "given", "keep", "only", "rows", "session_id")
 
     appends = 1
 
@@ -48,16 +48,22 @@ class AppendMany(Operation[list[Message]]):
         keep: bool = False,
         field: str = "messages",
     ) -> None:
-        self.session_id, self.given, self.expected, self.keep, self.field = session_id, given, expected, keep, field
+        self.session_id, self.given, self.expected, self.keep = session_id, given, expected, keep
         self.only: Append | None = None
-        if len(given) == 1 and type(given[0]) is NewMessage:  # a copy has columns that a plain append does not write
-            try:
+        self.rows: list[dict[str, Any]] = []
+        place = 0
+        try:
+            if (
+                len(given) == 1 and type(given[0]) is NewMessage
+            ):  # a copy has columns that a plain append does not write
                 self.only = Append(session_id, given[0], now, expected=expected, keep=keep)
-            except InvalidInput as error:
-                wrong = _placed(field, 0, error)
-            else:
                 return
-            raise wrong
+            for place, message in enumerate(given):  # noqa: B007 - the handler needs it
+                self.rows.append(to_row(message, now))
+            return
+        except InvalidInput as error:
+            wrong = _placed(field, place, error)
+        raise wrong
 
     @property
     def is_repeatable(self) -> bool:
@@ -79,61 +85,66 @@ class AppendMany(Operation[list[Message]]):
         """
         if self.only is not None:
             return [self.only.perform(context)]
-        return _append_many(
-            context, self.session_id, self.given, expected=self.expected, keep=self.keep, field=self.field
-        )
+        return _append_many(context, self)
 
 
-def _append_many(
-    context: ServiceContext,
-    session_id: str,
-    given: Sequence[NewMessage],
-    *,
-    expected: int | None,
-    keep: bool,
-    field: str,
-) -> list[Message]:
-    """Append valid messages. See `Messages.append_many`; `field` is what errors call the list."""
+def _append_many(context: ServiceContext, asked: AppendMany) -> list[Message]:
+    session_id, given = asked.session_id, asked.given
     last = lock_session(context, session_id)
-    now = context.now()
     keys = [message.key for message in given if message.key is not None]
     known = with_keys(context, session_id, keys) if keys else {}
-    register_models(context, (one.model_id for one in given))
+    register_models(context, {one.model_id for one in given})
     unsettled = [one for one in given if not isinstance(one, SettledMessage)]
     listed = (
         price_list(context, session_id, {one.model_id for one in unsettled if one.model_id})
         if any(map(is_countable, map(vars, unsettled)))
         else PriceList()
     )
+    # Columns that none of the messages fills are left out.
+    has_prices, has_origins = len(unsettled) < len(given) or bool(listed.known), not _are_plain(given)
     added: list[dict[str, Any]] = []
-    result: list[Message] = []
-    for index, message in enumerate(given):
-        try:
-            row = to_row(message, now)
-        except InvalidInput as error:
-            raise _placed(field, index, error) from None
-        if message.key is not None and message.key in known:
-            stored = known[message.key]
-            timed = message.created_at is not None
-            result.append(stored.message if keep else stored.require_same(row, timed=timed))
-            continue
+    placed: dict[str, int] = {}
+    result: list[Message | int] = []  # in place of a message that is added, its place among those
+    for message, prepared in zip(given, asked.rows, strict=True):
+        row = prepared.copy()  # as it was, should this be done again
+        key = message.key
+        if key is not None:
+            place = placed.get(key)
+            stored = (
+                known.get(key) if place is None else Stored(_message(added[place]), added[place]["digest"], new=True)
+            )
+            if stored is not None:
+                same = stored.message if asked.keep else stored.require_same(row, timed=message.created_at is not None)
+                result.append(same if place is None else place)
+                continue
+            placed[key] = len(added)
         last += 1
-        if isinstance(message, SettledMessage):
-            row.update(priced_from=message.priced_from, priced_as=message.priced_as)
-        else:
-            listed.price(row)
-        row |= origin_of(message)
-        added.append({"session_id": session_id, "sequence_number": last, **row})
-        result.append(from_row(session_id, last, row))
-        if message.key is not None:
-            known[message.key] = Stored(result[-1], row["digest"], new=True)
+        row["session_id"], row["sequence_number"] = session_id, last
+        if has_prices:
+            if isinstance(message, SettledMessage):
+                row.update(priced_from=message.priced_from, priced_as=message.priced_as)
+            else:
+                listed.price(row)
+        if has_origins:
+            row |= origin_of(message)
+        result.append(len(added))
+        added.append(row)
     if added:
-        if expected is not None and added[0]["sequence_number"] != expected:
-            raise SequenceConflict(session_id, expected, added[0]["sequence_number"] - 1)
+        if asked.expected is not None and added[0]["sequence_number"] != asked.expected:
+            raise SequenceConflict(session_id, asked.expected, added[0]["sequence_number"] - 1)
         context.insert_rows(messages_table, added)
         context.appended += len(added)
         logger.debug("messages appended", extra={"session_id": session_id, "count": len(added)})
-    return result
+    new = from_rows(added)
+    return [new[one] if isinstance(one, int) else one for one in result]
+
+
+def _are_plain(given: Sequence[NewMessage]) -> bool:
+    return all(type(message) is NewMessage for message in given)
+
+
+def _message(row: dict[str, Any]) -> Message:
+    return from_rows([row])[0]
 
 
 def _at_place(field: str, place: int, given: Any) -> NewMessage:
