@@ -123,6 +123,11 @@ CREATE TABLE chatledger_comparison_sessions (
  STRICT;
 CREATE INDEX ix_chatledger_comparison_sessions_session_id ON chatledger_comparison_sessions (session_id);
 
+CREATE TABLE chatledger_full_text_mark (
+    mark_id INTEGER NOT NULL PRIMARY KEY CHECK (mark_id = 1),
+    message_id INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE chatledger_models (
     model_id TEXT NOT NULL,
     provider TEXT,
@@ -530,7 +535,7 @@ FROM chatledger_messages AS m JOIN chatledger_sessions AS s ON s.session_id = m.
 
 CREATE VIEW chatledger_messages_text AS
 SELECT message_id, coalesce(search_text, substr(content, 1, 100000)) AS content, search_extra AS extra
-FROM chatledger_messages;
+FROM chatledger_messages WHERE message_id <= (SELECT message_id FROM chatledger_full_text_mark);
 
 CREATE VIEW chatledger_model_statistics AS
 SELECT coalesce(nullif(u.model_id, ''), s.model_id) AS model_id, max(r.provider) AS provider, max(r.context_window) AS context_window,
@@ -784,24 +789,36 @@ BEGIN
 END;
 
 CREATE TRIGGER chatledger_messages_fts_delete AFTER DELETE ON chatledger_messages
+WHEN old.message_id <= (SELECT message_id FROM chatledger_full_text_mark)
 BEGIN
     INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rowid, content, extra)
-    VALUES ('delete', old.message_id, coalesce(old.search_text, substr(old.content, 1, 100000)), old.search_extra);
+    SELECT 'delete', old.message_id, coalesce(old.search_text, substr(old.content, 1, 100000)), old.search_extra
+    WHERE old.message_id <= (SELECT message_id FROM chatledger_full_text_mark);
+    UPDATE chatledger_full_text_mark SET message_id = coalesce((SELECT max(message_id) FROM chatledger_messages), 0) WHERE message_id > coalesce((SELECT max(message_id) FROM chatledger_messages), 0);
 END;
 
 CREATE TRIGGER chatledger_messages_fts_insert AFTER INSERT ON chatledger_messages
+WHEN new.message_id - (SELECT message_id FROM chatledger_full_text_mark) NOT BETWEEN 1 AND 31
 BEGIN
     INSERT INTO chatledger_messages_fts (rowid, content, extra)
-    VALUES (new.message_id, coalesce(new.search_text, substr(new.content, 1, 100000)), new.search_extra);
+    SELECT new.message_id, coalesce(new.search_text, substr(new.content, 1, 100000)), new.search_extra
+    WHERE new.message_id <= (SELECT message_id FROM chatledger_full_text_mark);
+    INSERT INTO chatledger_messages_fts (rowid, content, extra)
+    SELECT message_id, coalesce(search_text, substr(content, 1, 100000)), search_extra
+    FROM chatledger_messages WHERE message_id > (SELECT message_id FROM chatledger_full_text_mark);
+    UPDATE chatledger_full_text_mark SET message_id = coalesce((SELECT max(message_id) FROM chatledger_messages), 0);
 END;
 
 CREATE TRIGGER chatledger_messages_fts_update
 AFTER UPDATE OF message_id, content, search_text, search_extra ON chatledger_messages
+WHEN min(old.message_id, new.message_id) <= (SELECT message_id FROM chatledger_full_text_mark)
 BEGIN
     INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rowid, content, extra)
-    VALUES ('delete', old.message_id, coalesce(old.search_text, substr(old.content, 1, 100000)), old.search_extra);
+    SELECT 'delete', old.message_id, coalesce(old.search_text, substr(old.content, 1, 100000)), old.search_extra
+    WHERE old.message_id <= (SELECT message_id FROM chatledger_full_text_mark);
     INSERT INTO chatledger_messages_fts (rowid, content, extra)
-    VALUES (new.message_id, coalesce(new.search_text, substr(new.content, 1, 100000)), new.search_extra);
+    SELECT new.message_id, coalesce(new.search_text, substr(new.content, 1, 100000)), new.search_extra
+    WHERE new.message_id <= (SELECT message_id FROM chatledger_full_text_mark);
 END;
 
 CREATE TRIGGER chatledger_messages_usage_delete AFTER DELETE ON chatledger_messages
@@ -925,7 +942,8 @@ BEGIN
     WHERE session_id = new.session_id;
 END;
 
--- The revision, and the mark of the file
+-- The revision, up to which message full text is complete, and the mark of the file
 
 INSERT INTO chatledger_version (version_num) VALUES ('0004');
+INSERT INTO chatledger_full_text_mark VALUES (1, 0);
 PRAGMA application_id = 1667787879;

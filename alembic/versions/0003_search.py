@@ -9,6 +9,15 @@ whatever their version or locale. They split at spaces and ASCII punctuation and
 - SQLite: FTS5 over a view, so that the text itself is kept in `messages` only. Sessions have a text as their key, and FTS5
   needs a number that VACUUM does not change: `chatledger_session_numbers` gives one to each session with a title or a system
   prompt.
+- On SQLite the index follows the appends: FTS5 writes a segment at each commit, which is most of the cost of an append. So
+  a message is stored first, and every 32nd insert adds all that wait to the index. `chatledger_full_text_mark` says up to
+  which message the index is complete. Messages after the mark are few (31 at most), and a search reads them by itself. All
+  of this is done by triggers, so that it holds for whoever writes, and a kill leaves the mark and the index in agreement.
+  - Nothing may be taken out of the index that is not in it: 'delete' of such a row damages an external-content index. The
+    triggers compare with the mark.
+  - SQLite gives a number again after the last row is deleted. The mark moves back then, or the messages that get these
+    numbers would be indexed one by one.
+  - The view shows only messages up to the mark. So the library's own integrity check and its `rebuild` know the mark.
 - PostgreSQL: a stored generated column, which no writer can forget. Parts are separated from the content by a word of their
   own, so that no phrase reaches from one into the other. The text is cut at 100,000 characters, because a tsvector holds
   1 MB and a longer text would make the append fail. The texts of sessions are indexed by expression: a stored column would
@@ -51,10 +60,19 @@ def words(search: str, plain: str) -> str:
     return f"coalesce({search}, lower(regexp_replace(left({plain}, 100000), '{PUNCTUATION}', ' ', 'g') COLLATE \"C\"))"
 
 
-INDEX_NEW = """INSERT INTO chatledger_messages_fts (rowid, content, extra)
-    VALUES (new.message_id, coalesce(new.search_text, substr(new.content, 1, 100000)), new.search_extra);"""
-UNINDEX_OLD = """INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rowid, content, extra)
-    VALUES ('delete', old.message_id, coalesce(old.search_text, substr(old.content, 1, 100000)), old.search_extra);"""
+# A message is indexed with those before it once this many wait.
+STEP = 32
+MARK = "(SELECT message_id FROM chatledger_full_text_mark)"
+NEWEST = "coalesce((SELECT max(message_id) FROM chatledger_messages), 0)"
+
+INDEX = "INSERT INTO chatledger_messages_fts (rowid, content, extra)"
+INDEXED = "message_id, coalesce(search_text, substr(content, 1, 100000)), search_extra"
+INDEX_NEW = f"""{INDEX}
+    SELECT new.message_id, coalesce(new.search_text, substr(new.content, 1, 100000)), new.search_extra
+    WHERE new.message_id <= {MARK};"""
+UNINDEX_OLD = f"""INSERT INTO chatledger_messages_fts (chatledger_messages_fts, rowid, content, extra)
+    SELECT 'delete', old.message_id, coalesce(old.search_text, substr(old.content, 1, 100000)), old.search_extra
+    WHERE old.message_id <= {MARK};"""
 
 INDEX_SESSION = """INSERT INTO chatledger_session_numbers (session_id) VALUES (new.session_id) ON CONFLICT DO NOTHING;
     INSERT INTO chatledger_sessions_fts (rowid, title, system_prompt)
@@ -70,9 +88,14 @@ TOKENIZE = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
 
 UP = {
     "sqlite": [
-        """CREATE VIEW chatledger_messages_text AS
+        """CREATE TABLE chatledger_full_text_mark (
+    mark_id INTEGER NOT NULL PRIMARY KEY CHECK (mark_id = 1),
+    message_id INTEGER NOT NULL
+) STRICT""",
+        f"INSERT INTO chatledger_full_text_mark (mark_id, message_id) SELECT 1, {NEWEST}",
+        f"""CREATE VIEW chatledger_messages_text AS
 SELECT message_id, coalesce(search_text, substr(content, 1, 100000)) AS content, search_extra AS extra
-FROM chatledger_messages""",
+FROM chatledger_messages WHERE message_id <= {MARK}""",
         f"""CREATE VIRTUAL TABLE chatledger_messages_fts USING fts5(
     content,
     extra,
@@ -81,16 +104,25 @@ FROM chatledger_messages""",
     tokenize = "{TOKENIZE}"
 )""",
         "INSERT INTO chatledger_messages_fts (chatledger_messages_fts) VALUES ('rebuild')",
+        # A number up to the mark was given by whoever wrote, or was in use before.
         f"""CREATE TRIGGER chatledger_messages_fts_insert AFTER INSERT ON chatledger_messages
+WHEN new.message_id - {MARK} NOT BETWEEN 1 AND {STEP - 1}
 BEGIN
     {INDEX_NEW}
+    {INDEX}
+    SELECT {INDEXED}
+    FROM chatledger_messages WHERE message_id > {MARK};
+    UPDATE chatledger_full_text_mark SET message_id = {NEWEST};
 END""",
         f"""CREATE TRIGGER chatledger_messages_fts_delete AFTER DELETE ON chatledger_messages
+WHEN old.message_id <= {MARK}
 BEGIN
     {UNINDEX_OLD}
+    UPDATE chatledger_full_text_mark SET message_id = {NEWEST} WHERE message_id > {NEWEST};
 END""",
         f"""CREATE TRIGGER chatledger_messages_fts_update
 AFTER UPDATE OF message_id, content, search_text, search_extra ON chatledger_messages
+WHEN min(old.message_id, new.message_id) <= {MARK}
 BEGIN
     {UNINDEX_OLD}
     {INDEX_NEW}
@@ -163,6 +195,7 @@ DOWN = {
         "DROP TRIGGER chatledger_messages_fts_insert",
         "DROP TABLE chatledger_messages_fts",
         "DROP VIEW chatledger_messages_text",
+        "DROP TABLE chatledger_full_text_mark",
     ],
     "postgresql": [
         "DROP INDEX ix_chatledger_sessions_search_system_prompt",

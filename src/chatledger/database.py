@@ -47,6 +47,8 @@ class Database:
     def __init__(self, url: str | Path | URL, engine: Engine | None, settings: Settings, clock: Clock) -> None:
         self.clock = clock
         self.settings = settings
+        # Whether it has committed anything. Who only looks, as a check does, leaves the file as it is.
+        self.has_written = False
         self._closed = False
         self._own = engine is None
         if engine is None:
@@ -171,15 +173,51 @@ class Database:
         with self.writer_queue, self.translated():
             return self.dialect.maintenance.remove_deleted_content(self.engine, self.settings.busy_timeout)
 
+    def catch_up_index(self) -> None:
+        """Bring the full-text index up to date where it follows behind the appends, if that can be done at once.
+
+        Nobody waits for it, and no search depends on it: if somebody else is writing, or the database can only be read,
+        the index stays behind. An application's own pool is left alone, because it may have to be waited for.
+        """
+        if self._own:
+            with suppress(ChatledgerError), self.translated():
+                self.dialect.catch_up_index(self._connection_at_once)
+
+    @contextmanager
+    def _connection_at_once(self) -> Iterator[Connection]:
+        """A connection that may write, without waiting for anybody.
+
+        Raises:
+            Busy: another writer has the turn, or there is no free connection.
+        """
+        if not self.writer_queue.try_enter():
+            raise Busy("another unit of work is writing")
+        slots = self.connection_slots
+        try:
+            if slots is not None and not slots.take():
+                raise Busy("every connection is in use")
+            try:
+                with self.engine.connect() as connection:
+                    yield connection
+            finally:
+                if slots is not None:
+                    slots.release()
+        finally:
+            self.writer_queue.__exit__(None, None, None)
+
     @property
     def is_closed(self) -> bool:
         return self._closed
 
     def close(self) -> None:
         """Refuse new transactions and close the pool, unless it is the application's."""
-        self._closed = True
-        if self._own:
-            self.engine.dispose()
+        try:
+            if self.has_written and not self._closed:
+                self.catch_up_index()
+        finally:
+            self._closed = True
+            if self._own:
+                self.engine.dispose()
 
 
 class BaseTransaction:
@@ -269,6 +307,8 @@ class BaseTransaction:
             # A reader has nothing to commit. What a caller's own statement raised stays as it is: it may be another
             # database's.
             if error is None and self._writing:
+                if self._connection.in_transaction():
+                    self._database.has_written = True
                 self._connection.commit()
             elif error is None:
                 with suppress(SQLAlchemyError):  # everything has been read

@@ -84,6 +84,8 @@ class UnitOfWorkTransaction(BaseTransaction):
                 self.end(broken)
                 raise
         self.end(error)
+        if self._uow._context.is_index_behind:
+            self._database.catch_up_index()
         if error is None and self._observers is not None and (count := self._uow._context.appended):
             self._observers.notify("appended", count)
 

@@ -8,6 +8,7 @@ import pytest
 
 from chatledger import Ledger
 from chatledger.dialects.sqlite import full_text
+from tests.support.full_text import index_waiting
 
 
 @pytest.fixture
@@ -19,6 +20,7 @@ def busy(migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
             with ledger.begin() as uow:
                 uow.sessions.create(user, user_id=user)
                 uow.messages.append_many(user, [{"role": "user", "content": f"common {n}"} for n in range(count)])
+        index_waiting(ledger)
         yield ledger
 
 

@@ -131,7 +131,7 @@ DAMAGES: dict[str, Damage] = {
             "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES ('gone', 4, 'user', 'lost')",
             "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES ('gone', 7, 'user', 'lost')",
         ),
-        {"orphans": 2, "no_digest": 2, "full_text": 1},
+        {"orphans": 2, "no_digest": 2},
         "messages: 2 of missing session 'gone'",
         {"orphans": 2},
     ),
@@ -150,6 +150,20 @@ DAMAGES: dict[str, Damage] = {
         {"orphans": 6},
         "messages: 4 of missing session 'home'",
         {"orphans": 6},
+    ),
+    "a full-text index of which nobody knows what it holds": Damage(
+        ("DELETE FROM chatledger_full_text_mark",),
+        {"full_text": 1},
+        "it is not known up to which message the index is complete",
+        {},
+        on=("sqlite",),
+    ),
+    "a full-text index that holds more than it says": Damage(
+        ("UPDATE chatledger_full_text_mark SET message_id = message_id - 1",),
+        {"full_text": 1},
+        "the index does not agree with the messages",
+        {},
+        on=("sqlite",),
     ),
     "a project that is not there": Damage(
         ("DELETE FROM chatledger_projects",), {"names": 1}, "project_id 'travel', in 4 rows", {}

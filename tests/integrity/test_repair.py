@@ -179,6 +179,7 @@ _SCHEMA = {
         "DROP INDEX uq_chatledger_messages_session_id_key",
         "DROP VIEW chatledger_messages_text",
         "DROP TABLE chatledger_messages_fts",
+        "DROP TABLE chatledger_full_text_mark",
         "DROP TABLE chatledger_session_timeouts",
     ],
     "postgresql": [

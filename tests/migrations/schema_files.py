@@ -22,6 +22,7 @@ from tests.support.postgres import running_server
 
 FOLDER = Path(__file__).parents[2] / "schema"
 _VERSION_TABLE = "chatledger_version"
+_FULL_TEXT_MARK = "chatledger_full_text_mark"
 _HEAD = f"INSERT INTO {_VERSION_TABLE} (version_num) VALUES ('{migrate.HEAD}')"
 _ABOUT = f"-- The schema of a ledger at revision {migrate.HEAD}. Written by `make schema`: do not edit.\n"
 
@@ -60,8 +61,17 @@ def sqlite(url: str) -> str:
             *(_block(statements("table", name)) for name in virtual),
             "-- Triggers",
             *(block for name in (*tables, *views) for block in statements("trigger", name)),
-            "-- The revision, and the mark of the file",
-            _block([f"{_HEAD};", f"PRAGMA application_id = {mark};"]),
+            "-- The revision, up to which message full text is complete, and the mark of the file",
+            _block(
+                [
+                    f"{_HEAD};",
+                    *(
+                        f"INSERT INTO {_FULL_TEXT_MARK} VALUES {row};"
+                        for row in rows(f"SELECT * FROM {_FULL_TEXT_MARK}")
+                    ),
+                    f"PRAGMA application_id = {mark};",
+                ]
+            ),
         ]
     return _written(_ABOUT, blocks)
 

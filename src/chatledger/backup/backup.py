@@ -43,6 +43,7 @@ def back_up(
     if not is_folder:
         _require_free(database, given, overwrite=overwrite)
     created = database.clock()
+    database.catch_up_index()
     with backup_file.temporary(folder, "chatledger-backup") as new:
         with database.transaction("read") as connection, database.translated():
             state = database.dialect.state(connection)

@@ -131,6 +131,10 @@ class Dialect(ABC):
         """Return the slots in which the threads of this process wait for a connection of the pool, in order."""
         return ConnectionSlots(settings.pool_size + settings.max_overflow)
 
+    def catch_up_index(self, connect: Callable[[], AbstractContextManager[Connection]]) -> None:
+        """Bring the full-text index up to date if it follows behind the appends, without waiting for a lock."""
+        return
+
     @abstractmethod
     def state(self, connection: Connection) -> State:
         """What stands in the database."""

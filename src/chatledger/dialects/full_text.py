@@ -57,6 +57,8 @@ class Candidates:
     """Returns true if older matches were not read. None if all of them were."""
     is_partial: bool = False
     """Whether only the newest messages are read: if fewer than `CANDIDATES` match, the next attempt reads more."""
+    is_behind: bool = False
+    """Whether there are messages that the index does not hold yet. They are among the candidates all the same."""
 
 
 class FullText(ABC):
@@ -84,7 +86,9 @@ class FullText(ABC):
         """
 
     @abstractmethod
-    def spread(self, group: Sequence[Term], number: int, scope: Scope) -> tuple[Select[Any], dict[str, Any]]:
+    def spread(
+        self, group: Sequence[Term], number: int, scope: Scope, execute: Execute
+    ) -> tuple[Select[Any], dict[str, Any]]:
         """A SELECT of session_id: sessions with a message that has one of the terms. `number` tells parameters apart."""
 
 

@@ -75,6 +75,15 @@ class FairLock:
 
         self._take_note()
 
+    def try_acquire(self) -> bool:
+        """Take the turn without waiting. Return False if somebody has it."""
+        with self._mutex:
+            if self._holder is not None:
+                return False
+            self._holder = threading.get_ident()
+        self._take_note()
+        return True
+
     def _take_note(self) -> None:
         """This is the turn of the code that runs here, whose writing blocks would wait for it."""
         self._key = object()
@@ -179,6 +188,10 @@ class NoQueue:
     ) -> None:
         pass
 
+    def try_enter(self) -> bool:
+        """Enter without waiting. Return False if somebody else is in it."""
+        return True
+
     def connection_wait(self, since: float, timeout: float) -> float:
         """Return how many seconds a writer may wait for a connection. `since` is when it began to wait for its turn."""
         return timeout
@@ -203,6 +216,9 @@ class WriterQueue(NoQueue):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._lock.release()
+
+    def try_enter(self) -> bool:
+        return self._lock.try_acquire()
 
     def connection_wait(self, since: float, timeout: float) -> float:
         """How long the writer whose turn it is, and who came at `since`, may wait for a connection.

@@ -69,6 +69,7 @@ class ServiceContext:
         "clock",
         "dialect",
         "engine",
+        "is_index_behind",
         "is_over",
         "orm",
         "owner",
@@ -94,6 +95,8 @@ class ServiceContext:
         self.appended = 0
         # The SQLAlchemy session beside the connection, where somebody has asked for it.
         self.orm: OrmSession | None = None
+        # Whether a search has found messages that the full-text index does not hold yet.
+        self.is_index_behind = False
         # Whether a failed flush has rolled the transaction back.
         self.is_over = False
 

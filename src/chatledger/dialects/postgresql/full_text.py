@@ -118,7 +118,9 @@ class PostgreSQLFullText(FullText):
             bound |= {f"{key}_exact_{n}": tsquery(Query((group,))) for n, group in enumerate(readings[0].groups)}
         return _sessions_with(scope, column, key, len(groups), has_readings=bool(readings)), bound
 
-    def spread(self, group: Sequence[Term], number: int, scope: Scope) -> tuple[Select[Any], dict[str, Any]]:
+    def spread(
+        self, group: Sequence[Term], number: int, scope: Scope, execute: Execute
+    ) -> tuple[Select[Any], dict[str, Any]]:
         return _spread(scope, number), {f"spread_{number}": tsquery(Query((tuple(group),)))}
 
 

@@ -96,6 +96,10 @@ class LedgerConnection(sqlite3.Connection):
                     raise
             time.sleep(random.random() * JITTER)
 
+    def journal_mode(self) -> str:
+        """The journal that the file has now, such as `wal`, or `memory` where there is no file."""
+        return str(self.execute("PRAGMA journal_mode").fetchone()[0])
+
     def restore(self) -> None:
         """After a transaction: put back what a migration needed otherwise."""
         if self._migrating:

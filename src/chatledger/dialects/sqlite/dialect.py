@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,6 +28,7 @@ from chatledger.dialects.base import (
     scalars,
 )
 from chatledger.dialects.process_fork import survive_fork
+from chatledger.dialects.sqlite import rebuild
 from chatledger.dialects.sqlite.connection import (
     WAL_RESET_FIXED,
     Configure,
@@ -37,7 +38,7 @@ from chatledger.dialects.sqlite.connection import (
     restore,
 )
 from chatledger.dialects.sqlite.file import APPLICATION_ID, database_path, prepare_file
-from chatledger.dialects.sqlite.rebuild import FULL_TEXT
+from chatledger.dialects.sqlite.rebuild import FULL_TEXT, MARK_TABLE
 from chatledger.dialects.writer_queue import WriterQueue, writer_lock
 from chatledger.settings import Settings
 
@@ -96,6 +97,7 @@ class SQLite(Dialect):
                 for part in ("", "_config", "_content", "_data", "_docsize", "_idx")
             ),
             "chatledger_session_numbers",  # the integer key of sessions, for their full text
+            MARK_TABLE,  # up to which message full text is complete
         }
     )
 
@@ -184,6 +186,22 @@ class SQLite(Dialect):
         path = self.file(url)
         return WriterQueue(writer_lock(None if path is None else str(path.resolve())), wait)
 
+    def catch_up_index(self, connect: Callable[[], AbstractContextManager[Connection]]) -> None:
+        with connect() as connection:
+            driver: Any = connection.connection.dbapi_connection
+            # The journal of a file that is only read, such as a backup, is left as it is.
+            if driver.execute(rebuild.IS_BEHIND).fetchone() is None or driver.journal_mode() not in ("wal", "memory"):
+                return
+            patience, driver.wait = driver.wait, 0.0
+            try:
+                self.begin(connection, "write", 0.0)
+                for statement in rebuild.catch_up():
+                    connection.exec_driver_sql(statement)
+                connection.commit()
+            finally:
+                driver.wait = patience
+                connection.rollback()
+
     def state(self, connection: Connection) -> State:
         tables = set(scalars(connection, "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"))
         marked = connection.execute(text("PRAGMA application_id")).scalar_one() == APPLICATION_ID
@@ -225,6 +243,7 @@ class SQLite(Dialect):
             "chatledger_messages_text",
             "chatledger_sessions_text",
             "chatledger_session_numbers",
+            MARK_TABLE,
         }
         return {
             f"{kind} {name}": re.sub(r"\s+", " ", sql).strip() for kind, name, table, sql in rows if table in of_ours

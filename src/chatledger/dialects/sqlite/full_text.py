@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import product
 from typing import Any
@@ -27,9 +27,11 @@ from sqlalchemy import (
     or_,
     select,
     table,
+    union_all,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
 
 from chatledger.dialects.constructs import json_text
 from chatledger.dialects.full_text import (
@@ -45,6 +47,7 @@ from chatledger.dialects.full_text import (
     looseness_of,
     loosenesses,
 )
+from chatledger.dialects.sqlite.waiting import Waiting
 from chatledger.full_text.query import Groups, Query, Term
 
 # In a scope of this many messages or fewer, each message may be looked up in the index.
@@ -93,10 +96,15 @@ class SQLiteFullText(FullText):
             bound.update({f"literal_{number}_{n}": _glob(one) for n, one in enumerate(test.literals)})
             bound.update({f"other_{number}_{n}": _quoted(one) for n, one in enumerate(test.others)})
         shape = (len(stricter), looseness_of(query, len(stricter)), tuple(test.shape for test in tests))
-        if self._is_small(size, bound, execute):
-            yield Candidates(_by_message(scope, shape), bound)
-        else:
-            yield Candidates(_by_index(scope, shape), bound, _more_than_scanned if scope.is_filtered else None)
+        is_small = self._is_small(size, bound, execute)
+        statement = _by_message(scope, shape) if is_small else _by_index(scope, shape)
+        waiting = Waiting(execute)
+        found = waiting.candidates(query, [test.others for test in tests], scored=not is_small)
+        if found is not None:
+            bound["waiting"] = found
+            statement = _with_waiting(statement, scope, shape)
+        was_cut = _more_than_scanned if scope.is_filtered and not is_small else None
+        yield Candidates(statement, bound, was_cut, is_behind=bool(waiting))
 
     @staticmethod
     def _is_small(size: int | None, parameters: dict[str, Any], execute: Execute) -> bool:
@@ -118,8 +126,14 @@ class SQLiteFullText(FullText):
             bound[f"{key}_exact"] = f"{where}({readings[0]})"
         return _sessions_with(scope, key, has_readings=bool(readings)), bound
 
-    def spread(self, group: Sequence[Term], number: int, scope: Scope) -> tuple[Select[Any], dict[str, Any]]:
-        return _spread(scope, number), {f"spread_{number}": match_expression(Query((tuple(group),)))}
+    def spread(
+        self, group: Sequence[Term], number: int, scope: Scope, execute: Execute
+    ) -> tuple[Select[Any], dict[str, Any]]:
+        bound = {f"spread_{number}": match_expression(Query((tuple(group),)))}
+        found = Waiting(execute).having(group)
+        if found is None:
+            return _spread(scope, number), bound
+        return _spread_with_waiting(scope, number), {**bound, f"waiting_{number}": found}
 
 
 @cache
@@ -155,6 +169,19 @@ def _spread(scope: Scope, number: int) -> Select[Any]:
         .select_from(_CrossJoin(newest, messages, _message_id == newest.c.number))
         .where(*scope.of_message)
     )
+
+
+@cache
+def _spread_with_waiting(scope: Scope, number: int) -> Select[Any]:
+    waiting, value = _entries(f"waiting_{number}")
+    messages = scope.messages
+    found = (
+        select(messages.c.session_id)
+        .select_from(_CrossJoin(waiting, messages, _message_id == value))
+        .where(*scope.of_message)
+    )
+    indexed = select(_spread(scope, number).subquery(f"indexed_{number}"))
+    return select(*union_all(found, indexed).subquery(f"both_{number}").c)
 
 
 @cache
@@ -200,6 +227,45 @@ def _by_index(scope: Scope, shape: _Shape) -> Select[Any]:
     return _with_looseness(found, shape, has)
 
 
+@cache
+def _with_waiting(indexed: Select[Any], scope: Scope, shape: _Shape) -> Select[Any]:
+    """Also the messages of `Waiting.candidates`, which are newer than those in the index."""
+    messages, sessions = scope.messages, scope.sessions
+    waiting, value = _entries("waiting")
+
+    def entry(place: int, kind: type[TypeEngine[Any]]) -> ColumnElement[Any]:
+        return func.json_extract(value, literal_column(f"'$[{place}]'"), type_=kind)
+
+    def has(number: int, _others: int) -> list[ColumnElement[bool]]:
+        return [entry(3 + number, Integer) == literal_column("1")]
+
+    joined = _CrossJoin(waiting, messages, _message_id == entry(0, Integer))
+    found = (
+        select(
+            messages.c.session_id,
+            messages.c.sequence_number,
+            messages.c.created_at,
+            entry(1, Float).label("score"),
+            entry(2, Integer).label("looseness"),
+        )
+        .select_from(_CrossJoin(joined, sessions, sessions.c.session_id == messages.c.session_id))
+        .where(
+            scope.is_live,
+            *(_literal_condition(messages, number, *one, has) for number, one in enumerate(shape[2])),
+            *scope.of_session,
+            *scope.of_message,
+        )
+    )
+    both = union_all(found, select(indexed.subquery("indexed"))).subquery("both")
+    return select(*both.c).limit(LIMIT)
+
+
+def _entries(name: str) -> tuple[FromClause, ColumnElement[Any]]:
+    """A JSON array, given as a parameter of this name, as rows."""
+    entries = func.json_each(bindparam(name)).table_valued("value", name=name)
+    return entries, entries.c.value
+
+
 def _with_looseness(found: Any, shape: _Shape, has: Any) -> Select[Any]:
     readings, own, _ = shape
     looseness: ColumnElement[int] = literal_column(str(own), Integer)
@@ -223,7 +289,7 @@ def _selected(scope: Scope, shape: _Shape, joined: FromClause, *, score: ColumnE
         .where(
             _matches,
             scope.is_live,
-            *(_literal_condition(messages, number, *one) for number, one in enumerate(shape[2])),
+            *(_literal_condition(messages, number, *one, _has_in_index) for number, one in enumerate(shape[2])),
             *scope.of_session,
             *scope.of_message,
         )
@@ -232,7 +298,13 @@ def _selected(scope: Scope, shape: _Shape, joined: FromClause, *, score: ColumnE
     )
 
 
-def _literal_condition(messages: Table, number: int, literals: int, others: int, excluded: bool) -> ColumnElement[bool]:
+_Has = Callable[[int, int], list[ColumnElement[bool]]]
+"""The conditions that a message has one of the alternatives without code: of the test of a number, which has so many."""
+
+
+def _literal_condition(
+    messages: Table, number: int, literals: int, others: int, excluded: bool, has: _Has
+) -> ColumnElement[bool]:
     space = literal(" ")
     text = (
         space
@@ -246,10 +318,15 @@ def _literal_condition(messages: Table, number: int, literals: int, others: int,
     held = [text.op("GLOB", is_comparison=True)(bindparam(f"literal_{number}_{n}")) for n in range(literals)]
     if excluded:
         return and_(*map(not_, held))
+    return or_(*held, *(has(number, others) if others else ()))
+
+
+def _has_in_index(number: int, others: int) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
     for n in range(others):
         matches = _index.c.chatledger_messages_fts.match(bindparam(f"other_{number}_{n}"))
-        held.append(_index.c.rowid.in_(select(_index.c.rowid).where(matches).correlate(None)))
-    return or_(*held)
+        conditions.append(_index.c.rowid.in_(select(_index.c.rowid).where(matches).correlate(None)))
+    return conditions
 
 
 class _CrossJoin(Join):

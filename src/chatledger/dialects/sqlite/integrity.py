@@ -98,6 +98,8 @@ class SQLiteIntegrity(Integrity):
         return None if row is None else dict(zip(table.c.keys(), row, strict=True))
 
     def full_text_fault(self, connection: Connection) -> str | None:
+        if connection.execute(text(rebuild.HAS_MARK)).first() is None:
+            return "it is not known up to which message the index is complete"
         try:
             with connection.begin_nested():
                 for statement in rebuild.compare():

@@ -1,4 +1,7 @@
-"""The full-text index of SQLite as a whole: checked, rebuilt, merged."""
+"""The full-text index of SQLite as a whole: caught up, checked, rebuilt, merged.
+
+The index of messages follows the appends: it is complete up to a mark, and triggers move the mark on (revision 0003).
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,32 @@ from collections.abc import Iterator
 
 FULL_TEXT = ("chatledger_messages_fts", "chatledger_sessions_fts")
 """The indexes, which hold no rows of their own."""
+MARK_TABLE = "chatledger_full_text_mark"
+"""Its one row names the last message up to which the index is complete."""
+MARK = f"(SELECT message_id FROM {MARK_TABLE})"
+_NEWEST = "coalesce((SELECT max(message_id) FROM chatledger_messages), 0)"
+
+IS_BEHIND = f"SELECT 1 FROM {MARK_TABLE} WHERE message_id < {_NEWEST}"
+"""Returns a row if messages wait to be indexed."""
+
+
+def catch_up() -> Iterator[str]:
+    """The statements that index the messages that wait, in one transaction."""
+    yield (
+        "INSERT INTO chatledger_messages_fts (rowid, content, extra)"
+        " SELECT message_id, coalesce(search_text, substr(content, 1, 100000)), search_extra"
+        f" FROM chatledger_messages WHERE message_id > {MARK}"
+    )
+    yield f"UPDATE {MARK_TABLE} SET message_id = {_NEWEST} WHERE message_id < {_NEWEST}"
 
 
 def rebuild() -> Iterator[str]:
     """The statements that index every message and session again."""
+    # First, because the view that the index is made from ends at the mark.
+    yield (
+        f"INSERT INTO {MARK_TABLE} (mark_id, message_id) SELECT 1, {_NEWEST} WHERE true"
+        " ON CONFLICT (mark_id) DO UPDATE SET message_id = excluded.message_id"
+    )
     yield "DELETE FROM chatledger_session_numbers"
     yield (
         "INSERT INTO chatledger_session_numbers (session_id) SELECT session_id FROM chatledger_sessions"
@@ -25,6 +50,9 @@ def compare() -> Iterator[str]:
         yield f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)"
 
 
+HAS_MARK = f"SELECT 1 FROM {MARK_TABLE}"
+"""Returns a row, or no message is indexed any more."""
+
 UNNUMBERED = """SELECT 1 FROM chatledger_sessions AS s WHERE (title IS NOT NULL OR system_prompt IS NOT NULL)
     AND NOT EXISTS (SELECT 1 FROM chatledger_session_numbers AS n WHERE n.session_id = s.session_id) LIMIT 1"""
 """Sessions whose texts no index can hold: they have no number."""
@@ -32,5 +60,6 @@ UNNUMBERED = """SELECT 1 FROM chatledger_sessions AS s WHERE (title IS NOT NULL 
 
 def merge() -> Iterator[str]:
     """The statements that make one part of an index's many."""
+    yield from catch_up()
     for table in FULL_TEXT:
         yield f"INSERT INTO {table} ({table}) VALUES ('optimize')"

@@ -170,6 +170,7 @@ class Search(Service):
         rows: list[dict[str, Any]] = []
         size = size_of(self._context, filters)
         for attempt in self._context.dialect.full_text.candidates(query, scope, filters, size, execute):
+            self._context.is_index_behind = attempt.is_behind
             parameters = {**attempt.parameters, "limit": limit, "offset": offset}
             statement = page(attempt.statement, of_one_session=of_one_session)
             rows = [dict(row) for row in execute(statement, parameters).mappings()]

@@ -100,6 +100,7 @@ def _in_one_message(
     rows: Any = []
     attempts = context.dialect.full_text.candidates(query, scope, filters, size_of(context, filters), context.execute)
     for attempt in attempts:
+        context.is_index_behind = attempt.is_behind
         rows = context.execute(best_of_sessions(attempt.statement, newest=newest), attempt.parameters).all()
         cut = bool(rows) and rows[0].matched > CANDIDATES
         if cut or not attempt.is_partial:
@@ -130,7 +131,7 @@ def _spread(
     bound = dict(filters)
     places: list[Any] = []
     for number, group in enumerate(query.groups):
-        in_messages, parameters = full_text.spread(group, number, scope)
+        in_messages, parameters = full_text.spread(group, number, scope, context.execute)
         bound |= parameters
         either: Any = in_messages
         if not is_about_messages(filters):
@@ -154,5 +155,5 @@ def _excluded(context: ServiceContext, query: Query, scope: Scope, filters: Mapp
     words = [term for term in query.excluded if term.literal is None]
     if not words:
         return []
-    statement, parameters = context.dialect.full_text.spread(words, 0, scope)
+    statement, parameters = context.dialect.full_text.spread(words, 0, scope, context.execute)
     return list(context.execute(statement.distinct(), {**filters, **parameters}).scalars())
