@@ -13,7 +13,7 @@ from tests.faults.nursery import Nursery
 from tests.faults.truth import numbered_messages, require_acknowledged, require_sound
 
 
-@pytest.mark.parametrize("kills", [8, pytest.param(500, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [8, pytest.param(1000, marks=pytest.mark.soak)])
 def test_every_acknowledged_append_survives(nursery: Nursery, url: str, kills: int) -> None:
     with closing(Ledger(url)) as ledger:
         ledger.run(lambda uow: uow.sessions.create("s"))

@@ -13,6 +13,7 @@ from chatledger.services.retention.traces import digest_of_user
 from tests.services.messages.test_counters import WRONG
 from tests.support.clock import StoppedClock
 from tests.support.contents import contents, places_of
+from tests.support.full_text import index_waiting
 from tests.support.raw import Raw
 
 ADA = "zqada"
@@ -196,8 +197,15 @@ def test_a_user_is_erased_in_batches(timed_ledger: Ledger, raw: Raw, monkeypatch
     assert [(7,)] == [tuple(row) for row in raw("SELECT count(*) FROM chatledger_sessions WHERE user_id IS NULL")]
 
 
+@pytest.mark.parametrize("indexed", [False, True], ids=["waiting for the index", "indexed"])
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_no_byte_of_the_file_or_its_log_holds_a_word_of_hers(lived: Ledger, tmp_path: Path) -> None:
+def test_no_byte_of_the_file_or_its_log_holds_a_word_of_hers(lived: Ledger, tmp_path: Path, indexed: bool) -> None:
+    for text in ("zqredacted", "zqpopped", "zqcontent"):
+        number = lived.run(lambda uow, text=text: uow.messages.append("zqname 0", "user", text)).sequence_number  # type: ignore[misc]
+    if indexed:
+        index_waiting(lived)
+    lived.run(lambda uow: uow.messages.redact("zqname 0", number - 2))
+    lived.run(lambda uow: uow.messages.delete("zqname 0", number - 1))
     encoded = [word.encode() for word in WORDS]
     assert any(word in file.read_bytes() for file in tmp_path.iterdir() for word in encoded)
     assert lived.erase_user(ADA).scrubbed is True
