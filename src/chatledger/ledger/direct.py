@@ -59,6 +59,8 @@ class DirectContext(ServiceContext):
             try:
                 rows = self._fetch(operation, *statement.spelled_alone(self.engine, self.dialect, parameters))
                 if rows:
+                    if operation.writes:
+                        database.has_written = True
                     return operation.result(rows)
             except (Busy, Unavailable) as error:
                 patience = Patience(database.settings, stopped=self._stopped, since=since)
