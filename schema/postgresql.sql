@@ -157,6 +157,14 @@ CREATE TABLE chatledger_projects (
     CONSTRAINT pk_chatledger_projects PRIMARY KEY (project_id)
 );
 
+CREATE TABLE chatledger_session_names (
+    user_id text COLLATE "C" NOT NULL,
+    project_id text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    session_id text COLLATE "C" NOT NULL,
+    CONSTRAINT pk_chatledger_session_names PRIMARY KEY (user_id, project_id, name)
+);
+
 CREATE TABLE chatledger_sessions (
     session_id text COLLATE "C" NOT NULL,
     user_id text COLLATE "C",
@@ -179,6 +187,8 @@ CREATE TABLE chatledger_sessions (
     held_at timestamp with time zone,
     forked_from text COLLATE "C",
     forked_at bigint,
+    name text COLLATE "C",
+    parent_id text COLLATE "C",
     search_title text,
     search_system_prompt text,
     activity_hour timestamp without time zone,
@@ -188,13 +198,18 @@ CREATE TABLE chatledger_sessions (
 CREATE INDEX ix_chatledger_sessions_active_activity ON chatledger_sessions USING btree (activity_hour) WHERE (status = 'active'::text);
 CREATE INDEX ix_chatledger_sessions_activity ON chatledger_sessions USING btree (activity_hour);
 CREATE INDEX ix_chatledger_sessions_archived_at ON chatledger_sessions USING btree (archived_at, session_id) WHERE (status = 'archived'::text);
+CREATE INDEX ix_chatledger_sessions_created ON chatledger_sessions USING btree (created_at, session_id);
 CREATE INDEX ix_chatledger_sessions_expired_at ON chatledger_sessions USING btree (expired_at, session_id) WHERE (status = 'expired'::text);
 CREATE INDEX ix_chatledger_sessions_model_activity ON chatledger_sessions USING btree (model_id, activity_hour DESC NULLS LAST);
+CREATE INDEX ix_chatledger_sessions_name ON chatledger_sessions USING btree (name, session_id) WHERE (name IS NOT NULL);
+CREATE INDEX ix_chatledger_sessions_parent ON chatledger_sessions USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX ix_chatledger_sessions_project_activity ON chatledger_sessions USING btree (project_id, activity_hour DESC NULLS LAST);
 CREATE INDEX ix_chatledger_sessions_resting_activity ON chatledger_sessions USING btree (activity_hour) WHERE (status = ANY (ARRAY['idle'::text, 'paused'::text]));
 CREATE INDEX ix_chatledger_sessions_search_system_prompt ON chatledger_sessions USING gin (to_tsvector('simple'::regconfig, COALESCE(search_system_prompt, lower((regexp_replace("left"(system_prompt, 100000), '[!-/:-@\[-`{-~\u0080-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7\u2000-\u200a\u2010-\u2029\u202f-\u205f\u20a0-\u20a7\u20a9-\u20b9\u2190-\u23f3\u2400-\u2426\u2440-\u244a\u2500-\u26ff\u2701-\u2755\u2794-\u2b4c\u2b50-\u2b59\u3000-\u3003\u3008-\u3020\uff01-\uff0f\uff1a-\uff20\U0001f300-\U0001f320\U0001f330-\U0001f335\U0001f337-\U0001f37c\U0001f380-\U0001f393\U0001f3a0-\U0001f3c4\U0001f3c6-\U0001f3ca\U0001f3e0-\U0001f3f0\U0001f400-\U0001f43e\U0001f440\U0001f442-\U0001f4f7\U0001f4f9-\U0001f4fc\U0001f500-\U0001f53d\U0001f550-\U0001f567\U0001f5fb-\U0001f640\U0001f645-\U0001f64f\U0001f680-\U0001f6c5]+'::text, ' '::text, 'g'::text) COLLATE "C")))));
 CREATE INDEX ix_chatledger_sessions_search_title ON chatledger_sessions USING gin (to_tsvector('simple'::regconfig, COALESCE(search_title, lower((regexp_replace("left"(title, 100000), '[!-/:-@\[-`{-~\u0080-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7\u2000-\u200a\u2010-\u2029\u202f-\u205f\u20a0-\u20a7\u20a9-\u20b9\u2190-\u23f3\u2400-\u2426\u2440-\u244a\u2500-\u26ff\u2701-\u2755\u2794-\u2b4c\u2b50-\u2b59\u3000-\u3003\u3008-\u3020\uff01-\uff0f\uff1a-\uff20\U0001f300-\U0001f320\U0001f330-\U0001f335\U0001f337-\U0001f37c\U0001f380-\U0001f393\U0001f3a0-\U0001f3c4\U0001f3c6-\U0001f3ca\U0001f3e0-\U0001f3f0\U0001f400-\U0001f43e\U0001f440\U0001f442-\U0001f4f7\U0001f4f9-\U0001f4fc\U0001f500-\U0001f53d\U0001f550-\U0001f567\U0001f5fb-\U0001f640\U0001f645-\U0001f64f\U0001f680-\U0001f6c5]+'::text, ' '::text, 'g'::text) COLLATE "C")))));
 CREATE INDEX ix_chatledger_sessions_user_activity ON chatledger_sessions USING btree (user_id, activity_hour DESC NULLS LAST);
+CREATE INDEX ix_chatledger_sessions_user_created ON chatledger_sessions USING btree (user_id, created_at DESC NULLS LAST, session_id DESC NULLS LAST);
+CREATE INDEX ix_chatledger_sessions_user_name ON chatledger_sessions USING btree (user_id, name) WHERE (name IS NOT NULL);
 
 CREATE TABLE chatledger_state (
     scope text NOT NULL,
@@ -965,6 +980,23 @@ CREATE FUNCTION chatledger_metrics_truncate() RETURNS trigger LANGUAGE plpgsql S
 BEGIN
     DELETE FROM chatledger_performance_metrics WHERE session_id <> '';
     DELETE FROM chatledger_state WHERE scope = 'session';
+    DELETE FROM chatledger_session_names;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION chatledger_name() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        DELETE FROM chatledger_session_names WHERE user_id = coalesce(old.user_id, '') AND project_id = coalesce(old.project_id, '') AND name = old.name AND session_id = old.session_id;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO chatledger_session_names (user_id, project_id, name, session_id)
+    SELECT coalesce(new.user_id, ''), coalesce(new.project_id, ''), new.name, new.session_id
+    WHERE new.name IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM chatledger_session_names WHERE user_id = coalesce(new.user_id, '') AND project_id = coalesce(new.project_id, '') AND name = new.name AND session_id = new.session_id
+    );
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1014,11 +1046,20 @@ CREATE TRIGGER chatledger_sessions_metrics_delete AFTER DELETE ON chatledger_ses
 CREATE TRIGGER chatledger_sessions_metrics_truncate AFTER TRUNCATE ON chatledger_sessions
     FOR EACH STATEMENT EXECUTE FUNCTION chatledger_metrics_truncate();
 
+CREATE TRIGGER chatledger_sessions_name_delete AFTER DELETE ON chatledger_sessions
+    FOR EACH ROW WHEN ((old.name IS NOT NULL)) EXECUTE FUNCTION chatledger_name();
+
+CREATE TRIGGER chatledger_sessions_name_insert AFTER INSERT ON chatledger_sessions
+    FOR EACH ROW WHEN ((new.name IS NOT NULL)) EXECUTE FUNCTION chatledger_name();
+
+CREATE TRIGGER chatledger_sessions_name_update AFTER UPDATE OF session_id, user_id, project_id, name ON chatledger_sessions
+    FOR EACH ROW WHEN (((COALESCE(new.name, old.name) IS NOT NULL) AND ((new.name IS DISTINCT FROM old.name) OR (new.user_id IS DISTINCT FROM old.user_id) OR (new.project_id IS DISTINCT FROM old.project_id) OR (new.session_id IS DISTINCT FROM old.session_id)))) EXECUTE FUNCTION chatledger_name();
+
 CREATE TRIGGER chatledger_sessions_rearm AFTER UPDATE OF status ON chatledger_sessions
     FOR EACH ROW WHEN ((new.status IS DISTINCT FROM old.status)) EXECUTE FUNCTION chatledger_rearm();
 
-CREATE TRIGGER chatledger_sessions_updated_at BEFORE UPDATE OF user_id, project_id, model_id, title, system_prompt, status, context, expired_at, archived_at ON chatledger_sessions
-    FOR EACH ROW WHEN (((new.updated_at = old.updated_at) AND ((new.user_id IS DISTINCT FROM old.user_id) OR (new.project_id IS DISTINCT FROM old.project_id) OR (new.model_id IS DISTINCT FROM old.model_id) OR (new.title IS DISTINCT FROM old.title) OR (new.system_prompt IS DISTINCT FROM old.system_prompt) OR (new.status IS DISTINCT FROM old.status) OR ((new.context)::text IS DISTINCT FROM (old.context)::text) OR (new.expired_at IS DISTINCT FROM old.expired_at) OR (new.archived_at IS DISTINCT FROM old.archived_at)))) EXECUTE FUNCTION chatledger_touch();
+CREATE TRIGGER chatledger_sessions_updated_at BEFORE UPDATE OF user_id, project_id, model_id, title, system_prompt, status, context, expired_at, archived_at, name, parent_id ON chatledger_sessions
+    FOR EACH ROW WHEN (((new.updated_at = old.updated_at) AND ((new.user_id IS DISTINCT FROM old.user_id) OR (new.project_id IS DISTINCT FROM old.project_id) OR (new.model_id IS DISTINCT FROM old.model_id) OR (new.title IS DISTINCT FROM old.title) OR (new.system_prompt IS DISTINCT FROM old.system_prompt) OR (new.status IS DISTINCT FROM old.status) OR ((new.context)::text IS DISTINCT FROM (old.context)::text) OR (new.expired_at IS DISTINCT FROM old.expired_at) OR (new.archived_at IS DISTINCT FROM old.archived_at) OR (new.name IS DISTINCT FROM old.name) OR (new.parent_id IS DISTINCT FROM old.parent_id)))) EXECUTE FUNCTION chatledger_touch();
 
 CREATE TRIGGER chatledger_messages_annotations_delete AFTER DELETE ON chatledger_messages
     REFERENCING OLD TABLE AS old_rows

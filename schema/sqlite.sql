@@ -172,6 +172,16 @@ CREATE TABLE chatledger_projects (
 )
  STRICT;
 
+CREATE TABLE chatledger_session_names (
+    user_id TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    CONSTRAINT pk_chatledger_session_names PRIMARY KEY (user_id, project_id, name)
+)
+ WITHOUT ROWID,
+ STRICT;
+
 CREATE TABLE chatledger_session_numbers (
     number INTEGER NOT NULL PRIMARY KEY,
     session_id TEXT NOT NULL UNIQUE
@@ -199,6 +209,8 @@ CREATE TABLE chatledger_sessions (
     held_at TEXT,
     forked_from TEXT,
     forked_at INTEGER,
+    name TEXT,
+    parent_id TEXT,
     search_title TEXT,
     search_system_prompt TEXT,
     activity_hour TEXT,
@@ -209,11 +221,16 @@ CREATE TABLE chatledger_sessions (
 CREATE INDEX ix_chatledger_sessions_active_activity ON chatledger_sessions (activity_hour) WHERE status = 'active';
 CREATE INDEX ix_chatledger_sessions_activity ON chatledger_sessions (activity_hour);
 CREATE INDEX ix_chatledger_sessions_archived_at ON chatledger_sessions (archived_at, session_id) WHERE status = 'archived';
+CREATE INDEX ix_chatledger_sessions_created ON chatledger_sessions (created_at, session_id);
 CREATE INDEX ix_chatledger_sessions_expired_at ON chatledger_sessions (expired_at, session_id) WHERE status = 'expired';
 CREATE INDEX ix_chatledger_sessions_model_activity ON chatledger_sessions (model_id, activity_hour);
+CREATE INDEX ix_chatledger_sessions_name ON chatledger_sessions (name, session_id) WHERE name IS NOT NULL;
+CREATE INDEX ix_chatledger_sessions_parent ON chatledger_sessions (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX ix_chatledger_sessions_project_activity ON chatledger_sessions (project_id, activity_hour);
 CREATE INDEX ix_chatledger_sessions_resting_activity ON chatledger_sessions (activity_hour) WHERE status IN ('idle', 'paused');
 CREATE INDEX ix_chatledger_sessions_user_activity ON chatledger_sessions (user_id, activity_hour);
+CREATE INDEX ix_chatledger_sessions_user_created ON chatledger_sessions (user_id, created_at, session_id);
+CREATE INDEX ix_chatledger_sessions_user_name ON chatledger_sessions (user_id, name) WHERE name IS NOT NULL;
 
 CREATE TABLE chatledger_state (
     scope TEXT NOT NULL,
@@ -712,6 +729,35 @@ BEGIN
     DELETE FROM chatledger_state WHERE scope = 'session' AND scope_id = old.session_id;
 END;
 
+CREATE TRIGGER chatledger_sessions_name_delete AFTER DELETE ON chatledger_sessions
+WHEN old.name IS NOT NULL
+BEGIN
+    DELETE FROM chatledger_session_names WHERE user_id = coalesce(old.user_id, '') AND project_id = coalesce(old.project_id, '') AND name = old.name AND session_id = old.session_id;
+END;
+
+CREATE TRIGGER chatledger_sessions_name_insert AFTER INSERT ON chatledger_sessions
+WHEN new.name IS NOT NULL
+BEGIN
+    INSERT INTO chatledger_session_names (user_id, project_id, name, session_id)
+    SELECT coalesce(new.user_id, ''), coalesce(new.project_id, ''), new.name, new.session_id
+    WHERE new.name IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM chatledger_session_names WHERE user_id = coalesce(new.user_id, '') AND project_id = coalesce(new.project_id, '') AND name = new.name AND session_id = new.session_id
+    );
+END;
+
+CREATE TRIGGER chatledger_sessions_name_update AFTER UPDATE OF session_id, user_id, project_id, name ON chatledger_sessions
+WHEN coalesce(new.name, old.name) IS NOT NULL
+    AND (new.name IS NOT old.name OR new.user_id IS NOT old.user_id OR new.project_id IS NOT old.project_id
+        OR new.session_id <> old.session_id)
+BEGIN
+    DELETE FROM chatledger_session_names WHERE user_id = coalesce(old.user_id, '') AND project_id = coalesce(old.project_id, '') AND name = old.name AND session_id = old.session_id;
+    INSERT INTO chatledger_session_names (user_id, project_id, name, session_id)
+    SELECT coalesce(new.user_id, ''), coalesce(new.project_id, ''), new.name, new.session_id
+    WHERE new.name IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM chatledger_session_names WHERE user_id = coalesce(new.user_id, '') AND project_id = coalesce(new.project_id, '') AND name = new.name AND session_id = new.session_id
+    );
+END;
+
 CREATE TRIGGER chatledger_sessions_rearm AFTER UPDATE OF status ON chatledger_sessions
 WHEN new.status IS NOT old.status
 BEGIN
@@ -720,7 +766,8 @@ BEGIN
     WHERE session_id = new.session_id;
 END;
 
-CREATE TRIGGER chatledger_sessions_updated_at AFTER UPDATE OF user_id, project_id, model_id, title, system_prompt, status, context, expired_at, archived_at
+CREATE TRIGGER chatledger_sessions_updated_at AFTER UPDATE OF user_id, project_id, model_id, title, system_prompt, status, context, expired_at, archived_at, name,
+    parent_id
 ON chatledger_sessions
 WHEN new.updated_at IS old.updated_at
 BEGIN

@@ -24,6 +24,9 @@ Why: the whole of the store. Names begin with `chatledger_`, so that the tables 
   for those as well as for the whole text (`constructs.json_equals`).
 - A message that is being streamed has a lease, `streaming_until`. A sweep finds those whose writer is gone by an index
   that holds no other messages.
+- A session's name is unique within its user and project. A unique index of sessions would have to contain `session_id` to
+  be sharded, so the names have a table of their own, which triggers keep. Names and parents are soft keys: a session is
+  never locked for another one.
 - What later revisions add must not rebuild a table that is large or a key, because SQLite cannot change a CHECK without a
   rebuild. What is planned is a new table or a new nullable column.
 - Row-level security finds the owner through the session: policies on tables of a session ask for a visible row of
@@ -82,6 +85,7 @@ TABLES = (
     "chatledger_session_timeouts",
     "chatledger_session_snapshots",
     "chatledger_session_metadata",
+    "chatledger_session_names",
     "chatledger_messages",
     "chatledger_sessions",
     "chatledger_state",
@@ -91,14 +95,17 @@ TABLES = (
     "chatledger_models",
     "chatledger_projects",
 )
-# Can be counted again from the messages.
-DERIVED = {"chatledger_session_usage"}
+# Can be made again from the messages and the sessions.
+DERIVED = {"chatledger_session_usage", "chatledger_session_names"}
 
 
 def upgrade() -> None:
     sqlite = op.get_context().dialect.name == "sqlite"
     now = text(r"(strftime('%Y-%m-%d %H\:%M\:%f000', 'now'))" if sqlite else "CURRENT_TIMESTAMP")
     newest_first = "activity_hour" if sqlite else text("activity_hour DESC NULLS LAST")
+    latest_first: list[str | sa.TextClause] = ["created_at", "session_id"]
+    if not sqlite:
+        latest_first = [text(f"{name} DESC NULLS LAST") for name in latest_first]
 
     op.create_table(
         "chatledger_projects",
@@ -231,6 +238,8 @@ def upgrade() -> None:
         Column("held_at", Time),
         Column("forked_from", Key),
         Column("forked_at", Whole),
+        Column("name", Key),
+        Column("parent_id", Key),
         Column("search_title", Text()),
         Column("search_system_prompt", Text()),
         Column("activity_hour", Hour),
@@ -256,6 +265,11 @@ def upgrade() -> None:
         ["expired_at", "session_id"],
         where="status = 'expired'",
     )
+    index("ix_chatledger_sessions_created", "chatledger_sessions", ["created_at", "session_id"])
+    index("ix_chatledger_sessions_user_created", "chatledger_sessions", ["user_id", *latest_first])
+    index("ix_chatledger_sessions_name", "chatledger_sessions", ["name", "session_id"], where="name IS NOT NULL")
+    index("ix_chatledger_sessions_user_name", "chatledger_sessions", ["user_id", "name"], where="name IS NOT NULL")
+    index("ix_chatledger_sessions_parent", "chatledger_sessions", ["parent_id"], where="parent_id IS NOT NULL")
     index("ix_chatledger_sessions_model_activity", "chatledger_sessions", ["model_id", newest_first])
     index("ix_chatledger_sessions_project_activity", "chatledger_sessions", ["project_id", newest_first])
     index(
@@ -265,6 +279,17 @@ def upgrade() -> None:
         where="status IN ('idle', 'paused')",
     )
     index("ix_chatledger_sessions_user_activity", "chatledger_sessions", ["user_id", newest_first])
+
+    op.create_table(
+        "chatledger_session_names",
+        Column("user_id", Key, nullable=False),
+        Column("project_id", Key, nullable=False),
+        Column("name", Key, nullable=False),
+        Column("session_id", Key, nullable=False),
+        PrimaryKeyConstraint("user_id", "project_id", "name", name=op.f("pk_chatledger_session_names")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
 
     op.create_table(
         "chatledger_messages",

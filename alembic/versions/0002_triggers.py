@@ -13,6 +13,8 @@ that it visits; it joins its transition table with no other table; the current t
   goes back to its last activity (or to now, should that lie ahead). A new session for which a default limit holds is
   looked at by the next sweep.
 - `activity_hour` follows `last_activity` when the hour changes, so that an append rewrites no index.
+- The name of a session is entered in `session_names`, under its user and project, and taken out again when any of the
+  three changes or the session is deleted. A name that another session has is a violation of that table's key.
 - `updated_at` follows a change of the session's own fields; messages do not move it.
 - Annotations of a message go with it, metrics and state of a session with the session. Each statement that deletes messages leaves an
   audit row for each session, and so does the deletion of a session. TRUNCATE is covered, too.
@@ -114,6 +116,20 @@ def _sqlite_key(row: str) -> str:
     )
 
 
+NAME_KEY = "user_id = coalesce({0}.user_id, '') AND project_id = coalesce({0}.project_id, '') AND name = {0}.name"
+TAKE_OUT_NAME = f"DELETE FROM chatledger_session_names WHERE {NAME_KEY.format('old')} AND session_id = old.session_id;"
+# A service has entered it before, to learn whether it is free.
+ENTER_NAME = f"""INSERT INTO chatledger_session_names (user_id, project_id, name, session_id)
+    SELECT coalesce(new.user_id, ''), coalesce(new.project_id, ''), new.name, new.session_id
+    WHERE new.name IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM chatledger_session_names WHERE {NAME_KEY.format("new")} AND session_id = new.session_id
+    );"""
+# Of sessions that have one name, which triggers would have refused, the oldest keeps it.
+ENTER_ALL_NAMES = """INSERT INTO chatledger_session_names (user_id, project_id, name, session_id)
+SELECT coalesce(user_id, ''), coalesce(project_id, ''), name, session_id FROM chatledger_sessions
+WHERE name IS NOT NULL ORDER BY created_at, session_id
+ON CONFLICT DO NOTHING"""
+
 NOW = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
 
 COUNT_NEW = f"""UPDATE chatledger_sessions SET
@@ -214,11 +230,30 @@ BEGIN
     WHERE session_id = new.session_id;
 END""",
     "chatledger_sessions_updated_at": f"""
-AFTER UPDATE OF user_id, project_id, model_id, title, system_prompt, status, context, expired_at, archived_at
+AFTER UPDATE OF user_id, project_id, model_id, title, system_prompt, status, context, expired_at, archived_at, name,
+    parent_id
 ON chatledger_sessions
 WHEN new.updated_at IS old.updated_at
 BEGIN
     UPDATE chatledger_sessions SET updated_at = {NOW} WHERE session_id = new.session_id;
+END""",
+    "chatledger_sessions_name_insert": f"""AFTER INSERT ON chatledger_sessions
+WHEN new.name IS NOT NULL
+BEGIN
+    {ENTER_NAME}
+END""",
+    "chatledger_sessions_name_update": f"""AFTER UPDATE OF session_id, user_id, project_id, name ON chatledger_sessions
+WHEN coalesce(new.name, old.name) IS NOT NULL
+    AND (new.name IS NOT old.name OR new.user_id IS NOT old.user_id OR new.project_id IS NOT old.project_id
+        OR new.session_id <> old.session_id)
+BEGIN
+    {TAKE_OUT_NAME}
+    {ENTER_NAME}
+END""",
+    "chatledger_sessions_name_delete": f"""AFTER DELETE ON chatledger_sessions
+WHEN old.name IS NOT NULL
+BEGIN
+    {TAKE_OUT_NAME}
 END""",
     "chatledger_sessions_limit": f"""AFTER INSERT ON chatledger_sessions
 WHEN EXISTS (
@@ -254,6 +289,8 @@ UP_SQLITE = [
     RECOUNT,
     "DELETE FROM chatledger_session_usage",
     _count_usage(_sqlite_key("")),
+    "DELETE FROM chatledger_session_names",
+    ENTER_ALL_NAMES,
     *(f"CREATE TRIGGER {name} {body.strip()}" for name, body in SQLITE.items()),
 ]
 DOWN_SQLITE = [f"DROP TRIGGER {name}" for name in SQLITE]
@@ -456,6 +493,17 @@ END""",
 BEGIN
     DELETE FROM chatledger_performance_metrics WHERE session_id <> '';
     DELETE FROM chatledger_state WHERE scope = 'session';
+    DELETE FROM chatledger_session_names;
+    RETURN NULL;
+END""",
+    "chatledger_name": f"""
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        {TAKE_OUT_NAME}
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        {ENTER_NAME}
+    END IF;
     RETURN NULL;
 END""",
     "chatledger_limit": """
@@ -510,12 +558,19 @@ FIELDS = (
     "context",
     "expired_at",
     "archived_at",
+    "name",
+    "parent_id",
 )
 IS_TOUCHED = " OR ".join(
     f"NEW.{name}::text IS DISTINCT FROM OLD.{name}::text"
     if name == "context"
     else f"NEW.{name} IS DISTINCT FROM OLD.{name}"
     for name in FIELDS
+)
+NAME_DIFFERS = (
+    "coalesce(NEW.name, OLD.name) IS NOT NULL AND ("
+    + " OR ".join(f"NEW.{name} IS DISTINCT FROM OLD.{name}" for name in ("name", "user_id", "project_id", "session_id"))
+    + ")"
 )
 HOUR_DIFFERS = f"NEW.activity_hour IS DISTINCT FROM {HOUR.replace('last_activity', 'NEW.last_activity')}"
 
@@ -545,6 +600,13 @@ POSTGRESQL = (
         f"BEFORE UPDATE OF {', '.join(FIELDS)} ON {{}} FOR EACH ROW WHEN (NEW.updated_at = OLD.updated_at AND ({IS_TOUCHED}))",
         "touch",
     ),
+    ("chatledger_sessions_name_insert", "sessions", "AFTER INSERT ON {} FOR EACH ROW WHEN (NEW.name IS NOT NULL)", "name"),
+    (
+        "chatledger_sessions_name_update", "sessions",
+        f"AFTER UPDATE OF session_id, user_id, project_id, name ON {{}} FOR EACH ROW WHEN ({NAME_DIFFERS})",
+        "name",
+    ),
+    ("chatledger_sessions_name_delete", "sessions", "AFTER DELETE ON {} FOR EACH ROW WHEN (OLD.name IS NOT NULL)", "name"),
     ("chatledger_sessions_limit", "sessions", f"AFTER INSERT ON {{}} {NEW_ROWS}", "limit"),
     (
         "chatledger_sessions_rearm", "sessions",
@@ -574,6 +636,8 @@ UP_POSTGRESQL = [
     RECOUNT,
     "DELETE FROM chatledger_session_usage",
     _count_usage(POSTGRESQL_KEY),
+    "DELETE FROM chatledger_session_names",
+    ENTER_ALL_NAMES,
     *(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${body} $$" for name, body in FUNCTIONS.items()),
     PIN,
     *(

@@ -155,10 +155,24 @@ class StepState(StrEnum):
 
 
 # What an argument takes: the member of an enum or its value, so that a type checker knows the words.
+class SessionOrder(StrEnum):
+    """What a list of sessions is sorted by. A minus reverses the order."""
+
+    RECENT = "-last_activity"
+    STALE = "last_activity"
+    NEWEST = "-created_at"
+    OLDEST = "created_at"
+    NAME = "name"
+    NAME_REVERSED = "-name"
+
+
 RoleLike: TypeAlias = Role | Literal["system", "developer", "user", "assistant", "tool"]
 OutcomeLike: TypeAlias = Outcome | Literal["complete", "interrupted", "error", "streaming"]
 StatusLike: TypeAlias = Status | Literal["active", "idle", "paused", "archived", "expired", "failed"]
 SnapshotKindLike: TypeAlias = SnapshotKind | Literal["checkpoint", "timeout_warning", "pre_archive", "manual"]
+SessionOrderLike: TypeAlias = (
+    SessionOrder | Literal["-last_activity", "last_activity", "-created_at", "created_at", "name", "-name"]
+)
 OrphansLike: TypeAlias = Orphans | Literal["keep", "drop"]
 BatchStatusLike: TypeAlias = BatchStatus | Literal["open", "paused", "cancelled"]
 ItemStatusLike: TypeAlias = ItemStatus | Literal["waiting", "delayed", "running", "done", "failed"]

@@ -251,6 +251,15 @@ class SessionExists(Conflict):
         super().__init__(f"session {session_id!r} exists already", session_id=session_id)
 
 
+class SessionNameTaken(Conflict):
+    """Names are unique within a user and a project."""
+
+    name: str
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"another session of this user and project is named {name!r}", name=name)
+
+
 class SequenceConflict(Conflict):
     """`actual` is the session's last sequence number when the append was refused; `truncate` compares the number of
     the newest message.

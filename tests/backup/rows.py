@@ -71,7 +71,7 @@ def fill(ledger: Ledger) -> None:
         uow.batches.fail(second, ValueError("no"))
         uow.workflows.define({"name": "flow", "steps": {"one": {"exec": ["true"]}}}, user_id="ada")
         uow.workflows.start("flow", {}, user_id="ada", execution_id="run")
-        uow.sessions.create("idle one", user_id="bob")
+        uow.sessions.create("idle one", user_id="bob", name="main")
         uow.messages.append("idle one", "user", "zzz")
         uow.sessions.mark_idle("idle one")
         uow.sessions.create("held", user_id="bob", model_id="gpt-5")
@@ -89,7 +89,7 @@ def fill(ledger: Ledger) -> None:
         uow.sessions.delete("deleted")
     ledger.erase_user("lin", reason="asked to", scrub=False)
     with ledger.begin() as uow:
-        uow.sessions.create("bob's other", user_id="bob")
+        uow.sessions.create("bob's other", user_id="bob", parent="idle one")
         uow.sessions.expire("bob's other")
 
 

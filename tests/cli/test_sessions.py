@@ -125,3 +125,22 @@ def test_another_users_session_is_not_found(run: Command) -> None:
 
 def listed(run: Command, *options: str) -> set[str]:
     return {session["session_id"] for session in run.json("list", *options)["items"]}
+
+
+def test_sessions_have_names_and_children(run: Command) -> None:
+    made = run.json("create", "--user-id", "ada", "--name", "main")
+    assert made == run.json("create", "--user-id", "ada", "--name", "main", "--if-not-exists")
+    assert "is named 'main'" in run.error("create", "--user-id", "ada", "--name", "main")
+    parent = made["session_id"]
+    run.text("create", "--id", "child", "--parent", parent, "--name", "helper")
+    assert {"child"} == listed(run, "--parent", parent) == listed(run, "--name-prefix", "help")
+    in_order = [session["name"] for session in run.json("list", "--order", "name")["items"]]
+    assert ["helper", "main"] == in_order
+    assert ["ID", "Name"] == run.text("list").split()[:2]
+    assert "  parent" in run.text("session", "show", "child")
+    assert "other" == run.json("session", "update", "child", "--name", "other")["name"]
+    assert run.json("session", "update", "child", "--clear", "name")["name"] is None
+    assert "and 1 child session: add --yes" in run.error("delete", parent)
+    run.text("delete", parent, "--yes")
+    assert set() == listed(run)
+    assert "'--if-not-exists'" in run("create", "--if-not-exists").stderr

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from chatledger import Ledger, UnitOfWork
+from chatledger import Ledger, SessionOrder, UnitOfWork
 from tests.support import sqlite
 from tests.support.postgres import Server
 from tests.support.raw import Raw
@@ -51,11 +51,13 @@ def _large(kind: str, url: str) -> Iterator[Ledger]:
     raw("INSERT INTO chatledger_projects (project_id) VALUES ('p1'), ('p2')")
     raw("INSERT INTO chatledger_models (model_id) VALUES ('m1'), ('m2')")
     sessions = (
-        "INSERT INTO chatledger_sessions (session_id, user_id, project_id, model_id, status, last_activity) "
+        "INSERT INTO chatledger_sessions (session_id, user_id, project_id, model_id, status, last_activity,"
+        " created_at, name, parent_id) "
         + numbers.format(many=4000)
         + "SELECT 's' || i, 'u' || (i % 400), CASE WHEN i % 40 = 0 THEN 'p1' ELSE 'p2' END,"
         " CASE WHEN i % 40 = 1 THEN 'm1' ELSE 'm2' END,"
-        f" CASE WHEN i % 20 = 0 THEN 'active' ELSE 'idle' END, {moment} FROM n"
+        f" CASE WHEN i % 20 = 0 THEN 'active' ELSE 'idle' END, {moment}, {moment},"
+        " CASE WHEN i % 5 = 2 THEN 'n' || i END, CASE WHEN i % 5 = 3 THEN 's' || (i % 200) END FROM n"
     )
     messages = (
         "INSERT INTO chatledger_messages (session_id, sequence_number, role, content, key, created_at) "
@@ -112,6 +114,14 @@ _LISTS: dict[str, tuple[dict[str, Any], str]] = {
     "since": ({"since": _DAY - timedelta(days=14)}, "ix_chatledger_sessions_activity"),
     "until": ({"until": _DAY - timedelta(days=14)}, "ix_chatledger_sessions_activity"),
     "user and status": ({"user_id": "u7", "status": "idle"}, "ix_chatledger_sessions_user_activity"),
+    "creation": ({"order": "-created_at"}, "ix_chatledger_sessions_created"),
+    "oldest first": ({"order": "created_at"}, "ix_chatledger_sessions_created"),
+    "stale first": ({"order": "last_activity"}, "ix_chatledger_sessions_activity"),
+    "user and stale first": ({"user_id": "u7", "order": "last_activity"}, "ix_chatledger_sessions_user_activity"),
+    "user and creation": ({"user_id": "u7", "order": "-created_at"}, "ix_chatledger_sessions_user_"),
+    "user and oldest first": ({"user_id": "u7", "order": "created_at"}, "ix_chatledger_sessions_user_"),
+    "name": ({"order": "name"}, "ix_chatledger_sessions_name"),
+    "prefix": ({"name_prefix": "n12", "order": "name"}, "ix_chatledger_sessions_name"),
     "user and since": ({"user_id": "u7", "since": _DAY - timedelta(days=15)}, "ix_chatledger_sessions_user_activity"),
 }
 
@@ -132,6 +142,19 @@ def test_a_users_own_list_goes_by_the_users_index(large: Ledger) -> None:
     found = _plan_for_user(large, "u7")
     assert "ix_chatledger_sessions_user_activity" in found, found
     _no_scan(found)
+
+
+def test_children_and_names_of_a_user_are_found_by_index(large: Ledger) -> None:
+    asks: dict[str, Callable[[UnitOfWork], object]] = {
+        "ix_chatledger_sessions_parent": lambda uow: uow.sessions.list(parent="s3"),
+        "ix_chatledger_sessions_user_name": lambda uow: uow.sessions.list(user_id="u2", name_prefix="n"),
+        "chatledger_session_names": lambda uow: uow.sessions.find_by_name("n2", user_id="u2", project_id="p2"),
+    }
+    for index, ask in asks.items():
+        found = plan(large, ask)
+        assert index in found, found
+        # The few that are found are sorted.
+        _no_scan(found.replace("USE TEMP B-TREE FOR ORDER BY", "").replace("Sort", ""))
 
 
 def test_sessions_with_an_entry_of_metadata_are_found_by_its_index(large: Ledger) -> None:
@@ -237,6 +260,9 @@ def test_the_list_of_a_user_whose_sessions_are_old_does_not_read_everybodys_newe
             for filters in ({"user_id": "old"}, {"user_id": "old", "status": "active"}):
                 found = plan(ledger, lambda uow, filters=filters: uow.sessions.list(**filters))  # type: ignore[misc]  # bound now
                 assert "ix_chatledger_sessions_user_activity" in found, found
+            for order in (SessionOrder.NEWEST, SessionOrder.OLDEST):
+                found = plan(ledger, lambda uow, order=order: uow.sessions.list(user_id="old", order=order))  # type: ignore[misc]
+                assert "ix_chatledger_sessions_user_created" in found, found
             assert "ix_chatledger_sessions_user_activity" in _plan_for_user(ledger, "old")
 
 

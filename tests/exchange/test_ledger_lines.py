@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, Ledger
-from chatledger.exchange import ExportFormat, Format, import_file
+from chatledger.exchange import ExportFormat, Format, export_sessions, import_file
 from tests.exchange.files import exported, messages_of
 from tests.support import sqlite
 
@@ -217,3 +217,41 @@ def test_other_versions_are_refused(migrated_sqlite_url: str, tmp_path: Path, he
     path.write_text(json.dumps(header) + "\n")
     with Ledger(migrated_sqlite_url) as ledger, pytest.raises(InvalidInput):
         import_file(ledger, path, format="jsonl")
+
+
+def test_names_and_parents_come_back_in_whatever_order(ledger: Ledger, other: Ledger, tmp_path: Path) -> None:
+    with ledger.begin() as uow:
+        uow.sessions.create("parent", user_id="ada", name="main")
+        uow.sessions.create("child", name="helper", parent="parent")
+        uow.sessions.create("orphan", parent="child")
+        uow.messages.append("parent", "user", "The newest comes first.")
+    path = tmp_path / "export.jsonl"
+    with path.open("w") as out:
+        export_sessions(ledger, out, format="jsonl", session_ids=["child", "parent", "orphan"])
+    assert 0 == import_file(other, path).warned
+    expected = {"parent": ("main", None), "child": ("helper", "parent"), "orphan": (None, "child")}
+    with other.read() as uow:
+        assert expected == {one.session_id: (one.name, one.parent_id) for one in uow.sessions.list()}
+    # Under new ids, children are those of the new parents. The names are taken.
+    report = import_file(other, path, on_conflict="new")
+    assert 2 == report.warned
+    assert ["'helper'", "'main'"] == sorted(warning.reason.split()[2] for warning in report.warnings)
+    child, parent, orphan = report.session_ids
+    with other.read() as uow:
+        assert (None, parent) == ((one := uow.sessions.get(child)).name, one.parent_id)
+        assert child == uow.sessions.get(orphan).parent_id
+    assert other.check().ok
+
+
+def test_a_child_whose_parent_is_not_there_is_stored_without_it(ledger: Ledger, other: Ledger, tmp_path: Path) -> None:
+    with ledger.begin() as uow:
+        uow.sessions.create("parent", user_id="ada")
+        uow.sessions.create("child", parent="parent")
+    path = tmp_path / "export.jsonl"
+    with path.open("w") as out:
+        export_sessions(ledger, out, format="jsonl", session_ids=["child"])
+    report = import_file(other, path)
+    assert (1, 1) == (report.conversations, report.warned)
+    assert "'parent'" in report.warnings[0].reason
+    with other.read() as uow:
+        assert uow.sessions.get("child").parent_id is None

@@ -368,6 +368,21 @@ DAMAGES: dict[str, Damage] = {
         {"indexes": 1},
         on=("postgresql",),
     ),
+    "a name that is not entered": Damage(
+        ("UPDATE chatledger_sessions SET name = 'main' WHERE session_id = 'work'", "DELETE FROM chatledger_session_names"),
+        {"session_names": 1},
+        "'work' is named 'main'",
+        {"session_names": 1},
+    ),
+    "a name of a session that is gone": Damage(
+        ("INSERT INTO chatledger_session_names (user_id, project_id, name, session_id) VALUES ('', '', 'main', 'gone')",),
+        {"session_names": 1},
+        "name 'main' of 'gone'",
+        {"session_names": 1},
+    ),
+    "a child without its parent": Damage(
+        ("UPDATE chatledger_sessions SET parent_id = 'gone' WHERE session_id = 'branch'",), {"parents": 1}, "'branch'", {}
+    ),
     "a fork without a root": Damage(
         ("UPDATE chatledger_sessions SET forked_from = 'gone' WHERE session_id = 'branch'",), {"forks": 1}, "'branch'", {}
     ),

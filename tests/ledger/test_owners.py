@@ -39,6 +39,7 @@ LATER = datetime.now(UTC) + timedelta(days=2)
 
 NOT_FOUND: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.get": lambda uow: uow.sessions.get(THEIRS, include_expired=True),
+    "sessions.get_by_name": lambda uow: uow.sessions.get_by_name(THEIRS, user_id="bob", include_expired=True),
     "sessions.update": lambda uow: uow.sessions.update(THEIRS, title="x", project_id="new project"),
     "sessions.update_context": lambda uow: uow.sessions.update_context(THEIRS, {"a": 1}),
     "sessions.pause": lambda uow: uow.sessions.pause(THEIRS),
@@ -156,6 +157,7 @@ NO_EXECUTION: dict[str, Callable[[UnitOfWork], object]] = {
 }
 NOTHING: dict[str, Callable[[UnitOfWork], object]] = {
     "sessions.find": lambda uow: uow.sessions.find(THEIRS, include_expired=True),
+    "sessions.find_by_name": lambda uow: uow.sessions.find_by_name(THEIRS, user_id="bob", include_expired=True),
     "sessions.iterate": lambda uow: [session.session_id for session in uow.sessions.iterate(user_id="bob")],
     "sessions.count": lambda uow: uow.sessions.count(user_id="bob"),
     "sessions.list": lambda uow: [session.session_id for session in uow.sessions.list(user_id="bob")],
@@ -227,7 +229,9 @@ PROJECTS: dict[str, Callable[[UnitOfWork], object]] = {
 def fill(url: str) -> None:
     with Ledger(url) as ledger, ledger.begin() as uow:
         for name, user in (("of ada", "ada"), (THEIRS, "bob"), ("of nobody", None)):
-            uow.sessions.create(name, user_id=user, metadata={"k": "secret"}, idle_timeout=3600, hard_timeout=7200)
+            uow.sessions.create(
+                name, user_id=user, name=name, metadata={"k": "secret"}, idle_timeout=3600, hard_timeout=7200
+            )
             uow.messages.append(name, "user", "a secret word", key="k")
             uow.messages.append(name, "user", "and more", key="l")
             uow.snapshots.take(name)

@@ -63,7 +63,7 @@ COSTS: dict[str, tuple[int | dict[str, int], Callable[[UnitOfWork], object]]] = 
     "set": (1, lambda uow: uow.metadata.set("s", "k", 2)),
     # With a line in the audit log each, into which the actor is written.
     # The session, and what lets go of it: batch items, workflow steps, comparisons, copies of its messages.
-    "delete": (6, lambda uow: uow.sessions.delete("s")),
+    "delete": (8, lambda uow: uow.sessions.delete("s")),
     "clear": (4, lambda uow: uow.messages.clear("s")),
     # Sessions, a lock of what is copied, messages, metadata, limits; and the new one is read.
     "fork": (6, lambda uow: uow.sessions.fork("s")),
@@ -83,7 +83,7 @@ COSTS: dict[str, tuple[int | dict[str, int], Callable[[UnitOfWork], object]]] = 
     "diff": (4, lambda uow: uow.snapshots.diff("t:1")),
     # A snapshot before, messages deleted, attributed and inserted, fields, metadata,
     # limits looked at, copies of what comes and of what goes, and a line in the audit log.
-    "restore": (21, lambda uow: uow.snapshots.restore("t:1")),
+    "restore": (22, lambda uow: uow.snapshots.restore("t:1")),
     "restore as new": (11, lambda uow: uow.snapshots.restore("t:1", as_session_id="new")),
     "audit": (1, lambda uow: uow.audit.list()),
 }

@@ -25,7 +25,10 @@ def fill(url: str) -> None:
     )
     with closing(Ledger(url)) as ledger, ledger.begin() as uow:
         for name in ("first", "second", "empty"):
-            uow.sessions.create(name, user_id="ada", project_id="travel", model_id="m-1", context={"of": name})
+            uow.sessions.create(
+                name, user_id="ada", project_id="travel", model_id="m-1", context={"of": name}, name=f"called {name}",
+                parent="second" if name == "empty" else None,
+            )  # fmt: skip
             uow.metadata.set(name, "colour", {"rgb": [1, 2.5, None]})
             uow.state.set("seen", {"n": [1, None]}, session_id=name)
         uow.state.set("likes", ["otters"], user_id="ada")

@@ -32,6 +32,7 @@ EXPECTED: dict[str, set[str]] = {
         "messages", "metadata_entries", "timeout", "snapshots", "annotations", "usage", "project", "model",
     },
     "SessionMetadata": {"session"},
+    "SessionName": set(),
     "SessionUsage": {"session"},
     "State": set(),
     "Snapshot": {"session"},

@@ -28,6 +28,8 @@ class AsyncSessions(AsyncService):
     get_or_create = async_method(Sessions.get_or_create)
     get = async_method(Sessions.get)
     find = async_method(Sessions.find)
+    get_by_name = async_method(Sessions.get_by_name)
+    find_by_name = async_method(Sessions.find_by_name)
     list = async_method(Sessions.list)
     iterate = async_iterator_method(Sessions.iterate)
     count = async_method(Sessions.count)

@@ -18,6 +18,7 @@ from chatledger.errors import (
     ReadOnly,
     SchemaError,
     SessionExists,
+    SessionNotFound,
     Unavailable,
 )
 from chatledger.exchange.batching import Misplaced, fork_messages, in_batches
@@ -173,6 +174,8 @@ class Importer:
         self._copies = Copies()
         self._left = False  # whether a part of the file was left for the next import
         self._first: str | None = None  # of the file's sessions, if they have ids
+        # Sessions that were stored, and the sessions of the file that are their parents, with the place in the file.
+        self._parents: list[tuple[str, str, Conversation]] = []
 
     def run(self, paths: Iterable[str | os.PathLike[str]]) -> None:
         """Import files, folders and archives.
@@ -222,6 +225,7 @@ class Importer:
                     self._formats.append(self._format)
                 for conversation in conversations:
                     self.take(conversation, mender)
+                self._link_parents()
                 self._bytes_before += file.size
         except InvalidInput as error:
             if only:
@@ -315,6 +319,8 @@ class Importer:
                 self._warn(note(reason=reason))
         else:
             made, is_new = done, True
+            if conversation.parent is not None and made:
+                self._parents.append((made[0], conversation.parent, replace(conversation, messages=iter(()))))
             self._conversations += 1
             self._forks += len(conversation.forks)
             self._messages += self._pending
@@ -336,6 +342,17 @@ class Importer:
             return self._ledger.run(lambda uow: self._write(uow, conversation, iter([first]), read))
         with self._ledger.begin() as uow:
             return self._write(uow, conversation, _chained(first, second, rest), self._pending)
+
+    def _link_parents(self) -> None:
+        """Give children their parents, which may have come after them in the file."""
+        for session_id, named, conversation in self._parents:
+            parent = self._copies.stored_as(named)
+            try:
+                self._ledger.run(lambda uow, one=session_id, above=parent: uow.sessions.update(one, parent=above))  # type: ignore[misc]
+            except (InvalidInput, SessionNotFound) as error:
+                reason = f"session {session_id!r} was stored without its parent: {error}"
+                self._warn(ImportWarning(record=conversation.record, line=conversation.line, reason=reason))
+        self._parents.clear()
 
     def _opened(self, conversation: Conversation) -> tuple[list[Turn], list[Turn] | None, Iterator[list[Turn]]]:
         """The first two batches, read before anything else is done, and the others."""

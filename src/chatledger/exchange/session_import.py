@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from chatledger.enums import Status
-from chatledger.errors import InvalidInput, SessionExists
+from chatledger.errors import InvalidInput, SessionExists, SessionNameTaken
 from chatledger.exchange.batching import Misplaced, fork_messages
 from chatledger.exchange.copy_links import Attempt
 from chatledger.exchange.readers.conversation import Conversation, Fork, Turn
@@ -62,7 +62,12 @@ def _create(uow: UnitOfWork, conversation: Conversation, session_id: str | None,
     fields = {**conversation.fields, "session_id": session_id}
     if metadata:
         fields["metadata"] = {**(fields.get("metadata") or {}), **metadata}
-    return uow.sessions.create(**fields).session_id
+    try:
+        return uow.sessions.create(**fields).session_id
+    except SessionNameTaken as error:
+        note = f"the name {error.name!r} is another session's: the session was stored without a name"
+        conversation.notes = (*(one for one in conversation.notes if one != note), note)
+    return uow.sessions.create(**{**fields, "name": None}).session_id
 
 
 def _fork(uow: UnitOfWork, source: str, conversation: Conversation, fork: Fork, session_id: str | None) -> str:

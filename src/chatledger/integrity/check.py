@@ -10,7 +10,17 @@ from chatledger import migrate as migrations
 from chatledger.callbacks import callback
 from chatledger.database import Database
 from chatledger.dialects.integrity import Unreadable
-from chatledger.integrity import batches, comparisons, counters, orphans, timeout_rows, tool_calls, usage, workflows
+from chatledger.integrity import (
+    batches,
+    comparisons,
+    counters,
+    orphans,
+    session_names,
+    timeout_rows,
+    tool_calls,
+    usage,
+    workflows,
+)
 from chatledger.integrity.findings import NAMED, Findings
 from chatledger.integrity.values import TABLES, Progress, scan
 from chatledger.models.copy_promotion import holders
@@ -83,6 +93,9 @@ def look(context: ServiceContext, findings: Findings, *, full: bool, progress: P
     with findings.probing(context, "usage"):
         for session_id in usage.wrong(context):
             findings.add("usage", repr(session_id))
+    with findings.probing(context, "names of sessions"):
+        for wrong_name in session_names.wrong(context):
+            findings.add("session_names", wrong_name)
     with findings.probing(context, "sequence numbers"):
         for session_id, number in counters.below_one(context):
             findings.add("sequence", f"{session_id!r} #{number}")
@@ -102,6 +115,9 @@ def look(context: ServiceContext, findings: Findings, *, full: bool, progress: P
         with findings.probing(context, "names"):
             for column, name, number in orphans.unknown_names(context):
                 findings.add("names", f"{column} {name!r}, in {number} rows")
+        with findings.probing(context, "parents"):
+            for session_id in session_names.parentless(context):
+                findings.add("parents", repr(session_id))
         with findings.probing(context, "forks"):
             for session_id in timeout_rows.rootless(context):
                 findings.add("forks", repr(session_id))

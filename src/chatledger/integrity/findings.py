@@ -42,6 +42,7 @@ KINDS = {
     "counters": Kind(_REPAIR),
     "usage": Kind(_REPAIR),
     "sequence": Kind(_REPAIR),
+    "session_names": Kind(f"{_REPAIR}; of sessions that have one name, the oldest keeps it: rename the others"),
     "copies": Kind(f"{_REPAIR} (one copy of each message that was deleted by SQL becomes the original)"),
     "constraints": Kind("run `chatledger db check` without --quick, which says which rows"),
     "json": Kind(f"{_REPAIR} (the text is set aside in the session's metadata)"),
@@ -67,6 +68,7 @@ KINDS = {
         "nothing is damaged, but models refuse such a conversation: delete the results of calls that are gone",
         Severity.NOTE,
     ),
+    "parents": Kind("nothing: their parent was deleted by SQL, or belongs to another user", Severity.NOTE),
     "forks": Kind("nothing: the session that they were copied from has been deleted", Severity.NOTE),
 }
 """Every kind, the worst first."""

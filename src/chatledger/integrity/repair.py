@@ -12,7 +12,7 @@ from chatledger.database import Database
 from chatledger.dialects.integrity import Definition, Unreadable
 from chatledger.enums import Orphans, OrphansLike
 from chatledger.errors import InvalidInput
-from chatledger.integrity import batches, counters, orphans, timeout_rows, usage
+from chatledger.integrity import batches, counters, orphans, session_names, timeout_rows, usage
 from chatledger.integrity.check import look, look_at_full_text, look_at_schema, require_head
 from chatledger.integrity.findings import Findings, listed
 from chatledger.integrity.quarantine import SettingAside
@@ -108,6 +108,7 @@ class Repair:
         self._note("copies", "promoted to originals", list(map(repr, copies.pass_on(self._context, None))))
         self._mend_counters()
         self._mend_usage()
+        self._mend_session_names()
         self._mend_timeouts()
         # Constraints last: only now do the rows obey them.
         self._note("schema", "rebuilt", recreate(self._context, differences, definitions, integrity.last))
@@ -185,6 +186,13 @@ class Repair:
         found = list(usage.wrong(self._context))
         usage.recount(self._context, found)
         self._note("usage", "recounted", list(map(repr, found)))
+
+    def _mend_session_names(self) -> None:
+        before = list(session_names.wrong(self._context))
+        if before:
+            session_names.mend(self._context)
+            left = set(session_names.wrong(self._context))
+            self._note("session_names", "entered again", [one for one in before if one not in left])
 
     def _mend_timeouts(self) -> None:
         found = list(timeout_rows.forgotten(self._context, self._context.now()))

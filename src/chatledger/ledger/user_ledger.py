@@ -178,12 +178,15 @@ class UserLedger:
         idle_timeout: timedelta | float | None = None,
         archive_timeout: timedelta | float | None = None,
         hard_timeout: timedelta | float | None = None,
+        name: str | None = None,
+        parent: str | None = None,
         created_at: datetime | None = None,
     ) -> Session:
         """Create a session, as `uow.sessions.create`, in a transaction of its own, which is tried again as by `run`.
 
         Raises:
             SessionExists: the id is taken.
+            SessionNameTaken, SessionNotFound: as `uow.sessions.create`.
             NestedWrite: inside a writing block of the same thread.
             CommitUnknown: the connection was lost while the session was created.
             InvalidInput, Busy, Unavailable: as `uow.sessions.create` and `run`.
@@ -193,7 +196,8 @@ class UserLedger:
         return Sessions(self._direct).create(
             session_id, user_id=user_id, project_id=project_id, model_id=model_id, title=title,
             system_prompt=system_prompt, context=context, metadata=metadata, idle_timeout=idle_timeout,
-            archive_timeout=archive_timeout, hard_timeout=hard_timeout, created_at=created_at,
+            archive_timeout=archive_timeout, hard_timeout=hard_timeout, name=name, parent=parent,
+            created_at=created_at,
         )  # fmt: skip
 
     append = direct_method(Messages, Messages.append)

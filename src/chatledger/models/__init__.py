@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chatledger.models.metric import Metric
     from chatledger.models.registry import Model, ModelPrice, ModelPriceTier, Project
     from chatledger.models.session import Session
+    from chatledger.models.session_name import SessionName
     from chatledger.models.snapshot import Snapshot
     from chatledger.models.state import State
     from chatledger.models.timeout import Timeout, TimeoutDefault
@@ -36,6 +37,7 @@ _HOMES = {
     "metric": ("Metric",),
     "registry": ("Model", "ModelPrice", "ModelPriceTier", "Project"),
     "session": ("Session",),
+    "session_name": ("SessionName",),
     "snapshot": ("Snapshot",),
     "state": ("State",),
     "timeout": ("Timeout", "TimeoutDefault"),
@@ -60,6 +62,7 @@ __all__ = [
     "Project",
     "Session",
     "SessionMetadata",
+    "SessionName",
     "SessionUsage",
     "Snapshot",
     "State",

@@ -54,6 +54,11 @@ class Session(Base):
         Index(
             "ix_chatledger_sessions_resting_activity", "activity_hour", info={"where": "status IN ('idle', 'paused')"}
         ),
+        Index("ix_chatledger_sessions_created", "created_at", "session_id"),
+        Index("ix_chatledger_sessions_user_created", "user_id", "created_at", "session_id"),
+        Index("ix_chatledger_sessions_name", "name", "session_id", info={"where": "name IS NOT NULL"}),
+        Index("ix_chatledger_sessions_user_name", "user_id", "name", info={"where": "name IS NOT NULL"}),
+        Index("ix_chatledger_sessions_parent", "parent_id", info={"where": "parent_id IS NOT NULL"}),
         # What a purge goes by.
         Index("ix_chatledger_sessions_archived_at", "archived_at", "session_id", info={"where": "status = 'archived'"}),
         Index("ix_chatledger_sessions_expired_at", "expired_at", "session_id", info={"where": "status = 'expired'"}),
@@ -87,6 +92,10 @@ class Session(Base):
     forked_from: Mapped[Key | None]
     """The session that this one was copied from, which may be gone since, and the last message that was copied."""
     forked_at: Mapped[Whole | None]
+    name: Mapped[Key | None]
+    """Unique within the user and the project."""
+    parent_id: Mapped[Key | None]
+    """The session that this one belongs to, which may be gone when it was deleted by SQL."""
     search_title: Mapped[str | None] = mapped_column(deferred=True)
     search_system_prompt: Mapped[str | None] = mapped_column(deferred=True)
     """What full text indexes in place of `title` and `system_prompt`, where those have letters beyond ASCII."""

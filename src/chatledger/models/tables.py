@@ -23,6 +23,7 @@ models: Table
 performance_metrics: Table
 projects: Table
 session_metadata: Table
+session_names: Table
 session_snapshots: Table
 session_timeouts: Table
 session_usage: Table
@@ -269,6 +270,15 @@ __getattr__ = lazy_tables(
                 "updated_at": types.Timestamp,
             },
         ),
+        "session_names": (
+            ("user_id", "project_id", "name"),
+            {
+                "user_id": types.Identifier,
+                "project_id": types.Identifier,
+                "name": types.Identifier,
+                "session_id": types.Identifier,
+            },
+        ),
         "session_snapshots": (
             ("session_id", "snapshot_number"),
             {
@@ -356,6 +366,8 @@ __getattr__ = lazy_tables(
                 "held_at": types.Timestamp,
                 "forked_from": types.Identifier,
                 "forked_at": types.Whole,
+                "name": types.Identifier,
+                "parent_id": types.Identifier,
                 "search_title": Text,
                 "search_system_prompt": Text,
                 "activity_hour": types.Hour,

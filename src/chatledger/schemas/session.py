@@ -24,6 +24,8 @@ class NewSession(Input):
     idle_timeout: Duration | None = None
     archive_timeout: Duration | None = None
     hard_timeout: Duration | None = None
+    name: Identifier | None = None
+    parent_id: Identifier | None = None
     created_at: Moment | None = None
 
 
@@ -48,6 +50,8 @@ class SessionChanges(Input):
     title: Text | None = None
     system_prompt: Text | None = None
     context: dict[Name, Any] | None = None
+    name: Identifier | None = None
+    parent_id: Identifier | None = None
 
 
 class Session(Record):
@@ -83,6 +87,10 @@ class Session(Record):
     forked_from: str | None
     """The session that this one was copied from, and the last message that was copied."""
     forked_at: int | None
+    name: str | None
+    """Unique within the user and the project."""
+    parent_id: str | None
+    """The session that this one belongs to, and is deleted with."""
 
     @property
     def is_open(self) -> bool:

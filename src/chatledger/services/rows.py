@@ -88,6 +88,8 @@ SESSION = (
     sessions.c.held_at,
     sessions.c.forked_from,
     sessions.c.forked_at,
+    sessions.c.name,
+    sessions.c.parent_id,
 )
 """What is read of a session."""
 

@@ -60,7 +60,7 @@ def test_a_bare_session_is_empty(timed_ledger: Ledger, clock: StoppedClock) -> N
         status=Status.ACTIVE, context={}, metadata={}, message_count=0, total_tokens=0, total_duration_ms=0,
         total_cost=Decimal(0), last_sequence=0, created_at=clock.now, updated_at=clock.now, last_activity=clock.now,
         expired_at=None, archived_at=None,
-        held_at=None, forked_from=None, forked_at=None,
+        held_at=None, forked_from=None, forked_at=None, name=None, parent_id=None,
     )  # fmt: skip
     assert expected == made
     with timed_ledger.read() as uow:

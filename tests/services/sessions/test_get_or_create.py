@@ -70,7 +70,7 @@ def test_what_is_not_valid_is_refused_whether_or_not_the_session_exists(any_ledg
         with pytest.raises(InvalidInput, match="title"):
             uow.sessions.get_or_create("trip", title=5)  # type: ignore[arg-type]  # wrong on purpose
         with pytest.raises(InvalidInput, match="session_id"):
-            uow.sessions.get_or_create(None)  # type: ignore[arg-type]  # wrong on purpose
+            uow.sessions.get_or_create(None)
 
 
 def test_threads_that_ask_at_once_get_one_session(ledger: Ledger, raw: Raw) -> None:

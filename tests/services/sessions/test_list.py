@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chatledger import InvalidInput, Ledger, Page, Session, UnitOfWork
+from chatledger import InvalidInput, Ledger, Page, Session, SessionOrder, UnitOfWork
 from chatledger.services.sessions import listing
 from tests.support.clock import StoppedClock
 from tests.support.once import ONE_DATABASE
@@ -248,3 +248,72 @@ def test_an_invalid_filter_of_metadata_is_refused(ledger: Ledger, wrong: Any) ->
         for ask in (uow.sessions.list, uow.sessions.iterate, uow.sessions.count):
             with pytest.raises(InvalidInput, match="metadata"):
                 ask(metadata=wrong)
+
+
+ORDERS = tuple(SessionOrder)
+
+
+@pytest.mark.parametrize("user_id", [None, "ada"])
+def test_a_list_has_one_of_several_orders_whatever_the_page(
+    timed_ledger: Ledger, clock: StoppedClock, user_id: str | None
+) -> None:
+    # Some share a time, some an hour; activity, creation and names each have an order of their own.
+    called = ["b", None, "a", "ä", "B", None, "a b", "ab"]
+    with timed_ledger.begin() as uow:
+        for number, name in enumerate(called):
+            clock.advance(minutes=20 * (number % 3))
+            uow.sessions.create(f"s{number}", user_id="ada" if number % 2 else "bob", name=name)
+        for number in (5, 0, 3):
+            clock.advance(minutes=20)
+            uow.messages.append(f"s{number}", "user", "Hello")
+    with timed_ledger.read() as uow:
+        everything = [one for one in uow.sessions.list() if user_id in (None, one.user_id)]
+        for order in ORDERS:
+            column = order.removeprefix("-")
+            listed = [one for one in everything if getattr(one, column) is not None]
+            listed.sort(key=lambda one: (getattr(one, column), one.session_id), reverse=order.startswith("-"))
+            expected = [one.session_id for one in listed]
+            assert expected == names(uow.sessions.list(user_id=user_id, order=order))
+            assert expected == [one.session_id for one in uow.sessions.iterate(user_id=user_id, order=order)]
+            assert expected == [
+                name for page in pages(uow, user_id=user_id, order=order, limit=2) for name in names(page)
+            ]
+
+
+def test_an_order_that_is_none_or_of_another_cursor_is_refused(crowd: Ledger) -> None:
+    with crowd.begin() as uow:
+        for name in ("a", "b"):
+            uow.sessions.update(name, name=name)
+        wrong: Any
+        for wrong in ("title", "", "--name", None, 3, []):
+            with pytest.raises(InvalidInput, match="order"):
+                uow.sessions.list(order=wrong)
+        cursors = {order: uow.sessions.list(order=order, limit=1).next_cursor for order in ORDERS}
+        for order, cursor in cursors.items():
+            for other in ORDERS:
+                if other != order:
+                    with pytest.raises(InvalidInput, match="cursor"):
+                        uow.sessions.list(order=other, cursor=cursor)
+
+
+PREFIXES = {
+    "": ["%", "A", "a", "a%b", "a_b", "ab", "a\U0010ffff", "b", "\ud7ffx", "\U0010ffff"],
+    "a": ["a", "a%b", "a_b", "ab", "a\U0010ffff"],
+    "a_": ["a_b"],
+    "%": ["%"],
+    "a\U0010ffff": ["a\U0010ffff"],
+    "\U0010ffff": ["\U0010ffff"],
+    "\ud7ff": ["\ud7ffx"],
+    "zz": [],
+}
+
+
+def test_a_prefix_is_taken_as_it_is_written(any_ledger: Ledger) -> None:
+    with any_ledger.begin() as uow:
+        for name in reversed(PREFIXES[""]):
+            uow.sessions.create(name=name)
+        uow.sessions.create()
+        for prefix, expected in PREFIXES.items():
+            found = [session.name for session in uow.sessions.list(name_prefix=prefix, order="name")]
+            assert expected == found
+            assert len(found) == uow.sessions.count(name_prefix=prefix)

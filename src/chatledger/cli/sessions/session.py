@@ -16,7 +16,7 @@ from chatledger.schemas import Session
 app = typer.Typer(no_args_is_help=True, help="Show, rename and update a session.")
 
 # Fields that `--clear` empties.
-_CLEARABLE = ("owner", "project", "model", "title", "system-prompt", "context")
+_CLEARABLE = ("owner", "project", "model", "title", "system-prompt", "context", "name", "parent")
 
 
 @app.command()
@@ -49,6 +49,12 @@ def update(
     project: Annotated[str | None, typer.Option("--project", metavar="PROJECT")] = None,
     model: Annotated[str | None, typer.Option("--model", metavar="MODEL")] = None,
     system_prompt: Annotated[str | None, typer.Option("--system-prompt", metavar="TEXT")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Unique within the user and the project.")
+    ] = None,
+    parent: Annotated[
+        str | None, typer.Option("--parent", metavar="ID", help="The session that it is deleted with.")
+    ] = None,
     context: Annotated[
         list[str] | None,
         typer.Option("--context", metavar="KEY=VALUE", help="Set one entry of the context. May be repeated."),
@@ -67,7 +73,7 @@ def update(
     """Change the fields that are given. The others stay. `metadata set` changes metadata."""
     given: dict[str, Any] = {
         "title": title, "user_id": owner, "project_id": project, "model_id": model, "system_prompt": system_prompt,
-        "context": json_value(whole_context, "--replace-context"),
+        "context": json_value(whole_context, "--replace-context"), "name": name, "parent": parent,
     }  # fmt: skip
     fields = {"owner": "user_id", "project": "project_id", "model": "model_id", "system-prompt": "system_prompt"}
     cleared = [fields.get(name, name) for name in clear or ()]
@@ -94,6 +100,8 @@ def _show(session: Session, *, as_json: bool) -> None:
         return
     facts = {
         "title": session.title,
+        "name": session.name,
+        "parent": session.parent_id,
         "user": session.user_id,
         "project": session.project_id,
         "model": session.model_id,

@@ -28,7 +28,7 @@ from chatledger.cli.errors import needs_yes
 from chatledger.cli.open_ledger import opened, opened_for
 from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.screen import Column, Screen, counted, money, when
-from chatledger.enums import Status
+from chatledger.enums import SessionOrder, Status
 from chatledger.schemas import Session
 from chatledger.unit_of_work import UnitOfWork
 
@@ -46,30 +46,36 @@ def create(
     model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Registered if it is new.")] = None,
     title: Annotated[str | None, typer.Option("--title", metavar="TEXT")] = None,
     system_prompt: Annotated[str | None, typer.Option("--system-prompt", metavar="TEXT")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Unique within the user and the project.")
+    ] = None,
+    parent: Annotated[
+        str | None, typer.Option("--parent", metavar="ID", help="The session that it is deleted with.")
+    ] = None,
     metadata: Metadata = None,
     idle: NewIdle = None,
     archive_after: NewArchiveAfter = None,
     hard: NewHard = None,
     if_not_exists: Annotated[
-        bool, typer.Option("--if-not-exists", help="Leave a session that has the id already as it is.")
+        bool, typer.Option("--if-not-exists", help="Leave a session that has the id or the name already as it is.")
     ] = False,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a session, and print its id."""
-    if if_not_exists and session_id is None:
-        raise typer.BadParameter("needs --id", param_hint="'--if-not-exists'")
+    if if_not_exists and session_id is None and name is None:
+        raise typer.BadParameter("needs --id or --name", param_hint="'--if-not-exists'")
     fields: dict[str, Any] = {
         "user_id": user, "project_id": project, "model_id": model, "title": title, "system_prompt": system_prompt,
         "metadata": pairs(metadata), "idle_timeout": idle, "archive_timeout": archive_after, "hard_timeout": hard,
+        "name": name, "parent": parent,
     }  # fmt: skip
 
     def begin(uow: UnitOfWork) -> Session:
-        assert session_id is not None
         return uow.sessions.get_or_create(session_id, **fields)
 
     with opened(db, new=True) as ledger:
-        if if_not_exists and session_id is not None:
+        if if_not_exists:
             session = (ledger if user is None else ledger.for_user(user)).run(begin)
         else:
             # Not limited to the user: whoever has the database may put somebody's first session into a project.
@@ -92,6 +98,16 @@ def list_(
         list[str] | None,
         typer.Option("--metadata", "-m", metavar="KEY=VALUE", help="Only those with this entry. May be repeated."),
     ] = None,
+    name_prefix: Annotated[
+        str | None, typer.Option("--name-prefix", metavar="TEXT", help="Only sessions whose name begins with it.")
+    ] = None,
+    parent: Annotated[
+        str | None, typer.Option("--parent", metavar="ID", help="Only the children of this session.")
+    ] = None,
+    order: Annotated[
+        SessionOrder,
+        typer.Option("--order", help="A minus reverses the order. By name, only sessions that have one are listed."),
+    ] = SessionOrder.RECENT,
     since: Since = None,
     until: Until = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most 1,000.")] = 20,
@@ -100,14 +116,15 @@ def list_(
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """List sessions by their last activity, newest first."""
+    """List sessions, by default by their last activity, newest first."""
     found: list[Session] = []
     entries = pairs(metadata)
     with opened_for(db, user) as ledger, ledger.read() as uow:
         while True:
             page = uow.sessions.list(
                 project_id=project, model_id=model, status=status or None, annotated=annotated,
-                metadata=entries, since=since, until=until, limit=_PAGE if everything else limit, cursor=cursor,
+                metadata=entries, name_prefix=name_prefix, parent=parent, order=order, since=since, until=until,
+                limit=_PAGE if everything else limit, cursor=cursor,
             )  # fmt: skip
             found += page.items
             cursor = page.next_cursor
@@ -151,16 +168,19 @@ def delete(
     user: Owner = None,
     db: Database = None,
 ) -> None:
-    """Delete a session with its messages. The deletion is recorded in the audit log."""
+    """Delete a session with its messages and its child sessions. The deletion is recorded in the audit log."""
     with opened_for(db, user) as ledger:
         if not yes:
             with ledger.read() as uow:
                 count = uow.sessions.get(session_id, include_expired=True).message_count
-            needs_yes(f"session {session_id!r} would be deleted with {counted(count, 'message')}")
+                children = uow.sessions.count(parent=session_id, status=list(Status))
+            below = f" and {counted(children, 'child session')}" if children else ""
+            needs_yes(f"session {session_id!r} would be deleted with {counted(count, 'message')}{below}")
         ledger.run(lambda uow: uow.sessions.delete(session_id, reason=reason), actor=actor)
     Screen().line(f"deleted {session_id}")
 
 
+_NAME = Column("Name", rank=2)
 _COLUMNS = (
     Column("ID"),
     Column("Title", flexible=True),
@@ -177,11 +197,13 @@ _COLUMNS = (
 
 def show_table(screen: Screen, sessions: Sequence[Session]) -> None:
     """Sessions as people read them."""
+    named = any(session.name is not None for session in sessions)
     screen.table(
-        _COLUMNS,
+        (_COLUMNS[0], _NAME, *_COLUMNS[1:]) if named else _COLUMNS,
         [
             (
                 session.session_id,
+                *([session.name or ""] if named else []),
                 session.title or "",
                 session.user_id or "",
                 session.model_id or "",

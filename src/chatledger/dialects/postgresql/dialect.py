@@ -51,6 +51,7 @@ class PostgreSQL(Dialect):
             "ix_chatledger_sessions_search_system_prompt",
             # The newest first, which the models do not say: they declare an index once for both databases.
             *(f"ix_chatledger_sessions_{whose}_activity" for whose in ("user", "project", "model")),
+            "ix_chatledger_sessions_user_created",
             # The beginning of the value, for the same reason.
             "ix_chatledger_session_metadata_value",
         }

@@ -70,6 +70,8 @@ class Conversation:
     """Other ways that it went."""
     keyed: bool = False
     """Whether messages have keys that are the same in each export. Else they are known by their order."""
+    parent: str | None = None
+    """The session of the file that it belongs to, which may come after it."""
     notes: Sequence[str] = ()
     """What a warning says of parts of the file that were left out."""
     through: Callable[[Sequence[str]], Conversation | None] | None = None

@@ -1,12 +1,13 @@
 """Our own export, read back: a header line, then each session's line followed by its messages' lines.
 
-What comes back: id, owner, project, model, title, system prompt, context, metadata and time of creation of a session;
-of its messages everything, in order. A cost stays what it was: given, counted with its price, or not known; `reprice`
-fills it in. Messages are renumbered from 1: where messages had been deleted, the gaps close. A message that is a copy
-of another one is so again, of the same message as it is stored now. Where the original is neither in the ledger nor in
-the file, the first of its copies becomes the original. A session becomes archived, expired, failed, paused or idle
-again, at the time of the import. What the ledger alone decides does not come back: `updated_at`, and where it was
-forked from. A session whose line says more or fewer messages than follow is a failure: the file was cut off.
+What comes back: id, owner, project, model, name, parent, title, system prompt, context, metadata and time of creation
+of a session; of its messages everything, in order. A cost stays what it was: given, counted with its price, or not
+known; `reprice` fills it in. Messages are renumbered from 1: where messages had been deleted, the gaps close. A message
+that is a copy of another one is so again, of the same message as it is stored now. Where the original is neither in the
+ledger nor in the file, the first of its copies becomes the original. A session becomes archived, expired, failed,
+paused or idle again, at the time of the import. What the ledger alone decides does not come back: `updated_at`, and
+where it was forked from. A session whose line says more or fewer messages than follow is a failure: the file was cut
+off.
 
 The JSON export is read as well, each of its sessions at once.
 """
@@ -22,7 +23,7 @@ from chatledger.exchange.readers.conversation import Conversation, Turn, Unreada
 from chatledger.exchange.readers.json_file import Piece
 from chatledger.exchange.report import Failure
 from chatledger.schemas import NewMessage, Session
-from chatledger.schemas.fields import validated
+from chatledger.schemas.fields import identifier, validated
 from chatledger.schemas.message import SettledMessage
 from chatledger.schemas.session import NewSession
 
@@ -165,7 +166,10 @@ def _session(line: _Line, value: dict[str, Any], messages: Iterator[Turn]) -> Co
         status = Status(value.get("status", Status.ACTIVE))
     except ValueError:
         raise InvalidInput("status", f"is not one of {', '.join(Status)}") from None
-    return Conversation(line.number, line.line, messages, fields, status)
+    parent = fields.pop("parent_id", None)
+    if parent is not None:
+        identifier(parent, "parent_id")
+    return Conversation(line.number, line.line, messages, fields, status, parent=parent)
 
 
 def _messages_within(line: _Line, session: dict[str, Any]) -> Iterator[Turn]:

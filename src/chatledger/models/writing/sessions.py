@@ -23,7 +23,10 @@ from chatledger.schemas.fields import validated
 from chatledger.schemas.session import NewSession
 
 # Fields that are validated as those of a session that a service creates.
-_FIELDS = ("session_id", "user_id", "project_id", "model_id", "title", "system_prompt", "context", "created_at")
+_FIELDS = (
+    "session_id", "user_id", "project_id", "model_id", "title", "system_prompt", "context", "name", "parent_id",
+    "created_at",
+)  # fmt: skip
 # Projects that sessions of a user may join, by the transaction that has looked.
 _own_projects: WeakKeyDictionary[SessionTransaction, set[str]] = WeakKeyDictionary()
 _KEPT = "is kept by the database, from the messages of the session: leave it out"

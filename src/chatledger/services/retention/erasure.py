@@ -192,6 +192,7 @@ def _forget(context: ServiceContext, wanted: Wanted, sums: _Sums, *, dry_run: bo
     comparison_statements.forget_judge(context, user, f"erased {new_id()}")
     forked = update(sessions).where(sessions.c.forked_from.in_(ended))
     context.execute(forked.values(forked_from=None, forked_at=None))
+    context.execute(update(sessions).where(sessions.c.parent_id.in_(ended)).values(parent_id=None))
     context.execute(delete(defaults).where(defaults.c.scope == Scope.USER, defaults.c.scope_id == user))
     context.execute(delete(states).where(states.c.scope == StateScope.USER, states.c.scope_id == user))
     batch_erasure.forget_jobs(context, user)

@@ -19,6 +19,7 @@ from chatledger.services import audit
 from chatledger.services.base import ServiceContext, logger
 from chatledger.services.rows import sessions
 from chatledger.services.sessions.deletion import delete_sessions
+from chatledger.services.sessions.families import Families
 from chatledger.services.sessions.listing import has_status, statuses_of
 from chatledger.services.timeouts.sweep import Run
 from chatledger.services.visibility import SESSION_KEY, lock_each
@@ -75,9 +76,9 @@ def purge(
                 batch = batch_of(free)
                 free = free[len(batch) :]
                 if dry_run:
-                    tally.add(batch)
+                    tally.add(*read(lambda context, batch=batch: _with_children(context, batch, lock=False)))  # type: ignore[misc]
                 else:
-                    tally.add(run(lambda context, batch=batch, status=status: _delete(context, batch, status, wanted)))  # type: ignore[misc]
+                    tally.add(*run(lambda context, batch=batch, status=status: _delete(context, batch, status, wanted)))  # type: ignore[misc]
                 if progress is not None:
                     progress(tally.report())
             if len(rows) < BATCH:
@@ -99,8 +100,13 @@ class _Tally:
         self._dry_run = dry_run
         self._sessions = self._messages = self.held = 0
         self._ids: list[str] = []
+        # Children that are counted with their parents, and may come again.
+        self._children: set[str] = set()
 
-    def add(self, rows: Sequence[Any]) -> None:
+    def add(self, rows: Sequence[Any], children: Sequence[Any], held: int) -> None:
+        self.held += held
+        rows = [row for row in (*rows, *children) if row.session_id not in self._children]
+        self._children.update(row.session_id for row in children)
         self._sessions += len(rows)
         self._messages += sum(row.message_count for row in rows)
         self._ids += [row.session_id for row in rows][: NAMED - len(self._ids)]
@@ -115,15 +121,31 @@ class _Tally:
         )
 
 
-def _delete(context: ServiceContext, rows: Sequence[Any], status: Status, wanted: Wanted) -> list[Any]:
-    """Delete sessions that are still as they were found; those that were deleted."""
+def _with_children(
+    context: ServiceContext, rows: Sequence[Any], *, lock: bool
+) -> tuple[Sequence[Any], Sequence[Any], int]:
+    """The sessions that can be deleted, what is below them, and how many cannot because a session below is on hold."""
+    names = [row.session_id for row in rows]
+    family = Families(context, names, lock=lock)
+    blocked = family.blocked()
+    free = [row for row in rows if row.session_id not in blocked]
+    return free, family.below(set(names) - blocked), len(blocked)
+
+
+def _delete(
+    context: ServiceContext, rows: Sequence[Any], status: Status, wanted: Wanted
+) -> tuple[Sequence[Any], Sequence[Any], int]:
+    """Delete sessions that are still as they were found, and what is below them."""
     statement = _old_ones(context, status).where(sessions.c.session_id == SESSION_KEY, sessions.c.held_at.is_(None))
     names = [row.session_id for row in rows]
     locked = statement.with_for_update(skip_locked=True)
     still = lock_each(context, locked, names, before=wanted.before, owner=context.owner)
     still.sort(key=lambda row: names.index(row.session_id))
-    delete_sessions(context, [row.session_id for row in still], "session.purged", reason=wanted.reason)
-    return still
+    free, children, held = _with_children(context, still, lock=True)
+    doomed = [row.session_id for row in (*children, *free)]
+    for start in range(0, len(doomed), BATCH):
+        delete_sessions(context, doomed[start : start + BATCH], "session.purged", reason=wanted.reason)
+    return free, children, held
 
 
 def _old(context: ServiceContext, status: Status, wanted: Wanted, last: tuple[datetime, str] | None) -> Sequence[Any]:

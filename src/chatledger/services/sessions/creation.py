@@ -22,6 +22,7 @@ from chatledger.services.base import Operation, ServiceContext
 from chatledger.services.prepared import Prepared
 from chatledger.services.registry import registration
 from chatledger.services.rows import metadata, sessions
+from chatledger.services.sessions import families, names
 from chatledger.services.timeouts import limits
 
 
@@ -51,11 +52,15 @@ class Create(Operation[Session]):
             "created_at": now,
             "updated_at": now,
             "last_activity": now,
+            "name": new.name,
+            "parent_id": new.parent_id,
         }
 
     def statement(self, context: ServiceContext) -> tuple[Prepared, dict[str, Any]] | None:
         new = self.new
         if self.entries or new.project_id is not None or limits.has_own(new):
+            return None
+        if new.name is not None or new.parent_id is not None:
             return None
         if new.model_id is not None and not registration.is_registered(context.engine, new.model_id):
             return None
@@ -87,18 +92,29 @@ class Create(Operation[Session]):
 
         Raises:
             SessionExists: the id is taken.
-            InvalidInput: a project of another user.
+            SessionNameTaken: another session of the user and project has the name.
+            SessionNotFound: no such parent.
+            InvalidInput: a project or a parent of another user.
         """
         new, now = self.new, self.now
-        assert new.session_id is not None
+        session_id = new.session_id
+        assert session_id is not None
+        if new.parent_id is not None:
+            user_id = families.owner_of_parent(context, new.parent_id)
+            self.values["user_id"] = user_id if new.user_id is None else new.user_id
+            families.require_same_user(user_id, self.values["user_id"])
+        key = None if new.name is None else names.key_of(new.name, self.values["user_id"], new.project_id)
+        entered = key is not None and names.enter(context, key, session_id)
         registration.register(context, new.project_id, new.model_id)
         rows = context.rows(_insert(context.dialect, tuple(self.values)), self.values)
         if not rows:
-            raise SessionExists(new.session_id)
+            if entered and key is not None:
+                names.take_out(context, key, session_id)
+            raise SessionExists(session_id)
         if self.entries:
             entries = [
-                {"session_id": new.session_id, "key": key, "value": value, "updated_at": now}
-                for key, value in self.entries.items()
+                {"session_id": session_id, "key": entry, "value": value, "updated_at": now}
+                for entry, value in self.entries.items()
             ]
             context.insert_rows(metadata, entries)
         limits.begin(context, new, now)

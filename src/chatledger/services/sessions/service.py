@@ -10,8 +10,15 @@ from sqlalchemy import bindparam, delete, select, update
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.dialects.types import EncodedDocument, Timestamp
-from chatledger.enums import OPEN, Status, StatusLike
-from chatledger.errors import InvalidInput, SessionClosed, SessionExists, SessionHeld, SessionNotFound
+from chatledger.enums import OPEN, SessionOrder, SessionOrderLike, Status, StatusLike
+from chatledger.errors import (
+    InvalidInput,
+    SessionClosed,
+    SessionExists,
+    SessionHeld,
+    SessionNameTaken,
+    SessionNotFound,
+)
 from chatledger.full_text.parts import OF_SESSIONS, session_search_columns
 from chatledger.ids import new_id
 from chatledger.schemas import NewSession, Page, Session
@@ -22,10 +29,10 @@ from chatledger.services.base import logger
 from chatledger.services.messages.history import report_open_calls
 from chatledger.services.registry import registration
 from chatledger.services.rows import sessions, to_sessions
-from chatledger.services.sessions import creation, fork, listing
+from chatledger.services.sessions import creation, families, fork, listing, names
 from chatledger.services.sessions.lifecycle import GET, Lifecycle
 from chatledger.services.timeouts import limits
-from chatledger.services.visibility import require_visible, this_session, visibility_parameters
+from chatledger.services.visibility import this_session, visibility_parameters
 
 if TYPE_CHECKING:
     from chatledger.schemas import ErasureReceipt
@@ -50,27 +57,36 @@ class Sessions(Lifecycle):
         idle_timeout: timedelta | float | None = None,
         archive_timeout: timedelta | float | None = None,
         hard_timeout: timedelta | float | None = None,
+        name: str | None = None,
+        parent: str | None = None,
         created_at: datetime | None = None,
     ) -> Session:
         """Create a session. Without an id it gets a UUIDv7. A new project or model is registered under its name.
 
         Timeouts are timedeltas or seconds (see `timeouts.configure`); for those that are not passed, the defaults
-        apply. Pass `created_at` for a conversation that took place elsewhere.
+        apply. A `name` is unique within the user and the project (`get_by_name`). `parent` is the id of a session of
+        the same user, which is also the user of the new one if none is passed: when the parent is deleted or purged, the
+        new session is, too. Pass `created_at` for a conversation that took place elsewhere.
 
         Raises:
             SessionExists: the id is taken.
-            InvalidInput: a value that cannot be stored, or a user other than the one this ledger is limited to.
+            SessionNameTaken: another session of the user and project has the name.
+            SessionNotFound: the parent does not exist, or belongs to another user than the one this ledger is limited
+                to.
+            InvalidInput: a value that cannot be stored, a user other than the one this ledger is limited to, or a parent
+                of another user.
         """
         return self._create({
             "session_id": new_id() if session_id is None else session_id, "user_id": user_id,
             "project_id": project_id, "model_id": model_id, "title": title, "system_prompt": system_prompt,
             "context": context, "metadata": metadata, "idle_timeout": idle_timeout,
-            "archive_timeout": archive_timeout, "hard_timeout": hard_timeout, "created_at": created_at,
+            "archive_timeout": archive_timeout, "hard_timeout": hard_timeout, "name": name, "parent_id": parent,
+            "created_at": created_at,
         })  # fmt: skip
 
     def get_or_create(
         self,
-        session_id: str,
+        session_id: str | None = None,
         *,
         user_id: str | None = None,
         project_id: str | None = None,
@@ -82,9 +98,14 @@ class Sessions(Lifecycle):
         idle_timeout: timedelta | float | None = None,
         archive_timeout: timedelta | float | None = None,
         hard_timeout: timedelta | float | None = None,
+        name: str | None = None,
+        parent: str | None = None,
         created_at: datetime | None = None,
     ) -> Session:
         """Return the session, and create it with these fields if it does not exist.
+
+        Without an id, it is the session of the user and project that has this name. `user_id` is that of the parent if a
+        parent is passed.
 
         An existing session is returned unchanged, whatever its status and whatever the fields say: one statement, and
         nothing is written. When several writers call this for the same new id, one creates the session and the others
@@ -93,14 +114,20 @@ class Sessions(Lifecycle):
         Raises:
             SessionExists: the session belongs to another user than `user_id`, or than the one this ledger is limited
                 to.
-            InvalidInput: as `create`.
+            SessionNameTaken: the session is new, and another one has the name.
+            InvalidInput: as `create`; or neither an id nor a name.
+            SessionNotFound: as `create`.
         """
         fields = {
-            "session_id": identifier(session_id, "session_id"), "user_id": user_id,
+            "session_id": session_id, "user_id": user_id,
             "project_id": project_id, "model_id": model_id, "title": title, "system_prompt": system_prompt,
             "context": context, "metadata": metadata, "idle_timeout": idle_timeout,
-            "archive_timeout": archive_timeout, "hard_timeout": hard_timeout, "created_at": created_at,
+            "archive_timeout": archive_timeout, "hard_timeout": hard_timeout, "name": name, "parent_id": parent,
+            "created_at": created_at,
         }  # fmt: skip
+        if session_id is None:
+            return self._get_or_create_by_name(fields)
+        identifier(session_id, "session_id")
         found = self.find(session_id, include_expired=True)
         if found is None:
             try:
@@ -113,6 +140,29 @@ class Sessions(Lifecycle):
         if found is None or (user_id is not None and found.user_id != user_id):
             raise SessionExists(session_id)
         return found
+
+    def _get_or_create_by_name(self, fields: dict[str, Any]) -> Session:
+        if fields["name"] is None:
+            raise InvalidInput("session_id", "is missing, and so is a name: pass one of them")
+        new = self._new({**fields, "session_id": new_id()})
+        user_id = new.user_id
+        if user_id is None and new.parent_id is not None:
+            user_id = families.owner_of_parent(self._context, new.parent_id)
+        assert new.name is not None
+        found = self._named(new.name, user_id, new.project_id)
+        if found is None:
+            try:
+                return self._create({**fields, "session_id": new.session_id})
+            except SessionNameTaken:  # another writer was quicker
+                found = self._named(new.name, user_id, new.project_id)
+            if found is None:  # and cannot be seen by the snapshot of this transaction
+                raise SessionNameTaken(new.name)
+        return found
+
+    def _named(self, name: str, user_id: str | None, project_id: str | None) -> Session | None:
+        parameters = names.by_name_parameters(self._context, name, user_id, project_id)
+        found = to_sessions(self._context.rows(names.BY_NAME, parameters))
+        return found[0] if found else None
 
     def _create(self, fields: dict[str, Any]) -> Session:
         context, new = self._context, self._new(fields)
@@ -150,6 +200,45 @@ class Sessions(Lifecycle):
             return None
         return found[0]
 
+    def get_by_name(
+        self,
+        name: str,
+        *,
+        user_id: str | None = None,
+        project_id: str | None = None,
+        include_expired: bool = False,
+    ) -> Session:
+        """Return the session of a user and project that has this name. None means a session without a user or project.
+
+        A ledger that is limited to a user means that user.
+
+        Raises:
+            SessionNotFound: no session has this name, or it is expired and `include_expired` is not set.
+        """
+        found = self.find_by_name(name, user_id=user_id, project_id=project_id, include_expired=include_expired)
+        if found is None:
+            raise SessionNotFound(name)
+        return found
+
+    def find_by_name(
+        self,
+        name: str,
+        *,
+        user_id: str | None = None,
+        project_id: str | None = None,
+        include_expired: bool = False,
+    ) -> Session | None:
+        """Return a session by its name, or None where `get_by_name` would raise."""
+        flags(include_expired=include_expired)
+        identifier(name, "name")
+        for field, value in (("user_id", user_id), ("project_id", project_id)):
+            if value is not None:
+                identifier(value, field)
+        found = self._named(name, self._context.owner if user_id is None else user_id, project_id)
+        if found is None or (found.status is Status.EXPIRED and not include_expired):
+            return None
+        return found
+
     def list(
         self,
         *,
@@ -159,12 +248,19 @@ class Sessions(Lifecycle):
         status: StatusLike | Iterable[StatusLike] | None = None,
         annotated: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        name_prefix: str | None = None,
+        parent: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        order: SessionOrderLike = SessionOrder.RECENT,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[Session]:
         """Return a page of sessions by their last activity, newest first. A page has at most 1,000.
+
+        `order` is "last_activity", "created_at" or "name", with a minus for the reverse; by name, only sessions that have
+        one are listed. `name_prefix` is what their names begin with, in the same case. `parent` selects the children of
+        a session.
 
         Expired sessions are included only if `status` names them. `annotated` is a label on the session or one of its
         messages. `metadata` selects the sessions that have all of these entries, by index. Values are compared as JSON
@@ -175,10 +271,13 @@ class Sessions(Lifecycle):
         appears once.
 
         Raises:
-            InvalidInput: a cursor of another list, an unknown status, a time without a time zone, more than 20 entries.
+            InvalidInput: a cursor of another list, an unknown status or order, a time without a time zone, more than 20
+                entries.
         """
-        filters = listing.Filters(user_id, project_id, model_id, annotated, metadata, status, since, until)
-        return listing.list_sessions(self._context, filters, limit=limit, cursor=cursor)
+        filters = listing.Filters(
+            user_id, project_id, model_id, annotated, metadata, status, since, until, name_prefix, parent
+        )
+        return listing.list_sessions(self._context, filters, order=order, limit=limit, cursor=cursor)
 
     def iterate(
         self,
@@ -189,16 +288,21 @@ class Sessions(Lifecycle):
         status: StatusLike | Iterable[StatusLike] | None = None,
         annotated: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        name_prefix: str | None = None,
+        parent: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        order: SessionOrderLike = SessionOrder.RECENT,
     ) -> Iterator[Session]:
         """Iterate over all sessions that `list` would return, in the same order. They are read 1,000 at a time.
 
         Raises:
             InvalidInput: as `list`.
         """
-        filters = listing.Filters(user_id, project_id, model_id, annotated, metadata, status, since, until)
-        return listing.iterate_sessions(self._context, filters)
+        filters = listing.Filters(
+            user_id, project_id, model_id, annotated, metadata, status, since, until, name_prefix, parent
+        )
+        return listing.iterate_sessions(self._context, filters, order=order)
 
     def count(
         self,
@@ -209,6 +313,8 @@ class Sessions(Lifecycle):
         status: StatusLike | Iterable[StatusLike] | None = None,
         annotated: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        name_prefix: str | None = None,
+        parent: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> int:
@@ -217,7 +323,9 @@ class Sessions(Lifecycle):
         Raises:
             InvalidInput: as `list`.
         """
-        filters = listing.Filters(user_id, project_id, model_id, annotated, metadata, status, since, until)
+        filters = listing.Filters(
+            user_id, project_id, model_id, annotated, metadata, status, since, until, name_prefix, parent
+        )
         return listing.count_sessions(self._context, filters)
 
     def update(
@@ -230,21 +338,26 @@ class Sessions(Lifecycle):
         title: str | Keep | None = KEEP,
         system_prompt: str | Keep | None = KEEP,
         context: Mapping[str, Any] | Keep | None = KEEP,
+        name: str | Keep | None = KEEP,
+        parent: str | Keep | None = KEEP,
     ) -> Session:
         """Change the fields that are passed; None clears a field. A context is replaced as a whole (`update_context`
         merges).
 
-        Titles, owners and the like describe the session, and can be changed when it is closed, too.
+        Titles, owners and the like describe the session, and can be changed when it is closed, too. A session that gets
+        another user or project keeps its name, which must be free there.
 
         Raises:
-            SessionNotFound: no such session, or it belongs to another user.
+            SessionNotFound: no such session or parent, or it belongs to another user.
+            SessionNameTaken: another session of the user and project has the name.
             SessionClosed: a context was passed, and the session is archived, expired or failed.
-            InvalidInput: a value that cannot be stored, or a user other than the one this ledger is limited to.
+            InvalidInput: a value that cannot be stored, a user other than the one this ledger is limited to, or a parent
+                that belongs to another user or is the session itself or one of its children.
         """
         identifier(session_id, "session_id")
         given = {
             "user_id": user_id, "project_id": project_id, "model_id": model_id, "title": title,
-            "system_prompt": system_prompt, "context": context,
+            "system_prompt": system_prompt, "context": context, "name": name, "parent_id": parent,
         }  # fmt: skip
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not KEEP}
         valid = validated(SessionChanges, changes)
@@ -253,11 +366,26 @@ class Sessions(Lifecycle):
             raise InvalidInput("user_id", "is not the user that this ledger is limited to")
         if "context" in values:
             self._locked_context(session_id)
+        if _OF_NAMES & values.keys():
+            self._rename(session_id, values)
         registration.register(self._context, values.get("project_id"), values.get("model_id"))
         self._set(session_id, values)
         if {"user_id", "project_id"} & values.keys():
             limits.arm(self._context, session_id)  # other defaults hold for it now
         return self.get(session_id, include_expired=True)
+
+    def _rename(self, session_id: str, values: dict[str, Any]) -> None:
+        """Enter the name that the session will have, and look at its parent."""
+        row = self._context.execute(_LOCK_NAME, visibility_parameters(self._context, session_id)).one_or_none()
+        if row is None:
+            raise SessionNotFound(session_id)
+        name, user_id, project_id = (
+            values.get(field, getattr(row, field)) for field in ("name", "user_id", "project_id")
+        )
+        if values.get("parent_id") is not None:
+            families.require_parent(self._context, session_id, values["parent_id"], user_id)
+        if name is not None:
+            names.enter(self._context, names.key_of(name, user_id, project_id), session_id)
 
     def update_context(
         self, session_id: str, changes: Mapping[str, Any], *, remove: Iterable[str] = ()
@@ -284,20 +412,32 @@ class Sessions(Lifecycle):
         return self.get(session_id, include_expired=True).context
 
     def delete(self, session_id: str, *, reason: str | None = None) -> None:
-        """Delete a session with its messages, metadata and everything else that belongs to it. The audit log records
-        it.
+        """Delete a session with its messages, metadata and everything else that belongs to it, and with its children and
+        theirs. The audit log records it.
+
+        Children that belong to another user are not deleted.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
-            SessionHeld: the session is on hold.
+            SessionHeld: the session or one of its children is on hold. Nothing was deleted.
         """
-        from chatledger.services.sessions.deletion import delete_children, let_go  # noqa: PLC0415 - it knows every table
+        from chatledger.services.sessions.deletion import delete_children, delete_sessions, let_go  # noqa: PLC0415 - it knows every table
 
         why = stated(reason)
         identifier(session_id, "session_id")
-        if self._context.change(_DELETE, visibility_parameters(self._context, session_id)) == 0:
-            require_visible(self._context, session_id)
+        parameters = visibility_parameters(self._context, session_id)
+        row = self._context.execute(_LOCK_TO_DELETE, parameters).one_or_none()
+        if row is None:
+            raise SessionNotFound(session_id)
+        if row.held_at is not None:
             raise SessionHeld((session_id,))
+        family = families.Families(self._context, [session_id], lock=True)
+        if family.held:
+            raise SessionHeld(tuple(family.held))
+        below = [one.session_id for one in family.below({session_id})]
+        for start in range(0, len(below), _CHILDREN):
+            delete_sessions(self._context, below[start : start + _CHILDREN], audit.SESSION_DELETED, reason=why)
+        self._context.execute(_DELETE, parameters)
         audit.attribute(self._context, session_id, audit.SESSION_DELETED, reason=why)
         delete_children(self._context, [session_id])
         let_go(self._context, [session_id])
@@ -395,5 +535,14 @@ def _names(given: Iterable[str]) -> frozenset[str]:
     raise InvalidInput("remove", "must be a list of keys")
 
 
-_DELETE = delete(sessions).where(this_session(), sessions.c.held_at.is_(None))
+# Children that one statement deletes.
+_CHILDREN = 100
+_OF_NAMES = {"name", "user_id", "project_id", "parent_id"}
+_LOCK_TO_DELETE = select(sessions.c.held_at).where(this_session()).with_for_update()
+_DELETE = delete(sessions).where(this_session())
+_LOCK_NAME = (
+    select(sessions.c.name, sessions.c.user_id, sessions.c.project_id)
+    .where(this_session())
+    .with_for_update(key_share=True)
+)
 _LOCK_CONTEXT = select(sessions.c.context, sessions.c.status).where(this_session()).with_for_update(key_share=True)

@@ -20,7 +20,7 @@ from chatledger.services.base import ServiceContext
 from chatledger.services.messages import copies
 from chatledger.services.registry import registration
 from chatledger.services.rows import SESSION_FIELDS, messages, metadata, sessions
-from chatledger.services.sessions import creation, lifecycle
+from chatledger.services.sessions import creation, lifecycle, names
 from chatledger.services.snapshots import statements as snapshot_statements
 from chatledger.services.snapshots.body import fields_of, number_of, stored_row
 from chatledger.services.timeouts import limits
@@ -73,6 +73,7 @@ def over(context: ServiceContext, row: Any, before: int, status: Status, *, reas
     session_id = row.session_id
     lines = snapshot_statements.contents(row)
     fields = fields_of(f"{session_id}:{row.snapshot_number}", next(lines, ""))
+    names.move(context, session_id, fields["project_id"])
     changes = Changes.between(lines, snapshot_statements.current_lines(context, session_id))
     for numbers in _chunks(changes.added + changes.changed):
         statement = delete(messages).where(

@@ -121,6 +121,7 @@ class Snapshots(Service):
             SnapshotNotFound: no such snapshot, or its session belongs to another user.
             SessionClosed: the session takes no messages: call `reopen` first, or restore as a new session.
             SessionExists: the new id is taken.
+            SessionNameTaken: in the project of the snapshot, another session has the name of this one.
             CorruptDatabase: the snapshot is damaged. Nothing is changed.
         """
         why = stated(reason)
