@@ -19,8 +19,8 @@ from typing import Any
 
 from benchmarks.conversation import Turn
 
-CANDIDATES = 2000
-"""Ranked by a search, newest first, as the ledger does it."""
+CANDIDATES = 2001
+"""Ranked by a search, newest first, as the ledger does it: one more than 2,000, which shows that there are more."""
 DIGEST = bytes(range(16))
 
 GIVEN = (
@@ -95,6 +95,18 @@ class RawSession:
 
 
 @dataclass(frozen=True)
+class RawQuery:
+    """What to search for, as a hand-written search would be given it."""
+
+    words: str
+    """One word, or several in a row."""
+    forms: tuple[str, ...] = ()
+    """The other forms of the word."""
+    is_rare: bool = False
+    """Chooses the plan, where the database chooses a worse one."""
+
+
+@dataclass(frozen=True)
 class NewSession:
     """A session to fill a database with."""
 
@@ -125,8 +137,10 @@ class Raw(ABC):
         """The sessions of a user that were active last."""
 
     @abstractmethod
-    def search(self, query: str, limit: int) -> list[tuple[Any, ...]]:
-        """The best of the newest `CANDIDATES` messages that match, each with a snippet made by the database."""
+    def search(self, query: RawQuery, limit: int) -> list[tuple[Any, ...]]:
+        """The best of the newest `CANDIDATES` messages that match: exact words before other forms, then the best of each
+        session before the others. Each with session and number first, and a snippet made by the database at the end.
+        """
 
     @abstractmethod
     def fill_sessions(self, sessions: Iterable[NewSession]) -> None:
@@ -165,8 +179,3 @@ def values(turn: Turn, created_at: Any) -> tuple[Any, ...]:
         DIGEST,
         turn.search_text,
     )
-
-
-def words(query: str) -> str:
-    """A query of one word or one phrase, without its quotation marks."""
-    return query.strip('"')

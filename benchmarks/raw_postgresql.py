@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.conversation import Turn
-from benchmarks.raw import CANDIDATES, GIVEN, READ, SESSION, NewSession, Raw, RawMessage, RawSession, values, words
+from benchmarks.raw import CANDIDATES, GIVEN, READ, SESSION, NewSession, Raw, RawMessage, RawQuery, RawSession, values
 
 _NUMBERS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "tokens_used", "duration_ms", "cost")
 _TYPES = {
@@ -34,26 +34,34 @@ _SESSIONS = f"""
         (SELECT json_object_agg(key, value) FROM chatledger_session_metadata AS d WHERE d.session_id = s.session_id)
     FROM chatledger_sessions AS s WHERE user_id = %s AND status <> 'expired'
     ORDER BY activity_hour DESC NULLS LAST, last_activity DESC, session_id DESC LIMIT %s"""
-# Never prepared: planned for its words, the query is a constant, and the planner knows whether to walk created_at (common
-# words) or the GIN index (rare ones). A generic plan is up to ten times slower, as is a query that comes from a CTE.
+# Never prepared: planned for its words. The words are those of the query with their inflections, exact ones first, and
+# the best of each session comes before its others. A session's status is a subquery with one value, because a join reads
+# all sessions. Rare words are read from the GIN index behind a fence; common ones by walking created_at.
 _SEARCH = f"""
     WITH best AS MATERIALIZED (
-        SELECT c.score, c.session_id, c.sequence_number, c.created_at, s.title, s.user_id, s.project_id
-        FROM (
-            SELECT m.session_id, m.sequence_number, m.created_at,
-                ts_rank(m.search_vector, phraseto_tsquery('simple', %(words)s)) AS score
-            FROM chatledger_messages AS m JOIN chatledger_sessions AS s ON s.session_id = m.session_id
-            WHERE m.search_vector @@ phraseto_tsquery('simple', %(words)s) AND s.status <> 'expired'
-            ORDER BY m.created_at DESC LIMIT {CANDIDATES}
-        ) AS c
-        JOIN chatledger_sessions AS s ON s.session_id = c.session_id
-        ORDER BY c.score DESC, c.created_at DESC LIMIT %(limit)s
+        SELECT * FROM (
+            SELECT c.*, row_number() OVER (
+                PARTITION BY session_id ORDER BY looseness, score DESC, created_at DESC, sequence_number
+            ) > 1 AS again
+            FROM (
+                SELECT session_id, sequence_number, created_at, ts_rank(search_vector, %(match)s::tsquery) AS score,
+                    CASE WHEN search_vector @@ %(exact)s::tsquery THEN 0 ELSE 1 END AS looseness
+                FROM (SELECT * FROM ({{found}}) AS found ORDER BY created_at DESC LIMIT {CANDIDATES} OFFSET 0) AS newest
+            ) AS c
+        ) AS numbered
+        ORDER BY looseness, again, score DESC, created_at DESC, session_id, sequence_number LIMIT %(limit)s
     )
-    SELECT b.*, m.role, ts_headline(
-        'simple', left(m.content, 20000), phraseto_tsquery('simple', %(words)s), 'StartSel=**, StopSel=**'
-    )
-    FROM best AS b JOIN chatledger_messages AS m ON m.session_id = b.session_id AND m.sequence_number = b.sequence_number
-    ORDER BY b.score DESC, b.created_at DESC"""
+    SELECT b.session_id, b.sequence_number, b.score, b.created_at, s.title, s.user_id, s.project_id, m.role,
+        ts_headline('simple', left(m.content, 20000), %(match)s::tsquery, 'StartSel=**, StopSel=**')
+    FROM best AS b
+    JOIN chatledger_messages AS m ON m.session_id = b.session_id AND m.sequence_number = b.sequence_number
+    JOIN chatledger_sessions AS s ON s.session_id = b.session_id
+    ORDER BY b.looseness, b.again, b.score DESC, b.created_at DESC, b.session_id, b.sequence_number"""
+_MATCHING = """
+    SELECT session_id, sequence_number, created_at, search_vector FROM chatledger_messages AS m
+    WHERE search_vector @@ %(match)s::tsquery AND copied_from IS NULL AND hidden IS NULL
+        AND (SELECT status FROM chatledger_sessions AS s WHERE s.session_id = m.session_id) <> 'expired'"""
+_RARE, _COMMON = _SEARCH.format(found=f"{_MATCHING} OFFSET 0"), _SEARCH.format(found=_MATCHING)
 _FILL = "COPY chatledger_sessions (session_id, user_id, title, created_at, updated_at, last_activity) FROM STDIN"
 _LABEL = "INSERT INTO chatledger_session_metadata (session_id, key, value) VALUES (%s, 'label', to_json(%s::text))"
 
@@ -87,8 +95,11 @@ class RawPostgreSQL(Raw):
         cursor = self._reading.execute(_SESSIONS, (user_id, limit), prepare=True)
         return [RawSession(*row) for row in cursor.fetchall()]
 
-    def search(self, query: str, limit: int) -> list[tuple[Any, ...]]:
-        cursor = self._reading.execute(_SEARCH, {"words": words(query), "limit": limit}, prepare=False)
+    def search(self, query: RawQuery, limit: int) -> list[tuple[Any, ...]]:
+        exact = " <-> ".join(f"'{word}'" for word in query.words.split())
+        match = " | ".join([exact, *(f"'{form}'" for form in query.forms)])
+        bound = {"match": match, "exact": exact, "limit": limit}
+        cursor = self._reading.execute(_RARE if query.is_rare else _COMMON, bound, prepare=False)
         found: list[tuple[Any, ...]] = cursor.fetchall()
         return found
 

@@ -12,11 +12,12 @@ from sqlalchemy import text
 
 from benchmarks.bench import Bench, Scale
 from benchmarks.cases import CASES
-from benchmarks.conversation import COMMON, PHRASE, RARE, Conversation
+from benchmarks.conversation import Conversation
 from benchmarks.databases import SQLite, raw_connection
 from benchmarks.figures import Bar, Figure
 from benchmarks.raw import GIVEN
 from benchmarks.rounds import Rounds, compare
+from benchmarks.searching import QUERIES
 from chatledger import Ledger
 
 _ONCE = Rounds(1, 1, warm_up=0)
@@ -62,16 +63,17 @@ def test_raw_reads_what_the_ledger_reads(backend: str, url: str) -> None:
         assert listed == [(s.session_id, s.message_count, s.metadata) for s in raw.sessions_of("reader", 50)]
 
 
-@pytest.mark.parametrize("query", [RARE, COMMON, f'"{PHRASE}"'])
-def test_raw_finds_what_the_ledger_finds(backend: str, url: str, query: str) -> None:
+@pytest.mark.parametrize("kind", QUERIES)
+def test_raw_finds_what_the_ledger_finds(backend: str, url: str, kind: str) -> None:
+    query, by_hand = QUERIES[kind]
     with Ledger(url) as ledger, closing(raw_connection(backend, url)) as raw:
         with ledger.begin() as uow:
             uow.sessions.create(session_id="s")
         raw.append_many("s", Conversation().turns(100))
         with ledger.read() as uow:
-            found = uow.search.messages(query)
+            found = [(hit.session_id, hit.sequence_number) for hit in uow.search.messages(query)]
 
-        assert len(found) == len(raw.search(query, 20)) > 0
+        assert found == [tuple(row[:2]) for row in raw.search(by_hand, 20)] != []
 
 
 @pytest.mark.parametrize(

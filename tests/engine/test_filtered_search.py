@@ -32,7 +32,8 @@ def test_old_messages_are_found_among_many_newer_ones_of_others(busy: Ledger) ->
 def test_a_search_that_was_cut_says_so_even_when_nothing_was_found(
     busy: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(full_text, "_MANY", 10)
+    for name in ("_FEW", "_SOME"):
+        monkeypatch.setattr(full_text, name, 10)
     with busy.for_user("old").read() as uow:
         page = uow.search.messages("common", limit=100)
     assert ([], True) == (list(page), page.truncated)

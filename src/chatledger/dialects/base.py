@@ -200,6 +200,12 @@ class Dialect(ABC):
         """SQLAlchemy's dialect that writes SQL for `fetch_alone`."""
         return dialect
 
+    def fetch_planned(
+        self, connection: Connection, sql: str, parameters: Any, *, by_index: bool
+    ) -> Sequence[Sequence[Any]]:
+        """The same for a statement whose best plan depends on its values. With `by_index`, tables are not read whole."""
+        return self.fetch_all(connection, sql, parameters)
+
     def rank_durations(self, ranking: DurationRanking) -> Sequence[Any]:
         """Rank durations where that is fastest: on a server, because reading many values over a network is slow."""
         return ranking.in_database()

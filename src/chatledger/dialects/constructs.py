@@ -197,6 +197,27 @@ def _json_texts_postgresql(element: json_texts, compiler: SQLCompiler, **kw: Any
     return f"json_array_elements_text(CAST({compiler.process(element.clauses, **kw)} AS JSON))"
 
 
+class is_among(FunctionElement[bool]):  # noqa: N801
+    """Whether a column has one of the values of a parameter of type `Names`, however many they are."""
+
+    # As a Boolean, SQLite would be asked whether it equals 1, and not use the index.
+    type: TypeEngine[Any] = NullType()
+    inherit_cache = True
+
+
+@compiles(is_among)
+def _is_among(element: is_among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"
+
+
+@compiles(is_among, "postgresql")
+def _is_among_postgresql(element: is_among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    # An array whose values the planner sees is hashed; a subquery is not.
+    return f"{column} = ANY ({values})"
+
+
 class period_of(FunctionElement[str]):  # noqa: N801
     """The beginning of the hour, day or month of a moment in UTC, as text: `2026-05-01 12`, `2026-05-01`, `2026-05`.
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Integer, Select, Table, literal_column
-from sqlalchemy.engine import Result
+from sqlalchemy import ColumnElement, Engine, Executable, Integer, Select, Table, literal_column
 
 from chatledger.full_text.query import Groups, Query, Term
-
-Execute = Callable[[Any, dict[str, Any]], Result[Any]]
-"""Runs one statement."""
 
 CANDIDATES = 2000
 """Messages that are ranked, newest first. A query that matches more is marked as truncated."""
 LIMIT = literal_column(str(CANDIDATES + 1), Integer)
 """One more, which shows that there are more. Part of the statement and not bound, because the planner reads it."""
-SPREAD = literal_column("20000", Integer)
+SPREAD_MATCHES = 20_000
+SPREAD = literal_column(str(SPREAD_MATCHES), Integer)
 """Matches of each word that a search for conversations reads, newest first."""
 
 
@@ -41,37 +37,71 @@ class Scope:
     """On the message."""
     is_filtered: bool = False
     """Whether the caller has asked for a part of the ledger."""
+    is_about_messages: bool = False
+    """Whether the caller has asked for messages of a kind, such as those of one role."""
+
+
+class Reader(Protocol):
+    """The transaction in which a search reads."""
+
+    @property
+    def engine(self) -> Engine: ...
+
+    def rows(
+        self, statement: Executable, parameters: Mapping[str, Any], *, by_index: bool = False
+    ) -> Sequence[Sequence[Any]]:
+        """Run a statement, which is the same object each time. Rows are in stored form.
+
+        `by_index` says that to compute what an index holds takes long: a server does not know it.
+        """
+
+    def note_waiting(self) -> None:
+        """Say that there are messages that the index does not hold yet."""
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """A SELECT of session_id, sequence_number, created_at, score (higher is better) and looseness.
+class Asked:
+    """What a search looks for."""
 
-    `looseness` is 0 where the message has the words as they were typed, 1 where it has other forms of them, 2 where it
-    has words that begin so. The SELECT is the same object each time for the same scope and shape of query.
-    """
+    query: Query
+    scope: Scope
+    filters: Mapping[str, Any]
+    """The parameters of the scope."""
+    size: int | None
+    """The number of messages in the scope, or None if there are no filters or too many messages to count."""
 
-    statement: Select[Any]
-    parameters: dict[str, Any]
-    was_cut: Select[Any] | None = None
-    """Returns true if older matches were not read. None if all of them were."""
-    is_partial: bool = False
-    """Whether only the newest messages are read: if fewer than `CANDIDATES` match, the next attempt reads more."""
-    is_behind: bool = False
-    """Whether there are messages that the index does not hold yet. They are among the candidates all the same."""
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which part of the matches is shown, and what of each."""
+
+    limit: int
+    offset: int
+    of_one_session: bool
+    """Whether all matches are in one session."""
+    columns: tuple[ColumnElement[Any], ...]
+    """Of the message and its session. The same object each time."""
 
 
 class FullText(ABC):
-    """How a database finds messages."""
+    """How a database finds messages.
+
+    The newest `CANDIDATES` matches are ranked. The looseness of a match is 0 where the message has the words as they
+    were typed, 1 where it has other forms of them, 2 where it has words that begin so.
+    """
 
     @abstractmethod
-    def candidates(
-        self, query: Query, scope: Scope, parameters: Mapping[str, Any], size: int | None, execute: Execute
-    ) -> Iterator[Candidates]:
-        """The newest `CANDIDATES` matches within the scope and one more, by one attempt or more.
+    def messages(self, reader: Reader, asked: Asked, wanted: Wanted) -> tuple[list[Sequence[Any]], bool]:
+        """A page of messages, best first, and whether there are older matches that were not read.
 
-        `parameters` are those of the scope's filters. `size` is the number of messages in the scope, or None if there
-        are no filters or too many messages to count.
+        Rows are session_id, sequence_number, created_at, score (higher is better) and looseness, then what is wanted.
+        """
+
+    @abstractmethod
+    def sessions(self, reader: Reader, asked: Asked, *, newest: bool = False) -> tuple[Sequence[Sequence[Any]], bool]:
+        """Each session with a match once, by its best (or newest) message, and whether older matches were not read.
+
+        Rows are session_id, sequence_number, created_at, score, looseness and the number of messages that match.
         """
 
     @abstractmethod
@@ -87,7 +117,7 @@ class FullText(ABC):
 
     @abstractmethod
     def spread(
-        self, group: Sequence[Term], number: int, scope: Scope, execute: Execute
+        self, reader: Reader, group: Sequence[Term], number: int, scope: Scope
     ) -> tuple[Select[Any], dict[str, Any]]:
         """A SELECT of session_id: sessions with a message that has one of the terms. `number` tells parameters apart."""
 
@@ -146,11 +176,3 @@ def _stricter(query: Query, *, inflections: bool) -> Query:
         for group in query.groups
     )
     return Query(groups, query.excluded)
-
-
-_WORD_EDGE = re.compile("[a-z0-9]")
-
-
-def edges(literal: str) -> tuple[bool, bool]:
-    """Whether a literal begins and ends with a letter or digit, where another one must not go on."""
-    return bool(_WORD_EDGE.match(literal[0])), bool(_WORD_EDGE.match(literal[-1]))

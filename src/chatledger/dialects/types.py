@@ -12,6 +12,7 @@ Each type has one Python form and one stored form per database, chosen so that v
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,7 +21,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import REAL, TIMESTAMP, BigInteger, ColumnElement, Dialect, Double, Integer, LargeBinary, Text
+from sqlalchemy import ARRAY, REAL, TIMESTAMP, BigInteger, ColumnElement, Dialect, Double, Integer, LargeBinary, Text
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
@@ -214,6 +215,19 @@ class Identifier(TypeDecorator[str]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
         return None
+
+
+class Names(TypeDecorator[list[str]]):
+    """Many texts in one parameter, for `is_among`: JSON on SQLite, an array on PostgreSQL. No column is of this type."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return ARRAY(Text()) if dialect.name == "postgresql" else Text()
+
+    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> Any:
+        return list(value or ()) if dialect.name == "postgresql" else json.dumps(list(value or ()))
 
 
 class OptionalIdentifier(TypeDecorator[str]):

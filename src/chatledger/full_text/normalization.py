@@ -81,7 +81,7 @@ def indexed_text(text: str) -> str | None:
         without = _ENCODED.sub(_without_data, _DATA_URI.sub(" ", cut))
         if without != cut:
             return without if _IS_PLAIN(without) else normalized(without)[:_NORMALIZED]
-    if cut.isascii() or _IS_PLAIN(cut):
+    if is_plain(cut):
         return None
     return normalized(cut)[:_NORMALIZED]
 
@@ -115,18 +115,24 @@ def _unified(found: re.Match[str]) -> str:
 
 
 _ascii_words = re.compile("[a-z0-9]+").findall
+_pieces = re.compile(r"\S+").finditer
 
 
 def words_of(text: str) -> list[str]:
     """The words of a text, as an index holds them."""
-    if text.isascii():
+    if is_plain(text):
         return _ascii_words(text.lower())
     return normalized(text).split()
 
 
-def placed_words(text: str) -> Iterator[tuple[str, int, int]]:
-    """The words of a text with the places where each begins and ends."""
-    for piece in re.finditer(r"\S+", text):
+def is_plain(text: str) -> bool:
+    """Whether a text is indexed as it is written, and all letters and digits in it are ASCII."""
+    return text.isascii() or _IS_PLAIN(text) is not None
+
+
+def placed_words(text: str, within: tuple[int, int] | None = None) -> Iterator[tuple[str, int, int]]:
+    """The words of a text, or of a part of it that is cut at spaces, with the places where each begins and ends."""
+    for piece in _pieces(text, *(within or (0, len(text)))):
         chunk, start = piece[0], piece.start()
         if chunk.isascii():
             for found in re.finditer("[a-z0-9]+", chunk.lower()):

@@ -128,6 +128,18 @@ class ServiceContext:
         """Do what a service has prepared."""
         return operation.perform(self)
 
+    def planned_rows(
+        self, prepared: Prepared, parameters: Mapping[str, Any], *, by_index: bool = False
+    ) -> Sequence[Sequence[Any]]:
+        """Run a statement whose plan depends on its values; its rows in stored form. See `Dialect.fetch_planned`."""
+        try:
+            return prepared.fetch_planned(self.connected(), self.dialect, parameters, by_index=by_index)
+        except Exception as error:
+            if isinstance(error, ChatledgerError) or not self.dialect.recognises(error):
+                raise
+            translated = self._translate(error)
+        raise translated
+
     def flush(self) -> None:
         """Write what `orm` holds, so that a service sees it.
 

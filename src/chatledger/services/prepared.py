@@ -8,7 +8,7 @@ the call goes through SQLAlchemy, so that nothing is hidden from instrumentation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -32,6 +32,13 @@ class Prepared:
         """Run the statement in the connection's transaction; its rows in stored form."""
         spelling = self._spelled(connection.dialect)
         return database.fetch_all(connection, spelling.sql, spelling.values(parameters))
+
+    def fetch_planned(
+        self, connection: Connection, database: LedgerDialect, parameters: Mapping[str, Any], *, by_index: bool
+    ) -> Sequence[Sequence[Any]]:
+        """The same with a plan that is made for these values."""
+        spelling = self._spelled(connection.dialect)
+        return database.fetch_planned(connection, spelling.sql, spelling.values(parameters), by_index=by_index)
 
     def spelled_alone(self, engine: Engine, database: LedgerDialect, parameters: dict[str, Any]) -> tuple[str, Any]:
         """SQL and values for `Dialect.fetch_alone`. Needs no connection."""
@@ -57,15 +64,15 @@ class _Spelling:
             # itemgetter gives a bare value, not a tuple, for one name.
             self._arrange = itemgetter(*names) if len(names) > 1 else lambda values: (values[names[0]],)
         # Values that the statement itself holds, such as the 1 of last_sequence + 1.
-        given = {name for name, bind in compiled.binds.items() if bind.required}
+        given = {name for bind, name in compiled.bind_names.items() if bind.required}
         self._fixed = {name: value for name, value in compiled.params.items() if name not in given}
-        types = {name: bind.type.dialect_impl(dialect) for name, bind in compiled.binds.items()}
+        types = {name: bind.type.dialect_impl(dialect) for bind, name in compiled.bind_names.items()}
         processors = {name: kind.bind_processor(dialect) for name, kind in types.items()}
         self._processors: dict[str, Callable[[Any], Any]] = {
             name: processor for name, processor in processors.items() if processor is not None
         }
 
-    def values(self, parameters: dict[str, Any]) -> Any:
+    def values(self, parameters: Mapping[str, Any]) -> Any:
         values = {**self._fixed, **parameters}
         for name, processor in self._processors.items():
             values[name] = processor(values[name])

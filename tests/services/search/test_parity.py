@@ -11,9 +11,9 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from chatledger import Ledger
+from chatledger.full_text.matching import Matcher
 from chatledger.full_text.normalization import words_of
 from chatledger.full_text.query import parse
-from chatledger.services.search.snippets import Matcher
 from tests.full_text.corpora import texts
 from tests.support.postgres import Server, unique_name
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -23,6 +24,10 @@ _PING_AFTER = 1.0
 # same for an application's driver, and take longer.)
 _READ_COMMITTED, _REPEATABLE_READ = 2, 3
 
+_NO_JIT = text("SELECT set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true)")
+_NO_SCANS = text("SELECT set_config('enable_seqscan', 'off', true)")
+_SCANS = text("SELECT set_config('enable_seqscan', 'on', true)")
+
 _OURS = "chatledger_connection"
 _RESTED_SINCE = "chatledger_rested_since"
 
@@ -40,6 +45,8 @@ class Configure:
         self._statement = "SET TIME ZONE 'UTC'; SET DateStyle = 'ISO'; SET standard_conforming_strings = on"
         if settings.prepared_statements:
             self._statement += "; SET extra_float_digits = 1; SET IntervalStyle = 'postgres'"
+            # Compiling a plan takes longer than a search.
+            self._statement += "; SET jit = off"
             # Zero would mean to wait for ever.
             self._statement += f"; SET lock_timeout = {max(1, round(settings.busy_timeout * 1000))}"
             if settings.durability == "full":
@@ -136,6 +143,32 @@ def _is_readable(driver: Any) -> bool:
         return bool(select.select([number], [], [], 0)[0])  # Windows
     except Exception:  # noqa: BLE001 - whatever it is, the driver will say so
         return True
+
+
+@contextmanager
+def planned(connection: Connection, *, by_index: bool) -> Iterator[None]:
+    """Statements that are planned for their values, each time, and are not compiled. With `by_index`, no table is read
+    whole.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    if by_index:
+        connection.execute(_NO_SCANS)
+        with planned(connection, by_index=False):
+            yield
+        # After an error the transaction is of no use anyway.
+        connection.execute(_SCANS)
+        return
+    if _OURS not in connection.info or driver.prepare_threshold is None:
+        connection.execute(_NO_JIT)
+    threshold = getattr(driver, "prepare_threshold", None)
+    if threshold is None:
+        yield
+        return
+    driver.prepare_threshold = None
+    try:
+        yield
+    finally:
+        driver.prepare_threshold = threshold
 
 
 def end(connection: Connection) -> None:

@@ -183,6 +183,12 @@ class PostgreSQL(Dialect):
     def scratch(self, connection: Connection) -> AbstractContextManager[Connection]:
         return scratch_schema(connection)
 
+    def fetch_planned(
+        self, connection: Connection, sql: str, parameters: Any, *, by_index: bool
+    ) -> Sequence[Sequence[Any]]:
+        with connections.planned(connection, by_index=by_index):
+            return self.fetch_all(connection, sql, parameters)
+
     def insert(self, table: Table) -> Insert:
         return insert(table)
 

@@ -6,20 +6,26 @@ to be in one message of 200, so that it would rather walk through all messages, 
 the form of a statement is chosen here, by the statistics that ANALYZE has left:
 
 - of rare words, all matches are read from the GIN index, behind a fence (OFFSET 0) that the planner cannot see through;
-- of common words, the newest part of the messages is read, as large as it takes for enough matches; - words that are in
-most messages are looked for in the newest messages one by one.
+- of common words, the newest part of the messages is read, as large as it takes for enough matches;
+- words that are in most messages are looked for in the newest messages one by one;
+- in a filter that leaves few messages, these are read.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     ColumnElement,
+    Engine,
     Float,
     Integer,
     Select,
@@ -39,34 +45,45 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
 
-from chatledger.dialects.constructs import json_text
+from chatledger.dialects.constructs import hour_of, json_text
 from chatledger.dialects.full_text import (
     CANDIDATES,
     LIMIT,
     SPREAD,
-    Candidates,
-    Execute,
+    SPREAD_MATCHES,
+    Asked,
     FullText,
+    Reader,
     Scope,
-    edges,
+    Wanted,
     excluded_words,
     literal_tests,
     looseness_of,
     loosenesses,
 )
+from chatledger.dialects.postgresql import ranking
 from chatledger.dialects.types import Timestamp
+from chatledger.full_text.matching import edges
 from chatledger.full_text.normalization import INDEXED, SEPARATORS
 from chatledger.full_text.query import Groups, Query, Term
 
-# A scope of this many messages or fewer is read whole.
-_FEW = 2000
-# More matches than these are not all read.
+# More matches than these are not all read, and a filter that leaves so few messages is answered by reading them.
 _MANY_MATCHES = 8_000
+_FEW = 3000
+_LEAST = 200
 # Words in this part of all messages are looked for one message after the other.
 _MOST = 0.3
-# The newest part that is read holds so many matches, as far as the statistics tell; then eight times as many.
+# The newest part that is read holds so many matches, as far as the statistics tell; then two to sixteen times as many,
+# by how many were found, until a filtered search has read this many.
 _WANTED = 1.5 * CANDIDATES
-_WIDER = 8
+_WIDER, _WIDEST = 2, 16
+_SCANNED = 40_000
+# A filter on messages leaves one in so many, before anything is known of it.
+_OF_SOME = 3
+# A filter on sessions whose messages were too many to count leaves this part of all.
+_OF_OWNERS = 0.1
+# Seconds for which statistics are kept.
+_FRESH = 10.0
 
 # The generated column of messages, which only PostgreSQL has (the models do not declare it).
 _vector = column("search_vector", TSVECTOR)
@@ -79,33 +96,71 @@ _Shape = tuple[int, int, tuple[tuple[int, int, bool], ...]]
 class PostgreSQLFullText(FullText):
     """Matches come newest first by created_at."""
 
-    def candidates(
-        self, query: Query, scope: Scope, parameters: Mapping[str, Any], size: int | None, execute: Execute
-    ) -> Iterator[Candidates]:
+    def __init__(self) -> None:
+        self._statistics: WeakKeyDictionary[Engine, _Statistics] = WeakKeyDictionary()
+
+    def messages(self, reader: Reader, asked: Asked, wanted: Wanted) -> tuple[list[Sequence[Any]], bool]:
+        bound = {"limit": wanted.limit, "offset": wanted.offset}
+
+        def page(candidates: Select[Any]) -> Select[Any]:
+            return ranking.page(candidates, asked.scope, wanted.columns, of_one_session=wanted.of_one_session)
+
+        rows, is_cut = self._found(reader, asked, page, bound)
+        return [row[:-1] for row in rows], is_cut
+
+    def sessions(self, reader: Reader, asked: Asked, *, newest: bool = False) -> tuple[Sequence[Sequence[Any]], bool]:
+        return self._found(reader, asked, ranking.newest_of_sessions if newest else ranking.best_of_sessions, {})
+
+    def _found(
+        self, reader: Reader, asked: Asked, ranked: Callable[[Select[Any]], Select[Any]], more: Mapping[str, Any]
+    ) -> tuple[Sequence[Sequence[Any]], bool]:
+        """Rows of a statement over the candidates, whose last column says how many candidates there were; and whether
+        there are older matches that were not read.
+        """
+        query, scope = asked.query, asked.scope
         tests, stricter = literal_tests(query), loosenesses(query)
-        bound = {**parameters, "wanted": tsquery(query)}
+        bound = {**asked.filters, **more, "wanted": tsquery(query)}
         bound.update({f"reading_{number}": tsquery(reading) for number, reading in enumerate(stricter)})
         for number, test in enumerate(tests):
             bound.update({f"literal_{number}_{n}": _pattern(one) for n, one in enumerate(test.literals)})
             bound.update({f"other_{number}_{n}": _alternatives(one) for n, one in enumerate(test.others)})
         shape = (len(stricter), looseness_of(query, len(stricter)), tuple(test.shape for test in tests))
-        statistics = _Statistics.read(query, execute)
-        if size is not None and size <= _FEW:
-            yield Candidates(_in_sessions(scope, shape), bound)
-            return
+
+        def run(candidates: Select[Any], **also: Any) -> tuple[Sequence[Sequence[Any]], int]:
+            rows = reader.rows(ranked(candidates), {**bound, **also})
+            return rows, int(rows[0][-1]) if rows else 0
+
+        statistics = self._statistics_of(reader)
         share = statistics.share(query)
-        if share >= _MOST and not scope.is_filtered:
-            yield Candidates(_one_by_one(scope, shape), bound)
-            return
-        if share * statistics.messages <= _MANY_MATCHES:
-            yield Candidates(_behind_a_fence(scope, shape, is_bounded=False), bound)
-            return
-        part = _WANTED / (share * statistics.messages)
-        while (cutoff := statistics.newest(part)) is not None:
-            newest = {**bound, "cutoff": cutoff}
-            yield Candidates(_behind_a_fence(scope, shape, is_bounded=True), newest, is_partial=True)
-            part *= _WIDER
-        yield Candidates(_behind_a_fence(scope, shape, is_bounded=False), bound)
+        matches = share * statistics.messages
+        few = _FEW if matches > (asked.size or 0) else _LEAST
+        if asked.size is not None and asked.size <= few:
+            rows, matched = run(_in_sessions(scope, shape, is_bounded=False))
+        elif matches <= _MANY_MATCHES:
+            rows, matched = run(_behind_a_fence(scope, shape, is_bounded=False))
+        elif share >= _MOST and not scope.is_filtered:
+            rows, matched = run(_one_by_one(scope, shape))
+        else:
+            form = _in_sessions if scope.of_session else _behind_a_fence
+            since, before = asked.filters.get("since"), asked.filters.get("until")
+            unknown = _OF_OWNERS if scope.of_session else 1.0
+            held = matches * (min(1.0, asked.size / statistics.messages) if asked.size else unknown)
+            part = _WANTED / held * (_OF_SOME if scope.is_about_messages else 1)
+            while (cutoff := statistics.newest(min(part, most := _SCANNED / held), before)) is not None:
+                rows, matched = run(form(scope, shape, is_bounded=True), cutoff=cutoff)
+                if matched > CANDIDATES or (since is not None and since >= cutoff):
+                    return rows, matched > CANDIDATES
+                if part >= most and scope.is_filtered:
+                    return rows, True
+                part *= min(max(_WANTED / max(matched, 1), _WIDER), _WIDEST)
+            rows, matched = run(form(scope, shape, is_bounded=False))
+        return rows, matched > CANDIDATES
+
+    def _statistics_of(self, reader: Reader) -> _Statistics:
+        known = self._statistics.get(reader.engine)
+        if known is None or known.read_at + _FRESH < time.monotonic():
+            known = self._statistics[reader.engine] = _Statistics.read(reader)
+        return known
 
     def sessions_with(
         self, groups: Groups, column: str | None, scope: Scope, key: str
@@ -119,28 +174,33 @@ class PostgreSQLFullText(FullText):
         return _sessions_with(scope, column, key, len(groups), has_readings=bool(readings)), bound
 
     def spread(
-        self, group: Sequence[Term], number: int, scope: Scope, execute: Execute
+        self, reader: Reader, group: Sequence[Term], number: int, scope: Scope
     ) -> tuple[Select[Any], dict[str, Any]]:
-        return _spread(scope, number), {f"spread_{number}": tsquery(Query((tuple(group),)))}
+        query = Query((tuple(group),))
+        statistics = self._statistics_of(reader)
+        bound: dict[str, Any] = {f"spread_{number}": tsquery(query)}
+        if (matches := statistics.share(query) * statistics.messages) > SPREAD_MATCHES:
+            bound["cutoff"] = statistics.newest(SPREAD_MATCHES / matches)
+            if bound["cutoff"] is not None:
+                bound[f"cutoff_{number}"] = bound.pop("cutoff")
+        return _spread(scope, number, is_bounded=f"cutoff_{number}" in bound), bound
 
 
 @dataclass(frozen=True)
 class _Statistics:
     """What ANALYZE knows of the words of a query, and of the times of the messages."""
 
+    read_at: float
     messages: float
     frequencies: Mapping[str, float]
+    """Of the most common words: the part of all messages that have it."""
     times: Sequence[Any]
 
     @classmethod
-    def read(cls, query: Query, execute: Execute) -> _Statistics:
-        """Read them, and set the planner up for this transaction."""
-        terms = query.terms()
-        words = {lexeme for term in terms for word in _alternative_words(term) for lexeme in lexemes(word)}
-        prefixes = [lexemes(term.words[-1])[-1] for term in terms if term.prefix]
-        row = execute(_STATISTICS, {"words": sorted(words), "prefixes": prefixes}).one()
-        found = dict(zip(row.words or (), row.frequencies or (), strict=True))
-        return cls(max(float(row.messages or 0), 0), found, row.times or ())
+    def read(cls, reader: Reader) -> _Statistics:
+        messages, words, frequencies, times = reader.rows(_STATISTICS, {})[0]
+        found = dict(zip(words or (), frequencies or (), strict=True))
+        return cls(time.monotonic(), max(float(messages or 0), 0), found, times or ())
 
     def share(self, query: Query) -> float:
         """The part of all messages that match, at most, as far as it is known. Rare words are not counted."""
@@ -157,35 +217,36 @@ class _Statistics:
         own = min(self.frequencies.get(lexeme, 0) for word in term.words for lexeme in lexemes(word))
         return own + sum(self.frequencies.get(word, 0) for word in term.inflections)
 
-    def newest(self, part: float) -> Any:
-        """The time since when this part of the messages was written; None if it is not known or most of them."""
+    def newest(self, part: float, before: datetime | None = None) -> Any:
+        """The time since when this part of the messages was written, of those before a time; None if it is not known or
+        most of them.
+        """
         steps = len(self.times) - 1
-        if steps < 1 or part >= 0.7:
+        if steps < 1:
             return None
-        return self.times[max(0, min(steps - 1, int((1 - part) * steps)))]
+        end = steps if before is None else bisect_left(self.times, before)
+        if part >= 0.7 * end / steps:
+            return None
+        return self.times[max(0, min(steps - 1, int(end - part * steps)))]
 
 
-# The planner has to see the words, to tell common ones from rare ones: no generic plan in this transaction. Compiling a
-# plan takes longer than a search. Statistics of a partitioned table are those that it has with its partitions.
+# Statistics of a partitioned table are those that it has with its partitions.
 _STATISTICS = text(
-    r"""
+    """
     WITH stored AS MATERIALIZED (
         SELECT DISTINCT ON (attname) attname, most_common_elems, most_common_elem_freqs, histogram_bounds
         FROM pg_stats
         WHERE schemaname = current_schema() AND tablename = 'chatledger_messages'
             AND attname IN ('search_vector', 'created_at')
         ORDER BY attname, inherited DESC
-    ), known AS (
-        SELECT word, frequency
-        FROM stored, unnest(CAST(CAST(most_common_elems AS text) AS text[]), most_common_elem_freqs) AS e(word, frequency)
-        WHERE attname = 'search_vector' AND (word = ANY(CAST(:words AS text[])) OR EXISTS (
-            SELECT FROM unnest(CAST(:prefixes AS text[])) AS p(prefix) WHERE starts_with(word, prefix)))
     )
-    SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
+    SELECT
         (SELECT reltuples FROM pg_class
          WHERE relname = 'chatledger_messages' AND relnamespace = CAST(current_schema() AS regnamespace)) AS messages,
-        (SELECT array_agg(word ORDER BY word) FROM known) AS words,
-        (SELECT array_agg(frequency ORDER BY word) FROM known) AS frequencies,
+        (SELECT CAST(CAST(most_common_elems AS text) AS text[]) FROM stored WHERE attname = 'search_vector') AS words,
+        -- Three more than words: the smallest, the largest, and that of no word at all.
+        (SELECT most_common_elem_freqs[1:array_length(CAST(CAST(most_common_elems AS text) AS text[]), 1)]
+         FROM stored WHERE attname = 'search_vector') AS frequencies,
         (SELECT CAST(CAST(histogram_bounds AS text) AS timestamptz[]) FROM stored WHERE attname = 'created_at') AS times
     """
 )
@@ -202,11 +263,17 @@ def _conditions(scope: Scope, shape: _Shape) -> list[ColumnElement[bool]]:
         .correlate(messages)
         .scalar_subquery()
     )
+    return [*_on_messages(scope, shape), is_found.is_not(None)]
+
+
+def _on_messages(scope: Scope, shape: _Shape) -> list[ColumnElement[bool]]:
+    """Those on the message alone. The planner keeps the order of conditions that it takes to be as cheap as each other,
+    and to look into a vector takes the longest.
+    """
     return [
-        _matches("wanted"),
-        is_found.is_not(None),
-        *(_literal_condition(messages, number, *one) for number, one in enumerate(shape[2])),
         *scope.of_message,
+        _matches("wanted"),
+        *(_literal_condition(scope.messages, number, *one) for number, one in enumerate(shape[2])),
     ]
 
 
@@ -236,27 +303,22 @@ def _one_by_one(scope: Scope, shape: _Shape) -> Select[Any]:
 
 
 @cache
-def _in_sessions(scope: Scope, shape: _Shape) -> Select[Any]:
-    """Read the sessions of the scope, and all messages of each."""
+def _in_sessions(scope: Scope, shape: _Shape, *, is_bounded: bool) -> Select[Any]:
+    """Read the sessions of the scope, and all messages of each, or the newest ones."""
     messages, sessions = scope.messages, scope.sessions
-    conditions = [
-        _matches("wanted"),
-        *(_literal_condition(messages, number, *one) for number, one in enumerate(shape[2])),
-        *scope.of_message,
-    ]
-    of_session = (
-        select(*_columns(messages))
-        .where(messages.c.session_id == sessions.c.session_id, *conditions)
-        .correlate(sessions)
-        .offset(_fence)
-        .lateral("of_session")
-    )
-    found = (
-        select(*of_session.c)
-        .select_from(sessions.join(of_session, literal_column("true")))
+    of_session = select(*_columns(messages)).where(messages.c.session_id == sessions.c.session_id)
+    found = of_session.where(*_on_messages(scope, shape)).correlate(sessions).offset(_fence).lateral("of_session")
+    statement = (
+        select(*found.c)
+        .select_from(sessions.join(found, literal_column("true")))
         .where(scope.is_live, *scope.of_session)
     )
-    return _ranked(found.order_by(of_session.c.created_at.desc()).limit(LIMIT), shape)
+    if is_bounded:
+        cutoff = bindparam("cutoff", type_=Timestamp())
+        # Of the messages outside of the fence: inside, the index of their times would be read again for each session.
+        is_new = (found.c.created_at >= cutoff, sessions.c.last_activity >= cutoff)
+        statement = statement.where(*is_new, sessions.c.activity_hour >= hour_of(cutoff))
+    return _ranked(statement.order_by(found.c.created_at.desc()).limit(LIMIT), shape)
 
 
 def _ranked(newest: Select[Any], shape: _Shape) -> Select[Any]:
@@ -329,15 +391,17 @@ _PUNCTUATION = r"!-/:-@\[-`{-~" + re.sub(
 
 
 @cache
-def _spread(scope: Scope, number: int) -> Select[Any]:
+def _spread(scope: Scope, number: int, *, is_bounded: bool) -> Select[Any]:
     messages = scope.messages
-    newest = (
+    matching = (
         select(messages.c.session_id, messages.c.created_at)
         .where(_matches(f"spread_{number}"), *scope.of_message)
         .offset(_fence)
-        .subquery(f"matching_{number}")
     )
-    newest = select(newest.c.session_id).order_by(newest.c.created_at.desc()).limit(SPREAD).subquery(f"newest_{number}")
+    if is_bounded:
+        matching = matching.where(messages.c.created_at >= bindparam(f"cutoff_{number}", type_=Timestamp()))
+    found = matching.subquery(f"matching_{number}")
+    newest = select(found.c.session_id).order_by(found.c.created_at.desc()).limit(SPREAD).subquery(f"newest_{number}")
     return select(newest.c.session_id)
 
 
@@ -352,10 +416,6 @@ def _alternatives(term: Term) -> str:
     cut = [lexeme for word in term.words for lexeme in lexemes(word)]
     own = " <-> ".join(f"'{lexeme}'" for lexeme in cut) + (":*" if term.prefix else "")
     return " | ".join([f"({own})", *(f"'{word}'" for word in term.inflections)])
-
-
-def _alternative_words(term: Term) -> tuple[str, ...]:
-    return term.words + term.inflections
 
 
 _NUMBER = re.compile(r"[0-9]+e[0-9]+(?=[^0-9])")

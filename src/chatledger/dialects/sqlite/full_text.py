@@ -1,9 +1,18 @@
-"""Full text on SQLite: FTS5 over the texts of messages, and over those of sessions."""
+"""Full text on SQLite: FTS5 over the texts of messages, and over those of sessions.
+
+Where a search reads depends on how many messages match and how many it may find:
+
+- the index, newest first, and the message and the session of each match;
+- in a large ledger with a filter that leaves few of the matches: the index, and only the messages of the filter;
+- in a filter that leaves few messages, and for beginnings of words that are in most messages: the messages themselves,
+  because FTS5 takes as long to look one message up as to match fifty texts.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from typing import Any
@@ -35,27 +44,41 @@ from sqlalchemy.types import TypeEngine
 
 from chatledger.dialects.constructs import json_text
 from chatledger.dialects.full_text import (
+    CANDIDATES,
     LIMIT,
     SPREAD,
-    Candidates,
-    Execute,
+    Asked,
     FullText,
+    Reader,
     Scope,
-    edges,
+    Wanted,
     excluded_words,
     literal_tests,
     looseness_of,
     loosenesses,
 )
 from chatledger.dialects.sqlite.waiting import Waiting
+from chatledger.full_text.matching import Matcher, edges
+from chatledger.full_text.normalization import INDEXED
 from chatledger.full_text.query import Groups, Query, Term
 
-# In a scope of this many messages or fewer, each message may be looked up in the index.
-_MANY = 20_000
-# To look a message up takes as long as to read this many matches.
-_LOOKUP = 40
-# Matches that a filtered search reads, newest first, before it stops.
+# A ledger with more messages than this is large: BM25, which counts all matches of each word, is computed for rare words
+# only, and the way to search is chosen by how often the words are in the newest messages.
+_LARGE = 50_000
+_SAMPLE = 2000
+# Words in more messages than this are ranked by time alone in a large ledger.
+_COMMON = 50_000
+# A filter that leaves so few messages is answered by reading them, and one that leaves so few by their numbers, if the
+# words are in several times as many messages.
+_FEW = 3000
+_SOME = 30_000
+_SEVERAL = 4
+# Matches that a filtered search reads, newest first, before it stops: with their messages, or their numbers alone.
 _SCANNED = 50_000
+_SCANNED_NUMBERS = 150_000
+# Beginnings of words are looked for in the newest messages if they are in this part of the sample.
+_MOST = 0.35
+_PREFIX_SAMPLE = 200
 
 _index = table(
     "chatledger_messages_fts",
@@ -68,52 +91,115 @@ _numbers = table("chatledger_session_numbers", column("number", Integer), column
 # The integer key of messages, which only SQLite has (the models do not declare it).
 _message_id: ColumnElement[int] = column("message_id", Integer)
 _matches: ColumnElement[bool] = _index.c.chatledger_messages_fts.match(bindparam("match"))
-_oldest = (
-    select(_index.c.rowid)
-    .where(_matches)
-    .order_by(_index.c.rowid.desc())
-    .limit(literal_column("1", Integer))
-    .offset(bindparam("scanned", type_=Integer))
-    .correlate(None)
-    .scalar_subquery()
-)
-_more_than_scanned = select(_oldest.is_not(None))
+_unscored: ColumnElement[Any] = literal_column("0.0", Float)
+_floor: ColumnElement[int] = bindparam("floor", type_=Integer)
+
+_COUNT = select(func.count()).select_from(_index).where(_matches, _index.c.rowid > _floor)
+_IS_BELOW = select(_index.c.rowid).where(_matches, _index.c.rowid <= _floor).limit(literal_column("1", Integer))
+_SCORES = select(_index.c.rowid, -_index.c.rank).where(_matches).limit(LIMIT)
 
 # Number of stricter readings, looseness of the query's own, and the shapes of its literal tests.
 _Shape = tuple[int, int, tuple[tuple[int, int, bool], ...]]
+# message_id, session_id, sequence_number, created_at, score, looseness: as each way to search gives them.
+_Candidate = Sequence[Any]
+_MESSAGE_ID, _SESSION_ID, _SEQUENCE_NUMBER, _CREATED_AT, _SCORE, _LOOSENESS = range(6)
 
 
 class SQLiteFullText(FullText):
     """Matches come newest first by rowid, which rises with each append; they are ranked afterwards."""
 
-    def candidates(
-        self, query: Query, scope: Scope, parameters: Mapping[str, Any], size: int | None, execute: Execute
-    ) -> Iterator[Candidates]:
-        tests, stricter = literal_tests(query), loosenesses(query)
-        bound = {**parameters, "match": match_expression(query), "scanned": _SCANNED}
-        bound.update({f"reading_{number}": match_expression(reading) for number, reading in enumerate(stricter)})
-        for number, test in enumerate(tests):
-            bound.update({f"literal_{number}_{n}": _glob(one) for n, one in enumerate(test.literals)})
-            bound.update({f"other_{number}_{n}": _quoted(one) for n, one in enumerate(test.others)})
-        shape = (len(stricter), looseness_of(query, len(stricter)), tuple(test.shape for test in tests))
-        is_small = self._is_small(size, bound, execute)
-        statement = _by_message(scope, shape) if is_small else _by_index(scope, shape)
-        waiting = Waiting(execute)
-        found = waiting.candidates(query, [test.others for test in tests], scored=not is_small)
-        if found is not None:
-            bound["waiting"] = found
-            statement = _with_waiting(statement, scope, shape)
-        was_cut = _more_than_scanned if scope.is_filtered and not is_small else None
-        yield Candidates(statement, bound, was_cut, is_behind=bool(waiting))
+    def messages(self, reader: Reader, asked: Asked, wanted: Wanted) -> tuple[list[Sequence[Any]], bool]:
+        found, is_cut = self._candidates(reader, asked)
+        if not wanted.of_one_session:
+            found = _each_session_first(found)
+        page = found[wanted.offset : wanted.offset + wanted.limit]
+        if not page:
+            return [], is_cut
+        ids = f"[{','.join(str(row[_MESSAGE_ID]) for row in page)}]"
+        shown = {row[0]: row[1:] for row in reader.rows(_shown(asked.scope, wanted.columns), {"ids": ids})}
+        return [[*row[_SESSION_ID:], *shown[row[_MESSAGE_ID]]] for row in page], is_cut
+
+    def sessions(self, reader: Reader, asked: Asked, *, newest: bool = False) -> tuple[Sequence[Sequence[Any]], bool]:
+        found, is_cut = self._candidates(reader, asked)
+        if newest:
+            found = sorted(found, key=lambda row: row[_CREATED_AT], reverse=True)
+            found.sort(key=lambda row: row[_LOOSENESS])
+        best: dict[str, Sequence[Any]] = {}
+        hits: dict[str, int] = {}
+        for row in found:
+            session_id = row[_SESSION_ID]
+            best.setdefault(session_id, row)
+            hits[session_id] = hits.get(session_id, 0) + 1
+        return [[*row[_SESSION_ID:], hits[session_id]] for session_id, row in best.items()], is_cut
+
+    def _candidates(self, reader: Reader, asked: Asked) -> tuple[list[_Candidate], bool]:
+        """The newest matches by looseness, score and time, and whether there are older ones that were not read."""
+        (newest,) = reader.rows(_newest(asked.scope.messages), {})[0]
+        search = _Search.of(asked)
+        if newest is None:
+            return [], False
+        is_large = newest > _LARGE
+        # Words that begin so would be merged to be counted. They are merged however few messages are looked for.
+        matching = None
+        if asked.scope.is_filtered and not (search.has_prefix and is_large):
+            matching = self._matching(reader, search.match, newest)
+        is_few = asked.size is not None and asked.size <= _FEW
+        if is_few and (matching is None or matching > min(_SEVERAL * (asked.size or 0), _SCANNED)):
+            statement = _texts(asked.scope, from_sessions=True, has_code=search.has_code)
+            return search.matched(reader.rows(statement, search.bound), CANDIDATES)
+        if is_large and search.has_prefix:
+            return self._with_prefix(reader, search, newest)
+        has_score = not is_large or self._matching(reader, search.any_word, newest) <= _COMMON
+        return self._by_index(reader, search, newest, matching, has_score=has_score)
+
+    def _with_prefix(self, reader: Reader, search: _Search, newest: int) -> tuple[list[_Candidate], bool]:
+        """In a large ledger. An index that is asked for its scores would be merged a second time."""
+        statement = _texts(search.asked.scope, from_sessions=False, has_code=search.has_code)
+        rows = reader.rows(statement, {**search.bound, "floor": newest - _PREFIX_SAMPLE})
+        share = len(search.matched(rows, CANDIDATES)[0]) / _PREFIX_SAMPLE
+        if share >= _MOST:
+            floor = newest - int(1.2 * CANDIDATES / share)
+            found, is_cut = search.matched(reader.rows(statement, {**search.bound, "floor": floor}), CANDIDATES)
+            if is_cut:
+                return found, True
+        found, is_cut = self._by_index(reader, search, newest, None, has_score=False)
+        if is_cut or not found or search.asked.scope.is_filtered:
+            return found, is_cut
+        scores: dict[int, float] = dict(map(tuple, reader.rows(_SCORES, search.bound)))
+        return _sorted([*row[:_SCORE], scores.get(row[_MESSAGE_ID], 0.0), row[_LOOSENESS]] for row in found), False
+
+    def _by_index(
+        self, reader: Reader, search: _Search, newest: int, matching: int | None, *, has_score: bool
+    ) -> tuple[list[_Candidate], bool]:
+        asked, floor, by_number = search.asked, 0, False
+        if matching is not None:
+            by_number = asked.size is not None and asked.size <= _SOME and matching > _SEVERAL * asked.size
+            if matching > (most := _SCANNED_NUMBERS if by_number else _SCANNED):
+                floor = newest - int(newest * most / matching)
+        statement = _by_index(asked.scope, search.shape, has_score=has_score, by_number=by_number)
+        bound = {**search.bound, "floor": floor}
+        found = list(reader.rows(statement, bound))
+        if waiting := self._waiting(reader, search, has_score=has_score):
+            found = _sorted([*waiting, *found])
+        if len(found) > CANDIDATES:
+            return found, True
+        return found, bool(floor and reader.rows(_IS_BELOW, bound))
 
     @staticmethod
-    def _is_small(size: int | None, parameters: dict[str, Any], execute: Execute) -> bool:
-        """Whether to look up each message of the scope in the index, instead of reading the index and filtering."""
-        if size is None or size > _MANY:
-            return False
-        # Words that are common elsewhere would also use up the matches that are read.
-        bound = min(_SCANNED, _LOOKUP * size)
-        return bool(execute(_more_than_scanned, {**parameters, "scanned": bound}).scalar_one())
+    def _waiting(reader: Reader, search: _Search, *, has_score: bool) -> Sequence[_Candidate]:
+        """The matches among the messages that are not indexed yet."""
+        others = [test.others for test in literal_tests(search.asked.query)]
+        found = Waiting(reader).candidates(search.asked.query, others, scored=has_score)
+        if found is None:
+            return ()
+        return reader.rows(_waiting(search.asked.scope, search.shape), {**search.bound, "waiting": found})
+
+    @staticmethod
+    def _matching(reader: Reader, match: str, newest: int) -> int:
+        """How many messages match, about: as often as among the newest ones."""
+        sample = min(newest, _SAMPLE)
+        (count,) = reader.rows(_COUNT, {"match": match, "floor": newest - sample})[0]
+        return int(count * newest / sample)
 
     def sessions_with(
         self, groups: Groups, column: str | None, scope: Scope, key: str
@@ -127,13 +213,105 @@ class SQLiteFullText(FullText):
         return _sessions_with(scope, key, has_readings=bool(readings)), bound
 
     def spread(
-        self, group: Sequence[Term], number: int, scope: Scope, execute: Execute
+        self, reader: Reader, group: Sequence[Term], number: int, scope: Scope
     ) -> tuple[Select[Any], dict[str, Any]]:
         bound = {f"spread_{number}": match_expression(Query((tuple(group),)))}
-        found = Waiting(execute).having(group)
-        if found is None:
+        waiting = Waiting(reader).having(group)
+        if waiting is None:
             return _spread(scope, number), bound
-        return _spread_with_waiting(scope, number), {**bound, f"waiting_{number}": found}
+        return _spread_with_waiting(scope, number), {**bound, f"waiting_{number}": waiting}
+
+
+@dataclass(frozen=True)
+class _Search:
+    """A query in the forms in which it is asked."""
+
+    asked: Asked
+    shape: _Shape
+    match: str
+    bound: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, asked: Asked) -> _Search:
+        query = asked.query
+        tests, stricter, match = literal_tests(query), loosenesses(query), match_expression(query)
+        bound = {**asked.filters, "match": match}
+        bound.update({f"reading_{number}": match_expression(reading) for number, reading in enumerate(stricter)})
+        for number, test in enumerate(tests):
+            bound.update({f"literal_{number}_{n}": _glob(one) for n, one in enumerate(test.literals)})
+            bound.update({f"other_{number}_{n}": _quoted(one) for n, one in enumerate(test.others)})
+        shape = (len(stricter), looseness_of(query, len(stricter)), tuple(test.shape for test in tests))
+        return cls(asked, shape, match, bound)
+
+    @property
+    def has_prefix(self) -> bool:
+        return any(term.prefix for term in (*self.asked.query.terms(), *self.asked.query.excluded))
+
+    @property
+    def has_code(self) -> bool:
+        return bool(self.shape[2])
+
+    @property
+    def any_word(self) -> str:
+        """Matches each message that BM25 would count."""
+        query = self.asked.query
+        return " OR ".join(map(_quoted, (*query.terms(), *excluded_words(query))))
+
+    def matched(self, rows: Sequence[Sequence[Any]], most: int) -> tuple[list[_Candidate], bool]:
+        """The candidates among messages that come with their texts, without scores, and whether there are more."""
+        query = self.asked.query
+        matcher, own = Matcher(query), self.shape[1]
+        readings = [Matcher(reading) for reading in loosenesses(query)]
+        found: list[_Candidate] = []
+        for message_id, session_id, number, created_at, text, extra, *written in rows:
+            texts = (text,) if extra is None else (text, extra)
+            code = " ".join(part for part in written if part is not None)
+            if matcher.matches(*texts, written=code):
+                looseness = next((n for n, one in enumerate(readings) if one.matches(*texts, written=code)), own)
+                found.append((message_id, session_id, number, created_at, 0.0, looseness))
+        return _sorted(found[:most]), len(found) > most
+
+
+def _sorted(found: Any) -> list[_Candidate]:
+    """By looseness, score and time."""
+    ranked = sorted(found, key=lambda row: (row[_SESSION_ID], row[_SEQUENCE_NUMBER]))
+    ranked.sort(key=lambda row: row[_CREATED_AT], reverse=True)
+    ranked.sort(key=lambda row: (row[_LOOSENESS], -row[_SCORE]))
+    return ranked
+
+
+def _each_session_first(found: Sequence[_Candidate]) -> list[_Candidate]:
+    """The best of each session before the others of any, within the same looseness."""
+    seen: set[str] = set()
+    ranked: dict[int, tuple[list[_Candidate], list[_Candidate]]] = {}
+    for row in found:
+        first, again = ranked.setdefault(row[_LOOSENESS], ([], []))
+        session_id = row[_SESSION_ID]
+        if session_id in seen:
+            again.append(row)
+        else:
+            seen.add(session_id)
+            first.append(row)
+    return [row for first, again in ranked.values() for row in (*first, *again)]
+
+
+@cache
+def _newest(messages: Table) -> Select[Any]:
+    return select(func.max(_message_id)).select_from(messages)
+
+
+@cache
+def _shown(scope: Scope, columns: tuple[ColumnElement[Any], ...]) -> Select[Any]:
+    """What a page shows of its messages."""
+    messages, sessions = scope.messages, scope.sessions
+    these, value = _entries("ids")
+    return select(_message_id, *columns).select_from(
+        _CrossJoin(
+            _CrossJoin(these, messages, _message_id == value),
+            sessions,
+            sessions.c.session_id == messages.c.session_id,
+        )
+    )
 
 
 @cache
@@ -185,51 +363,8 @@ def _spread_with_waiting(scope: Scope, number: int) -> Select[Any]:
 
 
 @cache
-def _by_message(scope: Scope, shape: _Shape) -> Select[Any]:
-    """Read the sessions, their messages, and for each of them the index.
-
-    Without BM25, which counts all matches of the ledger again for each message that is looked up: the newest come
-    first.
-    """
-    messages, sessions = scope.messages, scope.sessions
-    owned = _CrossJoin(sessions, messages, messages.c.session_id == sessions.c.session_id)
-    joined = _CrossJoin(owned, _index, _index.c.rowid == _message_id)
-    found = _selected(scope, shape, joined, score=literal_column("1.0", Float)).cte("found")
-
-    def has(name: str) -> ColumnElement[bool]:
-        return (
-            select(_index.c.rowid)
-            .where(_index.c.chatledger_messages_fts.match(bindparam(name)), _index.c.rowid == found.c.message_id)
-            .correlate(found)
-            .exists()
-        )
-
-    return _with_looseness(found, shape, has)
-
-
-@cache
-def _by_index(scope: Scope, shape: _Shape) -> Select[Any]:
-    """Read the newest matches in the index, and for each of them its message and session."""
-    messages, sessions = scope.messages, scope.sessions
-    matched = _CrossJoin(_index, messages, _message_id == _index.c.rowid)
-    joined = _CrossJoin(matched, sessions, sessions.c.session_id == messages.c.session_id)
-    statement = _selected(scope, shape, joined, score=-_index.c.rank)
-    if scope.is_filtered:
-        statement = statement.where(_index.c.rowid > func.coalesce(_oldest, literal_column("0")))
-    found = statement.cte("found")
-    # The index is read down to the oldest candidate: all of a common word would take longer than the search itself.
-    oldest = select(func.min(found.c.message_id)).scalar_subquery()
-
-    def has(name: str) -> ColumnElement[bool]:
-        matches = _index.c.chatledger_messages_fts.match(bindparam(name))
-        return found.c.message_id.in_(select(_index.c.rowid).where(matches, _index.c.rowid >= oldest).correlate(None))
-
-    return _with_looseness(found, shape, has)
-
-
-@cache
-def _with_waiting(indexed: Select[Any], scope: Scope, shape: _Shape) -> Select[Any]:
-    """Also the messages of `Waiting.candidates`, which are newer than those in the index."""
+def _waiting(scope: Scope, shape: _Shape) -> Select[Any]:
+    """The messages of `Waiting.candidates` that are in the scope."""
     messages, sessions = scope.messages, scope.sessions
     waiting, value = _entries("waiting")
 
@@ -240,8 +375,9 @@ def _with_waiting(indexed: Select[Any], scope: Scope, shape: _Shape) -> Select[A
         return [entry(3 + number, Integer) == literal_column("1")]
 
     joined = _CrossJoin(waiting, messages, _message_id == entry(0, Integer))
-    found = (
+    return (
         select(
+            _message_id,
             messages.c.session_id,
             messages.c.sequence_number,
             messages.c.created_at,
@@ -256,8 +392,6 @@ def _with_waiting(indexed: Select[Any], scope: Scope, shape: _Shape) -> Select[A
             *scope.of_message,
         )
     )
-    both = union_all(found, select(indexed.subquery("indexed"))).subquery("both")
-    return select(*both.c).limit(LIMIT)
 
 
 def _entries(name: str) -> tuple[FromClause, ColumnElement[Any]]:
@@ -266,35 +400,83 @@ def _entries(name: str) -> tuple[FromClause, ColumnElement[Any]]:
     return entries, entries.c.value
 
 
-def _with_looseness(found: Any, shape: _Shape, has: Any) -> Select[Any]:
-    readings, own, _ = shape
-    looseness: ColumnElement[int] = literal_column(str(own), Integer)
-    if readings:
-        looseness = case(*((has(f"reading_{number}"), number) for number in range(readings)), else_=own)
-    names = ("session_id", "sequence_number", "created_at", "score")
-    return select(*(found.c[name] for name in names), looseness.label("looseness"))
-
-
-def _selected(scope: Scope, shape: _Shape, joined: FromClause, *, score: ColumnElement[Any]) -> Select[Any]:
-    messages = scope.messages
-    return (
+@cache
+def _texts(scope: Scope, *, from_sessions: bool, has_code: bool) -> Select[Any]:
+    """The messages of the scope with what the index holds of them, and with what was written: all of them, or those
+    above a floor.
+    """
+    messages, sessions = scope.messages, scope.sessions
+    this = messages.c.session_id == sessions.c.session_id
+    joined = _CrossJoin(sessions, messages, this) if from_sessions else _CrossJoin(messages, sessions, this)
+    statement = (
         select(
+            _message_id,
             messages.c.session_id,
             messages.c.sequence_number,
             messages.c.created_at,
-            score.label("score"),
-            _index.c.rowid.label("message_id"),
+            func.coalesce(messages.c.search_text, func.substr(messages.c.content, 1, INDEXED)),
+            messages.c.search_extra,
+            *([messages.c.content, json_text(messages.c.payload), messages.c.name] if has_code else []),
         )
         .select_from(joined)
-        .where(
-            _matches,
-            scope.is_live,
-            *(_literal_condition(messages, number, *one, _has_in_index) for number, one in enumerate(shape[2])),
-            *scope.of_session,
-            *scope.of_message,
+        .where(scope.is_live, *scope.of_session, *scope.of_message)
+        .order_by(_message_id.desc())
+    )
+    return statement if from_sessions else statement.where(_message_id > _floor)
+
+
+@cache
+def _by_index(scope: Scope, shape: _Shape, *, has_score: bool, by_number: bool) -> Select[Any]:
+    """Read the newest matches in the index, and for each of them its message and session."""
+    messages, sessions = scope.messages, scope.sessions
+    joined = _CrossJoin(_index, messages, _message_id == _index.c.rowid)
+    conditions = [_matches, *scope.of_message]
+    conditions += [_literal_condition(messages, number, *one, _has_in_index) for number, one in enumerate(shape[2])]
+    if by_number:
+        owned = (
+            select(_message_id)
+            .select_from(_CrossJoin(sessions, messages, messages.c.session_id == sessions.c.session_id))
+            .where(scope.is_live, *scope.of_session)
+            .correlate(None)
+            .cte("owned")
         )
+        # An expression, for FTS5 would look each of the numbers up.
+        conditions.append((_index.c.rowid + literal_column("0")).in_(select(owned.c.message_id)))
+        oldest_owned = select(func.min(owned.c.message_id)).scalar_subquery()
+        conditions.append(_index.c.rowid >= oldest_owned)
+    else:
+        joined = _CrossJoin(joined, sessions, sessions.c.session_id == messages.c.session_id)
+        conditions += [scope.is_live, *scope.of_session]
+    if scope.is_filtered:
+        conditions.append(_index.c.rowid > _floor)
+    found = (
+        select(
+            _index.c.rowid.label("message_id"),
+            messages.c.session_id,
+            messages.c.sequence_number,
+            messages.c.created_at,
+            (-_index.c.rank if has_score else _unscored).label("score"),
+        )
+        .select_from(joined)
+        .where(*conditions)
         .order_by(_index.c.rowid.desc())
         .limit(LIMIT)
+        .cte("found")
+    )
+    readings, own, _ = shape
+    looseness: ColumnElement[int] = literal_column(str(own), Integer)
+    # The index is read down to the oldest candidate: all of a common word would take longer than the search itself.
+    oldest = select(func.min(found.c.message_id)).scalar_subquery()
+
+    def has(name: str) -> ColumnElement[bool]:
+        matches = _index.c.chatledger_messages_fts.match(bindparam(name))
+        return found.c.message_id.in_(select(_index.c.rowid).where(matches, _index.c.rowid >= oldest).correlate(None))
+
+    if readings:
+        looseness = case(*((has(f"reading_{number}"), number) for number in range(readings)), else_=own)
+    ranked = looseness.label("looseness")
+    return select(*found.c, ranked).order_by(
+        ranked, found.c.score.desc(), found.c.created_at.desc(), found.c.session_id, found.c.sequence_number
     )
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
-from chatledger.dialects.full_text import Execute, excluded_words, looseness_of, loosenesses
+from chatledger.dialects.full_text import Reader, excluded_words, looseness_of, loosenesses
 from chatledger.dialects.sqlite.rebuild import MARK
 from chatledger.full_text.query import Query, Term
 
@@ -119,25 +119,24 @@ class _Message:
 class Waiting:
     """All messages that wait, as the transaction sees them."""
 
-    def __init__(self, execute: Execute) -> None:
-        self._execute = execute
-        self._messages = [_Message(*row) for row in map(tuple, execute(_READ, {}))]
-
-    def __bool__(self) -> bool:
-        return bool(self._messages)
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._messages = [_Message(*row) for row in reader.rows(_READ, {})]
+        if self._messages:
+            reader.note_waiting()
 
     def candidates(self, query: Query, tests: Sequence[Sequence[Term]], *, scored: bool) -> str | None:
         """The messages that match, as a JSON array of arrays, or None if there are none.
 
         Each is its number, score and looseness, and for each test whether it has one of the test's terms. Without
-        `scored`, the score is 1.
+        `scored`, the score is 0.
         """
         found = [message for message in self._messages if message.matches(query)]
         if not found:
             return None
         stricter = loosenesses(query)
         own = looseness_of(query, len(stricter))
-        scores = self._scores(query, found) if scored else [1.0] * len(found)
+        scores = self._scores(query, found) if scored else [0.0] * len(found)
         return json.dumps(
             [
                 [
@@ -158,7 +157,7 @@ class Waiting:
     def _scores(self, query: Query, found: Sequence[_Message]) -> list[float]:
         """BM25 of messages, higher for better ones, as FTS5 would compute it after it had indexed all that wait."""
         phrases = list(chain.from_iterable(map(phrases_of, query.terms())))
-        rows = list(map(tuple, self._execute(_STATISTICS, {"phrases": json.dumps(list(map(str, phrases)))})))
+        rows = self._reader.rows(_STATISTICS, {"phrases": json.dumps(list(map(str, phrases)))})
         messages, *sizes = _numbers(rows[0][0])
         messages += len(self._messages)
         average = (sum(sizes) + sum(message.size for message in self._messages)) / messages

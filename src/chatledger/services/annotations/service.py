@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select, update
 
 from chatledger.dialects.encoding import encode_json
 from chatledger.errors import AnnotationNotFound, InvalidInput
+from chatledger.full_text.matching import Matcher
 from chatledger.full_text.query import parse
 from chatledger.schemas import (
     Annotation,
@@ -42,7 +43,7 @@ from chatledger.services.annotations.statements import (
 from chatledger.services.base import Service
 from chatledger.services.pagination import encode_cursor, limited
 from chatledger.services.search.filters import marks_of
-from chatledger.services.search.snippets import Highlighter, Matcher
+from chatledger.services.search.snippets import Highlighter
 from chatledger.services.snapshots.statements import lock
 
 # Annotations that a search reads for one page.

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, func, not_, or_, select
 
-from chatledger.dialects.full_text import Scope
-from chatledger.dialects.types import Identifier
+from chatledger.dialects.constructs import is_among
+from chatledger.dialects.full_text import Reader, Scope
+from chatledger.dialects.types import Identifier, Names
 from chatledger.enums import Role, RoleLike, Status
 from chatledger.errors import InvalidInput
 from chatledger.schemas.fields import identifier, moment
-from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages, sessions
 
 # Sessions whose messages are counted to choose a plan; a scope of more is not small.
-_COUNTED = 500
+_COUNTED = 4000
 
-_its_session = sessions.alias("its_session")
-_model = func.coalesce(
-    messages.c.model_id,
-    select(_its_session.c.model_id)
-    .where(_its_session.c.session_id == messages.c.session_id)
-    .correlate(messages)
-    .scalar_subquery(),
-)
+
+def _is_of_model(is_this: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> ColumnElement[bool]:
+    """On a message: its own model, else that of its session."""
+    its_session = sessions.alias("its_session")
+    of_session = select(its_session.c.session_id).where(
+        its_session.c.session_id == messages.c.session_id, is_this(its_session.c.model_id)
+    )
+    return or_(
+        and_(messages.c.model_id.is_not(None), is_this(messages.c.model_id)),
+        and_(messages.c.model_id.is_(None), of_session.correlate(messages).exists()),
+    )
 
 
 def _is_one_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    return column.in_(bindparam(name, expanding=True, type_=Identifier()))
+    return is_among(column, bindparam(name, type_=Names()))
 
 
 def _is_none_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    return column.is_(None) | column.not_in(bindparam(name, expanding=True, type_=Identifier()))
+    return column.is_(None) | not_(_is_one_of(column, name))
 
 
 # The condition of each filter on a session, with a parameter of its name.
@@ -54,9 +57,9 @@ _OF_MESSAGE: dict[str, ColumnElement[bool]] = {
     "session_id": messages.c.session_id == bindparam("session_id"),
     "role": messages.c.role == bindparam("role"),
     "typed_role": messages.c.role == bindparam("typed_role"),
-    "not_role": messages.c.role.not_in(bindparam("not_role", expanding=True)),
-    "typed_model": _model == bindparam("typed_model", type_=Identifier()),
-    "not_model": _is_none_of(_model, "not_model"),
+    "not_role": not_(_is_one_of(messages.c.role, "not_role")),
+    "typed_model": _is_of_model(lambda column: column == bindparam("typed_model", type_=Identifier())),
+    "not_model": not_(_is_of_model(lambda column: _is_one_of(column, "not_model"))),
     "since": messages.c.created_at >= bindparam("since"),
     "until": messages.c.created_at < bindparam("until"),
 }
@@ -124,7 +127,15 @@ def scope_of(names: tuple[str, ...], include: Include) -> Scope:
     if not include.hidden:
         of_message.append(messages.c.hidden.is_(None))
     of_session = tuple(_OF_SESSION[name] for name in names if name in _OF_SESSION)
-    return Scope(messages, sessions, _is_live(sessions), of_session, tuple(of_message), is_filtered=bool(names))
+    return Scope(
+        messages,
+        sessions,
+        _is_live(sessions),
+        of_session,
+        tuple(of_message),
+        is_filtered=bool(names),
+        is_about_messages=any(name in _OF_MESSAGE and name not in ("session_id", "since", "until") for name in names),
+    )
 
 
 def is_about_messages(filters: Mapping[str, Any]) -> bool:
@@ -153,13 +164,13 @@ def _is_original(names: tuple[str, ...]) -> ColumnElement[bool]:
     return messages.c.copied_from.is_(None) | found.correlate(messages).scalar_subquery().is_(None)
 
 
-def size_of(context: ServiceContext, filters: Mapping[str, Any]) -> int | None:
+def size_of(reader: Reader, filters: Mapping[str, Any]) -> int | None:
     """How many messages the scope holds, or None if that would take long to count."""
     named = tuple(name for name in _NARROW if name in filters)
     if not named:
         return None
-    row = context.execute(_size(named), {name: filters[name] for name in named}).one()
-    return None if row.sessions > _COUNTED else int(row.messages or 0)
+    counted, held = reader.rows(_size(named), {name: filters[name] for name in named})[0]
+    return None if counted > _COUNTED else int(held or 0)
 
 
 @cache

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
 
-from chatledger.dialects.full_text import CANDIDATES
+from chatledger.dialects.full_text import CANDIDATES, Asked, Wanted
+from chatledger.dialects.types import to_moment
 from chatledger.enums import Role, RoleLike
 from chatledger.errors import CorruptDatabase, InvalidInput
 from chatledger.full_text.parts import texts_of
@@ -20,9 +21,10 @@ from chatledger.services.base import Service
 from chatledger.services.pagination import NOT_A_CURSOR, decode_cursor, encode_cursor, limited
 from chatledger.services.search import sessions as conversations
 from chatledger.services.search.filters import Include, filters_of_call, marks_of, scope_of, size_of, with_typed
-from chatledger.services.search.qualifiers import filters_of
+from chatledger.services.search.qualifiers import filters_of, names_of
+from chatledger.services.search.reader import SearchReader
 from chatledger.services.search.snippets import Highlighter
-from chatledger.services.search.statements import page, shown_messages
+from chatledger.services.search.statements import SHOWN, shown_messages
 
 _MESSAGES, _SESSIONS = "found messages", "found sessions"
 
@@ -83,16 +85,13 @@ class Search(Service):
         asked, filters = self._read(query, given)
         if filters is None or not asked.groups:
             return Page[SearchHit](items=())
-        rows, cut = self._rows(asked, filters, limit + 1, offset, include)
-        highlighter = Highlighter(asked, marks)
-        items = _readable(
-            lambda: tuple(
-                SearchHit.model_validate(
-                    {**row, "match": MATCHES[row["looseness"]], "snippet": _snippet(highlighter, row)}
-                )
-                for row in rows[:limit]
-            )
+        reader = SearchReader(self._context)
+        wanted = Wanted(limit + 1, offset, "session_id" in filters, SHOWN)
+        rows, cut = self._context.dialect.full_text.messages(
+            reader, Asked(asked, scope_of(names_of(filters), include), filters, size_of(reader, filters)), wanted
         )
+        highlighter = Highlighter(asked, marks)
+        items = _readable(lambda: tuple(_hit(highlighter, row) for row in rows[:limit]))
         cursor = encode_cursor(_MESSAGES, offset + limit) if len(rows) > limit else None
         return Page[SearchHit](items=items, next_cursor=cursor, truncated=cut)
 
@@ -156,43 +155,24 @@ class Search(Service):
     def _titled(self, groups: tuple[tuple[Term, ...], ...], given: Mapping[str, Any]) -> list[str]:
         """Sessions whose title has all of the groups: the newest 2,000 of those that may be seen."""
         of_sessions = {name: given[name] for name in ("owner", "user_id", "project_id", "session_id") if name in given}
-        scope = scope_of(tuple(sorted(of_sessions)), Include())
+        scope = scope_of(names_of(of_sessions), Include())
         statement, parameters = self._context.dialect.full_text.sessions_with(groups, "title", scope, "title")
-        return list(self._context.execute(statement, {**of_sessions, **parameters}).scalars())
-
-    def _rows(
-        self, query: Query, filters: dict[str, Any], limit: int, offset: int, include: Include
-    ) -> tuple[list[dict[str, Any]], bool]:
-        """The rows of a page and one more, and whether there are older matches that were not read."""
-        execute = self._context.execute
-        of_one_session = "session_id" in filters
-        scope = scope_of(tuple(sorted(filters)), include)
-        rows: list[dict[str, Any]] = []
-        size = size_of(self._context, filters)
-        for attempt in self._context.dialect.full_text.candidates(query, scope, filters, size, execute):
-            self._context.is_index_behind = attempt.is_behind
-            parameters = {**attempt.parameters, "limit": limit, "offset": offset}
-            statement = page(attempt.statement, of_one_session=of_one_session)
-            rows = [dict(row) for row in execute(statement, parameters).mappings()]
-            if rows and rows[0]["matched"] > CANDIDATES:
-                return rows, True
-            if not attempt.is_partial:
-                is_cut = attempt.was_cut is not None and bool(execute(attempt.was_cut, parameters).scalar_one())
-                return rows, is_cut
-        return rows, False
+        rows = SearchReader(self._context).rows(statement, {**of_sessions, **parameters}, by_index=True)
+        return [row[0] for row in rows]
 
     def _session_hits(self, page: list[conversations.Found], highlighter: Highlighter) -> list[SessionHit]:
         texts = conversations.texts_of_sessions(self._context, [one.session_id for one in page]) if page else {}
         places = [(one.session_id, one.sequence_number) for one in page if one.sequence_number]
-        rows = self._context.execute(shown_messages(places)).mappings() if places else ()
-        messages = {(row["session_id"], row["sequence_number"]): dict(row) for row in rows}
+        rows = SearchReader(self._context).rows(*shown_messages(places)) if places else ()
+        messages = {(row[0], row[1]): row for row in rows}
         hits = []
         for one in page:
             session = texts[one.session_id]
             shown = {**session, "role": Role.SYSTEM, "sequence_number": 0, "hits": one.hits}
             if one.sequence_number:
-                shown |= messages[one.session_id, one.sequence_number]
-                snippet = _snippet(highlighter, shown)
+                _, _, created_at, role, content, payload, name, *_ = messages[one.session_id, one.sequence_number]
+                shown |= {"sequence_number": one.sequence_number, "role": role, "created_at": to_moment(created_at)}
+                snippet = _snippet(highlighter, content, payload, name)
             else:
                 known = [text for text in (session["title"], session["system_prompt"]) if text]
                 snippet = highlighter.best(known)
@@ -217,13 +197,29 @@ def _offset(kind: str, cursor: str | None) -> int:
     return offset
 
 
-def _snippet(highlighter: Highlighter, row: Mapping[str, Any]) -> str:
+def _hit(highlighter: Highlighter, row: Sequence[Any]) -> SearchHit:
+    (session_id, number, created_at, score, looseness, role, content, payload, name, title, user_id, project_id) = row
+    return SearchHit.model_validate(
+        {
+            "session_id": session_id,
+            "sequence_number": number,
+            "role": role,
+            "snippet": _snippet(highlighter, content, payload, name),
+            "score": score,
+            "match": MATCHES[looseness],
+            "created_at": to_moment(created_at),
+            "title": title,
+            "user_id": user_id,
+            "project_id": project_id,
+        }
+    )
+
+
+def _snippet(highlighter: Highlighter, content: str, payload: str | None, name: str | None) -> str:
     """Where the query was found in a message: in its content, else in its parts."""
-    content = row["content"]
     spans = highlighter.spans(content)
-    if not spans and (row["payload"] is not None or row["name"] is not None):
-        payload = None if row["payload"] is None else from_json(row["payload"])
-        for text in texts_of(content, payload, row["name"]):
+    if not spans and (payload is not None or name is not None):
+        for text in texts_of(content, None if payload is None else from_json(payload), name):
             found = [(0, len(text))] if highlighter.is_tool(text) else highlighter.spans(text)
             if found:
                 return highlighter.shown(text, found)

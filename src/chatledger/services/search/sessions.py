@@ -9,12 +9,14 @@ from typing import Any
 
 from sqlalchemy import Select, intersect, select, union
 
-from chatledger.dialects.full_text import CANDIDATES, LIMIT, Scope
+from chatledger.dialects.full_text import LIMIT, Asked, Scope
+from chatledger.dialects.types import to_moment
 from chatledger.full_text.query import Query
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import sessions
 from chatledger.services.search.filters import Include, is_about_messages, scope_of, size_of
-from chatledger.services.search.statements import SESSIONS, best_of_sessions
+from chatledger.services.search.reader import SearchReader
+from chatledger.services.search.statements import SESSIONS
 
 # Where the words are, the best first.
 TITLE, MESSAGE, MESSAGES = "title", "message", "messages"
@@ -83,8 +85,10 @@ def with_best_message(
 
 def texts_of_sessions(context: ServiceContext, session_ids: list[str]) -> dict[str, Mapping[str, Any]]:
     """What hits show of sessions."""
-    rows = context.execute(SESSIONS, {"sessions": session_ids}).mappings()
-    return {row["session_id"]: dict(row) for row in rows}
+    names = tuple(column.name for column in SESSIONS.selected_columns)
+    rows = SearchReader(context).rows(SESSIONS, {"sessions": session_ids})
+    found = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
+    return {session_id: {**row, "created_at": to_moment(row["created_at"])} for session_id, row in found.items()}
 
 
 def _joined(title: Found, message: Found | None) -> Found:
@@ -96,31 +100,24 @@ def _joined(title: Found, message: Found | None) -> Found:
 def _in_one_message(
     context: ServiceContext, query: Query, scope: Scope, filters: Mapping[str, Any], *, newest: bool = False
 ) -> tuple[dict[str, Found], bool]:
-    cut = False
-    rows: Any = []
-    attempts = context.dialect.full_text.candidates(query, scope, filters, size_of(context, filters), context.execute)
-    for attempt in attempts:
-        context.is_index_behind = attempt.is_behind
-        rows = context.execute(best_of_sessions(attempt.statement, newest=newest), attempt.parameters).all()
-        cut = bool(rows) and rows[0].matched > CANDIDATES
-        if cut or not attempt.is_partial:
-            if not cut and attempt.was_cut is not None:
-                cut = bool(context.execute(attempt.was_cut, attempt.parameters).scalar_one())
-            break
+    reader = SearchReader(context)
+    asked = Asked(query, scope, filters, size_of(reader, filters))
+    rows, is_cut = context.dialect.full_text.sessions(reader, asked, newest=newest)
     return {
-        row.session_id: Found(
-            row.session_id, row.looseness, MESSAGE, row.score, row.created_at, row.sequence_number, row.hits
-        )
-        for row in rows
-    }, cut
+        session_id: Found(session_id, looseness, MESSAGE, score, to_moment(created_at), number, hits)
+        for session_id, number, created_at, score, looseness, hits, *_ in rows
+    }, is_cut
 
 
 def _by_texts(
     context: ServiceContext, query: Query, scope: Scope, filters: Mapping[str, Any], column: str | None
 ) -> list[Found]:
     statement, parameters = context.dialect.full_text.sessions_with(query.groups, column, scope, column or "text")
-    rows = context.execute(statement, {**filters, **parameters})
-    return [Found(row.session_id, row.looseness, TITLE, created_at=row.created_at) for row in rows]
+    rows = SearchReader(context).rows(statement, {**filters, **parameters}, by_index=True)
+    return [
+        Found(session_id, looseness, TITLE, created_at=to_moment(created_at))
+        for session_id, created_at, looseness in rows
+    ]
 
 
 def _spread(
@@ -131,7 +128,7 @@ def _spread(
     bound = dict(filters)
     places: list[Any] = []
     for number, group in enumerate(query.groups):
-        in_messages, parameters = full_text.spread(group, number, scope, context.execute)
+        in_messages, parameters = full_text.spread(SearchReader(context), group, number, scope)
         bound |= parameters
         either: Any = in_messages
         if not is_about_messages(filters):
@@ -155,5 +152,5 @@ def _excluded(context: ServiceContext, query: Query, scope: Scope, filters: Mapp
     words = [term for term in query.excluded if term.literal is None]
     if not words:
         return []
-    statement, parameters = context.dialect.full_text.spread(words, 0, scope, context.execute)
+    statement, parameters = context.dialect.full_text.spread(SearchReader(context), words, 0, scope)
     return list(context.execute(statement.distinct(), {**filters, **parameters}).scalars())

@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from chatledger.full_text.normalization import placed_words, words_of
+from chatledger.full_text.matching import PLACES, PlainFinder, Span, phrase_at_end
+from chatledger.full_text.normalization import is_plain, placed_words
 from chatledger.full_text.parts import tool_word
-from chatledger.full_text.query import Query, Term
+from chatledger.full_text.query import Query
 
 # Characters of text in a snippet, about.
 _LENGTH = 160
 _BEFORE = 50
-# Places that are looked at to find the densest.
-_PLACES = 500
 
-_Span = tuple[int, int]
+# Words that hold anything beyond ASCII, with what is written next to them without a space.
+_beyond_ascii = re.compile(r"\S*[^\x00-\x7f\s]\S*").finditer
 
 
 class Highlighter:
@@ -32,6 +32,7 @@ class Highlighter:
         self._prefixes = tuple(term.words[0] for term in terms if term.prefix and len(term.words) == 1)
         self._phrases = [term for term in terms if len(term.words) > 1]
         codes = sorted({term.literal for term in terms if term.literal is not None}, key=len, reverse=True)
+        self._plain = PlainFinder(self._words, self._prefixes, self._phrases)
         self._codes = re.compile("|".join(map(re.escape, codes)), re.IGNORECASE | re.ASCII) if codes else None
 
     def is_tool(self, name: str) -> bool:
@@ -43,7 +44,7 @@ class Highlighter:
         """The best place of a text, cut at words, with `…` where text was left out."""
         return self.shown(text, self.spans(text))
 
-    def shown(self, text: str, spans: Sequence[_Span]) -> str:
+    def shown(self, text: str, spans: Sequence[Span]) -> str:
         """The best place of a text in which the terms were found."""
         begin, end = _window(text, spans)
         pieces, at = [], begin
@@ -65,66 +66,51 @@ class Highlighter:
             first = text if first is None else first
         return "" if first is None else self.shown(first, ())
 
-    def spans(self, text: str) -> list[_Span]:
+    def spans(self, text: str) -> list[Span]:
         """Where the terms are in a text."""
-        found: list[_Span] = []
+        found: list[Span] = []
         if self._codes is not None:
             found += [place.span() for place in self._codes.finditer(text)]
+        if is_plain(text):
+            found += self._plain.spans(text.lower())
+        elif self._phrases:
+            found += self._placed(text)
+        else:
+            found += self._mixed(text)
+        return _merged(sorted(found)[:PLACES])
+
+    def _mixed(self, text: str) -> list[Span]:
+        """Single words in a text of which some are beyond ASCII."""
+        found: list[Span] = []
+        at = 0
+        for piece in _beyond_ascii(text):
+            if len(found) >= PLACES:
+                return found
+            found += self._plain.spans(text[at : piece.start()].lower(), at)
+            found += [(begin, end) for word, begin, end in placed_words(text, piece.span()) if self._is_wanted(word)]
+            at = piece.end()
+        return found + self._plain.spans(text[at:].lower(), at)
+
+    def _placed(self, text: str) -> list[Span]:
+        """Word by word, for phrases that are not in ASCII alone."""
+        found: list[Span] = []
         window: list[tuple[str, int, int]] = []
         longest = max((len(term.words) for term in self._phrases), default=1)
         for word, begin, end in placed_words(text):
-            if word in self._words or (self._prefixes and word.startswith(self._prefixes)):
+            if self._is_wanted(word):
                 found.append((begin, end))
-            if self._phrases:
-                window = [*window[1 - longest :], (word, begin, end)] if longest > 1 else [(word, begin, end)]
-                found += [span for term in self._phrases if (span := _phrase_at_end(term, window))]
-            if len(found) >= _PLACES:
+            window = [*window[1 - longest :], (word, begin, end)]
+            found += [span for term in self._phrases if (span := phrase_at_end(term, window))]
+            if len(found) >= PLACES:
                 break
-        return _merged(sorted(found))
+        return found
+
+    def _is_wanted(self, word: str) -> bool:
+        return word in self._words or bool(self._prefixes and word.startswith(self._prefixes))
 
 
-class Matcher:
-    """Tells whether a text is what a query asks for, where there is no index to ask."""
-
-    def __init__(self, query: Query) -> None:
-        self._query = query
-
-    def matches(self, text: str) -> bool:
-        """All of the groups, any term of a group, none of the excluded."""
-        words = words_of(text)
-        have, lower = set(words), text.lower()
-        return all(any(_holds(term, words, have, lower) for term in group) for group in self._query.groups) and not any(
-            _holds(term, words, have, lower) for term in self._query.excluded
-        )
-
-
-def _holds(term: Term, words: Sequence[str], have: set[str], lower: str) -> bool:
-    if term.literal is not None and term.literal not in lower:
-        return False
-    if len(term.words) > 1:
-        size = len(term.words)
-        return any(_is_phrase(term, words[at : at + size]) for at in range(len(words) - size + 1))
-    if term.prefix:
-        return any(word.startswith(term.words[0]) for word in have)
-    return not have.isdisjoint((*term.words, *term.inflections))
-
-
-def _is_phrase(term: Term, words: Sequence[str]) -> bool:
-    *before, last = term.words
-    if list(words[:-1]) != before:
-        return False
-    return words[-1].startswith(last) if term.prefix else words[-1] == last
-
-
-def _phrase_at_end(term: Term, window: Sequence[tuple[str, int, int]]) -> _Span | None:
-    last = window[-len(term.words) :]
-    if len(last) < len(term.words) or not _is_phrase(term, [word for word, _, _ in last]):
-        return None
-    return last[0][1], last[-1][2]
-
-
-def _merged(spans: list[_Span]) -> list[_Span]:
-    merged: list[_Span] = []
+def _merged(spans: list[Span]) -> list[Span]:
+    merged: list[Span] = []
     for begin, end in spans:
         if merged and begin < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
@@ -133,7 +119,7 @@ def _merged(spans: list[_Span]) -> list[_Span]:
     return merged
 
 
-def _window(text: str, spans: Sequence[_Span]) -> _Span:
+def _window(text: str, spans: Sequence[Span]) -> Span:
     """Where the snippet begins and ends: around the place with the most matches, at the edges of words."""
     if len(text) <= _LENGTH:
         return 0, len(text)
@@ -155,7 +141,7 @@ def _window(text: str, spans: Sequence[_Span]) -> _Span:
     return begin, min(max([end, *shown]), begin + 4 * _LENGTH) if shown else end
 
 
-def _densest(spans: Sequence[_Span]) -> int:
+def _densest(spans: Sequence[Span]) -> int:
     best, most, last = spans[0][0], 0, 0
     for place, (begin, _) in enumerate(spans):
         last = max(last, place)

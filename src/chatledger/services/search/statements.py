@@ -1,117 +1,62 @@
-"""The statements of a search over the candidates that a database gives."""
+"""What a search shows of messages and sessions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    FromClause,
-    Integer,
-    Select,
-    Text,
-    bindparam,
-    case,
-    func,
-    literal_column,
-    or_,
-    select,
-    type_coerce,
-)
+from sqlalchemy import ColumnElement, Select, Text, bindparam, func, or_, select, type_coerce
 
-from chatledger.dialects.constructs import json_text
-from chatledger.dialects.types import Identifier
+from chatledger.dialects.constructs import is_among, json_text
+from chatledger.dialects.types import Names
 from chatledger.full_text.normalization import INDEXED
 from chatledger.services.rows import messages, sessions
 
-_ONE = literal_column("1", Integer)
-
-
-@cache
-def page(statement: Select[Any], *, of_one_session: bool) -> Select[Any]:
-    """A page of the candidates, best first. Texts are read for the page alone, not for all that were ranked."""
-    candidates = statement.cte("candidates")
-    found: FromClause = candidates
-    if not of_one_session:
-        # The best hit of each session comes before the other hits of any.
-        order = [candidates.c.looseness, *_best(candidates)]
-        number = func.row_number().over(partition_by=candidates.c.session_id, order_by=order)
-        found = select(*candidates.c, case((number == _ONE, 0), else_=1).label("again")).subquery("numbered")
-    rows = (
-        select(*found.c, _matched(candidates))
-        .order_by(*_ranked(found))
-        .limit(bindparam("limit", type_=Integer))
-        .offset(bindparam("offset", type_=Integer))
-        .cte("page")
-    )
-    return _with_texts(rows).order_by(*_ranked(rows))
-
-
-@cache
-def best_of_sessions(statement: Select[Any], *, newest: bool = False) -> Select[Any]:
-    """Each session of the candidates once, by its best (or newest) message, with how many messages match."""
-    candidates = statement.cte("candidates")
-    of_session: dict[str, Any] = {"partition_by": candidates.c.session_id}
-    order = [candidates.c.looseness, *_best(candidates)[1 if newest else 0 :]]
-    numbered = select(
-        *candidates.c,
-        func.count().over(**of_session).label("hits"),
-        func.row_number().over(**of_session, order_by=order).label("number"),
-        _matched(candidates),
-    ).subquery("numbered")
-    return select(*(column for column in numbered.c if column.name != "number")).where(numbered.c.number == _ONE)
-
-
-def _matched(candidates: FromClause) -> ColumnElement[int]:
-    return select(func.count()).select_from(candidates).correlate(None).scalar_subquery().label("matched")
-
-
-def _best(rows: FromClause) -> list[ColumnElement[Any]]:
-    return [rows.c.score.desc(), rows.c.created_at.desc(), rows.c.session_id, rows.c.sequence_number]
-
-
-def _ranked(rows: FromClause) -> list[ColumnElement[Any]]:
-    return [rows.c.looseness, *([rows.c.again] if "again" in rows.c else []), *_best(rows)]
-
-
-def _texts() -> list[ColumnElement[Any]]:
-    return [
-        # As it is stored: a damaged one is reported by its message.
-        type_coerce(messages.c.role, Text).label("role"),
-        func.substr(messages.c.content, 1, INDEXED).label("content"),
-        json_text(messages.c.payload).label("payload"),
-        messages.c.name,
-    ]
-
-
-_OF_SESSION = (sessions.c.title, sessions.c.user_id, sessions.c.project_id)
-
-
-def _with_texts(rows: FromClause) -> Select[Any]:
-    this = (messages.c.session_id == rows.c.session_id) & (messages.c.sequence_number == rows.c.sequence_number)
-    joined = rows.join(messages, this).join(sessions, sessions.c.session_id == rows.c.session_id)
-    return select(*rows.c, *_texts(), *_OF_SESSION).select_from(joined)
-
-
-_SHOWN: Select[Any] = select(
-    messages.c.session_id, messages.c.sequence_number, messages.c.created_at, *_texts(), *_OF_SESSION
-).select_from(messages.join(sessions, sessions.c.session_id == messages.c.session_id))
-
-
-def shown_messages(places: Iterable[tuple[str, int]]) -> Select[Any]:
-    """Messages by session and number, with what a hit shows of them.
-
-    Spelled out, because SQLite uses no index for a list of pairs.
-    """
-    these = (
-        (messages.c.session_id == session_id) & (messages.c.sequence_number == number) for session_id, number in places
-    )
-    return _SHOWN.where(or_(*these))
-
+SHOWN: tuple[ColumnElement[Any], ...] = (
+    # As it is stored: a damaged one is reported by its message.
+    type_coerce(messages.c.role, Text).label("role"),
+    func.substr(messages.c.content, 1, INDEXED).label("content"),
+    json_text(messages.c.payload).label("payload"),
+    messages.c.name,
+    sessions.c.title,
+    sessions.c.user_id,
+    sessions.c.project_id,
+)
+"""What a hit shows of a message and its session."""
+# Statements are made for this many places; those that are left over repeat the first.
+_SIZES = (5, 20, 60, 200)
 
 SESSIONS: Select[Any] = select(
-    sessions.c.session_id, sessions.c.created_at, sessions.c.system_prompt, *_OF_SESSION
-).where(sessions.c.session_id.in_(bindparam("sessions", expanding=True, type_=Identifier())))
+    sessions.c.session_id,
+    sessions.c.created_at,
+    sessions.c.system_prompt,
+    sessions.c.title,
+    sessions.c.user_id,
+    sessions.c.project_id,
+).where(is_among(sessions.c.session_id, bindparam("sessions", type_=Names())))
 """Sessions, with what a hit shows of them."""
+
+
+def shown_messages(places: Sequence[tuple[str, int]]) -> tuple[Select[Any], dict[str, Any]]:
+    """Messages by session and number, with what a hit shows of them."""
+    size = next(size for size in _SIZES if size >= len(places))
+    bound: dict[str, Any] = {}
+    for number in range(size):
+        bound[f"session_{number}"], bound[f"number_{number}"] = places[number if number < len(places) else 0]
+    return _shown_messages(size), bound
+
+
+@cache
+def _shown_messages(size: int) -> Select[Any]:
+    """Spelled out, because SQLite uses no index for a list of pairs."""
+    these = (
+        (messages.c.session_id == bindparam(f"session_{number}"))
+        & (messages.c.sequence_number == bindparam(f"number_{number}"))
+        for number in range(size)
+    )
+    return (
+        select(messages.c.session_id, messages.c.sequence_number, messages.c.created_at, *SHOWN)
+        .select_from(messages.join(sessions, sessions.c.session_id == messages.c.session_id))
+        .where(or_(*these))
+    )
