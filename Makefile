@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage lint format docs schema bench bench-quick soak clean
+.PHONY: help demo test coverage lint format docs schema bench bench-quick soak interop clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -49,8 +49,11 @@ soak: .venv/dev.stamp ## kills, crowds and random operations, for minutes
 	$(BIN)/python -m pytest -m soak --timeout=3600
 	$(BIN)/python -m pytest --hypothesis-profile=random $$(grep -rl "^from hypothesis" tests)
 
+interop: .venv/runtime.stamp ## the adapters' tests, each with its framework in an environment of its own
+	$(BIN)/python -m tests.interop.frameworks
+
 clean: ## remove .venv and everything generated
-	rm -rf .venv build dist htmlcov site .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-interop build dist htmlcov site .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is younger than pyproject.toml when what it names is installed.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from chatledger.errors import InvalidInput, MissingExtra, SessionNotFound
+from chatledger.errors import InvalidInput, MissingExtra, SessionClosed, SessionNotFound
 from chatledger.interop.langchain_messages import read, write
 from chatledger.interop.ledgers import AnyLedger, AwaitedLedger, OnClosed, checked_on_closed, continued, in_session
 from chatledger.schemas import Message, NewMessage
@@ -77,8 +77,14 @@ class ChatledgerChatMessageHistory(BaseChatMessageHistory):
             SessionClosed: the session is closed, and `on_closed` is "raise".
             SessionExists: the session belongs to another user.
         """
-        if add := self._adding(messages):
-            self._ledger.synchronous().run(add)
+        new = _new_messages(messages)
+        if not new:
+            return
+        ledger = self._ledger.synchronous()
+        try:
+            ledger.append_many(self.session_id, new)
+        except (SessionNotFound, SessionClosed):  # to be created, or goes on as `on_closed` says
+            ledger.run(self._adding(new))
 
     def clear(self) -> None:
         """Delete all messages of the session. The session itself stays, with its metadata and its audit log.
@@ -94,8 +100,13 @@ class ChatledgerChatMessageHistory(BaseChatMessageHistory):
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
         """As `add_messages`. A cancelled task waits for the transaction under way."""
-        if add := self._adding(messages):
-            await self._ledger.write(add)
+        new = _new_messages(messages)
+        if not new:
+            return
+        try:
+            await self._ledger.append_many(self.session_id, new)
+        except (SessionNotFound, SessionClosed):
+            await self._ledger.write(self._adding(new))
 
     async def aclear(self) -> None:
         """As `clear`."""
@@ -108,13 +119,11 @@ class ChatledgerChatMessageHistory(BaseChatMessageHistory):
         except SessionNotFound:
             return []
 
-    def _adding(self, messages: Sequence[BaseMessage]) -> Callable[[UnitOfWork], None] | None:
-        new = [_new(number, message) for number, message in enumerate(messages)]
-
+    def _adding(self, new: Sequence[NewMessage]) -> Callable[[UnitOfWork], None]:
         def add(uow: UnitOfWork) -> None:
             in_session(uow, self.session_id, lambda id_: uow.messages.append_many(id_, new), on_closed=self._on_closed)
 
-        return add if new else None
+        return add
 
     def _clear(self, uow: UnitOfWork) -> None:
         with suppress(SessionNotFound):
@@ -124,6 +133,10 @@ class ChatledgerChatMessageHistory(BaseChatMessageHistory):
 def _loaded(stored: list[Message]) -> list[BaseMessage]:
     found: list[BaseMessage] = messages_from_dict([write(message) for message in stored])
     return found
+
+
+def _new_messages(messages: Sequence[BaseMessage]) -> list[NewMessage]:
+    return [_new(number, message) for number, message in enumerate(messages)]
 
 
 def _new(number: int, message: BaseMessage) -> NewMessage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +18,7 @@ from chatledger.aio.user_ledger import AsyncUserLedger
 from chatledger.errors import InvalidInput, LedgerClosed, SessionClosed, SessionExists, SessionNotFound
 from chatledger.ledger.ledger import Ledger
 from chatledger.ledger.user_ledger import UserLedger
+from chatledger.schemas import NewMessage
 from chatledger.unit_of_work import UnitOfWork
 
 R = TypeVar("R")
@@ -71,6 +72,14 @@ class AwaitedLedger:
         if isinstance(ledger, AsyncUserLedger):
             return await ledger.view(work)
         return await result_of(call_in_thread(lambda: ledger.view(work)))
+
+    async def append_many(self, session_id: str, messages: Sequence[NewMessage | Mapping[str, Any]]) -> None:
+        """As `Ledger.append_many`: for a single message one statement, without a unit of work."""
+        ledger = self._opened()
+        if isinstance(ledger, AsyncUserLedger):
+            await ledger.append_many(session_id, messages)
+        else:
+            await result_of(call_in_thread(lambda: ledger.append_many(session_id, messages)))
 
     def synchronous(self) -> UserLedger:
         """The ledger, opened, for the synchronous methods of an adapter that has both."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import URL
 
-from chatledger.errors import MessageNotFound, MissingExtra, SessionNotFound
+from chatledger.errors import MessageNotFound, MissingExtra, SessionClosed, SessionNotFound
 from chatledger.interop.ledgers import AnyLedger, AwaitedLedger, OnClosed, checked_on_closed, continued, in_session
 from chatledger.interop.openai_items import ItemWriter, checked_limit, newest_items, pop_item
 from chatledger.schemas.fields import identifier
@@ -99,7 +99,10 @@ class ChatledgerSession:
                 uow, self.session_id, lambda id_: uow.messages.append_many(id_, messages), on_closed=self._on_closed
             )
 
-        await self._ledger.write(add)
+        try:
+            await self._ledger.append_many(self.session_id, messages)
+        except (SessionNotFound, SessionClosed):  # to be created, or goes on as `on_closed` says
+            await self._ledger.write(add)
 
     async def pop_item(self) -> Any:
         """Remove the newest item and return it, or None if there is no item.
