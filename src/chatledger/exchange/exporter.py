@@ -13,6 +13,7 @@ from chatledger.exchange.formats import ExportFormat
 from chatledger.exchange.report import ExportReport
 from chatledger.exchange.selection import Choice
 from chatledger.exchange.writers.conversations import Conversations
+from chatledger.exchange.writers.fine_tuning import write_openai, write_sharegpt
 from chatledger.exchange.writers.json import write_json, write_json_lines
 from chatledger.exchange.writers.markdown import write_markdown
 from chatledger.transactions import Transactions
@@ -30,6 +31,8 @@ _WRITERS: dict[ExportFormat, Callable[[TextIO, Conversations], None]] = {
     ExportFormat.JSONL: write_json_lines,
     ExportFormat.MARKDOWN: write_markdown,
     ExportFormat.HTML: _write_html,
+    ExportFormat.OPENAI: write_openai,
+    ExportFormat.SHAREGPT: write_sharegpt,
 }
 
 
@@ -49,7 +52,8 @@ def export_sessions(
     """Write sessions with all their messages, in bounded memory, from one snapshot of the ledger.
 
     `session_ids` names them, in that order and expired ones too; else they are those that the filters leave, expired
-    ones included unless `status` says otherwise, newest activity first. The snapshot is held until all is written: a
+    ones included unless `status` says otherwise, newest activity first. A training set (`openai`, `sharegpt`) holds one
+    session at a time in memory. The snapshot is held until all is written: a
     slow `out` keeps the database from tidying up meanwhile.
 
     Raises:

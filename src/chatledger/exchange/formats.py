@@ -43,6 +43,10 @@ class ExportFormat(StrEnum):
     JSONL = "jsonl"
     MARKDOWN = "markdown"
     HTML = "html"
+    OPENAI = "openai"
+    """A training set for OpenAI's fine-tuning: `{"messages": […]}`, a line for each conversation."""
+    SHAREGPT = "sharegpt"
+    """A training set: `{"id": …, "conversations": […]}`, a line for each conversation."""
 
 
 class TableFormat(StrEnum):

@@ -23,8 +23,10 @@ _MEDIA_TYPES = {
     ExportFormat.JSONL: "application/x-ndjson",
     ExportFormat.MARKDOWN: "text/markdown; charset=utf-8",
     ExportFormat.HTML: "text/html; charset=utf-8",
+    ExportFormat.OPENAI: "application/x-ndjson",
+    ExportFormat.SHAREGPT: "application/x-ndjson",
 }
-_ENDINGS = {ExportFormat.MARKDOWN: "md"}
+_ENDINGS = {ExportFormat.MARKDOWN: "md", ExportFormat.OPENAI: "jsonl", ExportFormat.SHAREGPT: "jsonl"}
 
 
 async def export(ledger: AsyncUserLedger, session_id: str, format: ExportFormat) -> StreamingResponse:

@@ -50,6 +50,8 @@ def export(
 ) -> None:
     """Write sessions as JSON Lines (to be imported again), JSON, Markdown, or HTML in one file.
 
+    openai and sharegpt are training sets for fine-tuning, without unfinished answers.
+
     csv and parquet are tables, for spreadsheets and notebooks: of messages, or of sessions.
 
     A file is readable by its owner only, and appears when it is complete.
