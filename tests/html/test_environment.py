@@ -15,7 +15,8 @@ from jinja2 import StrictUndefined, UndefinedError
 import chatledger.html
 from chatledger.html import environment, filters
 
-_TEMPLATES = sorted(path.name for path in (Path(chatledger.html.__file__).parent / "templates").iterdir())
+_FOLDER = Path(chatledger.html.__file__).parent / "templates"
+_TEMPLATES = sorted(path.relative_to(_FOLDER).as_posix() for path in _FOLDER.rglob("*.jinja"))
 
 
 def rendered(source: str, **values: object) -> str:
