@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from chatledger import InvalidInput, Ledger
-from chatledger.exchange import read_prices
+from chatledger.exchange import price_list_date, read_prices, shipped_prices
 
 
 def written(tmp_path: Path, text: str | bytes) -> Path:
@@ -165,3 +166,26 @@ def test_what_is_no_price_list_is_refused(tmp_path: Path, text: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         read_prices(written(tmp_path, text))
     assert "file" == caught.value.field
+
+
+def test_the_list_that_comes_with_the_package(ledger: Ledger) -> None:
+    rows = shipped_prices()
+    report = ledger.run(lambda uow: uow.models.import_prices(rows))
+    assert (len(rows), len(rows), ()) == (report.models, report.prices, report.problems)
+    assert len(rows) == ledger.run(lambda uow: uow.models.import_prices(shipped_prices())).unchanged
+    begin = datetime.combine(price_list_date(), time(tzinfo=UTC))
+    with ledger.begin() as uow:
+        (price,) = uow.models.prices("claude-sonnet-4-5")
+        assert (Decimal(3), Decimal(15), begin) == (price.input, price.output, price.effective_from)
+        uow.sessions.create("s")
+        said = {
+            "role": "assistant",
+            "model_id": "claude-sonnet-4-5-20250929",
+            "input_tokens": 1000,
+            "output_tokens": 100,
+        }
+        before, after = (
+            uow.messages.append("s", created_at=begin + timedelta(days=days), **said)  # type: ignore[arg-type]  # as above
+            for days in (-1, 1)
+        )
+    assert (None, Decimal("0.0045")) == (before.cost, after.cost)

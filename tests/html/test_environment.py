@@ -63,6 +63,8 @@ def test_templates_compile_and_switch_no_escaping_off(name: str) -> None:
     templates.get_template(name)
     assert templates.loader is not None
     source, _, _ = templates.loader.get_source(templates, name)
+    if name.startswith("browser/"):  # what `chatledger serve` shows has one script of its own
+        source = source.replace('<script src="/static/browser.js" defer></script>', "")
     assert not re.search(r"\|\s*safe\b|autoescape|<script|style=|https?:", source)
 
 

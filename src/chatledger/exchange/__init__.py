@@ -14,6 +14,7 @@ from chatledger.exchange.readers.comparison_results import read_results
 from chatledger.exchange.readers.openai import from_openai, read_usage, to_openai
 from chatledger.exchange.readers.price_lists import read_prices
 from chatledger.exchange.readers.sharegpt import from_sharegpt, to_sharegpt
+from chatledger.exchange.readers.shipped_prices import price_list_date, shipped_prices
 from chatledger.exchange.report import ExportReport, Failure, ImportReport, ImportWarning, Progress
 from chatledger.exchange.writers.tables import export_table
 
@@ -34,9 +35,11 @@ __all__ = [
     "from_sharegpt",
     "import_file",
     "import_files",
+    "price_list_date",
     "read_prices",
     "read_results",
     "read_usage",
+    "shipped_prices",
     "to_openai",
     "to_sharegpt",
 ]

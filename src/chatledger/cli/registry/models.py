@@ -226,20 +226,34 @@ def reprice(
         Screen().line(_summary(done))
 
 
+def _existing_or_none(typed: Path | None) -> Path | None:
+    """A file to read, if one is named."""
+    return None if typed is None else existing_file(typed)
+
+
 @app.command("import-prices")
 def import_prices(
-    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, callback=existing_file)],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", show_default=False, callback=_existing_or_none)
+    ] = None,
+    shipped: Annotated[bool, typer.Option("--shipped", help="The list that comes with chatledger.")] = False,
     dry_run: Rehearse = False, db: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Read a price list: CSV, a JSON list, or the JSON object by model that LiteLLM publishes.
+
+    With --shipped, the list that comes with chatledger: models of large providers, with prices that apply from the day
+    of the list on.
 
     Columns are model_id, input, output, cached_input, cache_write, cache_write_1h, reasoning (dollars per million
     tokens), service_tier, above_tokens, effective_from, provider and context_window. Rows that are wrong are named, and
     the others are imported. Importing the same list again changes nothing. Prices that cannot be stored are named.
     """
     from chatledger.exchange.readers.price_lists import read_prices  # noqa: PLC0415 - the readers are needed here only
+    from chatledger.exchange.readers.shipped_prices import shipped_prices  # noqa: PLC0415 - as above
 
-    rows = read_prices(file)
+    if shipped == (file is not None):
+        raise typer.BadParameter("give a file, or --shipped for the list that comes with chatledger", param_hint="FILE")
+    rows = shipped_prices() if file is None else read_prices(file)
     with opened(db) as ledger:
         done = ledger.run(lambda uow: uow.models.import_prices(rows, dry_run=dry_run))
     if as_json:
