@@ -15,14 +15,16 @@ from sqlalchemy.engine import make_url
 
 from chatledger import Ledger, ReadOnly
 from chatledger.database import Database
+from tests.support.clock import StoppedClock
 from tests.support.full_text import STEP, require_agreement, waiting
 
 INSERT = "INSERT INTO chatledger_messages (session_id, sequence_number, role, content) VALUES (?, ?, 'user', ?)"
 
 
 @pytest.fixture
-def ledger(migrated_sqlite_url: str) -> Iterator[Ledger]:
-    with Ledger(migrated_sqlite_url) as ledger:
+def ledger(migrated_sqlite_url: str, clock: StoppedClock) -> Iterator[Ledger]:
+    """At a time that stands still: a new hour or quarter of an hour would write other pages."""
+    with Ledger(migrated_sqlite_url, clock=clock) as ledger:
         ledger.run(lambda uow: uow.sessions.create("s", user_id="ada"))
         yield ledger
 
