@@ -12,9 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
 
-from chatledger import Ledger, ReadOnly
+from chatledger import Ledger, ReadOnly, UnitOfWork
 from chatledger.database import Database
+from chatledger.dialects.full_text import Reader
+from chatledger.dialects.sqlite.waiting import Waiting
 from tests.support.clock import StoppedClock
 from tests.support.full_text import STEP, require_agreement, waiting
 
@@ -156,6 +159,25 @@ def test_an_application_s_pool_is_left_alone(ledger: Ledger, plain: sqlite3.Conn
         assert [1, 2, 3, 4, 5] == found(guest, "harbour")
     engine.dispose()
     assert 5 == len(waiting(plain))
+
+
+def test_each_message_is_found_once_where_every_statement_has_a_snapshot_of_its_own(
+    ledger: Ledger, plain: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(ledger, STEP + 5)
+    read = Waiting.__init__
+
+    def indexed_meanwhile(waiting: Waiting, reader: Reader) -> None:
+        read(waiting, reader)
+        ledger._database.catch_up_index()
+
+    monkeypatch.setattr(Waiting, "__init__", indexed_meanwhile)
+    engine = create_engine(ledger.url)  # which begins nothing before the first write
+    with Session(engine) as session:
+        page = UnitOfWork(session).search.messages("harbour", limit=200)
+    engine.dispose()
+    assert list(range(1, STEP + 6)) == sorted(hit.sequence_number for hit in page)
+    assert [] == waiting(plain)
 
 
 def test_a_number_that_is_used_again_is_indexed_as_what_it_is_now(ledger: Ledger, plain: sqlite3.Connection) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chatledger import Ledger
 from chatledger.database import Database
+from chatledger.dialects.sqlite import full_text
 from tests.support.full_text import STEP, waiting
 
 MESSAGES: tuple[dict[str, Any], ...] = (
@@ -124,6 +125,13 @@ def test_hits_order_and_scores_are_those_of_the_index(both: Both) -> None:
 def test_filters_are_the_same(both: Both, filters: dict[str, Any]) -> None:
     for query in QUERIES:
         behind, indexed = both.messages(query, **filters)
+        assert indexed == behind, query
+
+
+def test_in_a_large_ledger_too(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(full_text, "_LARGE", 5)
+    for query in QUERIES:
+        behind, indexed = both.messages(query)
         assert indexed == behind, query
 
 

@@ -166,6 +166,7 @@ class SQLiteFullText(FullText):
         if is_cut or not found or search.asked.scope.is_filtered:
             return found, is_cut
         scores: dict[int, float] = dict(map(tuple, reader.rows(_SCORES, search.bound)))
+        scores |= {row[_MESSAGE_ID]: row[_SCORE] for row in self._waiting(reader, search, has_score=True)}
         return _sorted([*row[:_SCORE], scores.get(row[_MESSAGE_ID], 0.0), row[_LOOSENESS]] for row in found), False
 
     def _by_index(
@@ -178,9 +179,12 @@ class SQLiteFullText(FullText):
                 floor = newest - int(newest * most / matching)
         statement = _by_index(asked.scope, search.shape, has_score=has_score, by_number=by_number)
         bound = {**search.bound, "floor": floor}
+        # First, because without a common snapshot, as on an application's connection, they may be indexed meanwhile.
+        waiting = self._waiting(reader, search, has_score=has_score)
         found = list(reader.rows(statement, bound))
-        if waiting := self._waiting(reader, search, has_score=has_score):
-            found = _sorted([*waiting, *found])
+        if waiting:
+            known = {row[_MESSAGE_ID] for row in waiting}
+            found = _sorted([*waiting, *(row for row in found if row[_MESSAGE_ID] not in known)])
         if len(found) > CANDIDATES:
             return found, True
         return found, bool(floor and reader.rows(_IS_BELOW, bound))
