@@ -679,7 +679,7 @@ BEGIN
             -c.timed AS timed,
             -c.outcomes AS outcomes,
             -c.errors AS errors,
-            -c.interruptions AS interruptions, sum(c.messages) OVER s AS all_messages, sum(c.total_tokens) OVER s AS all_tokens,
+            -c.interruptions AS interruptions, sum(c.messages) OVER s AS all_messages, sum(c.total_tokens) OVER s AS all_total_tokens,
             sum(c.duration_ms) OVER s AS all_duration_ms, sum(c.cost) OVER s AS all_cost,
             max(c.last) OVER s AS all_last, max(c.newest) OVER s AS all_newest,
             row_number() OVER (PARTITION BY c.session_id ORDER BY c.quarter, c.role, c.model_id, c.copied) = 1 AS first
@@ -704,7 +704,7 @@ BEGIN
         IF cell.first THEN
             UPDATE chatledger_sessions SET
                 message_count = message_count - cell.all_messages,
-                total_tokens = total_tokens - cell.all_tokens,
+                total_tokens = total_tokens - cell.all_total_tokens,
                 total_duration_ms = total_duration_ms - cell.all_duration_ms,
                 total_cost = total_cost - cell.all_cost
             WHERE session_id = cell.session_id;
@@ -736,8 +736,74 @@ DECLARE
     cell record;
     known boolean;
 BEGIN
+    SELECT session_id, CASE WHEN isfinite(created_at) THEN floor(extract(epoch FROM created_at) / 900)::bigint ELSE 0 END AS quarter, role, coalesce(model_id, '') AS model_id, (copied_from IS NOT NULL)::int AS copied,
+        1 AS messages,
+            coalesce(input_tokens, 0) AS input_tokens,
+            coalesce(output_tokens, 0) AS output_tokens,
+            coalesce(cached_tokens, 0) AS cached_tokens,
+            coalesce(cache_write_tokens, 0) AS cache_write_tokens,
+            coalesce(reasoning_tokens, 0) AS reasoning_tokens,
+            coalesce(tokens_used, coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) AS total_tokens,
+            coalesce(cost, 0) AS cost,
+            CASE WHEN cost IS NULL THEN 0 ELSE 1 END AS priced,
+            coalesce(duration_ms, 0) AS duration_ms,
+            CASE WHEN duration_ms IS NULL THEN 0 ELSE 1 END AS timed,
+            CASE WHEN outcome IS NULL THEN 0 ELSE 1 END AS outcomes,
+            CASE WHEN outcome = 'error' THEN 1 ELSE 0 END AS errors,
+            CASE WHEN outcome = 'interrupted' THEN 1 ELSE 0 END AS interruptions,
+        sequence_number AS last, created_at AS newest, (SELECT count(*) FROM new_rows) AS rows
+    INTO cell FROM new_rows LIMIT 1;
+    IF cell.rows = 1 THEN
+        UPDATE chatledger_sessions SET
+                message_count = message_count + cell.messages,
+                total_tokens = total_tokens + cell.total_tokens,
+                total_duration_ms = total_duration_ms + cell.duration_ms,
+                total_cost = total_cost + cell.cost,
+                last_sequence = greatest(last_sequence, cell.last),
+                last_activity = greatest(last_activity, cell.newest),
+                updated_at = CASE WHEN status = 'idle' THEN greatest(updated_at, cell.newest) ELSE updated_at END,
+                status = CASE WHEN status = 'idle' THEN 'active' ELSE status END
+            WHERE session_id = cell.session_id;
+        known := FOUND;
+        UPDATE chatledger_session_usage AS u SET
+            messages = u.messages + cell.messages,
+            input_tokens = u.input_tokens + cell.input_tokens,
+            output_tokens = u.output_tokens + cell.output_tokens,
+            cached_tokens = u.cached_tokens + cell.cached_tokens,
+            cache_write_tokens = u.cache_write_tokens + cell.cache_write_tokens,
+            reasoning_tokens = u.reasoning_tokens + cell.reasoning_tokens,
+            total_tokens = u.total_tokens + cell.total_tokens,
+            cost = u.cost + cell.cost,
+            priced = u.priced + cell.priced,
+            duration_ms = u.duration_ms + cell.duration_ms,
+            timed = u.timed + cell.timed,
+            outcomes = u.outcomes + cell.outcomes,
+            errors = u.errors + cell.errors,
+            interruptions = u.interruptions + cell.interruptions
+        WHERE u.session_id = cell.session_id AND u.quarter = cell.quarter AND u.role = cell.role AND u.model_id = cell.model_id AND u.copied = cell.copied;
+        IF NOT FOUND AND known AND cell.messages > 0 THEN
+            INSERT INTO chatledger_session_usage AS u (session_id, quarter, role, model_id, copied, messages, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, total_tokens, cost, priced, duration_ms, timed, outcomes, errors, interruptions)
+            VALUES (cell.session_id, cell.quarter, cell.role, cell.model_id, cell.copied, cell.messages, cell.input_tokens, cell.output_tokens, cell.cached_tokens, cell.cache_write_tokens, cell.reasoning_tokens, cell.total_tokens, cell.cost, cell.priced, cell.duration_ms, cell.timed, cell.outcomes, cell.errors, cell.interruptions)
+            ON CONFLICT ON CONSTRAINT pk_chatledger_session_usage DO UPDATE SET
+            messages = u.messages + excluded.messages,
+            input_tokens = u.input_tokens + excluded.input_tokens,
+            output_tokens = u.output_tokens + excluded.output_tokens,
+            cached_tokens = u.cached_tokens + excluded.cached_tokens,
+            cache_write_tokens = u.cache_write_tokens + excluded.cache_write_tokens,
+            reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens,
+            total_tokens = u.total_tokens + excluded.total_tokens,
+            cost = u.cost + excluded.cost,
+            priced = u.priced + excluded.priced,
+            duration_ms = u.duration_ms + excluded.duration_ms,
+            timed = u.timed + excluded.timed,
+            outcomes = u.outcomes + excluded.outcomes,
+            errors = u.errors + excluded.errors,
+            interruptions = u.interruptions + excluded.interruptions;
+        END IF;
+        RETURN NULL;
+    END IF;
     FOR cell IN
-        SELECT c.*, sum(c.messages) OVER s AS all_messages, sum(c.total_tokens) OVER s AS all_tokens,
+        SELECT c.*, sum(c.messages) OVER s AS all_messages, sum(c.total_tokens) OVER s AS all_total_tokens,
             sum(c.duration_ms) OVER s AS all_duration_ms, sum(c.cost) OVER s AS all_cost,
             max(c.last) OVER s AS all_last, max(c.newest) OVER s AS all_newest,
             row_number() OVER (PARTITION BY c.session_id ORDER BY c.quarter, c.role, c.model_id, c.copied) = 1 AS first
@@ -762,7 +828,7 @@ BEGIN
         IF cell.first THEN
             UPDATE chatledger_sessions SET
                 message_count = message_count + cell.all_messages,
-                total_tokens = total_tokens + cell.all_tokens,
+                total_tokens = total_tokens + cell.all_total_tokens,
                 total_duration_ms = total_duration_ms + cell.all_duration_ms,
                 total_cost = total_cost + cell.all_cost,
                 last_sequence = greatest(last_sequence, cell.all_last),
@@ -827,7 +893,7 @@ DECLARE
     known boolean;
 BEGIN
     FOR cell IN
-        SELECT c.*, sum(c.messages) OVER s AS all_messages, sum(c.total_tokens) OVER s AS all_tokens,
+        SELECT c.*, sum(c.messages) OVER s AS all_messages, sum(c.total_tokens) OVER s AS all_total_tokens,
             sum(c.duration_ms) OVER s AS all_duration_ms, sum(c.cost) OVER s AS all_cost,
             max(c.last) OVER s AS all_last, max(c.newest) OVER s AS all_newest,
             row_number() OVER (PARTITION BY c.session_id ORDER BY c.quarter, c.role, c.model_id, c.copied) = 1 AS first
@@ -893,12 +959,12 @@ BEGIN
         IF cell.first THEN
             UPDATE chatledger_sessions SET
                 message_count = message_count + cell.all_messages,
-                total_tokens = total_tokens + cell.all_tokens,
+                total_tokens = total_tokens + cell.all_total_tokens,
                 total_duration_ms = total_duration_ms + cell.all_duration_ms,
                 total_cost = total_cost + cell.all_cost,
                 last_sequence = greatest(last_sequence, cell.all_last)
             WHERE session_id = cell.session_id
-                AND (cell.all_messages <> 0 OR cell.all_tokens <> 0 OR cell.all_duration_ms <> 0 OR cell.all_cost <> 0
+                AND (cell.all_messages <> 0 OR cell.all_total_tokens <> 0 OR cell.all_duration_ms <> 0 OR cell.all_cost <> 0
                     OR cell.all_last > last_sequence);
             known := FOUND OR EXISTS (SELECT FROM chatledger_sessions WHERE session_id = cell.session_id);
         END IF;
