@@ -176,6 +176,9 @@ def units_of_work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_what_one_statement_does_needs_no_unit_of_work(filled: Ledger, units_of_work: list[int]) -> None:
+    compare(filled, "one that finds prices", ONE_STATEMENT["tokens of the session's model"])
+    assert [1] == units_of_work
+    units_of_work[0] = 0
     for name, case in ONE_STATEMENT.items():
         compare(filled, name, case)
         assert [0] == units_of_work, name
@@ -213,7 +216,7 @@ def test_sessions_are_woken_or_closed_alike(filled: Ledger) -> None:
 
 def test_a_model_that_was_seen_costs_no_unit_of_work(filled: Ledger, units_of_work: list[int]) -> None:
     filled.create("s")
-    for _ in range(2):  # registered, and then found
+    for _ in range(2):  # registered, and then found, as are prices
         filled.append("s", "assistant", model_id="priced", input_tokens=1_000_000)
     units_of_work[0] = 0
     message = filled.append("s", "assistant", model_id="priced", input_tokens=1_000_000)
@@ -231,3 +234,16 @@ def test_numbers_go_on_from_each_other(filled: Ledger) -> None:
         with suppress(ChatledgerError):
             filled.append("s", "user", expected_sequence=1)
     assert [1, 2, 3, 4, 5, 6] == numbers
+
+
+def test_a_price_that_is_set_later_counts_from_then_on(any_ledger: Ledger, units_of_work: list[int]) -> None:
+    any_ledger.create("s")
+
+    def costs() -> list[Decimal | None]:
+        return [any_ledger.append("s", "assistant", model_id="m", input_tokens=10**6).cost for _ in range(3)]
+
+    assert [None] * 3 == costs()
+    any_ledger.run(lambda uow: uow.models.price("m", input=2))
+    units_of_work[0] = 0
+    assert [Decimal(2)] * 3 == costs()
+    assert [1] == units_of_work  # which found that there are prices now

@@ -23,7 +23,14 @@ from chatledger.schemas.digest import message_digest
 from chatledger.schemas.stored_message import to_row
 from chatledger.services.base import Operation, ServiceContext, logger
 from chatledger.services.prepared import Prepared
-from chatledger.services.registry.pricing import cost_expression, price_columns, priced_source
+from chatledger.services.registry.pricing import (
+    cost_expression,
+    may_lack_prices,
+    no_prices,
+    note_prices,
+    price_columns,
+    priced_source,
+)
 from chatledger.services.registry.registration import is_registered, register_models
 from chatledger.services.rows import MESSAGE, from_row, messages, sessions, to_messages
 from chatledger.services.visibility import in_visible_session, this_session, visibility_parameters, visible_to_owner
@@ -41,10 +48,12 @@ _IS_OPEN = text(f"chatledger_sessions.status IN ({', '.join(repr(status.value) f
 
 
 @cache
-def append_statement(dialect: Dialect, *, keyed: bool, priced: bool, detailed: bool) -> Prepared:
+def append_statement(
+    dialect: Dialect, *, keyed: bool, priced: bool, detailed: bool, unless_priced: bool = False
+) -> Prepared:
     """One append: read the session's last number under its lock, insert the next, give it back. `priced`: with its
     cost, calculated from the price in force, and which price that is. `detailed`: with the columns of `DETAILS`, which
-    few messages have.
+    few messages have. `unless_priced`: only if there are no prices at all, so that there is no cost.
 
     The lock is FOR NO KEY UPDATE, which does not stand in the way of foreign keys to the session. No row comes back
     when the session is not there, is closed, is elsewhere in its count, or has the key already.
@@ -69,6 +78,8 @@ def append_statement(dialect: Dialect, *, keyed: bool, priced: bool, detailed: b
         .where(this_session(), _IS_OPEN, or_(_EXPECTED.is_(None), sessions.c.last_sequence + 1 == _EXPECTED))
         .with_for_update(key_share=True, of=sessions)
     )
+    if unless_priced:
+        source = source.where(no_prices())
     columns = ["session_id", "sequence_number", *values]
     if priced:
         # Of what was read and bound once, in a subquery of its own.
@@ -132,7 +143,7 @@ class Append(Operation[Message]):
     `keep` returns the message that has the key, whatever it says.
     """
 
-    __slots__ = ("began", "detailed", "expected", "keep", "message", "priced", "row", "session_id")
+    __slots__ = ("assumes_no_prices", "began", "detailed", "expected", "keep", "message", "priced", "row", "session_id")
 
     appends = 1
 
@@ -143,6 +154,7 @@ class Append(Operation[Message]):
         self.session_id, self.message, self.expected, self.keep = session_id, message, expected, keep
         self.row = row = to_row(message, now)
         self.priced = is_countable(row)
+        self.assumes_no_prices = False
         self.detailed = any(row[name] is not None for name in DETAILS)
 
     @property
@@ -154,12 +166,13 @@ class Append(Operation[Message]):
         # A new name gets its row first: it says which model's prices apply.
         if model is not None and not is_registered(context.engine, model):
             return None
-        return self._statement(context), self._parameters(context)
+        self.assumes_no_prices = self.priced and may_lack_prices(context.engine)
+        return self._statement(context, unless_priced=self.assumes_no_prices), self._parameters(context)
 
     def result(self, rows: Sequence[Sequence[Any]]) -> Message:
         number: int = rows[0][0]
         row = self.row
-        if self.priced and rows[0][1] is not None:
+        if len(rows[0]) > 1 and rows[0][1] is not None:
             row.update(cost=dollars(rows[0][1]), priced_from=to_moment(rows[0][2]), priced_as=rows[0][3])
         if logger.isEnabledFor(logging.DEBUG):
             took = (time.perf_counter() - self.began) * 1000
@@ -180,12 +193,19 @@ class Append(Operation[Message]):
         if not rows:
             timed = message.created_at is not None
             return explain_refusal(context, self.session_id, self.row, self.expected, timed=timed, keep=self.keep)
+        if self.assumes_no_prices:  # and there are some: nothing else was in the way
+            note_prices(context.engine)
         context.appended += 1
         return self.result(rows)
 
-    def _statement(self, context: ServiceContext) -> Prepared:
-        keyed = self.message.key is not None
-        return append_statement(context.dialect, keyed=keyed, priced=self.priced, detailed=self.detailed)
+    def _statement(self, context: ServiceContext, *, unless_priced: bool = False) -> Prepared:
+        return append_statement(
+            context.dialect,
+            keyed=self.message.key is not None,
+            priced=self.priced and not unless_priced,
+            detailed=self.detailed,
+            unless_priced=unless_priced,
+        )
 
     def _parameters(self, context: ServiceContext) -> dict[str, Any]:
         return {**self.row, "session": self.session_id, "owner": context.owner, "expected": self.expected}

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakSet
 
-from sqlalchemy import ColumnElement, and_, case, func, literal_column, null, or_, select
+from sqlalchemy import ColumnElement, Engine, and_, case, exists, func, literal_column, null, or_, select
 
 from chatledger.dialects.types import Identifier, Whole
 from chatledger.models.price_rows import PRICE_COLUMNS, PRICE_ROWS, models, nano, of_price, priced_name, prices, tiers
@@ -18,6 +19,26 @@ from chatledger.schemas.costs import DETAILS, KINDS, MILLION, MOST, PLAIN_COUNTS
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import sessions
 from chatledger.services.visibility import SESSION_KEY
+
+# Engines on whose databases prices were seen. On the others an append asks whether there are any, which is quicker than
+# to calculate a cost from prices that are not there.
+_priced: WeakSet[Engine] = WeakSet()
+
+
+def may_lack_prices(engine: Engine) -> bool:
+    """Whether no price was ever seen there by this process."""
+    return engine not in _priced
+
+
+def note_prices(engine: Engine) -> None:
+    """There are prices."""
+    _priced.add(engine)
+
+
+def no_prices() -> ColumnElement[bool]:
+    """No model has a price."""
+    return ~exists(select(literal_column("1")).select_from(prices))
+
 
 _ZERO, _MILLION = literal_column("0", Whole), literal_column(str(MILLION), Whole)
 
