@@ -69,6 +69,7 @@ def test_a_transcript_is_kept_with_those_of_its_subagents(sdk: Any, url: str, ki
     asyncio.run(use())
     with Ledger(url) as ledger, ledger.read() as uow:
         session = uow.sessions.get("-home-ada/0198")
+        assert 1 == uow.sessions.count(parent="-home-ada/0198")
         assert ("ada", "-home-ada", "Weather") == (session.user_id, session.metadata["claude_project"], session.title)
         assert uow.search.messages("warm Lisbon").items
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.engine import URL
 
 from chatledger.adoption.source.message_content import name_in
+from chatledger.enums import SessionOrder
 from chatledger.errors import InvalidInput, MissingExtra, SessionNotFound
 from chatledger.interop.chatkit_items import item_of, number_of, to_messages
 from chatledger.interop.escaping import escape, readable, unescape
@@ -150,21 +151,20 @@ class ChatledgerStore(Store[Any]):
         """
 
         def read(uow: UnitOfWork) -> Page[ThreadMetadata]:
-            if order == "desc" and (after is None or not name_in(after) or uow.sessions.find(after) is None):
+            by = SessionOrder.RECENT if order == "desc" else SessionOrder.OLDEST
+            if after is None or not name_in(after) or uow.sessions.find(after) is None:
                 try:
-                    page = uow.sessions.list(metadata={_THREAD: True}, limit=limit, cursor=after)
-                except InvalidInput:
+                    page = uow.sessions.list(metadata={_THREAD: True}, order=by, limit=limit, cursor=after)
+                except InvalidInput:  # neither a thread nor the `after` of a page
                     return _page([], more=False, after=None)
                 threads = [_thread(session) for session in page.items if self._is_shown(uow, session)]
                 return _page(threads, more=page.next_cursor is not None, after=page.next_cursor)
-            shown = [one for one in uow.sessions.iterate(metadata={_THREAD: True}) if self._is_shown(uow, one)]
-            if order != "desc":
-                shown.sort(key=lambda session: (session.created_at, session.session_id))
-            threads = [_thread(session) for session in shown]
-            places = {thread.id: place for place, thread in enumerate(threads)}
-            start = 0 if after is None else places.get(after, len(threads)) + 1
+            sessions = uow.sessions.iterate(metadata={_THREAD: True}, order=by)
+            threads = [_thread(session) for session in sessions if self._is_shown(uow, session)]
+            ids = [thread.id for thread in threads]
+            start = ids.index(after) + 1 if after in ids else len(ids)
             chosen = threads[start : start + limit]
-            return _page(chosen, more=start + limit < len(threads), after=chosen[-1].id if chosen else None)
+            return _page(chosen, more=start + limit < len(ids), after=chosen[-1].id if chosen else None)
 
         return await self._read(read, context)
 

@@ -52,11 +52,12 @@ class ChatledgerSessionStore:
     `ledger_or_url` is an `AsyncLedger`, a `Ledger` or a URL. Stores with the same URL share one ledger in a process.
     With `user_id`, only the sessions of that user exist.
 
-    Each transcript is a session, named by its project key and its id, and so is the transcript of each subagent; the
-    parts of the name are in the metadata. Entries come back exactly as they were given. Each is also a message with a
-    role and a text, with tool calls, results and thoughts in the form that `Message.tool_calls`, `Message.tool_result`
-    and `Message.reasoning` read, and with model and tokens; entries that nobody said are hidden. An entry whose `uuid`
-    is stored already is not stored again. Messages that other programs append to the session are entries, too.
+    Each transcript is a session, named by its project key and its id, and the transcript of each subagent is a child of
+    it; the parts of the name are in the metadata. Entries come back exactly as they were given. Each is also a message
+    with a role and a text, with tool calls, results and thoughts in the form that `Message.tool_calls`,
+    `Message.tool_result` and `Message.reasoning` read, and with model and tokens; entries that nobody said are hidden. An
+    entry whose `uuid` is stored already is not stored again. Messages that other programs append to the session are
+    entries, too.
 
     `on_closed` says what happens when a session is written to that is archived, expired or failed: "raise" raises
     `SessionClosed` (the SDK then gives up on these entries), "reopen" reopens it, and "fork" goes on in a copy, whose id
@@ -106,13 +107,13 @@ class ChatledgerSessionStore:
                 self._summarize(uow, current, key, entries)
 
         def add(uow: UnitOfWork) -> None:
-            in_session(
-                uow,
-                session_id,
-                lambda current: act(uow, current),
-                on_closed=self._on_closed,
-                fields={"metadata": _metadata(project, transcript, subpath)},
-            )
+            fields: dict[str, Any] = {"metadata": _metadata(project, transcript, subpath)}
+            if subpath is not None:
+                main = uow.sessions.get_or_create(
+                    _session_id(project, transcript, None), metadata=_metadata(project, transcript, None)
+                )
+                fields["parent"] = main.session_id
+            in_session(uow, session_id, lambda current: act(uow, current), on_closed=self._on_closed, fields=fields)
 
         await self._ledger.write(add)
         self._writers[session_id] = following
@@ -158,7 +159,9 @@ class ChatledgerSessionStore:
         project, transcript, subpath = _parts(key)
 
         def delete(uow: UnitOfWork) -> None:
-            for session in _transcripts(uow, project, transcript):
+            found = _transcripts(uow, project, transcript)
+            # Subagents first: they are children of the transcript, which takes its children along.
+            for session in sorted(found, key=lambda one: _subpath(one) is None):
                 if subpath is None or _subpath(session) == subpath:
                     uow.sessions.delete(session.session_id)
 
