@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage lint format docs schema bench bench-quick soak interop clean
+.PHONY: help demo test coverage lint format docs schema bench bench-quick bench-large soak interop clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -43,6 +43,9 @@ bench: .venv/dev.stamp ## the speed table, as a ratio to raw drivers
 
 bench-quick: .venv/dev.stamp ## the same in under a minute
 	$(BIN)/python -m benchmarks --quick
+
+bench-large: .venv/dev.stamp ## the same with a million messages and their memory, for an hour
+	$(BIN)/python -m benchmarks --large
 
 # Overrides the time limit of an ordinary test, which a thousand kills would exceed.
 soak: .venv/dev.stamp ## kills, crowds and random operations, for minutes

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
-from benchmarks.conversation import BEGIN, Conversation
+from benchmarks.conversation import BEGIN, COMMON, Conversation
 from benchmarks.databases import Database
+from benchmarks.lean import Lean
 from benchmarks.raw import NewSession, Raw
 from benchmarks.rounds import Rounds
 from chatledger import Ledger
@@ -61,15 +62,42 @@ FULL = Scale(
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Pair:
-    """The same database twice: one side is written by the ledger, the other by raw."""
+    """A ledger, and a lean database with the same sessions (0, 1, 2 …). Either side does its work on one of its own, so
+    that neither empties the other's caches or pays for its checkpoints.
+    """
 
     ledger: Ledger
-    raw: Raw
+    raw: Lean
     session_id: str
+    sessions: int
     ledger_url: str
     raw_url: str
+
+    def verify(self, ours: int, raw: int, *, other: Lean | None = None) -> None:
+        """Look whether both sides have as many messages as were acknowledged, numbered without a gap, counted and
+        indexed.
+
+        Raises:
+            RuntimeError: a figure of a side that lost or miscounted something means nothing.
+        """
+        names = [str(number) for number in range(self.sessions)]
+        with self.ledger.read() as uow:
+            chats = [uow.sessions.get(name) for name in names]
+            lengths = [len(uow.messages.history(name)) for name in names]
+            found = len(uow.search.messages(COMMON, limit=1).items)
+        right = (
+            sum(lengths) == ours
+            and lengths == [chat.message_count for chat in chats] == [chat.last_sequence for chat in chats]
+            and bool(found)
+        )
+        if not right:
+            raise RuntimeError(f"the ledger has {lengths} messages of {ours} acknowledged ones ({found} found)")
+        counts = [(other or self.raw).counted(name, COMMON) for name in names]
+        whole = sum(one.messages for one in counts) == raw and any(one.found for one in counts)
+        if not whole or any(one.messages != one.highest or one.messages != one.counter for one in counts):
+            raise RuntimeError(f"raw has {counts} of {raw} acknowledged messages")
 
 
 @dataclass(frozen=True)
@@ -88,29 +116,29 @@ class Library:
 class Bench:
     """One run on one kind of database."""
 
-    def __init__(self, database: Database, scale: Scale, *, quick: bool) -> None:
+    def __init__(self, database: Database, scale: Scale, *, quick: bool, large: bool = False) -> None:
         self.database = database
         self.scale = scale
         self.quick = quick
+        self.large = large
         self._opened = ExitStack()
 
     def close(self) -> None:
         self._opened.close()
 
     @contextmanager
-    def pair(self, sessions: int = 1) -> Iterator[Pair]:
-        """Two new databases with the same sessions, named 0, 1, 2 …; both sides do their work on one of their own, so
-        that neither empties the other's caches or pays for its checkpoints.
-        """
-        ours, theirs = self.database.fresh(), self.database.fresh()
+    def pair(self, sessions: int = 1, *, bulk: bool = False) -> Iterator[Pair]:
+        """Two new databases with so many sessions."""
+        ours, theirs = self.database.fresh(), self.database.empty()
+        names = [str(number) for number in range(sessions)]
         with ExitStack() as stack:
-            for url in (ours, theirs):
-                with Ledger(url) as ledger, ledger.begin() as uow:
-                    for number in range(sessions):
-                        uow.sessions.create(session_id=str(number), user_id="writer")
-            raw = self.database.raw(theirs)
+            with Ledger(ours) as ledger, ledger.begin() as uow:
+                for name in names:
+                    uow.sessions.create(session_id=name, user_id="writer")
+            raw = self.database.lean(theirs, bulk=bulk)
             stack.callback(raw.close)
-            yield Pair(stack.enter_context(Ledger(ours)), raw, "0", ours, theirs)
+            raw.create(names)
+            yield Pair(stack.enter_context(Ledger(ours)), raw, "0", sessions, ours, theirs)
 
     @cached_property
     def library(self) -> Library:
@@ -127,16 +155,19 @@ class Bench:
                 uow.sessions.create(session_id=session_id, user_id="writer")
             load(raw, session_id, conversation, length)
         raw.settle()
+        with ledger.read() as uow:
+            uow.search.messages(COMMON)  # after which what waits for the full-text index is in it
         return found
 
 
 def load(raw: Raw, session_id: str, conversation: Conversation, length: int) -> None:
     """Fill a session the quick way."""
-    for count in _portions(length, 5000):
+    for count in portions(length, 5000):
         raw.append_many(session_id, conversation.turns(count))
 
 
-def _portions(whole: int, most: int) -> list[int]:
+def portions(whole: int, most: int) -> list[int]:
+    """A number as a sum of numbers that are not larger than `most`."""
     return [min(most, whole - start) for start in range(0, whole, most)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from benchmarks import appending, growth, memory, processes, reading, searching, starting, statistics, threads
+from benchmarks import appending, growth, memory, peers, processes, reading, searching, starting, statistics, threads
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure
 
@@ -22,19 +22,20 @@ CASES: dict[str, Case] = {
     "search": searching.search,
     "statistics": statistics.statistics,
     "start": starting.start,
+    "peers": peers.peers,
     "memory": memory.memory,
     "growth": growth.growth,
 }
 
-FULL_ONLY = frozenset({"memory", "growth"})
+FULL_ONLY = frozenset({"memory", "growth", "peers"})
 """Too slow, or too small to mean anything, in a quick run."""
 ON_DEMAND = frozenset({"growth"})
 """Only when asked for."""
 
 
-def chosen(only: list[str], *, quick: bool, growth: bool) -> dict[str, Case]:
+def chosen(only: list[str], *, quick: bool, large: bool) -> dict[str, Case]:
     """The cases to run: those that are named, else all that a run of this kind has."""
     if only:
         return {name: CASES[name] for name in CASES if name in only}
-    left_out = (FULL_ONLY if quick else ON_DEMAND) - ({"growth"} if growth else set())
+    left_out = (FULL_ONLY if quick else ON_DEMAND) - ({"growth"} if large else set())
     return {name: case for name, case in CASES.items() if name not in left_out}

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
+from benchmarks.lean import Lean
 from benchmarks.raw import Raw
 from chatledger import Ledger
 from tests.support import postgres
@@ -45,6 +46,14 @@ class Database(ABC):
         return raw_connection(self.name, url)
 
     @abstractmethod
+    def empty(self) -> str:
+        """A new database without anything in it: the URL that a driver takes, or the path of a file to be."""
+
+    def lean(self, url: str, *, bulk: bool = False) -> Lean:
+        """A connection to a lean database. `bulk`: made for many messages at once."""
+        return lean_connection(self.name, url, bulk=bulk)
+
+    @abstractmethod
     def version(self) -> str:
         """The version of the library or the server."""
 
@@ -59,10 +68,13 @@ class SQLite(Database):
         self._count = 0
 
     def fresh(self) -> str:
-        self._count += 1
-        url = f"sqlite:///{self._folder / f'{self._count}.db'}"
+        url = f"sqlite:///{self.empty()}"
         Ledger(url).close()
         return url
+
+    def empty(self) -> str:
+        self._count += 1
+        return str(self._folder / f"{self._count}.db")
 
     def version(self) -> str:
         import sqlite3  # noqa: PLC0415
@@ -80,10 +92,14 @@ class PostgreSQL(Database):
         self._names = names
 
     def fresh(self) -> str:
+        url = self.empty()
+        Ledger(url).close()
+        return url
+
+    def empty(self) -> str:
         name = postgres.unique_name("bench")
         url = self._server.create(name)
         self._names.callback(self._server.drop, name)
-        Ledger(url).close()
         return url
 
     def version(self) -> str:
@@ -100,6 +116,17 @@ def raw_connection(name: str, url: str) -> Raw:
     from benchmarks.raw_postgresql import RawPostgreSQL  # noqa: PLC0415
 
     return RawPostgreSQL(url)
+
+
+def lean_connection(name: str, url: str, *, bulk: bool = False) -> Lean:
+    """A connection to a lean database of a kind."""
+    if name == "sqlite":
+        from benchmarks.lean_sqlite import LeanSQLite  # noqa: PLC0415 - as above
+
+        return LeanSQLite(url)
+    from benchmarks.lean_postgresql import LeanPostgreSQL  # noqa: PLC0415
+
+    return LeanPostgreSQL(url, bulk=bulk)
 
 
 @contextmanager

@@ -44,6 +44,9 @@ class Figure:
     bar: Bar | None
     """None: for information."""
     quartiles: tuple[float, float] | None = None
+    cpu: tuple[float, float] | None = None
+    """Processor time of this process, base and ours, in the unit of the figure."""
+    cpu_ratio: float | None = None
     rounds: int = 1
     errors: int = 0
     """Operations that raised something. A figure with errors has not reached its bar."""
@@ -81,6 +84,8 @@ def figure(
         ratio=comparison.ratio,
         bar=bar,
         quartiles=comparison.quartiles,
+        cpu=comparison.cpu,
+        cpu_ratio=comparison.cpu_ratio,
         rounds=comparison.rounds,
         errors=errors,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import timedelta
 
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, portions
 from benchmarks.conversation import BEGIN, COMMON, Conversation
 from benchmarks.figures import Figure, at_most, figure
 from benchmarks.raw import NewSession
@@ -69,11 +69,11 @@ def _batch(ledger: Ledger, work: Callable[[UnitOfWork, int], None], calls: int, 
     return batch
 
 
-def filled(bench: Bench, messages: int) -> str:
-    """The URL of a new ledger with so many messages, a hundred in each session."""
+def filled(bench: Bench, messages: int, *, session: int = _SESSION) -> str:
+    """The URL of a new ledger with so many messages, and how many in each session."""
     url = bench.database.fresh()
     with closing(bench.database.raw(url)) as raw:
-        sessions = range(messages // _SESSION)
+        sessions = range(messages // session)
         raw.fill_sessions(
             NewSession(f"session-{n}", f"user-{n % _USERS}", f"About {n}", BEGIN - timedelta(minutes=n), None)
             for n in sessions
@@ -81,6 +81,7 @@ def filled(bench: Bench, messages: int) -> str:
         # One session after the other: a list meets as many of one minute in the large store as in the small one.
         conversation = Conversation(seed=4, step=timedelta(seconds=1))
         for number in sessions:
-            raw.append_many(f"session-{number}", conversation.turns(_SESSION))
+            for count in portions(session, 5000):
+                raw.append_many(f"session-{number}", conversation.turns(count))
         raw.settle()
     return url

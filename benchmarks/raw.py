@@ -1,12 +1,8 @@
-"""What is measured against: the driver, driven by hand.
+"""What reads are measured against: the driver, driven by hand, on the same tables and columns.
 
-It does the same work on the same tables: they were migrated by chatledger, with their triggers, indexes and full text,
-and the connection has the same pragmas and the same durability. An append is a transaction of its own (begin, one
-INSERT … SELECT that takes the next number, commit), its SQL is prepared, every column is filled that the ledger fills,
-and the number comes back. Raw makes the JSON text of payload and metadata, as anybody must. It is spared the rest: it
-validates nothing, computes no digest (16 constant bytes stand for it), no text for full text and no time (both come
-ready with the message), and returns no object. It reads into dataclasses with their JSON parsed, and leaves the times
-of SQLite as text.
+The tables were migrated by chatledger, and the connection has the same pragmas. Raw also fills them, the quick way, to
+have something to read. It reads into dataclasses with their JSON parsed, validates nothing, and leaves the times of
+SQLite as text. (Appends are measured against a lean schema: `lean.py`.)
 """
 
 from __future__ import annotations
@@ -119,10 +115,6 @@ class NewSession:
 
 class Raw(ABC):
     """A connection to one database, and the hand-written statements."""
-
-    @abstractmethod
-    def append(self, session_id: str, turn: Turn) -> int:
-        """One message in a transaction of its own; its number."""
 
     @abstractmethod
     def append_many(self, session_id: str, turns: Sequence[Turn]) -> None:

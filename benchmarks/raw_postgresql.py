@@ -16,10 +16,6 @@ _TYPES = {
     **dict.fromkeys(_NUMBERS, "bigint"),
 }  # fmt: skip
 _OPEN = "session_id = %s AND status IN ('active', 'idle', 'paused') FOR NO KEY UPDATE"
-_APPEND = f"""
-    INSERT INTO chatledger_messages (session_id, sequence_number, {", ".join(GIVEN)})
-    SELECT session_id, last_sequence + 1, {", ".join(f"%s::{_TYPES.get(name, 'text')}" for name in GIVEN)}
-    FROM chatledger_sessions WHERE {_OPEN} RETURNING sequence_number"""
 _LAST = f"SELECT last_sequence FROM chatledger_sessions WHERE {_OPEN}"
 _INSERT = f"""
     INSERT INTO chatledger_messages (session_id, sequence_number, {", ".join(GIVEN)})
@@ -74,12 +70,6 @@ class RawPostgreSQL(Raw):
     def __init__(self, url: str) -> None:
         self._writing: Any = psycopg.connect(url)
         self._reading: Any = psycopg.connect(url, autocommit=True)
-
-    def append(self, session_id: str, turn: Turn) -> int:
-        cursor = self._writing.execute(_APPEND, (*values(turn, turn.created_at), session_id), prepare=True)
-        (number,) = cursor.fetchone()
-        self._writing.commit()
-        return int(number)
 
     def append_many(self, session_id: str, turns: Sequence[Turn]) -> None:
         (last,) = self._writing.execute(_LAST, (session_id,), prepare=True).fetchone()

@@ -23,11 +23,6 @@ from chatledger import Ledger
 from chatledger.dialects.types import stamp
 
 _MARKS = ", ".join("?" * len(GIVEN))
-_APPEND = f"""
-    INSERT INTO chatledger_messages (session_id, sequence_number, {", ".join(GIVEN)})
-    SELECT session_id, last_sequence + 1, {_MARKS} FROM chatledger_sessions
-    WHERE session_id = ? AND status IN ('active', 'idle', 'paused')
-    RETURNING sequence_number"""
 _LAST = "SELECT last_sequence FROM chatledger_sessions WHERE session_id = ? AND status IN ('active', 'idle', 'paused')"
 _INSERT = f"INSERT INTO chatledger_messages (session_id, sequence_number, {', '.join(GIVEN)}) VALUES (?, ?, {_MARKS})"
 _HISTORY = f"SELECT {', '.join(READ)} FROM chatledger_messages WHERE session_id = ? ORDER BY sequence_number"
@@ -85,13 +80,6 @@ class RawSQLite(Raw):
         self._connection = connection
         self._connection.execute("PRAGMA busy_timeout=30000")
         self._execute = self._connection.execute
-
-    def append(self, session_id: str, turn: Turn) -> int:
-        execute = self._execute
-        execute("BEGIN IMMEDIATE")
-        (number,) = execute(_APPEND, (*values(turn, turn.stamp), session_id)).fetchone()
-        execute("COMMIT")
-        return int(number)
 
     def append_many(self, session_id: str, turns: Sequence[Turn]) -> None:
         self._execute("BEGIN IMMEDIATE")

@@ -23,7 +23,7 @@ def history(bench: Bench) -> Iterator[Figure]:
             calls=calls,
             rounds=bench.scale.rounds,
         ),
-        bar=at_most(1.3),
+        bar=at_most(1.0 if bench.database.name == "sqlite" else 1.2),
     )
 
 
@@ -59,7 +59,7 @@ def sessions(bench: Bench) -> Iterator[Figure]:
             calls=calls,
             rounds=bench.scale.rounds,
         ),
-        bar=at_most(2.5),
+        bar=at_most(2.0),
     )
 
 

@@ -1,11 +1,13 @@
-"""The results: a table to read, and JSON to keep. Neither holds a date or the name of a machine."""
+"""The results: a table to read, and JSON to keep, with its date and command. Neither holds the name of a machine."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from rich.table import Table
 from benchmarks.figures import Figure
 
 _PACKAGES = ("chatledger", "SQLAlchemy", "pydantic", "psycopg", "alembic")
-_WIDTH = 120
+_WIDTH = 150
 
 
 def surroundings(databases: dict[str, str]) -> dict[str, Any]:
@@ -38,6 +40,8 @@ def show(console: Console, figures: Sequence[Figure], around: dict[str, Any]) ->
     table.add_column("against")
     for name in ("base", "ours", "ratio", "bar"):
         table.add_column(name, justify="right")
+    table.add_column("quartiles", justify="right")
+    table.add_column("CPU", justify="right")
     table.add_column("reached")
     for row in figures:
         table.add_row(
@@ -48,6 +52,8 @@ def show(console: Console, figures: Sequence[Figure], around: dict[str, Any]) ->
             _amount(row.ours, row.unit),
             "" if row.ratio is None else f"{row.ratio:.2f}",
             "" if row.bar is None else str(row.bar),
+            "" if row.quartiles is None else "{:.2f}–{:.2f}".format(*row.quartiles),
+            "" if row.cpu_ratio is None else f"{row.cpu_ratio:.2f}",
             _verdict(row),
         )
     console.print(table)
@@ -60,7 +66,16 @@ def show(console: Console, figures: Sequence[Figure], around: dict[str, Any]) ->
 
 def save(path: Path, figures: Sequence[Figure], around: dict[str, Any], *, quick: bool) -> None:
     """Write everything as JSON."""
-    found = {"quick": quick, **around, "figures": [row.as_json() for row in figures]}
+    # The arguments alone: a path would say where the file was written.
+    kept = [word for word in sys.argv[1:] if word != "--json" and word != str(path)]
+    found = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": " ".join(["python -m benchmarks", *kept]),
+        "quick": quick,
+        **around,
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "figures": [row.as_json() for row in figures],
+    }
     path.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from benchmarks.appending import append
 from benchmarks.bench import Bench, Scale
 from benchmarks.cases import CASES
-from benchmarks.conversation import Conversation
-from benchmarks.databases import SQLite, raw_connection
+from benchmarks.conversation import COMMON, Conversation
+from benchmarks.databases import SQLite, lean_connection, raw_connection
 from benchmarks.figures import Bar, Figure
+from benchmarks.lean import Counted
+from benchmarks.lean_sqlite import STEP, LeanSQLite
 from benchmarks.raw import GIVEN
-from benchmarks.rounds import Rounds, compare
+from benchmarks.rounds import Rounds, Sample, compare
 from benchmarks.searching import QUERIES
 from chatledger import Ledger
 
@@ -34,6 +37,46 @@ _TINY = Scale(
 )
 
 
+def test_lean_raw_stores_and_counts_what_was_appended(backend: str, empty_url: str, tmp_path: Path) -> None:
+    turns = Conversation().turns(30)
+    url = str(tmp_path / "lean.db") if backend == "sqlite" else empty_url
+    with closing(lean_connection(backend, url, bulk=True)) as lean:
+        lean.create(["s", "t"])
+        numbers = [lean.append("s", turn) for turn in turns[:10]]
+        lean.append_many("s", turns[10:])
+        lean.append("t", turns[0])
+
+        assert list(range(1, 11)) == numbers
+        counted = lean.counted("s", COMMON)
+    assert (30, 30, 30) == counted[:3]
+    assert counted.found >= sum(COMMON in turn.given["content"].split() for turn in turns) > 0
+
+
+def test_a_raw_that_defers_its_index_finds_everything(tmp_path: Path) -> None:
+    turns = Conversation().turns(STEP + 6)
+    lean = LeanSQLite(str(tmp_path / "lean.db"), deferred=True)
+    with closing(lean):
+        lean.create(["s"])
+        for turn in turns:
+            lean.append("s", turn)
+
+        found = sum(COMMON in turn.given["content"].split() for turn in turns)
+        assert Counted(STEP + 6, STEP + 6, STEP + 6, found) == lean.counted("s", COMMON)
+
+
+def test_a_pair_that_lost_a_message_gives_no_figure(tmp_path: Path) -> None:
+    with closing(Bench(SQLite(tmp_path), _TINY, quick=True)) as bench, bench.pair() as pair:
+        for turn in Conversation().turns(10):
+            append(pair.ledger, "0", turn)
+            pair.raw.append("0", turn)
+        pair.verify(10, 10)
+
+        with pytest.raises(RuntimeError, match="of 11 acknowledged"):
+            pair.verify(11, 10)
+        with pytest.raises(RuntimeError, match="of 11 acknowledged"):
+            pair.verify(10, 11)
+
+
 def test_raw_stores_what_the_ledger_stores(backend: str, url: str) -> None:
     turns = Conversation().turns(30)
     with Ledger(url) as ledger, closing(raw_connection(backend, url)) as raw:
@@ -42,9 +85,7 @@ def test_raw_stores_what_the_ledger_stores(backend: str, url: str) -> None:
                 uow.sessions.create(session_id=session_id)
             for turn in turns:
                 uow.messages.append("ours", **turn.given, created_at=turn.created_at)
-        for turn in turns[:10]:
-            raw.append("raw", turn)
-        raw.append_many("raw", turns[10:])
+        raw.append_many("raw", turns)
 
         assert _stored(ledger, "ours") == _stored(ledger, "raw")
 
@@ -71,6 +112,8 @@ def test_raw_finds_what_the_ledger_finds(backend: str, url: str, kind: str) -> N
             uow.sessions.create(session_id="s")
         raw.append_many("s", Conversation().turns(100))
         with ledger.read() as uow:
+            uow.search.messages(query)  # after which what waits for the full-text index is in it
+        with ledger.read() as uow:
             found = [(hit.session_id, hit.sequence_number) for hit in uow.search.messages(query)]
 
         assert found == [tuple(row[:2]) for row in raw.search(by_hand, 20)] != []
@@ -92,7 +135,7 @@ def test_the_same_conversation_comes_from_the_same_seed() -> None:
 
 
 def test_a_ratio_is_ours_over_base_whichever_goes_first() -> None:
-    compared = compare(lambda _: 2.0, lambda _: 3.0, rounds=Rounds(4, 4))
+    compared = compare(lambda _: Sample(2.0), lambda _: Sample(3.0), rounds=Rounds(4, 4))
 
     assert (compared.base, compared.ours, compared.ratio, compared.rounds) == (2.0, 3.0, 1.5, 4)
 
