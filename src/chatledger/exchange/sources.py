@@ -79,7 +79,9 @@ def _of(path: Path) -> list[Source]:
     except (OSError, ValueError):
         return [Source(path, path.name)]  # which says why it cannot be read
     if stat.S_ISDIR(mode):
-        files = sorted(found for found in path.rglob("*") if found.is_file() and not found.name.startswith("."))
+        files = [found for found in path.rglob("*") if found.is_file() and not found.name.startswith(".")]
+        # Those of a folder before those of the folders in it, where agents keep what belongs to the former.
+        files.sort(key=lambda file: (len(file.parts), file))
         found = [source for file in files for source in _in_folder(file, path)]
     elif stat.S_ISREG(mode) and _is_archive(path):
         found = _in_archive(path, path.name)

@@ -185,8 +185,26 @@ def test_sub_agents_are_sessions_that_name_their_parent(ledger: Ledger, tmp_path
         [content for _, content in told(ledger, name)] for name in ("s", "s:x", "s:b7")
     )
     with ledger.read() as uow:
-        found = uow.sessions.get("s:b7").metadata or {}
-    assert ("s", "b7") == (found["parent_session_id"], found["agent_id"])
+        child = uow.sessions.get("s:b7")
+        assert ["s:b7", "s:x"] == sorted(session.session_id for session in uow.sessions.list(parent="s"))
+    assert ("s", "s", "b7") == (child.parent_id, child.metadata["parent_session_id"], child.metadata["agent_id"])
+
+
+def test_sub_agents_of_a_folder_come_after_their_parents(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "s" / "subagents").mkdir(parents=True)
+    own = [user("p", None, isSidechain=True, agentId="b7"), {**says("q", "p"), "isSidechain": True, "agentId": "b7"}]
+    write(tmp_path / "s" / "subagents" / "agent-b7.jsonl", *own)
+    write(tmp_path / "s.jsonl", user("u", None), says("a", "u", stop_reason="end_turn"))
+    assert ("s", "s:b7") == import_files(ledger, [tmp_path]).session_ids
+    with ledger.read() as uow:
+        assert "s" == uow.sessions.get("s:b7").parent_id
+
+
+def test_a_sub_agent_without_its_parent_is_a_session_as_well(ledger: Ledger, tmp_path: Path) -> None:
+    own = [user("p", None, isSidechain=True, agentId="b7"), {**says("q", "p"), "isSidechain": True, "agentId": "b7"}]
+    read(ledger, tmp_path, *own)
+    with ledger.read() as uow:
+        assert uow.sessions.get("s:b7").parent_id is None
 
 
 def test_titles_are_given_or_made(ledger: Ledger, tmp_path: Path) -> None:

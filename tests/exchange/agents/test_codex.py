@@ -132,7 +132,8 @@ def test_the_beginning_that_a_sub_agent_has_of_its_parent_is_left_out(ledger: Le
     )  # fmt: skip
     assert ["Look", "Nothing"] == [message.content for message in messages_of(ledger, "c")]
     with ledger.read() as uow:
-        assert "p" == (uow.sessions.get("c").metadata or {})["parent_session_id"]
+        session = uow.sessions.get("c")
+    assert (None, "p") == (session.parent_id, session.metadata["parent_session_id"])  # which was not imported
 
 
 def test_old_transcripts_have_the_items_themselves(ledger: Ledger, tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def conversations(pieces: Iterable[Piece], *, growing: bool) -> Iterator[Convers
             yield Failure(record=1, line=begin, reason=str(error))
             continue
         assert found is not None  # as without a way to lead through
+        found.parent = group.parent
         found.notes = [*notes, *([UNFINISHED] if unfinished else [])]
         notes = []
         yield found
@@ -186,6 +187,11 @@ class _Group:
         self._unit_of: dict[str, int] = {}
         self._responses: dict[str, int] = {}
         self._tools: dict[str, str] = {}
+
+    @property
+    def parent(self) -> str | None:
+        """The session that began a sub-agent."""
+        return None if self._agent is None else self._session_id
 
     def add(self, line: Line, uuid: str) -> bool:
         """Add a line. Return whether it could be read; of lines with the same uuid, the first that can is kept."""

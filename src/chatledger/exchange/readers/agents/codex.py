@@ -70,7 +70,9 @@ def conversations(pieces: Iterable[Piece], *, growing: bool) -> Iterator[Convers
     unfinished = rollout.end(drop=growing)
     if rollout.messages:
         notes = [*transcript.notes(), *([UNFINISHED] if unfinished else [])]
-        yield Conversation(1, first, _turns(rollout.messages), rollout.fields(), notes=notes)
+        fields = rollout.fields()
+        parent = fields["metadata"].get("parent_session_id")
+        yield Conversation(1, first, _turns(rollout.messages), fields, notes=notes, parent=parent)
 
 
 def _turns(messages: list[tuple[int, Fields]]) -> Iterator[Turn]:
