@@ -287,6 +287,35 @@ CREATE INDEX ix_chatledger_annotations_created_at ON chatledger_annotations USIN
 CREATE INDEX ix_chatledger_annotations_label ON chatledger_annotations USING btree (label, session_id);
 CREATE INDEX ix_chatledger_annotations_message ON chatledger_annotations USING btree (session_id, sequence_number);
 
+CREATE TABLE chatledger_graph_checkpoints (
+    session_id text COLLATE "C" NOT NULL,
+    namespace text COLLATE "C" NOT NULL,
+    checkpoint_id text COLLATE "C" NOT NULL,
+    parent_id text COLLATE "C",
+    run_id text COLLATE "C",
+    encoding text NOT NULL,
+    body bytea NOT NULL,
+    metadata_encoding text NOT NULL,
+    metadata_body bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_chatledger_graph_checkpoints PRIMARY KEY (session_id, namespace, checkpoint_id),
+    CONSTRAINT fk_chatledger_graph_checkpoints_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions(session_id) ON DELETE CASCADE
+);
+
+CREATE TABLE chatledger_graph_writes (
+    session_id text COLLATE "C" NOT NULL,
+    namespace text COLLATE "C" NOT NULL,
+    checkpoint_id text COLLATE "C" NOT NULL,
+    task_id text COLLATE "C" NOT NULL,
+    write_number bigint NOT NULL,
+    task_path text NOT NULL,
+    channel text NOT NULL,
+    encoding text NOT NULL,
+    body bytea NOT NULL,
+    CONSTRAINT pk_chatledger_graph_writes PRIMARY KEY (session_id, namespace, checkpoint_id, task_id, write_number),
+    CONSTRAINT fk_chatledger_graph_writes_session_id FOREIGN KEY (session_id) REFERENCES chatledger_sessions(session_id) ON DELETE CASCADE
+);
+
 CREATE TABLE chatledger_messages (
     session_id text COLLATE "C" NOT NULL,
     sequence_number bigint NOT NULL,

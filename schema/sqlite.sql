@@ -315,6 +315,37 @@ CREATE INDEX ix_chatledger_annotations_created_at ON chatledger_annotations (cre
 CREATE INDEX ix_chatledger_annotations_label ON chatledger_annotations (label, session_id);
 CREATE INDEX ix_chatledger_annotations_message ON chatledger_annotations (session_id, sequence_number);
 
+CREATE TABLE chatledger_graph_checkpoints (
+    session_id TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    checkpoint_id TEXT NOT NULL,
+    parent_id TEXT,
+    run_id TEXT,
+    encoding TEXT NOT NULL,
+    body BLOB NOT NULL,
+    metadata_encoding TEXT NOT NULL,
+    metadata_body BLOB NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_chatledger_graph_checkpoints PRIMARY KEY (session_id, namespace, checkpoint_id),
+    CONSTRAINT fk_chatledger_graph_checkpoints_session_id FOREIGN KEY(session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE TABLE chatledger_graph_writes (
+    session_id TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    checkpoint_id TEXT NOT NULL,
+    task_id TEXT NOT NULL,
+    write_number INTEGER NOT NULL,
+    task_path TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    encoding TEXT NOT NULL,
+    body BLOB NOT NULL,
+    CONSTRAINT pk_chatledger_graph_writes PRIMARY KEY (session_id, namespace, checkpoint_id, task_id, write_number),
+    CONSTRAINT fk_chatledger_graph_writes_session_id FOREIGN KEY(session_id) REFERENCES chatledger_sessions (session_id) ON DELETE CASCADE
+)
+ STRICT;
+
 CREATE TABLE chatledger_messages (
     message_id INTEGER NOT NULL,
     session_id TEXT NOT NULL,

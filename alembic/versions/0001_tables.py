@@ -80,6 +80,8 @@ TABLES = (
     "chatledger_comparison_groups",
     "chatledger_audit_log",
     "chatledger_performance_metrics",
+    "chatledger_graph_writes",
+    "chatledger_graph_checkpoints",
     "chatledger_annotations",
     "chatledger_session_usage",
     "chatledger_session_timeouts",
@@ -531,6 +533,56 @@ def upgrade() -> None:
     )
     index("ix_chatledger_annotations_label", "chatledger_annotations", ["label", "session_id"])
     index("ix_chatledger_annotations_message", "chatledger_annotations", ["session_id", "sequence_number"])
+
+    op.create_table(
+        "chatledger_graph_checkpoints",
+        Column("session_id", Key, nullable=False),
+        Column("namespace", Key, nullable=False),
+        Column("checkpoint_id", Key, nullable=False),
+        Column("parent_id", Key),
+        Column("run_id", Key),
+        Column("encoding", Text(), nullable=False),
+        Column("body", LargeBinary(), nullable=False),
+        Column("metadata_encoding", Text(), nullable=False),
+        Column("metadata_body", LargeBinary(), nullable=False),
+        Column("created_at", Time, nullable=False, server_default=now),
+        PrimaryKeyConstraint("session_id", "namespace", "checkpoint_id", name=op.f("pk_chatledger_graph_checkpoints")),
+        ForeignKeyConstraint(
+            ["session_id"],
+            ["chatledger_sessions.session_id"],
+            name=op.f("fk_chatledger_graph_checkpoints_session_id"),
+            ondelete="CASCADE",
+        ),
+        sqlite_strict=True,
+    )
+
+    op.create_table(
+        "chatledger_graph_writes",
+        Column("session_id", Key, nullable=False),
+        Column("namespace", Key, nullable=False),
+        Column("checkpoint_id", Key, nullable=False),
+        Column("task_id", Key, nullable=False),
+        Column("write_number", Whole, nullable=False),
+        Column("task_path", Text(), nullable=False),
+        Column("channel", Text(), nullable=False),
+        Column("encoding", Text(), nullable=False),
+        Column("body", LargeBinary(), nullable=False),
+        PrimaryKeyConstraint(
+            "session_id",
+            "namespace",
+            "checkpoint_id",
+            "task_id",
+            "write_number",
+            name=op.f("pk_chatledger_graph_writes"),
+        ),
+        ForeignKeyConstraint(
+            ["session_id"],
+            ["chatledger_sessions.session_id"],
+            name=op.f("fk_chatledger_graph_writes_session_id"),
+            ondelete="CASCADE",
+        ),
+        sqlite_strict=True,
+    )
 
     op.create_table(
         "chatledger_performance_metrics",

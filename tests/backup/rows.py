@@ -9,6 +9,8 @@ from sqlalchemy import NullPool, Row, Text, cast, create_engine, literal_column,
 
 from chatledger import Ledger
 from chatledger.models import Base
+from chatledger.services import checkpoints
+from chatledger.services.checkpoints import StoredCheckpoint, StoredWrite
 from tests.support.raw import Raw
 
 TEXTS = (
@@ -59,6 +61,9 @@ def fill(ledger: Ledger) -> None:
         uow.annotations.add(
             "trip", sequence_number=2, label="good", score=0.1, text=TEXTS[1], author="bob", metadata={"v": 1e16}
         )
+        body = bytes(range(256))
+        checkpoints.put(uow._context, "trip", StoredCheckpoint("", "2", "1", "run", "msgpack", body, "msgpack", b""))
+        checkpoints.put_writes(uow._context, "trip", [StoredWrite("", "2", "task", -1, "~a", "c", "msgpack", body)])
         uow.metrics.record("latency", 1 / 3, "s", session_id="trip", model_id="gpt-5", metadata={"p": [0.5]})
         uow.comparisons.create("which", variants=["a", "b"], user_id="ada", title=TEXTS[4])
         uow.comparisons.add("which", "a", "trip", prompt_key="p")

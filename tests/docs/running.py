@@ -40,6 +40,7 @@ FRAMEWORKS = {
     "fastapi",
     "google.adk",
     "langchain_core",
+    "langgraph",
     "llama_index",
     "pydantic_ai",
     "strands",

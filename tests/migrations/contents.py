@@ -109,6 +109,16 @@ def fill(url: str) -> None:
     raw(
         "INSERT INTO chatledger_audit_log (action, actor, session_id, details) VALUES ('session.purged', 'ada', 'gone', '{}')"
     )
+    body = "x'00ff'" if url.startswith("sqlite") else r"'\x00ff'"
+    raw(
+        "INSERT INTO chatledger_graph_checkpoints (session_id, namespace, checkpoint_id, parent_id, run_id, encoding, body,"
+        " metadata_encoding, metadata_body)"
+        f" VALUES ('first', '', '1f0', '1ef', 'run', 'msgpack', {body}, 'msgpack', {body})"
+    )
+    raw(
+        "INSERT INTO chatledger_graph_writes (session_id, namespace, checkpoint_id, task_id, write_number, task_path, channel,"
+        f" encoding, body) VALUES ('first', '', '1f0', 'task', -1, '~a', 'c', 'msgpack', {body})"
+    )
     assert all(raw.count(table) for table in TABLES)
 
 

@@ -22,6 +22,8 @@ EXPECTED: dict[str, set[str]] = {
     "ComparisonGroup": {"sessions", "results"},
     "ComparisonResult": {"group"},
     "ComparisonSession": {"group"},
+    "GraphCheckpoint": {"session"},
+    "GraphWrite": {"session"},
     "Message": {"session"},
     "Metric": set(),
     "Model": {"sessions", "prices"},
@@ -29,7 +31,8 @@ EXPECTED: dict[str, set[str]] = {
     "ModelPriceTier": {"price"},
     "Project": {"sessions"},
     "Session": {
-        "messages", "metadata_entries", "timeout", "snapshots", "annotations", "usage", "project", "model",
+        "messages", "metadata_entries", "timeout", "snapshots", "annotations", "graph_checkpoints", "graph_writes", "usage",
+        "project", "model",
     },
     "SessionMetadata": {"session"},
     "SessionName": set(),

@@ -26,6 +26,8 @@ CHILDREN = (
     tables.session_timeouts,
     tables.session_snapshots,
     tables.annotations,
+    tables.graph_checkpoints,
+    tables.graph_writes,
 )
 # Where projects and models are named. Usage has the models that messages name.
 _NAMED = (

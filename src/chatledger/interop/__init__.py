@@ -5,6 +5,7 @@
     from chatledger.interop.claude_agent_sdk import ChatledgerSessionStore
     from chatledger.interop.google_adk import ChatledgerSessionService
     from chatledger.interop.langchain import ChatledgerChatMessageHistory
+    from chatledger.interop.langgraph import ChatledgerSaver
     from chatledger.interop.llama_index import ChatledgerChatStore
     from chatledger.interop.openai_agents import ChatledgerSession
     from chatledger.interop.pydantic_ai import load, save

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chatledger.models.base import Base
     from chatledger.models.batch import BatchItem, BatchJob
     from chatledger.models.comparison import ComparisonGroup, ComparisonResult, ComparisonSession
+    from chatledger.models.graph import GraphCheckpoint, GraphWrite
     from chatledger.models.message import Message
     from chatledger.models.metadata import SessionMetadata
     from chatledger.models.metric import Metric
@@ -32,6 +33,7 @@ _HOMES = {
     "audit": ("AuditEntry",),
     "batch": ("BatchItem", "BatchJob"),
     "comparison": ("ComparisonGroup", "ComparisonResult", "ComparisonSession"),
+    "graph": ("GraphCheckpoint", "GraphWrite"),
     "message": ("Message",),
     "metadata": ("SessionMetadata",),
     "metric": ("Metric",),
@@ -54,6 +56,8 @@ __all__ = [
     "ComparisonGroup",
     "ComparisonResult",
     "ComparisonSession",
+    "GraphCheckpoint",
+    "GraphWrite",
     "Message",
     "Metric",
     "Model",

@@ -27,6 +27,7 @@ from chatledger.models.base import (
 
 if TYPE_CHECKING:
     from chatledger.models.annotation import Annotation
+    from chatledger.models.graph import GraphCheckpoint, GraphWrite
     from chatledger.models.message import Message
     from chatledger.models.metadata import SessionMetadata
     from chatledger.models.registry import Model, Project
@@ -107,6 +108,13 @@ class Session(Base):
     timeout: Mapped[Timeout | None] = children("session")
     snapshots: Mapped[list[Snapshot]] = children("session", order_by="Snapshot.snapshot_number")
     annotations: Mapped[list[Annotation]] = children("session", order_by="Annotation.annotation_number")
+    graph_checkpoints: Mapped[list[GraphCheckpoint]] = children(
+        "session", order_by="GraphCheckpoint.namespace, GraphCheckpoint.checkpoint_id"
+    )
+    graph_writes: Mapped[list[GraphWrite]] = children(
+        "session",
+        order_by="GraphWrite.namespace, GraphWrite.checkpoint_id, GraphWrite.task_id, GraphWrite.write_number",
+    )
     usage: Mapped[list[SessionUsage]] = relationship(
         order_by="SessionUsage.quarter, SessionUsage.role, SessionUsage.model_id", lazy="raise", viewonly=True
     )

@@ -16,6 +16,8 @@ batch_jobs: Table
 comparison_groups: Table
 comparison_results: Table
 comparison_sessions: Table
+graph_checkpoints: Table
+graph_writes: Table
 messages: Table
 model_price_tiers: Table
 model_prices: Table
@@ -151,6 +153,35 @@ __getattr__ = lazy_tables(
                 "prompt_key": types.Identifier,
                 "trial": types.Whole,
                 "created_at": types.Timestamp,
+            },
+        ),
+        "graph_checkpoints": (
+            ("session_id", "namespace", "checkpoint_id"),
+            {
+                "session_id": types.Identifier,
+                "namespace": types.Identifier,
+                "checkpoint_id": types.Identifier,
+                "parent_id": types.Identifier,
+                "run_id": types.Identifier,
+                "encoding": Text,
+                "body": types.Binary,
+                "metadata_encoding": Text,
+                "metadata_body": types.Binary,
+                "created_at": types.Timestamp,
+            },
+        ),
+        "graph_writes": (
+            ("session_id", "namespace", "checkpoint_id", "task_id", "write_number"),
+            {
+                "session_id": types.Identifier,
+                "namespace": types.Identifier,
+                "checkpoint_id": types.Identifier,
+                "task_id": types.Identifier,
+                "write_number": types.Whole,
+                "task_path": Text,
+                "channel": Text,
+                "encoding": Text,
+                "body": types.Binary,
             },
         ),
         "messages": (

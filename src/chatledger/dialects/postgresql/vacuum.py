@@ -9,6 +9,8 @@ _TABLES = (
     "chatledger_sessions",
     "chatledger_session_metadata",
     "chatledger_session_snapshots",
+    "chatledger_graph_checkpoints",
+    "chatledger_graph_writes",
     "chatledger_audit_log",
 )
 

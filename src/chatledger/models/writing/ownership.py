@@ -17,6 +17,7 @@ from chatledger.models.audit import AuditEntry
 from chatledger.models.base import Base
 from chatledger.models.batch import BatchItem, BatchJob
 from chatledger.models.comparison import ComparisonGroup, ComparisonResult, ComparisonSession
+from chatledger.models.graph import GraphCheckpoint, GraphWrite
 from chatledger.models.message import Message
 from chatledger.models.metadata import SessionMetadata
 from chatledger.models.metric import Metric
@@ -30,7 +31,7 @@ from chatledger.models.workflow import Workflow, WorkflowExecution, WorkflowStep
 from chatledger.models.writing.context import context_of, session_of
 from chatledger.models.writing.locking import sessions
 
-_OF_A_SESSION = (Message, SessionMetadata, Timeout, Snapshot, Annotation, SessionUsage)
+_OF_A_SESSION = (Message, SessionMetadata, Timeout, Snapshot, Annotation, SessionUsage, GraphCheckpoint, GraphWrite)
 # Roots that have a `user_id` of their own.
 _OWNED = (BatchJob, ComparisonGroup, Workflow, WorkflowExecution)
 # What belongs to one of those, by the name of the key that they share.

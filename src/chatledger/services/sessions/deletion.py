@@ -21,6 +21,8 @@ _CHILDREN = (
     tables.session_snapshots,
     tables.session_usage,
     tables.annotations,
+    tables.graph_checkpoints,
+    tables.graph_writes,
 )
 _STEPS = tables.workflow_steps
 
