@@ -125,7 +125,8 @@ CREATE INDEX ix_chatledger_comparison_sessions_session_id ON chatledger_comparis
 
 CREATE TABLE chatledger_full_text_mark (
     mark_id INTEGER NOT NULL PRIMARY KEY CHECK (mark_id = 1),
-    message_id INTEGER NOT NULL
+    message_id INTEGER NOT NULL,
+    most INTEGER NOT NULL DEFAULT 31
 ) STRICT;
 
 CREATE TABLE chatledger_models (
@@ -876,7 +877,9 @@ BEGIN
 END;
 
 CREATE TRIGGER chatledger_messages_fts_insert AFTER INSERT ON chatledger_messages
-WHEN new.message_id - (SELECT message_id FROM chatledger_full_text_mark) NOT BETWEEN 1 AND 31
+WHEN NOT EXISTS (
+    SELECT 1 FROM chatledger_full_text_mark WHERE new.message_id BETWEEN message_id + 1 AND message_id + most
+)
 BEGIN
     INSERT INTO chatledger_messages_fts (rowid, content, extra)
     SELECT new.message_id, coalesce(new.search_text, substr(new.content, 1, 100000)), new.search_extra
@@ -1023,5 +1026,5 @@ END;
 -- The revision, up to which message full text is complete, and the mark of the file
 
 INSERT INTO chatledger_version (version_num) VALUES ('0004');
-INSERT INTO chatledger_full_text_mark VALUES (1, 0);
+INSERT INTO chatledger_full_text_mark VALUES (1, 0, 31);
 PRAGMA application_id = 1667787879;

@@ -17,6 +17,8 @@ whatever their version or locale. They split at spaces and ASCII punctuation and
     triggers compare with the mark.
   - SQLite gives a number again after the last row is deleted. The mark moves back then, or the messages that get these
     numbers would be indexed one by one.
+  - Whoever inserts many messages at once may set `most`, the number that may wait, in its own transaction: it then indexes
+    them in one go, and sets it back.
   - The view shows only messages up to the mark. So the library's own integrity check and its `rebuild` know the mark.
 - PostgreSQL: a stored generated column, which no writer can forget. Parts are separated from the content by a word of their
   own, so that no phrase reaches from one into the other. The text is cut at 100,000 characters, because a tsvector holds
@@ -88,9 +90,10 @@ TOKENIZE = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
 
 UP = {
     "sqlite": [
-        """CREATE TABLE chatledger_full_text_mark (
+        f"""CREATE TABLE chatledger_full_text_mark (
     mark_id INTEGER NOT NULL PRIMARY KEY CHECK (mark_id = 1),
-    message_id INTEGER NOT NULL
+    message_id INTEGER NOT NULL,
+    most INTEGER NOT NULL DEFAULT {STEP - 1}
 ) STRICT""",
         f"INSERT INTO chatledger_full_text_mark (mark_id, message_id) SELECT 1, {NEWEST}",
         f"""CREATE VIEW chatledger_messages_text AS
@@ -106,7 +109,9 @@ FROM chatledger_messages WHERE message_id <= {MARK}""",
         "INSERT INTO chatledger_messages_fts (chatledger_messages_fts) VALUES ('rebuild')",
         # A number up to the mark was given by whoever wrote, or was in use before.
         f"""CREATE TRIGGER chatledger_messages_fts_insert AFTER INSERT ON chatledger_messages
-WHEN new.message_id - {MARK} NOT BETWEEN 1 AND {STEP - 1}
+WHEN NOT EXISTS (
+    SELECT 1 FROM chatledger_full_text_mark WHERE new.message_id BETWEEN message_id + 1 AND message_id + most
+)
 BEGIN
     {INDEX_NEW}
     {INDEX}

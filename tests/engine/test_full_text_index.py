@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-from chatledger import Ledger, ReadOnly, UnitOfWork
+from chatledger import Conflict, Ledger, ReadOnly, UnitOfWork
 from chatledger.database import Database
 from chatledger.dialects.full_text import Reader
 from chatledger.dialects.sqlite.waiting import Waiting
@@ -82,9 +82,52 @@ def test_an_append_writes_four_pages_and_none_of_the_index(ledger: Ledger, plain
     assert before == plain.execute("SELECT count(*), sum(length(block)) FROM chatledger_messages_fts_data").fetchone()
 
 
-def test_many_messages_at_once_are_indexed_at_once(ledger: Ledger, plain: sqlite3.Connection) -> None:
-    ledger.run(lambda uow: uow.messages.append_many("s", [{"role": "user", "content": "harbour"}] * (10 * STEP + 3)))
-    assert 3 == len(waiting(plain))
+@pytest.mark.parametrize("count", [STEP, 100, 1000])
+def test_many_messages_at_once_are_indexed_at_once(ledger: Ledger, plain: sqlite3.Connection, count: int) -> None:
+    append(ledger, 3)
+    with ledger.begin() as uow:
+        uow.messages.append_many("s", [{"role": "user", "content": f"word{n}"} for n in range(count)])
+        assert [11] == [hit.sequence_number for hit in uow.search.messages("word7")]
+    assert [] == waiting(plain)[STEP - 1 :]
+    require_agreement(plain)
+    append(ledger, STEP)  # small steps again
+    assert len(waiting(plain)) < STEP
+    assert [(STEP - 1,)] == plain.execute("SELECT most FROM chatledger_full_text_mark").fetchall()
+
+
+@pytest.mark.parametrize("count", [100, 1000])
+def test_one_large_step_writes_one_segment(ledger: Ledger, plain: sqlite3.Connection, count: int) -> None:
+    ledger.append_many("s", [{"role": "user", "content": "word"}] * count)
+    segments = "SELECT count(DISTINCT id >> 37) FROM chatledger_messages_fts_data WHERE id > 1000"
+    assert [(1,)] == plain.execute(segments).fetchall()
+
+
+def test_an_append_outlasts_a_change_of_the_tables_by_another_program(migrated_sqlite_url: str) -> None:
+    with Ledger(migrated_sqlite_url) as ledger:
+        ledger.run(lambda uow: uow.sessions.create("s"))
+        with closing(sqlite3.connect(str(make_url(ledger.url).database))) as other:
+            other.execute("CREATE TABLE of_an_application (id INTEGER)")
+        assert [1, 2] == [ledger.run(lambda uow: uow.messages.append("s", "user")).sequence_number for _ in range(2)]
+        with closing(sqlite3.connect(str(make_url(ledger.url).database))) as other:
+            other.execute("DROP TABLE of_an_application")
+        assert [3, 4] == [ledger.append("s", "user").sequence_number for _ in range(2)]
+
+
+def test_many_messages_that_are_refused_leave_small_steps(ledger: Ledger, plain: sqlite3.Connection) -> None:
+    plain.execute(
+        "CREATE TRIGGER refusal BEFORE INSERT ON chatledger_messages WHEN new.content = 'word60'"
+        " BEGIN SELECT raise(ABORT, 'refused'); END"
+    )
+    engine = create_engine(ledger.url)
+    with Session(engine) as session:
+        uow = UnitOfWork(session)
+        uow.messages.append("s", "user", "before")
+        with pytest.raises(Conflict):
+            uow.messages.append_many("s", [{"role": "user", "content": f"word{n}"} for n in range(100)])
+        session.commit()  # the application decides to keep the rest
+    engine.dispose()
+    assert [(STEP - 1,)] == plain.execute("SELECT most FROM chatledger_full_text_mark").fetchall()
+    append(ledger, STEP)
     require_agreement(plain)
 
 
@@ -197,6 +240,7 @@ def test_after_a_large_session_was_deleted_appends_wait_again(ledger: Ledger, pl
     append(ledger, 3)
     ledger.run(lambda uow: uow.sessions.create("large"))
     ledger.run(lambda uow: uow.messages.append_many("large", [{"role": "user", "content": "tide"}] * 200))
+    ledger.run(lambda uow: uow.messages.append("large", "user", "tide"))
     ledger.run(lambda uow: uow.sessions.delete("large"))
     append(ledger, 6)  # the first finds the mark far ahead, and moves it back
     assert 5 == len(waiting(plain))

@@ -52,6 +52,8 @@ MINIMUM = (3, 37, 0)
 _SQLITE_ERRORS: dict[int, tuple[type[errors.ChatledgerError], str]] = {
     sqlite3.SQLITE_BUSY: (errors.Busy, "the database is locked by another program: try again, or raise busy_timeout"),
     sqlite3.SQLITE_LOCKED: (errors.Busy, "a table is in use by another statement: try again"),
+    # What the library cannot prepare again within a transaction; a new one can.
+    sqlite3.SQLITE_SCHEMA: (errors.Busy, "another program has just changed the tables of the file: try again"),
     sqlite3.SQLITE_READONLY: (
         errors.ReadOnly,
         "the database may only be read here: write in ledger.begin(), and see that the file and its folder are writable",
@@ -300,15 +302,19 @@ class SQLite(Dialect):
         columns = bound_columns(connection.dialect, table, names, rows)
         statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
         values = list(zip(*columns, strict=True))
-        # As `fetch_all`: SQLAlchemy would look at each row once more.
-        if not connection.in_transaction() or has_listeners(connection):
-            connection.exec_driver_sql(statement, values)
+        if table.name != "chatledger_messages" or len(values) <= rebuild.MOST:
+            _execute_many(connection, statement, values)
             return
-        cursor = connection.connection.cursor()
+        connection.exec_driver_sql(rebuild.let_wait(len(values)))
         try:
-            cursor.executemany(statement, values)
-        finally:
-            cursor.close()
+            _execute_many(connection, statement, values)
+        except BaseException:
+            driver: Any = connection.connection.dbapi_connection
+            if driver.in_transaction:
+                driver.execute(rebuild.WAIT_NO_LONGER)
+            raise
+        for indexing in rebuild.stop_waiting():
+            connection.exec_driver_sql(indexing)
 
     def lock_row(self, connection: Connection, table: Table, condition: Any, columns: Sequence[Any]) -> Any:
         # A write that changes nothing takes the lock of the file, and fails where the snapshot is not the newest.
@@ -363,3 +369,15 @@ class SQLite(Dialect):
             )
         refused = f"the database refused the statement ({name or type(cause).__name__}): run `chatledger db check`"
         return errors.ChatledgerError, refused, name
+
+
+def _execute_many(connection: Connection, statement: str, values: Sequence[Sequence[Any]]) -> None:
+    # As `fetch_all`: SQLAlchemy would look at each row once more.
+    if not connection.in_transaction() or has_listeners(connection):
+        connection.exec_driver_sql(statement, values)
+        return
+    cursor = connection.connection.cursor()
+    try:
+        cursor.executemany(statement, values)
+    finally:
+        cursor.close()

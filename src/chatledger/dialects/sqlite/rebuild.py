@@ -18,14 +18,36 @@ IS_BEHIND = f"SELECT 1 FROM {MARK_TABLE} WHERE message_id < {_NEWEST}"
 """Returns a row if messages wait to be indexed."""
 
 
+_INDEX = (
+    "INSERT INTO chatledger_messages_fts (rowid, content, extra)"
+    " SELECT message_id, coalesce(search_text, substr(content, 1, 100000)), search_extra"
+    f" FROM chatledger_messages WHERE message_id > {MARK}"
+)
+
+
 def catch_up() -> Iterator[str]:
     """The statements that index the messages that wait, in one transaction."""
-    yield (
-        "INSERT INTO chatledger_messages_fts (rowid, content, extra)"
-        " SELECT message_id, coalesce(search_text, substr(content, 1, 100000)), search_extra"
-        f" FROM chatledger_messages WHERE message_id > {MARK}"
-    )
+    yield _INDEX
     yield f"UPDATE {MARK_TABLE} SET message_id = {_NEWEST} WHERE message_id < {_NEWEST}"
+
+
+MOST = 31
+"""Messages that may wait."""
+
+
+def let_wait(count: int) -> str:
+    """The statement after which so many more messages may wait, until `stop_waiting` in the same transaction."""
+    return f"UPDATE {MARK_TABLE} SET most = {MOST + count}"
+
+
+def stop_waiting() -> Iterator[str]:
+    """The statements that index all of them at once, which is a third of the work of small steps."""
+    yield _INDEX
+    yield f"UPDATE {MARK_TABLE} SET message_id = {_NEWEST}, most = {MOST}"
+
+
+WAIT_NO_LONGER = f"UPDATE {MARK_TABLE} SET most = {MOST}"
+"""Without indexing them: the next append does."""
 
 
 def rebuild() -> Iterator[str]:
@@ -33,7 +55,7 @@ def rebuild() -> Iterator[str]:
     # First, because the view that the index is made from ends at the mark.
     yield (
         f"INSERT INTO {MARK_TABLE} (mark_id, message_id) SELECT 1, {_NEWEST} WHERE true"
-        " ON CONFLICT (mark_id) DO UPDATE SET message_id = excluded.message_id"
+        f" ON CONFLICT (mark_id) DO UPDATE SET message_id = excluded.message_id, most = {MOST}"
     )
     yield "DELETE FROM chatledger_session_numbers"
     yield (
