@@ -255,3 +255,105 @@ def test_a_child_whose_parent_is_not_there_is_stored_without_it(ledger: Ledger, 
     assert "'parent'" in report.warnings[0].reason
     with other.read() as uow:
         assert uow.sessions.get("child").parent_id is None
+
+
+def with_state(ledger: Ledger) -> None:
+    with ledger.begin() as uow:
+        uow.sessions.create("of ada", user_id="ada", project_id="app")
+        uow.sessions.create("of bob", user_id="bob")
+        uow.messages.append("of ada", "user", "Hello")
+        uow.state.set("step", {"n": [1, None, 1.5]}, session_id="of ada")
+        uow.state.set("nothing", None, session_id="of bob")
+        uow.state.set("likes", ["otters"], user_id="ada")
+        uow.state.set("likes", "Zoë", user_id="cy")
+        uow.state.set("limit", 3, project_id="app")
+
+
+def state_of(ledger: Ledger) -> list[tuple[str, str, str, Any]]:
+    owners = [{"session_id": name} for name in ("of ada", "of bob")]
+    owners += [{"user_id": name} for name in ("ada", "bob", "cy")] + [{"project_id": "app"}]
+    with ledger.read() as uow:
+        there = [one for one in owners if "session_id" not in one or uow.sessions.find(one["session_id"])]
+        found = [entry for owner in there for entry in uow.state.all(**owner)]
+    return [(entry.scope.value, entry.scope_id, entry.key, entry.value) for entry in found]
+
+
+def test_state_comes_back_and_what_is_stored_stays(ledger: Ledger, other: Ledger, tmp_path: Path) -> None:
+    with_state(ledger)
+    path = tmp_path / "export.jsonl"
+    with path.open("w") as out:
+        export_sessions(ledger, out, format="jsonl")
+    assert 0 == import_file(other, path, dry_run=True).failed
+    assert [] == state_of(other)
+    report = import_file(other, path)
+    assert (2, 0, 0) == (report.conversations, report.failed, report.warned)
+    assert 5 == len(state_of(other))
+    assert state_of(ledger) == state_of(other)
+    other.run(lambda uow: uow.state.set("likes", "cats", user_id="ada"))
+    report = import_file(other, path)
+    assert (2, 0, 1) == (report.unchanged, report.failed, report.warned)
+    assert "'likes' of user 'ada'" in report.warnings[0].reason
+    assert "otters" not in report.warnings[0].reason
+    # A new session has its state under its new id; one that is left out has none.
+    new = import_file(other, path, on_conflict="new").session_ids
+    with other.begin() as uow:
+        assert ["step"] == [entry.key for name in new for entry in uow.state.all(session_id=name) if entry.value]
+        uow.state.delete("step", session_id="of ada")
+    import_file(other, path, on_conflict="skip")
+    with other.read() as uow:
+        assert uow.state.find("step", session_id="of ada") is None
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"user_id": "ada"}, {("session", "of ada"), ("user", "ada")}),
+        ({"project_id": "app"}, {("session", "of ada"), ("project", "app")}),
+        ({"session_ids": ["of bob"]}, {("session", "of bob")}),
+        ({"status": "active"}, {("session", "of ada"), ("session", "of bob")}),
+    ],
+)
+def test_an_export_has_the_state_of_what_was_chosen(
+    ledger: Ledger, tmp_path: Path, choice: dict[str, Any], expected: set[tuple[str, str]]
+) -> None:
+    with_state(ledger)
+    assert expected == owners_in(ledger, tmp_path, **choice)
+
+
+def test_a_users_own_export_has_the_users_own_state(ledger: Ledger, tmp_path: Path) -> None:
+    with_state(ledger)
+    assert {("session", "of ada"), ("user", "ada")} == owners_in(ledger.for_user("ada"), tmp_path)
+    assert set() == owners_in(ledger.for_user("ada"), tmp_path, user_id="bob")
+
+
+def owners_in(ledger: Any, tmp_path: Path, **choice: Any) -> set[tuple[str, str]]:
+    path = tmp_path / "chosen.jsonl"
+    with path.open("w") as out:
+        export_sessions(ledger, out, format="jsonl", **choice)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return {
+        (scope, line[f"{scope}_id"])
+        for line in lines
+        if line["type"] == "state"
+        for scope in ("user", "project", "session")
+        if f"{scope}_id" in line
+    }
+
+
+def test_state_that_is_not_whole_is_a_failure(other: Ledger, tmp_path: Path) -> None:
+    path = tmp_path / "export.jsonl"
+    header = {"type": "header", "format": "chatledger", "version": 1}
+    bad: list[dict[str, Any]] = [
+        {"user_id": "ada", "key": "k"}, {"key": "k", "value": 1}, {"user_id": "", "key": "k", "value": 1},
+        {"user_id": "ada", "project_id": "p", "key": "k", "value": 1}, {"user_id": "ada", "key": 3, "value": 1},
+        {"user_id": "ada", "key": "k", "value": 1, "more": 2},
+    ]  # fmt: skip
+    lines = [
+        header,
+        *({"type": "state", **one} for one in bad),
+        {"type": "state", "user_id": "ada", "key": "k", "value": 1},
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    assert len(bad) == import_file(other, path).failed
+    with other.read() as uow:
+        assert 1 == uow.state.get("k", user_id="ada")

@@ -67,7 +67,7 @@ def export_sessions(
         raise InvalidInput("format", f"is not one of {', '.join(ExportFormat)}") from None
     choice = Choice(session_ids, user_id, project_id, status, since, until)
     with ledger.read() as uow:
-        conversations = Conversations(uow, choice.sessions(uow), progress)
+        conversations = Conversations(uow, choice.sessions(uow), progress, choice.state(uow, ledger.user_id))
         write(out, conversations)
     report = conversations.report()
     if progress is not None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Literal, get_args
 
 from chatledger.callbacks import callback
-from chatledger.enums import Role
+from chatledger.enums import Role, StateScope
 from chatledger.errors import (
     ChatledgerError,
     CorruptDatabase,
@@ -28,7 +28,7 @@ from chatledger.exchange.files_read import FilesRead, FileState
 from chatledger.exchange.formats import KNOWN, Format
 from chatledger.exchange.known_sessions import Extension, extend, known_session
 from chatledger.exchange.readers.agents.transcript import UNFINISHED
-from chatledger.exchange.readers.conversation import Conversation, Turn, Unreadable
+from chatledger.exchange.readers.conversation import Conversation, StateLine, Turn, Unreadable
 from chatledger.exchange.readers.detection import UnknownFormat, reader
 from chatledger.exchange.readers.json_file import PlainFile
 from chatledger.exchange.readers.mending import Mender
@@ -174,6 +174,8 @@ class Importer:
         self._copies = Copies()
         self._left = False  # whether a part of the file was left for the next import
         self._first: str | None = None  # of the file's sessions, if they have ids
+        # The session that was read last, by its id in the file, and where it is stored; None if it was not.
+        self._above: tuple[str | None, str] | None = None
         # Sessions that were stored, and the sessions of the file that are their parents, with the place in the file.
         self._parents: list[tuple[str, str, Conversation]] = []
 
@@ -232,11 +234,14 @@ class Importer:
                 raise
             self._fail(Failure(record=0, line=None, reason=str(error)))
 
-    def take(self, found: Conversation | Failure, mender: Mender | None = None) -> None:
-        """Import a conversation, or note why it could not be read."""
+    def take(self, found: Conversation | StateLine | Failure, mender: Mender | None = None) -> None:
+        """Import a conversation or state, or note why it could not be read."""
         self._unread = set()
         stored = False
-        if isinstance(found, Failure):
+        if isinstance(found, StateLine):
+            stored = self._take_state(found)
+        elif isinstance(found, Failure):
+            self._above = None
             self._fail(found)
         else:
             stored = self._take(found)
@@ -268,8 +273,38 @@ class Importer:
             ignored=tuple(self._ignored[:NAMED]),
         )
 
+    def _take_state(self, found: StateLine) -> bool:
+        """Store a value where there is none yet. Return whether it was stored."""
+        given = self._fixed.get(f"{found.scope.value}_id", found.scope_id)
+        if found.scope is StateScope.SESSION:
+            if self._above is None or self._above[0] != found.scope_id:
+                return False  # its session was left out, or could not be imported
+            given = self._above[1]
+        owner = {f"{found.scope.value}_id": given}
+
+        def store(uow: UnitOfWork) -> bool:
+            there = uow.state.find(found.key, **owner)
+            if there is None:
+                uow.state.set(found.key, found.value, **owner, expected_version=0)
+            return there is None or there.value == found.value
+
+        try:
+            same = self._dry_run or self._ledger.run(store)
+        except _FATAL:
+            raise
+        except ChatledgerError as error:
+            self._fail(Failure(record=found.record, line=found.line, reason=str(error)))
+            return False
+        if not same:
+            reason = (
+                f"the state {found.key!r} of {found.scope.value} {given!r} differs from what is stored and stayed so"
+            )
+            self._warn(ImportWarning(record=found.record, line=found.line, reason=reason))
+        return bool(same)
+
     def _take(self, conversation: Conversation) -> bool:
         """Import a conversation. Return whether anything of it was stored."""
+        self._above = None
         conversation.fields |= self._fixed
         if self._strict and conversation.notes:
             self._fail(
@@ -305,8 +340,10 @@ class Importer:
         if self._first is None:
             self._first = conversation.fields.get("session_id")
         note = partial(ImportWarning, record=conversation.record, line=conversation.line)
+        named = conversation.fields.get("session_id")
         if isinstance(done, Extension):
             made = done.made
+            self._above = (named, named or "")
             is_new = bool(done.messages or made)
             self._extended += is_new
             self._unchanged += not is_new
@@ -319,6 +356,7 @@ class Importer:
                 self._warn(note(reason=reason))
         else:
             made, is_new = done, True
+            self._above = (named, made[0] if made else named or "")
             if conversation.parent is not None and made:
                 self._parents.append((made[0], conversation.parent, replace(conversation, messages=iter(()))))
             self._conversations += 1

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from chatledger.enums import Status, StatusLike
+from chatledger.enums import StateScope, Status, StatusLike
 from chatledger.errors import InvalidInput
-from chatledger.schemas import Session
+from chatledger.schemas import Session, StateEntry
 from chatledger.schemas.fields import several
+from chatledger.services.state import of_scope
 from chatledger.unit_of_work import UnitOfWork
 
 # Sessions that are held at a time.
@@ -31,6 +32,24 @@ class Choice:
         filters = (self.user_id, self.project_id, self.status, self.since, self.until)
         if self.session_ids is not None and any(given is not None for given in filters):
             raise InvalidInput("session_ids", "cannot be combined with filters: they name the sessions already")
+
+    def state(self, uow: UnitOfWork, owner: str | None) -> Iterator[StateEntry]:
+        """The state of users and projects that belongs to the choice.
+
+        That is all of it where nothing was chosen, else that of the user and the project that the filters name. An export
+        of some sessions, by ids, times or status, has none. A ledger that is limited to a user has that user's.
+        """
+        if any(given is not None for given in (self.session_ids, self.status, self.since, self.until)):
+            return
+        everything = self.user_id is None and self.project_id is None
+        if owner is not None:
+            if everything or self.user_id == owner:
+                yield from uow.state.all(user_id=owner)
+            return
+        if everything or self.user_id is not None:
+            yield from of_scope(uow._context, StateScope.USER, self.user_id)
+        if everything or self.project_id is not None:
+            yield from of_scope(uow._context, StateScope.PROJECT, self.project_id)
 
     def sessions(self, uow: UnitOfWork) -> Iterator[Session]:
         """The sessions, a page at a time. Named ones are all looked at before the first is given.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
@@ -14,7 +14,7 @@ from chatledger.errors import InvalidInput, StateChanged
 from chatledger.models import tables
 from chatledger.schemas.fields import called, identifier, several, whole
 from chatledger.schemas.state import StateEntry
-from chatledger.services.base import Service
+from chatledger.services.base import Service, ServiceContext
 from chatledger.services.registry import registration
 from chatledger.services.visibility import require_kept, require_visible
 
@@ -195,6 +195,17 @@ class State(Service):
                 raise InvalidInput("project_id", "has state of all users, and this ledger is limited to one")
             registration.register(self._context, name, None)
         return {"in_scope": scope, "owner_id": name}
+
+
+def of_scope(context: ServiceContext, scope: StateScope, scope_id: str | None) -> Iterator[StateEntry]:
+    """The entries of one user or project, or of all of them, for an export. Whoever calls it looks at the owner."""
+    statement = select(*_COLUMNS).where(states.c.scope == _SCOPE).order_by(states.c.scope_id, states.c.key)
+    parameters: dict[str, Any] = {"in_scope": scope}
+    if scope_id is not None:
+        statement = statement.where(states.c.scope_id == _SCOPE_ID)
+        parameters["owner_id"] = scope_id
+    for row in context.execute(statement, parameters):
+        yield _entry(row)
 
 
 def _entry(row: Any) -> StateEntry:

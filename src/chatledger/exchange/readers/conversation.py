@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from chatledger.enums import Status
+from chatledger.enums import StateScope, Status
 from chatledger.errors import InvalidInput
 from chatledger.exchange.report import Failure
 from chatledger.schemas import NewMessage
@@ -80,6 +80,18 @@ class Conversation:
     def failure(self, error: Exception, line: int | None = None) -> Failure:
         """The failure of this conversation, at a line where that is known better."""
         return Failure(record=self.record, line=line or self.line, reason=str(error))
+
+
+@dataclass(frozen=True)
+class StateLine:
+    """A value of a user, a project, or the session above."""
+
+    record: int
+    line: int | None
+    scope: StateScope
+    scope_id: str
+    key: str
+    value: Any
 
 
 def part_key(key: str | None, number: int) -> str | None:

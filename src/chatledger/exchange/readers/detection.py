@@ -10,7 +10,7 @@ from chatledger.errors import InvalidInput
 from chatledger.exchange.formats import KNOWN, Format
 from chatledger.exchange.readers import branched_records, chatgpt, claude, ledger_lines, oasst, records
 from chatledger.exchange.readers.agents import claude_code, codex, gemini_cli
-from chatledger.exchange.readers.conversation import Conversation
+from chatledger.exchange.readers.conversation import Conversation, StateLine
 from chatledger.exchange.readers.json_file import PlainFile
 from chatledger.exchange.report import Failure
 
@@ -38,7 +38,9 @@ class UnknownFormat(InvalidInput):
     """A file of JSON that is something else than conversations."""
 
 
-def reader(file: PlainFile, wanted: Format, *, sure: bool = False) -> tuple[Format, Iterator[Conversation | Failure]]:
+def reader(
+    file: PlainFile, wanted: Format, *, sure: bool = False
+) -> tuple[Format, Iterator[Conversation | StateLine | Failure]]:
     """The format of a file (as wanted, or found out), and its conversations.
 
     With `sure` it must look like what is wanted.

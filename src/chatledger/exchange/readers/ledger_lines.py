@@ -1,4 +1,4 @@
-"""Our own export, read back: a header line, then each session's line followed by its messages' lines.
+"""Our own export, read back: a header line, then each session's line followed by the lines of its messages and its state.
 
 What comes back: id, owner, project, model, name, parent, title, system prompt, context, metadata and time of creation
 of a session; of its messages everything, in order. A cost stays what it was: given, counted with its price, or not
@@ -17,13 +17,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from chatledger.enums import Status
+from chatledger.enums import StateScope, Status
 from chatledger.errors import InvalidInput
-from chatledger.exchange.readers.conversation import Conversation, Turn, Unreadable
+from chatledger.exchange.readers.conversation import Conversation, StateLine, Turn, Unreadable
 from chatledger.exchange.readers.json_file import Piece
 from chatledger.exchange.report import Failure
 from chatledger.schemas import NewMessage, Session
-from chatledger.schemas.fields import identifier, validated
+from chatledger.schemas.fields import called, identifier, validated
 from chatledger.schemas.message import SettledMessage
 from chatledger.schemas.session import NewSession
 
@@ -33,6 +33,7 @@ VERSION = 1
 
 _TAKEN = set(NewSession.model_fields) & set(Session.model_fields)
 _OF_SESSION = set(Session.model_fields) | {"type", "messages"}
+_OF_STATE = {"type", "key", "value", *(f"{scope.value}_id" for scope in StateScope)}
 _OF_MESSAGE = set(SettledMessage.model_fields) | {"type", "session_id", "sequence_number"}
 
 
@@ -45,7 +46,7 @@ def holds(value: Any) -> bool:
     return {"session_id", "status", "message_count"} <= value.keys()
 
 
-def conversations(pieces: Iterable[Piece]) -> Iterator[Conversation | Failure]:
+def conversations(pieces: Iterable[Piece]) -> Iterator[Conversation | StateLine | Failure]:
     """The sessions of an export.
 
     Raises:
@@ -68,8 +69,10 @@ def conversations(pieces: Iterable[Piece]) -> Iterator[Conversation | Failure]:
             elif kind == "session":
                 current_session = value.get("session_id")
                 yield _session(line, value, _messages(lines, line, value))
+            elif kind == "state":
+                yield _state(line, value)
             elif kind != "message":
-                raise InvalidInput("type", "is not header, session or message")
+                raise InvalidInput("type", "is not header, session, message or state")
             elif value.get("session_id", current_session) != current_session:
                 current_session = value["session_id"]
                 raise InvalidInput("record", "is a message without the line of its session, as may be those behind it")
@@ -170,6 +173,16 @@ def _session(line: _Line, value: dict[str, Any], messages: Iterator[Turn]) -> Co
     if parent is not None:
         identifier(parent, "parent_id")
     return Conversation(line.number, line.line, messages, fields, status, parent=parent)
+
+
+def _state(line: _Line, value: dict[str, Any]) -> StateLine:
+    _require_known(value, _OF_STATE)
+    owners = [scope for scope in StateScope if f"{scope.value}_id" in value]
+    if len(owners) != 1 or "value" not in value:
+        raise InvalidInput("record", "is state without a value, or not of one user, project or session")
+    scope = owners[0]
+    scope_id = called(value[f"{scope.value}_id"], f"{scope.value}_id")
+    return StateLine(line.number, line.line, scope, scope_id, called(value.get("key"), "key"), value["value"])
 
 
 def _messages_within(line: _Line, session: dict[str, Any]) -> Iterator[Turn]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 
 from chatledger.exchange.report import ExportReport
-from chatledger.schemas import Message, Session
+from chatledger.schemas import Message, Session, StateEntry
 from chatledger.unit_of_work import UnitOfWork
 
 # Messages between two calls of `progress`.
@@ -21,12 +21,18 @@ class Conversations:
     """
 
     def __init__(
-        self, uow: UnitOfWork, sessions: Iterator[Session], progress: Callable[[ExportReport], None] | None
+        self,
+        uow: UnitOfWork,
+        sessions: Iterator[Session],
+        progress: Callable[[ExportReport], None] | None,
+        state: Iterable[StateEntry] = (),
     ) -> None:
         ahead = list(islice(sessions, 2))
         self._uow = uow
         self._sessions = chain(ahead, sessions)
         self._progress = progress
+        self.state = state
+        """State of users and projects that goes along, to be read once."""
         self.only = ahead[0] if len(ahead) == 1 else None
         """The session, if there is only one. Its title may then be the title of the document."""
         self.sessions = 0
@@ -36,6 +42,10 @@ class Conversations:
         for session in self._sessions:
             yield session, self._messages(session)
             self.sessions += 1
+
+    def state_of(self, session: Session) -> list[StateEntry]:
+        """The state of a session."""
+        return self._uow.state.all(session_id=session.session_id)
 
     def report(self) -> ExportReport:
         return ExportReport(sessions=self.sessions, messages=self.messages)

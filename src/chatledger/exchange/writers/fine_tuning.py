@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
 from chatledger.enums import Outcome, Role
-from chatledger.exchange.readers.openai import to_openai
+from chatledger.errors import InvalidInput
+from chatledger.exchange.readers.openai import CALL_WORDS, to_openai
 from chatledger.exchange.readers.sharegpt import to_sharegpt
 from chatledger.exchange.writers.conversations import Conversations
 from chatledger.exchange.writers.json import to_json
@@ -80,7 +81,12 @@ def _openai(message: Message | NewMessage) -> dict[str, Any]:
 
 
 def _sharegpt(message: Message | NewMessage) -> dict[str, Any]:
-    item = to_sharegpt(message)
+    try:
+        item = to_sharegpt(message)
+    except InvalidInput:  # arguments that say what JSON cannot, such as NaN, stay the text that they are
+        calls = message.payload[TOOL_CALLS]
+        said = [{key: call["function"].get(key) for key in ("name", "arguments")} for call in calls]
+        item = {"from": CALL_WORDS[0], "value": to_json(said[0] if len(said) == 1 else said)}
     turn = {key: item[key] for key in _SHAREGPT if item.get(key) is not None}
     if not isinstance(turn.get("value"), str):
         turn["value"] = message.content

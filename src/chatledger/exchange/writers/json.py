@@ -12,14 +12,16 @@ from typing import Any, TextIO
 
 from chatledger.exchange.readers.ledger_lines import NAME, VERSION
 from chatledger.exchange.writers.conversations import Conversations
-from chatledger.schemas import Message, Session
+from chatledger.schemas import Message, Session, StateEntry
 
 _SESSION = tuple(Session.model_fields)
 _MESSAGE = tuple(Message.model_fields)
 
 
 def write_json_lines(out: TextIO, conversations: Conversations) -> None:
-    """Write a header line, then for each session its line and the lines of its messages."""
+    """Write a header line, then for each session its line and the lines of its messages and state, and last the state
+    of users and projects.
+    """
 
     def line(value: dict[str, Any]) -> None:
         out.write(to_json(value) + "\n")
@@ -29,6 +31,10 @@ def write_json_lines(out: TextIO, conversations: Conversations) -> None:
         line({"type": "session", **session_fields(session)})
         for message in messages:
             line({"type": "message", **message_fields(message)})
+        for entry in conversations.state_of(session):
+            line(_state(entry))
+    for entry in conversations.state:
+        line(_state(entry))
 
 
 def write_json(out: TextIO, conversations: Conversations) -> None:
@@ -41,6 +47,10 @@ def write_json(out: TextIO, conversations: Conversations) -> None:
             out.write(f"{',' if message_number else ''}\n  {to_json(message_fields(message))}")
         out.write("]}")
     out.write("\n]\n" if conversations.sessions else "]\n")
+
+
+def _state(entry: StateEntry) -> dict[str, Any]:
+    return {"type": "state", f"{entry.scope.value}_id": entry.scope_id, "key": entry.key, "value": entry.value}
 
 
 def session_fields(session: Session) -> dict[str, Any]:
