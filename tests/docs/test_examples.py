@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from chatledger import Ledger
 from tests.docs.pages import ROOT
+from tests.support import model_server
 
 EXAMPLES = ROOT / "examples"
 
@@ -36,6 +38,14 @@ SAYS = {
 """What each prints, in part."""
 
 
+CLIENTS = {
+    "openai_client.py": ("openai", ["user", "assistant", "tool", "assistant"]),
+    "anthropic_client.py": ("anthropic", ["user", "assistant", "tool", "assistant"]),
+    "litellm_client.py": ("litellm", ["user", "assistant"]),
+}
+"""Clients of models, which are run against a server of ours where they are installed, and the roles of what is stored."""
+
+
 class Runner:
     """Runs an example as its own program would."""
 
@@ -57,7 +67,7 @@ def runner(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 def test_every_example_is_run_and_named() -> None:
     files = {path.name for path in EXAMPLES.glob("*.py")}
-    assert {*SAYS, "move.py"} == files
+    assert {*SAYS, *CLIENTS, "move.py"} == files
     assert [] == [name for name in sorted(files) if f"({name})" not in (EXAMPLES / "README.md").read_text("utf-8")]
 
 
@@ -66,6 +76,32 @@ def test_an_example_does_what_it_says(runner: Runner, empty_url: str, name: str)
     for _ in range(2):
         said = runner.run(name, empty_url)
         assert [] == [part for part in SAYS[name] if part not in said]
+
+
+@pytest.mark.filterwarnings("ignore")  # what the clients say of each other
+@pytest.mark.parametrize("name", sorted(CLIENTS))
+def test_a_client_of_models_is_stored_and_sent_what_was_said(
+    runner: Runner, empty_url: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, roles = CLIENTS[name]
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    pytest.importorskip(client)
+    with model_server.running() as server:
+        for provider, path in (("OPENAI", "/v1"), ("ANTHROPIC", "")):
+            monkeypatch.setenv(f"{provider}_API_KEY", "none")
+            monkeypatch.setenv(f"{provider}_BASE_URL", server.url + path)
+        said = runner.run(name, empty_url)
+    assert said.endswith(f"{''.join(model_server.PIECES)} (complete, 18 tokens)\n{roles}\n")
+    # The last request repeats what was stored before it, the tool's result included.
+    messages = server.asked[-1]["messages"]
+    assert "What should I pack for Lisbon?" in str(messages[0])
+    if "tool" in roles:
+        assert "get_weather" in str(messages[1])
+        assert "21 °C and dry in Lisbon" in str(messages[2])
+    with Ledger(empty_url) as ledger, ledger.read() as uow:
+        (chat,) = uow.sessions.list()
+        assert len(roles) == chat.message_count
+        assert 89 * (len(roles) // 2) == chat.total_tokens
 
 
 def test_an_example_needs_no_argument(runner: Runner, folder: Path) -> None:
