@@ -57,12 +57,11 @@ COSTS: dict[str, tuple[int | dict[str, int], Callable[[UnitOfWork], object]]] = 
     "list": (1, lambda uow: uow.sessions.list(user_id="ada", status="active")),
     "get_or_create of one that exists": (1, lambda uow: uow.sessions.get_or_create("s", title="x")),
     "session": (1, lambda uow: uow.sessions.get("s")),
-    # A server first says which of the words it knows.
-    # On PostgreSQL, its statistics are asked first how common the words are. On SQLite, the messages that are not
-    # indexed yet are read first.
-    "search": ({"sqlite": 2, "postgresql": 2}, lambda uow: uow.search.messages("word")),
+    # On PostgreSQL, its statistics are asked first how common words are, every ten seconds. On SQLite, the last number, the
+    # index, the messages that are not indexed yet, and what is shown of the hits.
+    "search": ({"sqlite": 4, "postgresql": 2}, lambda uow: uow.search.messages("word")),
     # Messages, titles, other texts of sessions, what is shown of the hits, and their sessions.
-    "search in sessions": ({"sqlite": 6, "postgresql": 6}, lambda uow: uow.search.sessions("word")),
+    "search in sessions": ({"sqlite": 7, "postgresql": 6}, lambda uow: uow.search.sessions("word")),
     "metadata": (1, lambda uow: uow.metadata.all("s")),
     "set": (1, lambda uow: uow.metadata.set("s", "k", 2)),
     # With a line in the audit log each, into which the actor is written.

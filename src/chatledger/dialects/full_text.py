@@ -104,6 +104,10 @@ class FullText(ABC):
         Rows are session_id, sequence_number, created_at, score, looseness and the number of messages that match.
         """
 
+    def is_computed(self, reader: Reader) -> bool:  # noqa: ARG002 - for others
+        """Whether the database may compute the words of many texts, instead of reading the index that holds them."""
+        return False
+
     @abstractmethod
     def sessions_with(
         self, groups: Groups, column: str | None, scope: Scope, key: str

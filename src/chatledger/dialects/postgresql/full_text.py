@@ -67,6 +67,8 @@ from chatledger.full_text.matching import edges
 from chatledger.full_text.normalization import INDEXED, SEPARATORS
 from chatledger.full_text.query import Groups, Query, Term
 
+# In a ledger with more messages than this, words are never computed again for a whole table.
+_LARGE = 20_000
 # More matches than these are not all read, and a filter that leaves so few messages is answered by reading them.
 _MANY_MATCHES = 8_000
 _FEW = 3000
@@ -161,6 +163,10 @@ class PostgreSQLFullText(FullText):
         if known is None or known.read_at + _FRESH < time.monotonic():
             known = self._statistics[reader.engine] = _Statistics.read(reader)
         return known
+
+    def is_computed(self, reader: Reader) -> bool:
+        # The planner takes it to cost little, and reads the table of sessions for a word that is in many of them.
+        return self._statistics_of(reader).messages > _LARGE
 
     def sessions_with(
         self, groups: Groups, column: str | None, scope: Scope, key: str

@@ -156,8 +156,9 @@ class Search(Service):
         """Sessions whose title has all of the groups: the newest 2,000 of those that may be seen."""
         of_sessions = {name: given[name] for name in ("owner", "user_id", "project_id", "session_id") if name in given}
         scope = scope_of(names_of(of_sessions), Include())
-        statement, parameters = self._context.dialect.full_text.sessions_with(groups, "title", scope, "title")
-        rows = SearchReader(self._context).rows(statement, {**of_sessions, **parameters}, by_index=True)
+        full_text, reader = self._context.dialect.full_text, SearchReader(self._context)
+        statement, parameters = full_text.sessions_with(groups, "title", scope, "title")
+        rows = reader.rows(statement, {**of_sessions, **parameters}, by_index=full_text.is_computed(reader))
         return [row[0] for row in rows]
 
     def _session_hits(self, page: list[conversations.Found], highlighter: Highlighter) -> list[SessionHit]:

@@ -112,8 +112,9 @@ def _in_one_message(
 def _by_texts(
     context: ServiceContext, query: Query, scope: Scope, filters: Mapping[str, Any], column: str | None
 ) -> list[Found]:
-    statement, parameters = context.dialect.full_text.sessions_with(query.groups, column, scope, column or "text")
-    rows = SearchReader(context).rows(statement, {**filters, **parameters}, by_index=True)
+    full_text, reader = context.dialect.full_text, SearchReader(context)
+    statement, parameters = full_text.sessions_with(query.groups, column, scope, column or "text")
+    rows = reader.rows(statement, {**filters, **parameters}, by_index=full_text.is_computed(reader))
     return [
         Found(session_id, looseness, TITLE, created_at=to_moment(created_at))
         for session_id, created_at, looseness in rows
