@@ -104,7 +104,7 @@ class FullText(ABC):
         Rows are session_id, sequence_number, created_at, score, looseness and the number of messages that match.
         """
 
-    def is_computed(self, reader: Reader) -> bool:  # noqa: ARG002 - for others
+    def is_computed(self, reader: Reader) -> bool:
         """Whether the database may compute the words of many texts, instead of reading the index that holds them."""
         return False
 

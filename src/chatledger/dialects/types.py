@@ -13,7 +13,7 @@ Each type has one Python form and one stored form per database, chosen so that v
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -217,7 +217,7 @@ class Identifier(TypeDecorator[str]):
         return None
 
 
-class Names(TypeDecorator[list[str]]):
+class Names(TypeDecorator[Collection[str]]):
     """Many texts in one parameter, for `is_among`: JSON on SQLite, an array on PostgreSQL. No column is of this type."""
 
     impl = Text
@@ -226,7 +226,7 @@ class Names(TypeDecorator[list[str]]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return ARRAY(Text()) if dialect.name == "postgresql" else Text()
 
-    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> Any:
         return list(value or ()) if dialect.name == "postgresql" else json.dumps(list(value or ()))
 
 

@@ -67,7 +67,40 @@ def test_qualifiers_narrow_a_search(talks: Ledger, clock: StoppedClock) -> None:
     assert [] == messages(talks, "otter user:ada user:bob") == messages(talks, "otter title:nothing")
     assert [("trip", 1), ("work", 1)] == messages(talks, "otter after:1h") == messages(talks, "otter before:2200")
     assert [] == messages(talks, "otter before:1h") == messages(talks, "otter after:2026-13-77")
-    assert [] == messages(talks, "title:trip"), "words are missing"
+
+
+@ONE_FLAVOR
+def test_a_title_alone_finds_the_first_message_of_each_session(talks: Ledger, clock: StoppedClock) -> None:
+    clock.advance(minutes=1)
+    with talks.begin() as uow:
+        uow.sessions.create("trips", user_id="bob", title="Two trips")
+        uow.messages.append("trips", "user", "profile", hidden=True)
+        uow.messages.append("trips", "user", "Which trip first?")
+        uow.sessions.create("empty", title="A trip of nobody")
+    with talks.read() as uow:
+        page = uow.search.messages("title:trip")
+        found = [(hit.session_id, hit.sequence_number, hit.match, hit.score, hit.snippet) for hit in page]
+        first = uow.search.messages("title:trip", limit=1)
+        assert first.next_cursor is not None
+        rest = uow.search.messages("title:trip", limit=2, cursor=first.next_cursor)
+    assert [
+        ("trip", 1, "exact", 0.0, "Where do otters live?"),
+        ("trips", 2, "inflected", 0.0, "Which **trip** first?"),
+    ] == found
+    assert (["trip"], ["trips"], None) == (
+        [hit.session_id for hit in first],
+        [hit.session_id for hit in rest],
+        rest.next_cursor,
+    )
+    assert [("trip", 3)] == messages(talks, "title:trip role:tool")
+    assert [("trips", 2)] == messages(talks, "title:trip user:bob") == messages(talks, "title:two")
+    assert [("trips", 1)] == messages(talks, "title:two", include_hidden=True)
+    assert [] == messages(talks, "title:trip user:nobody") == messages(talks, "title:trip -title:trip")
+    assert [] == messages(talks, "title:trip -otter"), "an excluded word needs a word"
+    for query in ("role:user", "user:ada", "model:m-2", "after:1h", "before:2200", "-title:trip", "role:user -otter"):
+        assert [] == messages(talks, query), "a condition is no word"
+    with talks.for_user("bob").read() as uow:
+        assert ["trips"] == [hit.session_id for hit in uow.search.messages("title:trip")]
 
 
 def test_qualifiers_do_not_reach_beyond_the_owner(talks: Ledger) -> None:

@@ -24,7 +24,7 @@ from chatledger.services.search.filters import Include, filters_of_call, marks_o
 from chatledger.services.search.qualifiers import filters_of, names_of
 from chatledger.services.search.reader import SearchReader
 from chatledger.services.search.snippets import Highlighter
-from chatledger.services.search.statements import SHOWN, shown_messages
+from chatledger.services.search.statements import SHOWN, opening_messages, shown_messages
 
 _MESSAGES, _SESSIONS = "found messages", "found sessions"
 
@@ -67,6 +67,10 @@ class Search(Service):
 
         A message is searched with the text of its payload: parts, tools, their arguments and results, attachments.
 
+        A query that asks for words of the title alone, such as `title:trip`, returns the first message of each session
+        that it finds. One with other conditions alone, such as `role:user`, finds nothing: `messages.history` and
+        `sessions.list` list what is there.
+
         `since` is the earliest message wanted, `until` the first not wanted. Pages are a view of the moment: messages
         added between two pages may move others.
 
@@ -83,6 +87,8 @@ class Search(Service):
         include = Include(include_copies or session_id is not None, include_hidden)
         limit, offset, marks = limited(limit, 200), _offset(_MESSAGES, cursor), marks_of(highlight)
         asked, filters = self._read(query, given)
+        if filters is not None and asked.titles and not asked.groups and not asked.excluded:
+            return self._openings(asked, filters, include, limit, offset, marks)
         if filters is None or not asked.groups:
             return Page[SearchHit](items=())
         reader = SearchReader(self._context)
@@ -137,6 +143,22 @@ class Search(Service):
         cursor = encode_cursor(_SESSIONS, offset + limit) if len(found) > offset + limit else None
         return Page[SessionHit](items=items, next_cursor=cursor, truncated=cut)
 
+    def _openings(
+        self, asked: Query, filters: dict[str, Any], include: Include, limit: int, offset: int, marks: tuple[str, str]
+    ) -> Page[SearchHit]:
+        """The first message of each session that was found by its title alone."""
+        titled: dict[str, int] = filters["titled"]
+        reader = SearchReader(self._context)
+        found = dict(map(tuple, reader.rows(opening_messages(scope_of(names_of(filters), include)), filters)))
+        places = [(one, found[one]) for one in sorted(titled, key=titled.__getitem__) if one in found]
+        page = places[offset : offset + limit]
+        rows = {(row[0], row[1]): row for row in reader.rows(*shown_messages(page))} if page else {}
+        highlighter = Highlighter(Query(tuple((term,) for term in asked.titles)), marks)
+        known = [rows[place] for place in page if place in rows]
+        items = _readable(lambda: tuple(_hit(highlighter, [*row[:3], 0.0, titled[row[0]], *row[3:]]) for row in known))
+        cursor = encode_cursor(_MESSAGES, offset + limit) if len(places) > offset + limit else None
+        return Page[SearchHit](items=items, next_cursor=cursor, truncated=len(titled) > CANDIDATES)
+
     def _read(self, typed: Any, given: dict[str, Any]) -> tuple[Query, dict[str, Any] | None]:
         """The query and all filters, those that are typed among them; None where these contradict each other."""
         if not isinstance(typed, str):
@@ -152,14 +174,14 @@ class Search(Service):
                 filters[name] = self._titled(groups, given)
         return query, filters
 
-    def _titled(self, groups: tuple[tuple[Term, ...], ...], given: Mapping[str, Any]) -> list[str]:
-        """Sessions whose title has all of the groups: the newest 2,000 of those that may be seen."""
+    def _titled(self, groups: tuple[tuple[Term, ...], ...], given: Mapping[str, Any]) -> dict[str, int]:
+        """Sessions whose title has all of the groups, the newest 2,000 of those to be seen, with looseness."""
         of_sessions = {name: given[name] for name in ("owner", "user_id", "project_id", "session_id") if name in given}
         scope = scope_of(names_of(of_sessions), Include())
         full_text, reader = self._context.dialect.full_text, SearchReader(self._context)
         statement, parameters = full_text.sessions_with(groups, "title", scope, "title")
         rows = reader.rows(statement, {**of_sessions, **parameters}, by_index=full_text.is_computed(reader))
-        return [row[0] for row in rows]
+        return {session_id: looseness for session_id, _, looseness in rows}
 
     def _session_hits(self, page: list[conversations.Found], highlighter: Highlighter) -> list[SessionHit]:
         texts = conversations.texts_of_sessions(self._context, [one.session_id for one in page]) if page else {}

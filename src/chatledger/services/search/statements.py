@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Text, bindparam, func, or_, select, type_coerce
 
 from chatledger.dialects.constructs import is_among, json_text
+from chatledger.dialects.full_text import Scope
 from chatledger.dialects.types import Names
 from chatledger.full_text.normalization import INDEXED
 from chatledger.services.rows import messages, sessions
@@ -60,3 +61,16 @@ def _shown_messages(size: int) -> Select[Any]:
         .select_from(messages.join(sessions, sessions.c.session_id == messages.c.session_id))
         .where(or_(*these))
     )
+
+
+@cache
+def opening_messages(scope: Scope) -> Select[Any]:
+    """Each session of the scope, with the number of its first message that the scope lets through."""
+    first = (
+        select(func.min(messages.c.sequence_number))
+        .where(messages.c.session_id == sessions.c.session_id, *scope.of_message)
+        .correlate(sessions)
+        .scalar_subquery()
+    )
+    numbered = select(sessions.c.session_id, first.label("first")).where(scope.is_live, *scope.of_session).subquery()
+    return select(*numbered.c).where(numbered.c.first.is_not(None))
