@@ -50,8 +50,33 @@ def test_inflections(word: str, wanted: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("experience", "experienced"), ("reference", "referenced"), ("evidence", "evidences"), ("cue", "cueing"),
+        ("light", "lit"), ("rise", "rose"), ("dig", "dug"), ("undergo", "underwent"), ("gas", "gases"), ("bus", "buses"),
+        ("status", "statuses"), ("virus", "viruses"), ("alias", "aliases"), ("puff", "puffed"), ("squat", "squatted"),
+        ("gentleman", "gentlemen"), ("emphasis", "emphases"), ("basis", "bases"), ("menu", "menus"), ("staff", "staffing"),
+        ("thermostat", "thermostats"), ("stomach", "stomachs"), ("reach", "reaches"),
+    ],
+)  # fmt: skip
+def test_the_forms_of_a_word_find_each_other(one: str, other: str) -> None:
+    assert other in inflections(one)
+    assert one in inflections(other)
+
+
+@pytest.mark.parametrize(
     ("word", "other"),
-    [("new", "news"), ("general", "generate"), ("university", "universe"), ("fair", "fairies"), ("bus", "busy")],
+    [
+        ("new", "news"),
+        ("general", "generate"),
+        ("university", "universe"),
+        ("fair", "fairies"),
+        ("bus", "busy"),
+        ("us", "uses"),
+        ("human", "humen"),
+        ("das", "dass"),
+        ("rat", "rating"),
+    ],
 )
 def test_other_words_are_no_inflections(word: str, other: str) -> None:
     assert other not in inflections(word)

@@ -1,8 +1,8 @@
 """The inflections of an English word, with which a query is expanded. The index holds words as they are written.
 
-Plurals, -ed, -ing and -ly are made by rule, and kept where the Snowball stemmer gives them the stem of the word itself:
-"run" finds "runs" and "running", and not "runner"; "new" does not find "news". Irregular forms and the two spellings of
--ise and -ize come from short lists.
+Plurals, -ed, -ing and -ly are made by rule. What a word may itself be an inflection of is kept where the Snowball stemmer
+gives both the same stem: "running" finds "run", and "rating" does not find "rat"; "run" does not find "runner". Irregular
+forms and the two spellings of -ise and -ize come from short lists.
 """
 
 from __future__ import annotations
@@ -78,7 +78,6 @@ resend resent resends resending
 rewrite rewrote rewritten rewrites rewriting
 ride rode ridden rides riding
 ring rang rung rings ringing
-rise risen rises rising
 run ran runs running
 say said says saying
 see seen sees seeing
@@ -114,32 +113,124 @@ wear wore worn wears wearing
 win won wins winning
 withdraw withdrew withdrawn withdraws withdrawing
 write wrote written writes writing
-analysis analyses
+arise arose arisen arises arising
+awake awoke awoken awakes awaking
+bleed bled bleeds bleeding
+breed bred breeds breeding
+cling clung clings clinging
+creep crept creeps creeping
+dig dug digs digging
+dwell dwelt dwelled dwells dwelling
+flee fled flees fleeing
+fling flung flings flinging
+forbid forbade forbidden forbids forbidding
+foresee foresaw foreseen foresees foreseeing
+kneel knelt kneeled kneels kneeling
+lay laid lays laying
+lean leant leaned leans leaning
+leap leapt leaped leaps leaping
+light lit lighted lights lighting
+mislead misled misleads misleading
+mistake mistook mistaken mistakes mistaking
+misunderstand misunderstood misunderstands misunderstanding
+oversee oversaw overseen oversees overseeing
+overtake overtook overtaken overtakes overtaking
+partake partook partaken partakes partaking
+persevere persevered perseveres persevering
+plead pled pleaded pleads pleading
+redo redid redone redoes redoing
+remake remade remakes remaking
+repay repaid repays repaying
+rerun reran reruns rerunning
+rethink rethought rethinks rethinking
+retake retook retaken retakes retaking
+rise rose risen rises rising
+sew sewed sewn sews sewing
+shear sheared shorn shears shearing
+shoe shod shoed shoes shoeing
+shrink shrank shrunk shrunken shrinks shrinking
+slay slew slain slays slaying
+slide slid slides sliding
+sling slung slings slinging
+smell smelt smelled smells smelling
+sneak snuck sneaked sneaks sneaking
+sow sowed sown sows sowing
+speed sped speeded speeds speeding
+spill spilt spilled spills spilling
+spin spun spins spinning
+spit spat spits spitting
+spoil spoilt spoiled spoils spoiling
+spring sprang sprung springs springing
+sting stung stings stinging
+stink stank stunk stinks stinking
+stride strode stridden strides striding
+string strung strings stringing
+strive strove striven strives striving
+sweep swept sweeps sweeping
+swell swelled swollen swells swelling
+swing swung swings swinging
+tread trod trodden treads treading
+undergo underwent undergone undergoes undergoing
+underlie underlay underlain underlies underlying
+undertake undertook undertaken undertakes undertaking
+undo undid undone undoes undoing
+unwind unwound unwinds unwinding
+uphold upheld upholds upholding
+weave wove woven weaves weaving
+weep wept weeps weeping
+withhold withheld withholds withholding
+withstand withstood withstands withstanding
+wring wrung wrings wringing
+alias aliases aliased aliasing
+bacterium bacteria
+bias biases biased biasing biassed
+bra bras
+bus buses busses bused bussed busing bussing
+cactus cacti cactuses
+calf calves
+canvas canvases
+curriculum curricula curriculums
+elf elves
+focus foci focuses focused focusing focussed focusses focussing
+fungus fungi funguses
+gas gases gasses gassed gassing
+grandchild grandchildren
+guru gurus
+hoof hooves hoofs
+lens lenses
+medium media mediums
+memorandum memoranda memorandums
+menu menus
+nucleus nuclei
+persona personas personae
+quantum quanta
+radius radii radiuses
+scarf scarves scarfs
+spa spas
+stimulus stimuli
+stratum strata
+syllabus syllabi syllabuses
+vortex vortices vortexes
 appendix appendices appendixes
 axis axes
 basis bases
 child children
-crisis crises
 criterion criteria
 foot feet
 goose geese
 half halves
-hypothesis hypotheses
 index indices indexes indexed indexing
 knife knives
 leaf leaves
 life lives
 loaf loaves
-man men
 matrix matrices matrixes
+man men
 mouse mice
-parenthesis parentheses
 person people persons
 phenomenon phenomena
 self selves
 shelf shelves
-synthesis syntheses
-thesis theses
 thief thieves
 tooth teeth
 vertex vertices vertexes
@@ -160,6 +251,9 @@ _SPELLED_TWICE = """
     systemat theor token urban util vandal verbal victim virtual visual vocal
 """
 _TWICE = re.compile(r"([a-z]{3,}?[iy])([sz])(e|es|ed|ing|er|ers|ation|ations|able)")
+
+# What comes before -man in words whose plural is not -men.
+_NOT_MEN = frozenset(["ger", "hu", "nor", "otto", "ro", "sha", "talis", "cai", "abdo", "speci", "regi", "acu"])
 
 # Forms that the stemmer joins although they are other words: the unwanted ones of each word.
 _OTHER_WORDS = {"new": ("news",), "news": ("new",)}
@@ -190,10 +284,40 @@ def _regular(word: str) -> list[str]:
     if len(word) < _SHORTEST:
         return [word]
     stem = _stem(word)
-    made = (form for base in _bases(word) if base == word or _stem(base) == stem for form in _forms(base))
-    # The stemmer keeps happily apart from happy.
-    ly = [f"{word[:-1]}ily"] if word.endswith("y") else [f"{word[:-3]}y"] if word.endswith("ily") else []
-    return [word, *(form for form in dict.fromkeys(made) if _stem(form) == stem), *ly]
+    bases = [base for base in _bases(word) if base != word and _is_base(base, word, stem)]
+    found = [word, *(form for base in bases for form in _forms(base))]
+    # Nobody inflects an inflected form once more, and the shortest words are of any language: there the stemmer decides.
+    is_plain = not bases and len(word) > _SHORTEST
+    found += [form for form in _forms(word) if is_plain or _stem(form) == stem]
+    return [*found, *_by_ending(word)]
+
+
+def _is_base(base: str, word: str, stem: str) -> bool:
+    """Whether a word is an inflection of another one."""
+    known = _stem(base)
+    if known == stem:
+        return True
+    # The stemmer takes -ence and -ative from the word itself, and one f from puffed.
+    if base[-2:] in ("ce", "ve", "ue") and word[:-2].startswith(base[:-1]):
+        return True
+    return base[-2:] == "ff" and known == f"{stem}f" and word.startswith(base)
+
+
+def _by_ending(word: str) -> list[str]:
+    """Other forms by the end of the word, which the stemmer keeps apart."""
+    if word.endswith("y"):
+        return [f"{word[:-1]}ily"]
+    if word.endswith("ily"):
+        return [f"{word[:-3]}y"]
+    if word.endswith("sis") and len(word) > 5:
+        return [f"{word[:-2]}es"]
+    if word.endswith(("yses", "eses", "oses", "ases", "ises", "pses")) and len(word) > 5:
+        return [f"{word[:-2]}is"]
+    if word.endswith("uses") and len(word) > 6:
+        return [word[:-2]]
+    if word.endswith(("man", "men")) and len(word) > 5 and word[:-3] not in _NOT_MEN:
+        return [f"{word[:-2]}{'e' if word[-2] == 'a' else 'a'}n"]
+    return []
 
 
 def _bases(word: str) -> list[str]:
@@ -239,14 +363,17 @@ def _forms(base: str) -> list[str]:
         found = [base, *(base + end for end in ("s", "d", "ly")), f"{base[:-1]}ing", f"{base[:-1]}ings"]
         if base.endswith("ie"):
             found.append(f"{base[:-2]}ying")
-        if base.endswith(("ee", "oe", "ye", "nge")):
+        if base.endswith(("ee", "oe", "ye", "nge", "ue")):
             found.append(f"{base}ing")
         if base.endswith("le"):
             found.append(f"{base[:-1]}y")
         return found
-    found = [base, *(base + end for end in ("s", "ed", "ing", "ings", "ly"))]
-    if last in "sxzo" or base.endswith(("ch", "sh")):
+    found = [base, *(base + end for end in ("ed", "ing", "ings", "ly"))]
+    hisses = last in "sxz" or base.endswith(("ch", "sh"))
+    if hisses or last == "o":
         found.append(f"{base}es")
+    if not hisses or base.endswith("ch"):  # stomachs
+        found.append(f"{base}s")
     if base.endswith("ic"):
         found.append(f"{base}ally")
     if last == "c":
@@ -262,7 +389,7 @@ def _doubles(base: str) -> bool:
     """Whether a word may double its last letter: stop, stopped; quiz, quizzes."""
     if len(base) < 3 or base[-1] in "aeiouwxyh" or base[-2] not in _VOWELS:
         return False
-    return len(base) < 4 or base[-3] not in _VOWELS or base[-3:-1] == "ui"
+    return len(base) < 4 or base[-3] not in _VOWELS or base[-4:-2] == "qu"
 
 
 @cache
