@@ -57,6 +57,7 @@ class UserLedger:
     def __init__(self, database: Database, user_id: str | None, stopped: threading.Event | None = None) -> None:
         self._database = database
         self._user_id = user_id
+        self._stopped = stopped
         self._direct = DirectContext(database, user_id, stopped)
 
     @property
@@ -145,7 +146,7 @@ class UserLedger:
         def begin() -> AbstractContextManager[UnitOfWork]:
             return self.begin(actor=actor)
 
-        patience = Patience(self._database.settings, retry_timeout, stopped)
+        patience = Patience(self._database.settings, retry_timeout, stopped or self._stopped)
         return run_transaction(begin, work, patience=patience)
 
     def view(self, work: Callable[[UnitOfWork], Outcome]) -> Outcome:
@@ -161,7 +162,7 @@ class UserLedger:
         return self._view(work)
 
     def _view(self, work: Callable[[UnitOfWork], Outcome], stopped: threading.Event | None = None) -> Outcome:
-        patience = Patience(self._database.settings, stopped=stopped)
+        patience = Patience(self._database.settings, stopped=stopped or self._stopped)
         return run_transaction(self.read, work, patience=patience)
 
     def create(

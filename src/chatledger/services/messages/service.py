@@ -91,17 +91,21 @@ class Messages(Service):
         identifier(session_id, "session_id")
         if expected_sequence is not None:
             whole(expected_sequence, "expected_sequence")
-        fields = {
-            "role": role, "content": "" if content is None else content, "payload": payload, "metadata": metadata,
+        given = {
+            "payload": payload, "metadata": metadata,
             "name": name, "tool_call_id": tool_call_id, "model_id": model_id, "input_tokens": input_tokens,
             "output_tokens": output_tokens, "cached_tokens": cached_tokens,
             "reasoning_tokens": reasoning_tokens, "cache_write_tokens": cache_write_tokens,
             "cache_write_1h_tokens": cache_write_1h_tokens, "unpriced_units": unpriced_units,
             "service_tier": service_tier, "tokens_used": tokens_used, "duration_ms": duration_ms, "cost": cost,
-            "outcome": outcome, "hidden": hidden, "key": key, "created_at": created_at,
+            "outcome": outcome, "key": key, "created_at": created_at,
         }  # fmt: skip
+        # None is what each of them is without being looked at.
+        fields = {name: value for name, value in given.items() if value is not None}
         context = self._context
-        message = validated(NewMessage, fields)
+        message = validated(
+            NewMessage, {"role": role, "content": "" if content is None else content, "hidden": hidden, **fields}
+        )
         return context.perform(Append(session_id, message, context.now(), expected=expected_sequence))
 
     def append_many(
