@@ -49,11 +49,14 @@ def append(side: int, url: str, sessions: list[str], count: int, name: str) -> d
 
 
 def append_until_killed(side: int, url: str, session: str, name: str) -> None:
-    """Append one message after another, some by the dozen, and acknowledge each after its commit."""
+    """Append one message after another, some by the dozen, and acknowledge each after its commit. Search now and then,
+    which indexes the messages that wait for it.
+    """
     ledger = Ledger(url)
     number = 0
     while True:
-        if random.random() < 0.1:
+        chance = random.random()
+        if chance < 0.1:
             texts = [f"{name} {number + more}" for more in range(12)]
             with ledger.begin() as uow:
                 stored = uow.messages.append_many(
@@ -62,9 +65,15 @@ def append_until_killed(side: int, url: str, session: str, name: str) -> None:
             for message in stored:
                 acknowledge(side, message.sequence_number, message.content)
             number += 12
+        elif chance < 0.15:
+            with ledger.read() as uow:
+                uow.search.messages(f"{number}")
         else:
-            with ledger.begin() as uow:
-                message = uow.messages.append(session, "user", f"{name} {number}", input_tokens=1)
+            if chance < 0.6:
+                message = ledger.append(session, "user", f"{name} {number}", input_tokens=1)
+            else:
+                with ledger.begin() as uow:
+                    message = uow.messages.append(session, "user", f"{name} {number}", input_tokens=1)
             acknowledge(side, message.sequence_number, message.content)
             number += 1
 
