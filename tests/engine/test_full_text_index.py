@@ -153,6 +153,15 @@ def test_a_search_indexes_what_waits_when_it_is_over(ledger: Ledger, plain: sqli
     assert [] == waiting(plain)
 
 
+def test_a_search_mends_the_number_that_may_wait(ledger: Ledger, plain: sqlite3.Connection) -> None:
+    plain.execute("UPDATE chatledger_full_text_mark SET most = 10000")  # by a writer that was killed in autocommit
+    append(ledger, 2 * STEP)
+    assert 2 * STEP == len(waiting(plain))
+    assert list(range(1, 2 * STEP + 1)) == found(ledger, "harbour")
+    require_agreement(plain)
+    assert [(STEP - 1,)] == plain.execute("SELECT most FROM chatledger_full_text_mark").fetchall()
+
+
 def test_a_search_does_not_wait_for_a_writer(ledger: Ledger, plain: sqlite3.Connection) -> None:
     append(ledger, 5)
     plain.execute("BEGIN IMMEDIATE")

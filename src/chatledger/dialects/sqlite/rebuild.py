@@ -28,7 +28,8 @@ _INDEX = (
 def catch_up() -> Iterator[str]:
     """The statements that index the messages that wait, in one transaction."""
     yield _INDEX
-    yield f"UPDATE {MARK_TABLE} SET message_id = {_NEWEST} WHERE message_id < {_NEWEST}"
+    # `most` as well: without a transaction, as on a connection in autocommit, a killed `let_wait` stays.
+    yield f"UPDATE {MARK_TABLE} SET message_id = {_NEWEST}, most = {MOST} WHERE message_id < {_NEWEST}"
 
 
 MOST = 31
