@@ -13,9 +13,10 @@ class PurgeReport(Record):
 
     dry_run: bool
     sessions: int
+    """Child sessions that went with their parents included."""
     messages: int
     held: int
-    """Sessions that are old enough and held, and so were passed over."""
+    """Sessions that are old enough and were passed over, because they or sessions below them are held."""
     session_ids: tuple[str, ...]
     """The first hundred."""
 

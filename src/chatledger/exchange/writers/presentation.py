@@ -123,6 +123,8 @@ def facts(session: Session) -> list[tuple[str, str]]:
     """Return names and values of a session, without its title, context and metadata."""
     values = [
         ("session", session.session_id),
+        ("name", session.name),
+        ("parent", session.parent_id),
         ("user", session.user_id),
         ("project", session.project_id),
         ("model", session.model_id),

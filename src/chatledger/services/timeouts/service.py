@@ -234,8 +234,9 @@ class Timeouts(Service):
         """Delete the sessions of a status that are older than an age or a time, all in this transaction.
 
         The age of archived and expired sessions counts from when they were archived or expired, the age of others from
-        their last activity. A number is seconds. Everything that belongs to a session is deleted with it; the audit log
-        records the deletion. Sessions on hold are skipped. `Ledger.purge` does the same in several short transactions.
+        their last activity. A number is seconds. Everything that belongs to a session is deleted with it, its
+        children too, whatever their age; the audit log records the deletion. Sessions on hold, and those with a child on
+        hold, are skipped. `Ledger.purge` does the same in several short transactions.
 
         Raises:
             InvalidInput: an unknown status, or an invalid age.
