@@ -111,7 +111,9 @@ def test_what_is_read_equals_what_the_service_in_memory_reads(adk: Any, ledger: 
         for whose in ("ada", None, "nobody"):
             listed = (await service.list_sessions(app_name="trips", user_id=whose)).sessions
             seen.append(sorted((one.user_id, one.id, sorted(one.state), len(one.events)) for one in listed))
-        return [*seen, await service.get_user_state(app_name="trips", user_id="a/b")]
+        if hasattr(InMemorySessionService, "get_user_state"):  # older versions have none
+            seen.append(await service.get_user_state(app_name="trips", user_id="a/b"))
+        return seen
 
     assert asyncio.run(follow(InMemorySessionService())) == asyncio.run(follow(adk.ChatledgerSessionService(ledger)))
 
@@ -268,6 +270,8 @@ def test_the_service_registry_makes_a_service_of_a_uri(adk: Any, migrated_sqlite
         assert 2 == ledger.view(lambda uow: uow.sessions.count(user_id="ada", project_id="trips"))
 
 
+# What older versions say of a feature of their own.
+@pytest.mark.filterwarnings(r"ignore:\[EXPERIMENTAL\]:UserWarning")
 def test_a_runner_goes_on_where_it_was(adk: Any, ledger: Ledger) -> None:
     from google.adk.agents import LlmAgent  # noqa: PLC0415 - the framework's
     from google.adk.models import BaseLlm, LlmResponse  # noqa: PLC0415

@@ -30,6 +30,8 @@ _PARTS_OF = {
     "cached_tokens": "input_tokens", "cache_write_tokens": "input_tokens", "reasoning_tokens": "output_tokens",
     "cache_write_1h_tokens": "cache_write_tokens",
 }  # fmt: skip
+#: Calls whose results have not come; those that are never answered do not fill the memory.
+_OPEN_CALLS = 1000
 #: Fields of an entry that those of other programs copy from the entry before them.
 _SURROUNDINGS = ("cwd", "version", "gitBranch")
 
@@ -93,6 +95,8 @@ class TranscriptWriter:
         for call in (fields.get("payload") or {}).get("tool_calls") or ():
             if isinstance(call.get("id"), str):
                 self._tools[call["id"]] = call["function"]["name"]
+        while len(self._tools) > _OPEN_CALLS:
+            del self._tools[next(iter(self._tools))]
         name = self._tools.pop(fields.get("tool_call_id") or "", None)
         if name is not None and fields.get("name") is None and name_in(name):
             fields["name"] = name

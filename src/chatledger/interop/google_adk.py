@@ -223,7 +223,7 @@ class ChatledgerSessionService(BaseSessionService):
             raise SessionNotFoundError(f"Session {session.id} not found.") from None
         session._storage_update_marker = str(last)
         session.last_update_time = event.timestamp
-        return self._commit_event_to_session(session, event)
+        return await super().append_event(session, event)  # in memory
 
     async def close(self) -> None:
         """End the use of the ledger. If it was opened by its URL, the last service that uses it closes it."""
