@@ -18,7 +18,7 @@ from sqlalchemy.types import NullType
 
 from chatledger.dialects.base import Dialect
 from chatledger.dialects.constructs import hour_of, json_text
-from chatledger.dialects.types import Document, Hour, stamp
+from chatledger.dialects.types import Document, Hour, Timestamp, stamp
 from chatledger.errors import ChatledgerError, Conflict, CorruptDatabase
 from chatledger.models import Base
 from chatledger.services.rows import messages, sessions
@@ -45,7 +45,7 @@ class Tally:
     def add(self, row: Sequence[Any]) -> None:
         self.rows += 1
         digest = blake2b(to_json(row, bytes_mode="base64"), digest_size=16).digest()
-        self.sum = (self.sum + int.from_bytes(digest)) % 2**128
+        self.sum += int.from_bytes(digest)
 
 
 def columns_of(table: Table) -> list[Column[Any]]:
@@ -75,9 +75,13 @@ def rows_of(connection: Connection, dialect: Dialect, table: Table, tally: Tally
     ]
     order = dialect.maintenance.arrival_order(table) if table.name == messages.name else table.primary_key.columns
     statement = select(*wanted).order_by(*order)
+    times = [place for place, column in enumerate(columns_of(table)) if isinstance(column.type, Timestamp)]
     try:
         for row in connection.execute(statement, execution_options={"stream_results": True, "yield_per": _BUFFER}):
-            values = [stamp(value) if isinstance(value, datetime) else value for value in row]
+            values = list(row)
+            for place in times:
+                if isinstance(values[place], datetime):
+                    values[place] = stamp(values[place])
             tally.add(values)
             yield values
         return

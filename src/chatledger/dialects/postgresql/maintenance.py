@@ -13,7 +13,6 @@ from sqlalchemy.exc import DBAPIError
 
 from chatledger.dialects.maintenance import Diagnostics, Maintenance, PageProgress, StepResult, Steps
 from chatledger.dialects.postgresql import vacuum
-from chatledger.dialects.types import Timestamp
 from chatledger.errors import Conflict, CorruptDatabase
 
 # A table is vacuumed when it has more dead rows than this part of its rows.
@@ -68,17 +67,12 @@ class PostgreSQLMaintenance(Maintenance):
     def load(self, connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         driver: Any = connection.connection.dbapi_connection
         columns = ", ".join(f'"{name}"' for name in names)
-        # Times are UTC, whatever zone the connection is in.
-        times = [at for at, name in enumerate(names) if isinstance(table.c[name].type, Timestamp)]
         with driver.cursor() as cursor:
+            cursor.execute("SET LOCAL TimeZone = 'UTC'")  # which the times are in, and do not say
             try:
                 with cursor.copy(f'COPY "{table.name}" ({columns}) FROM STDIN') as copy:
                     for row in rows:
-                        values = list(row)
-                        for at in times:
-                            if values[at] is not None:
-                                values[at] += "+00"
-                        copy.write_row(values)
+                        copy.write_row(row)
                 return
             except Exception as error:
                 if getattr(error, "sqlstate", None) not in ("22P02", "22007"):
