@@ -60,9 +60,20 @@ def test_a_thousand_words_find_what_the_rule_says(corpus: tuple[Ledger, list[str
     _compare(corpus, words=1000)
 
 
+@pytest.mark.soak
+def test_all_prefixes_of_a_thousand_words_find_what_the_rule_says(corpus: tuple[Ledger, list[str]]) -> None:
+    draw = random.Random(13)
+    every = sorted({word for text in corpus[1] for word in words_of(text)})
+    words = draw.sample(every, min(1000, len(every)))
+    _compare_all(corpus, sorted({f"{word[:size]}*" for word in words for size in range(3, len(word) + 1)}))
+
+
 def _compare(corpus: tuple[Ledger, list[str]], words: int) -> None:
+    _compare_all(corpus, _queries(corpus[1], words))
+
+
+def _compare_all(corpus: tuple[Ledger, list[str]], queries: list[str]) -> None:
     ledger, chosen = corpus
-    queries = _queries(chosen, words)
     wrong = []
     with ledger.read() as uow:
         for query in queries:

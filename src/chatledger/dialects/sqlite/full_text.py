@@ -117,7 +117,7 @@ class SQLiteFullText(FullText):
             return [], is_cut
         ids = f"[{','.join(str(row[_MESSAGE_ID]) for row in page)}]"
         shown = {row[0]: row[1:] for row in reader.rows(_shown(asked.scope, wanted.columns), {"ids": ids})}
-        return [[*row[_SESSION_ID:], *shown[row[_MESSAGE_ID]]] for row in page], is_cut
+        return [[*row[_SESSION_ID:], *shown[row[_MESSAGE_ID]]] for row in page if row[_MESSAGE_ID] in shown], is_cut
 
     def sessions(self, reader: Reader, asked: Asked, *, newest: bool = False) -> tuple[Sequence[Sequence[Any]], bool]:
         found, is_cut = self._candidates(reader, asked)
