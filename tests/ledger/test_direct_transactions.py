@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -192,20 +193,24 @@ def test_an_application_s_engine_is_used_as_by_a_unit_of_work(url: str, raw: Raw
     engine.dispose()
 
 
-def backends(ledger: Ledger) -> list[int]:
-    """The server processes of the connections that rest in the pool."""
-    with ledger.engine.connect() as connection:
-        driver: Any = connection.connection.dbapi_connection
-        return [driver.info.backend_pid]
+def end_backends(connection: psycopg.Connection[Any], condition: str) -> None:
+    """End the server processes of the database that meet a condition, once there are some, and wait until they are gone."""
+    mine = f"datname = current_database() AND pid <> pg_backend_pid() AND {condition}"
+    while not (ended := connection.execute(f"SELECT pid FROM pg_stat_activity WHERE {mine}").fetchall()):
+        time.sleep(0.001)
+    for (process,) in ended:
+        connection.execute("SELECT pg_terminate_backend(%s)", [process])
+        while connection.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [process]).fetchall():
+            time.sleep(0.001)
 
 
 def test_a_connection_that_was_ended_while_it_rested_costs_nothing(migrated_postgres_url: str) -> None:
     with Ledger(migrated_postgres_url) as ledger, psycopg.connect(migrated_postgres_url, autocommit=True) as other:
         ledger.create("s")
         for number in range(3):
-            for process in backends(ledger):
-                other.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
+            end_backends(other, "application_name = 'chatledger'")
             assert number + 1 == ledger.append("s", "user").sequence_number
+            end_backends(other, "application_name = 'chatledger'")
             assert number + 1 == len(ledger.history("s"))
 
 
@@ -216,7 +221,6 @@ def test_a_connection_that_is_lost_on_the_way_is_told_unless_there_is_a_key(migr
         psycopg.connect(migrated_postgres_url, autocommit=True) as other,
     ):
         ledger.create("s")
-        ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
         def lose(act: Callable[[], Any]) -> Any:
             """Call a function whose statement waits for a lock, and end its connection meanwhile."""
@@ -225,8 +229,7 @@ def test_a_connection_that_is_lost_on_the_way_is_told_unless_there_is_a_key(migr
                     other.execute("SELECT FROM chatledger_sessions FOR UPDATE")
                     future = pool.submit(act)
                     with psycopg.connect(migrated_postgres_url, autocommit=True) as third:
-                        while not third.execute(ended).fetchall():
-                            assert not future.done()
+                        end_backends(third, "wait_event_type = 'Lock'")
                 return future.result()
 
         with pytest.raises(CommitUnknown):
