@@ -61,15 +61,15 @@ def test_the_wheel_holds_every_revision(wheel: Path) -> None:
     assert not [name for name in held if "__pycache__" in name or name.startswith(("tests", "alembic/"))]
 
 
-def test_the_wheel_holds_every_template_and_the_stylesheet(wheel: Path) -> None:
+def test_the_wheel_holds_everything_that_is_no_module(wheel: Path) -> None:
+    """Templates, stylesheets, the script of pages, prices."""
     with zipfile.ZipFile(wheel) as archive:
-        held = {name for name in archive.namelist() if name.startswith("chatledger/html/")}
-    source = _CHECKOUT / "src" / "chatledger"
-    expected = {source / "html" / "style.css", *(source / "html" / "templates").glob("*.html.jinja")}
-    assert len(expected) >= 5
-    assert {f"chatledger/{path.relative_to(source).as_posix()}" for path in expected} == {
-        name for name in held if not name.endswith(".py")
-    }
+        held = {name for name in archive.namelist() if name.startswith("chatledger/") and "/_migrations/" not in name}
+    source = _CHECKOUT / "src"
+    files = (path for path in (source / "chatledger").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    expected = {path.relative_to(source).as_posix() for path in files if path.suffix != ".py"}
+    assert {"chatledger/html/style.css", "chatledger/html/browser.js", "chatledger/exchange/prices.json"} <= expected
+    assert expected == {name for name in held if not name.endswith(".py")}
 
 
 def test_an_installed_wheel_migrates_a_database_and_writes_a_page(wheel: Path, empty_url: str, tmp_path: Path) -> None:
