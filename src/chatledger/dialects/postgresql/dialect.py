@@ -196,8 +196,12 @@ class PostgreSQL(Dialect):
         # One statement over arrays: executemany would run the statement, and its triggers, once for each row. COPY is no
         # faster on the server, and is refused where row-level security holds.
         names = tuple(rows[0])
-        arrays = tuple(array_literal(column) for column in bound_columns(connection.dialect, table, names, rows))
-        connection.exec_driver_sql(_insertion(table, names), arrays)
+        arrays = [array_literal(column) for column in bound_columns(connection.dialect, table, names, rows)]
+        if connection.dialect.paramstyle == "pyformat":
+            connection.exec_driver_sql(_insertion(table, names), tuple(arrays))
+        else:  # an application's connection with another driver, such as asyncpg
+            statement = text(_insertion(table, names, "CAST(:array_{} AS text)"))
+            connection.execute(statement, {f"array_{number}": array for number, array in enumerate(arrays)})
 
     def facts(self, connection: Connection) -> dict[str, Any]:
         def one(query: str) -> Any:
@@ -238,11 +242,13 @@ _COLLATION = ' COLLATE "C"'
 
 
 @lru_cache(maxsize=100)
-def _insertion(table: Table, names: tuple[str, ...]) -> str:
-    """An INSERT of the rows of arrays, in their order."""
+def _insertion(table: Table, names: tuple[str, ...], parameter: str = "%s") -> str:
+    """An INSERT of the rows of arrays, in their order. `parameter` stands for one of them, numbered at its `{}`."""
     columns = ", ".join(f'"{name}"' for name in names)
     types = [wire(table.c[name].type).dialect_impl(_numbered()).compile(_numbered()) for name in names]
-    arrays = ", ".join(f"%s::{kind.removesuffix(_COLLATION)}[]" for kind in types)
+    arrays = ", ".join(
+        f"CAST({parameter.format(number)} AS {kind.removesuffix(_COLLATION)}[])" for number, kind in enumerate(types)
+    )
     given = f"unnest({arrays}) WITH ORDINALITY AS given ({columns}, place)"
     return f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} FROM {given} ORDER BY place'
 
