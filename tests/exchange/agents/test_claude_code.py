@@ -34,7 +34,7 @@ def user(uuid: str, parent: str | None, content: Any = None, **fields: Any) -> d
 
 def line(uuid: str, parent: str | None, kind: str, message: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {
-        "type": kind, "uuid": uuid, "parentUuid": parent, "sessionId": "s", "isSidechain": False, "cwd": "/work/x",
+        "type": kind, "uuid": uuid, "parentUuid": parent, "sessionId": "s", "isSidechain": False, "cwd": "/home/ada/x",
         "gitBranch": "main", "version": "2.1.0", "timestamp": "2026-05-01T09:00:00.000Z", "message": message, **fields,
     }  # fmt: skip
 
@@ -73,9 +73,9 @@ def test_a_session_has_its_folder_branch_version_and_first_question(ledger: Ledg
     )  # fmt: skip
     with ledger.read() as uow:
         session = uow.sessions.get("s")
-    assert ("Why?", "/work/x", "claude-x") == (session.title, session.project_id, session.model_id)
+    assert ("Why?", "/home/ada/x", "claude-x") == (session.title, session.project_id, session.model_id)
     assert {
-        "agent": "claude_code", "cwd": "/work/x", "git_branch": "main", "agent_version": "2.1.0",
+        "agent": "claude_code", "cwd": "/home/ada/x", "git_branch": "main", "agent_version": "2.1.0",
     } == session.metadata  # fmt: skip
     assert "2026-05-01T09:00:00+00:00" == session.created_at.isoformat()
 

@@ -39,7 +39,7 @@ def says(text: str, role: str = "assistant") -> dict[str, Any]:
     return item("message", role=role, content=[{"type": kind, "text": text}])
 
 
-META = line("session_meta", id="c", cwd="/work/x", cli_version="1", git={"branch": "main", "commit_hash": "f00"})
+META = line("session_meta", id="c", cwd="/home/ada/x", cli_version="1", git={"branch": "main", "commit_hash": "f00"})
 
 
 def read(ledger: Ledger, tmp_path: Path, *lines: Any, growing: bool = False) -> ImportReport:
@@ -67,9 +67,9 @@ def test_events_that_repeat_items_are_left_out_and_others_are_messages(ledger: L
     assert "SECRET" not in str(found)
     with ledger.read() as uow:
         session = uow.sessions.get("c")
-    assert ("Why?", "/work/x", "gpt-x") == (session.title, session.project_id, session.model_id)
+    assert ("Why?", "/home/ada/x", "gpt-x") == (session.title, session.project_id, session.model_id)
     assert {
-        "agent": "codex", "cwd": "/work/x", "git_branch": "main", "git_commit": "f00", "agent_version": "1",
+        "agent": "codex", "cwd": "/home/ada/x", "git_branch": "main", "git_commit": "f00", "agent_version": "1",
     } == session.metadata  # fmt: skip
 
 
