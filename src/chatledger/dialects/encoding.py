@@ -24,7 +24,7 @@ _NO_JSON = (Set, bytes, bytearray, memoryview, complex, Iterator)
 _INSTEAD = "give a list for a set or an iterator, and text (such as base64) for bytes"
 
 _dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False).encode
-# What JSONEncoder makes anew for each text, which takes as long as the text itself. Only CPython has it.
+# JSONEncoder creates it for each call, which takes as long as encoding a short text. Only CPython has it.
 _make_encoder: Callable[..., Callable[[Any, int], Iterable[str]]] | None = getattr(encoder, "c_make_encoder", None)
 _pieces = _make_encoder and _make_encoder(None, None, encoder.encode_basestring, None, ":", ",", False, False, False)
 _SURROGATE = re.compile("[\ud800-\udfff]")

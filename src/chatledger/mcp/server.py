@@ -54,7 +54,7 @@ def server_of(ledger: UserLedger, *, write: bool = False) -> MCPServer[Any]:
 
 
 def _told(tool: Callable[P, Answer]) -> Callable[P, Answer]:
-    """A tool whose errors are told to the model: what was wrong with its arguments, or that the database is away."""
+    """A tool that returns its errors to the model, such as an argument that is not valid."""
 
     @functools.wraps(tool)
     def run(*args: P.args, **kwargs: P.kwargs) -> Answer:

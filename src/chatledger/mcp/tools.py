@@ -34,7 +34,7 @@ class ConversationTools:
     """The tools, whose answers are plain JSON of bounded size that says how to ask for more.
 
     Each reads in a snapshot of its own. Times are ISO 8601; a time without a zone is in UTC, and a date is its midnight.
-    The docstrings of the methods are what the model is told.
+    The model reads the docstrings of the methods as descriptions of the tools.
     """
 
     def __init__(self, ledger: UserLedger) -> None:

@@ -1,6 +1,6 @@
 """The price list that comes with the package: models of the large providers, as of one day.
 
-`python -m tests.exchange.price_list_file FILE 2026-11-30` writes it anew, from LiteLLM's list of that day.
+`python -m tests.exchange.price_list_file FILE 2026-11-30` writes the file again, from LiteLLM's list of that day.
 """
 
 from __future__ import annotations

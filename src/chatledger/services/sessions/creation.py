@@ -27,7 +27,7 @@ from chatledger.services.timeouts import limits
 
 
 class Create(Operation[Session]):
-    """A valid session to create, with what hangs on it.
+    """A valid session to create, with its metadata and timeouts.
 
     Raises:
         InvalidInput: context or metadata cannot be stored as JSON.

@@ -2,7 +2,7 @@
 
 A response of the model is several lines, one for each block, which have the same message id and repeat its usage. The
 results of parallel calls each follow the line of their call. A rewind is a line that follows one which has been
-followed already. A compaction begins anew, and names what it follows as its logical parent. Sub-agents are lines that
+followed already. A compaction has no parent, but names what it follows as its logical parent. Sub-agents are lines that
 are marked as a sidechain, in the same file or in one of their own.
 """
 
