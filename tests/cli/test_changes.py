@@ -88,6 +88,19 @@ def test_messages_are_deleted(run: Command, chat: str) -> None:
     assert "6" == run.text("add", chat, "user", "six")
 
 
+def test_tool_calls_that_lose_their_results_are_named(run: Command, chat: str) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    run.text("add", chat, "assistant", "--payload", json.dumps({"tool_calls": [call]}))
+    run.text("add", chat, "tool", "17 °C", "--tool-call-id", "c1")
+    warning = "1 tool call without a result: c1\n"
+    assert "" == run("fork", chat, "--id", "whole").stderr
+    cut = run("fork", chat, "--id", "cut", "--at", "5")
+    assert ("cut\n", warning) == (cut.stdout, cut.stderr)
+    assert ["c1"] == [one["id"] for one in run.json("fork", chat, "--at", "5")["open_calls"]]
+    assert warning == run("message", "truncate", chat, "--after", "5", "--yes").stderr
+    assert "" == run("message", "truncate", chat, "--after", "4", "--yes").stderr
+
+
 def test_another_users_messages_are_not_touched(run: Command, chat: str) -> None:
     for call in (
         ["session", "update", chat, "--title", "T"], ["message", "redact", chat, "1", "--yes"],

@@ -145,7 +145,7 @@ def test_a_fork_goes_its_own_way(client: Any) -> None:
     whole, part = client.post("sessions/s/fork"), client.post("sessions/s/fork", json={"at": 2, "session_id": "t"})
     assert (201, 3) == (whole.status_code, whole.json()["message_count"])
     assert ("t", 2, "s") == (part.json()["session_id"], part.json()["message_count"], part.json()["forked_from"])
-    assert part.json() == client.get(f"sessions/s/{part.headers['location']}").json()
+    assert part.json() == client.get(f"sessions/s/{part.headers['location']}").json() | {"open_calls": []}
     assert (404, "message-not-found") == problem(client.post("sessions/s/fork", json={"at": 9}))
 
 

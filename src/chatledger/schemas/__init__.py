@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     )
     from chatledger.schemas.retention import ErasureReceipt, PurgeReport
     from chatledger.schemas.search import SearchHit, SessionHit
-    from chatledger.schemas.session import NewSession, Session
+    from chatledger.schemas.session import ForkedSession, NewSession, Session
     from chatledger.schemas.snapshot import Snapshot, SnapshotDiff
     from chatledger.schemas.state import StateEntry
     from chatledger.schemas.statistics import (
@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         UsagePeriod,
     )
     from chatledger.schemas.timeout import Due, SweepFailure, SweepReport, Timeout, TimeoutDefault, TimeoutReport
+    from chatledger.schemas.turns import Truncated
 
 # The modules, and what each of them has.
 _HOMES = {
@@ -134,7 +135,7 @@ _HOMES = {
         "UpkeepStep",
     ),
     "search": ("SearchHit", "SessionHit"),
-    "session": ("NewSession", "Session"),
+    "session": ("ForkedSession", "NewSession", "Session"),
     "snapshot": ("Snapshot", "SnapshotDiff"),
     "state": ("StateEntry",),
     "statistics": (
@@ -149,6 +150,7 @@ _HOMES = {
         "UsagePeriod",
     ),
     "timeout": ("Due", "SweepFailure", "SweepReport", "Timeout", "TimeoutDefault", "TimeoutReport"),
+    "turns": ("Truncated",),
 }
 
 __all__ = [
@@ -172,6 +174,7 @@ __all__ = [
     "Due",
     "ErasureReceipt",
     "Finding",
+    "ForkedSession",
     "Health",
     "IntegrityReport",
     "Interval",
@@ -225,6 +228,7 @@ __all__ = [
     "TimeoutReport",
     "ToolCall",
     "ToolResult",
+    "Truncated",
     "UpkeepStep",
     "Usage",
     "UsageComparison",

@@ -8,6 +8,7 @@ from typing import Any
 
 from chatledger.enums import OPEN, Status
 from chatledger.schemas.fields import Amount, Duration, Identifier, Input, Moment, Name, Record, Text
+from chatledger.schemas.message_parts import ToolCall
 
 
 class NewSession(Input):
@@ -96,3 +97,15 @@ class Session(Record):
     def is_open(self) -> bool:
         """Whether it takes messages."""
         return self.status in OPEN
+
+
+class ForkedSession(Session):
+    """A session that `fork` has just made. It equals the `Session` that is read later."""
+
+    open_calls: tuple[ToolCall, ...]
+    """The tool calls of its newest turn that have no result: most models refuse such a history."""
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is Session:
+            return all(getattr(self, name) == getattr(other, name) for name in Session.model_fields)
+        return super().__eq__(other)

@@ -9,6 +9,18 @@ from chatledger.schemas.content_parts import result_ids
 from chatledger.schemas.message import Message
 from chatledger.schemas.message_parts import ToolCall
 
+
+class Truncated(list[Message]):
+    """The messages that `truncate` has appended, as a list, and what it has left open."""
+
+    open_calls: tuple[ToolCall, ...]
+    """The tool calls of the session's newest turn that have no result: most models refuse such a history."""
+
+    def __init__(self, appended: Iterable[Message], open_calls: Iterable[ToolCall]) -> None:
+        super().__init__(appended)
+        self.open_calls = tuple(open_calls)
+
+
 # Roles that begin a turn: what a person or the program says, as opposed to what came of it.
 _BEGIN = (Role.USER, Role.SYSTEM, Role.DEVELOPER)
 # Characters for a token, where nothing is stored.

@@ -16,7 +16,7 @@ from chatledger.callbacks import callback, required_callback
 from chatledger.enums import Role, Status
 from chatledger.errors import InvalidInput
 from chatledger.exchange.formats import ExportFormat
-from chatledger.schemas import Message, Page, SearchHit, Session, SessionHit
+from chatledger.schemas import ForkedSession, Message, Page, SearchHit, Session, SessionHit
 from chatledger.services.pagination import decode_cursor, encode_cursor
 from chatledger.unit_of_work import UnitOfWork
 from chatledger.web import exports
@@ -155,7 +155,7 @@ def chat_router(
     @router.post("/sessions/{session_id}/fork", status_code=201)
     async def fork_session(
         session_id: str, response: Response, body: Fork | None = None, ledger: AsyncUserLedger = mine
-    ) -> Session:
+    ) -> ForkedSession:
         """Copy a session, up to and with message `at`, into a new one."""
         wanted = body or Fork()
         forked = await ledger.run(

@@ -142,13 +142,28 @@ def test_a_window_that_is_not_valid_is_refused_by_name(talk: Ledger) -> None:
 def test_open_calls_are_told(talk: Ledger, caplog: pytest.LogCaptureFixture) -> None:
     with talk.begin() as uow:
         assert [] == uow.messages.open_calls("s")
-        uow.sessions.fork("s", at=6, new_session_id="cut")
+        cut = uow.sessions.fork("s", at=6, new_session_id="cut")
         assert ["b"] == [call.id for call in uow.messages.open_calls("cut")]
+        assert ["b"] == [call.id for call in cut.open_calls]
+        assert cut == uow.sessions.get("cut")
+        assert uow.sessions.get("cut") == cut
+        assert cut != uow.sessions.get("s")
+        whole = uow.sessions.fork("s", new_session_id="whole")
+        assert () == whole.open_calls
+        again = uow.sessions.fork("cut", new_session_id="again")
+        assert cut.open_calls == again.open_calls
+        assert again != cut
         uow.messages.append("cut", "assistant", "went on")
         uow.messages.append("cut", "user", "next")
         uow.messages.append("cut", "tool", "?", tool_call_id="nobody's")
-        uow.messages.truncate("s", after=5)
+        left = uow.messages.truncate("s", after=5)
         assert ["a", "b"] == [call.id for call in uow.messages.open_calls("s")]
+        assert ([], ["a", "b"]) == (left, [call.id for call in left.open_calls])
+        results = [{"role": "tool", "content": "?", "tool_call_id": name} for name in "ab"]
+        answered = uow.messages.truncate("whole", after=5, replacement=results)
+        assert ([11, 12], ()) == ([message.sequence_number for message in answered], answered.open_calls)
+        uow.sessions.delete("whole")
+        uow.sessions.delete("again")
     told = [record for record in caplog.records if record.message == "open tool calls"]
     assert [("cut", ["b"]), ("s", ["a", "b"])] == [(one.session_id, one.tool_calls) for one in told]  # type: ignore[attr-defined]
     report = talk.check()

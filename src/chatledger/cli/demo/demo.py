@@ -105,11 +105,11 @@ def _find(screen: Screen, ledger: Ledger) -> None:
 def _fork(screen: Screen, ledger: Ledger) -> None:
     _step(screen, "4. Fork after message 2 and go another way")
     with ledger.begin() as uow:
-        fork = uow.sessions.fork(TRIP, at=2, new_session_id=FORK, title="A weekend in May, by train")
+        uow.sessions.fork(TRIP, at=2, new_session_id=FORK, title="A weekend in May, by train")
         uow.messages.append(FORK, "user", "Somewhere by direct train, please.")
         uow.messages.append(FORK, "assistant", "Marseille: three hours from Paris, and the sea at the end.")
     with ledger.read() as uow:
-        original, fork = uow.sessions.get(TRIP), uow.sessions.get(fork.session_id)
+        original, fork = uow.sessions.get(TRIP), uow.sessions.get(FORK)
     screen.line(f"{original.session_id} keeps its {original.message_count}, {fork.session_id} has {fork.message_count}")
 
 

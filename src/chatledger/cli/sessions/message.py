@@ -12,6 +12,7 @@ from chatledger.cli.open_ledger import opened_for
 from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.screen import Screen, counted
 from chatledger.cli.sessions.messages import show_messages, standard_input
+from chatledger.cli.sessions.sessions import warn_of_open_calls
 from chatledger.enums import Outcome, Role
 from chatledger.schemas import Message
 
@@ -152,10 +153,11 @@ def truncate(
             gone = sum(1 for _ in uow.messages.iterate(session_id, after=after))
         if not yes:
             needs_yes(f"{counted(gone, 'message')} of session {session_id!r} would be deleted")
-        ledger.run(
+        left = ledger.run(
             lambda uow: uow.messages.truncate(session_id, after=after, snapshot=snapshot, reason=reason), actor=actor
         )
     _show_deleted(session_id, gone, as_json=as_json)
+    warn_of_open_calls(left.open_calls)
 
 
 @app.command()

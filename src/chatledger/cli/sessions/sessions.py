@@ -29,7 +29,7 @@ from chatledger.cli.open_ledger import opened, opened_for
 from chatledger.cli.output.json_output import write_document
 from chatledger.cli.output.screen import Column, Screen, counted, money, when
 from chatledger.enums import SessionOrder, Status
-from chatledger.schemas import Session
+from chatledger.schemas import Session, ToolCall
 from chatledger.unit_of_work import UnitOfWork
 
 _PAGE = 1000
@@ -158,6 +158,7 @@ def fork(
     with opened_for(db, user) as ledger:
         session = ledger.run(lambda uow: uow.sessions.fork(session_id, at=at, title=title, new_session_id=new_id))
     _show(session, as_json=as_json)
+    warn_of_open_calls(session.open_calls)
 
 
 def delete(
@@ -221,6 +222,13 @@ def show_table(screen: Screen, sessions: Sequence[Session]) -> None:
 def status_of(session: Session) -> str:
     """Where a session stands, and whether it is held there."""
     return f"{session.status.value}, held" if session.held_at is not None else session.status.value
+
+
+def warn_of_open_calls(calls: Sequence[ToolCall]) -> None:
+    """Say on standard error which tool calls have no result, if any."""
+    if calls:
+        ids = ", ".join(str(call.id) for call in calls)
+        Screen.errors().line(f"{counted(len(calls), 'tool call')} without a result: {ids}")
 
 
 def _show(session: Session, *, as_json: bool) -> None:

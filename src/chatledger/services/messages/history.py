@@ -120,10 +120,11 @@ def open_calls(context: ServiceContext, session_id: str) -> list[ToolCall]:
     return unanswered(newest)
 
 
-def report_open_calls(context: ServiceContext, session_id: str) -> None:
-    """Log a warning if the session ends with tool calls that have no result: a model would refuse it."""
+def report_open_calls(context: ServiceContext, session_id: str) -> list[ToolCall]:
+    """Log a warning if the session ends with tool calls that have no result: a model would refuse it. Return them."""
     if calls := open_calls(context, session_id):
         logger.warning("open tool calls", extra={"session_id": session_id, "tool_calls": [call.id for call in calls]})
+    return calls
 
 
 class ReadTurns(Operation[list[Message]]):

@@ -14,7 +14,7 @@ from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.fields import MAX_COUNT, flags, identifier, stated, validated, whole
 from chatledger.schemas.message_parts import ToolCall
 from chatledger.schemas.session import KEEP, Keep
-from chatledger.schemas.turns import stored_tokens
+from chatledger.schemas.turns import Truncated, stored_tokens
 from chatledger.services.base import Service
 from chatledger.services.messages import history
 from chatledger.services.messages.append import Append, lock_session, with_keys
@@ -400,13 +400,16 @@ class Messages(Service):
         expected_last: int | None = None,
         snapshot: bool = False,
         reason: str | None = None,
-    ) -> list[Message]:
+    ) -> Truncated:
         """Delete every message behind number `after` (0: all), append `replacement`, and return the appended messages.
 
         This is how an answer is regenerated, and how a long conversation is compacted into a summary. Numbers go on
         from where they were. `expected_last` is the number of the newest message that you have read: if another writer
         has appended or deleted messages since, nothing is changed. `snapshot=True` takes a snapshot of the session
-        before. If the cut leaves tool calls without their results, a warning is logged; `open_calls` returns them.
+        before.
+
+        If the session then ends with tool calls that have no result, `open_calls` of the returned list has them. If the
+        cut left them, a warning is logged, too.
 
         Raises:
             SessionNotFound, SessionClosed, KeyReused: as `append`.
@@ -431,9 +434,8 @@ class Messages(Service):
             remove(self._context, session_id, after=after, reason=why)
         context = self._context
         added = AppendMany(session_id, new, context.now(), field="replacement").perform(context) if new else []
-        if 0 < after < last:
-            history.report_open_calls(self._context, session_id)
-        return added
+        find = history.report_open_calls if 0 < after < last else history.open_calls
+        return Truncated(added, find(context, session_id))
 
     def _locked(self, session_id: str, number: int | None, key: str | None) -> Message:
         """A message, by its number or its key, of a session that is open and now locked until the transaction ends."""

@@ -21,12 +21,12 @@ from chatledger.errors import (
 )
 from chatledger.full_text.parts import OF_SESSIONS, session_search_columns
 from chatledger.ids import new_id
-from chatledger.schemas import NewSession, Page, Session
+from chatledger.schemas import ForkedSession, NewSession, Page, Session
 from chatledger.schemas.fields import flags, identifier, stated, validated, whole
 from chatledger.schemas.session import KEEP, Keep, SessionChanges
 from chatledger.services import audit
 from chatledger.services.base import logger
-from chatledger.services.messages.history import report_open_calls
+from chatledger.services.messages.history import open_calls, report_open_calls
 from chatledger.services.registry import registration
 from chatledger.services.rows import sessions, to_sessions
 from chatledger.services.sessions import creation, families, fork, listing, names
@@ -477,13 +477,15 @@ class Sessions(Lifecycle):
         new_session_id: str | None = None,
         title: str | None = None,
         created_at: datetime | None = None,
-    ) -> Session:
+    ) -> ForkedSession:
         """Copy a session, up to and with message `at` (all of it by default), into a new one that goes its own way.
 
         Messages keep their numbers, times and keys; metadata, context and limits are copied too. The copy is made
-        inside the database and is active, whatever the original is; later changes of one do not touch the other. If
-        `at` cuts tool calls off from their results, a warning is logged; `messages.open_calls` returns them. Pass
-        `created_at` for a branch that was taken elsewhere.
+        inside the database and is active, whatever the original is; later changes of one do not touch the other.
+        Pass `created_at` for a branch that was taken elsewhere.
+
+        If the copy ends with tool calls that have no result, its `open_calls` has them. If `at` cut them off, a warning
+        is logged, too.
 
         Raises:
             SessionNotFound: no such session, or it belongs to another user.
@@ -499,9 +501,8 @@ class Sessions(Lifecycle):
         fork.fork(self._context, session_id, new, at=at, title=title, created_at=given.created_at)
         limits.copy(self._context, session_id, new)
         logger.info("session forked", extra={"session_id": new, "forked_from": session_id})
-        if at is not None:
-            report_open_calls(self._context, new)
-        return self.get(new)
+        calls = (open_calls if at is None else report_open_calls)(self._context, new)
+        return ForkedSession(**dict(self.get(new)), open_calls=tuple(calls))
 
     def _locked_context(self, session_id: str) -> dict[str, Any]:
         """The context of an open session, which nobody else changes until the transaction ends."""
