@@ -49,8 +49,10 @@ bench-large: .venv/dev.stamp ## the same with a million messages and their memor
 
 # Overrides the time limit of an ordinary test, which a thousand kills would exceed.
 soak: .venv/dev.stamp ## kills, crowds and random operations, for minutes
-	$(BIN)/python -m pytest -m soak --timeout=3600
-	$(BIN)/python -m pytest --hypothesis-profile=random $$(grep -rl "^from hypothesis" tests)
+	$(BIN)/python -m pytest -m soak --timeout=3600 --junitxml=soak.xml
+	$(BIN)/python -m pytest --hypothesis-profile=random --junitxml=soak-random.xml $$(grep -rl "^from hypothesis" tests)
+	$(BIN)/python -m pytest --junitxml=soak-rest.xml $$($(BIN)/python -m tests.faults.safety_table --files)
+	$(BIN)/python -m tests.faults.safety_table soak.xml soak-rest.xml
 
 interop: .venv/runtime.stamp ## the adapters' tests, each with its framework in an environment of its own
 	$(BIN)/python -m tests.interop.frameworks

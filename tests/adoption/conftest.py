@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.faults.fixtures import nursery
+from tests.faults.fixtures import nursery, one_nursery
 
-__all__ = ["nursery"]
+__all__ = ["nursery", "one_nursery"]

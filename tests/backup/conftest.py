@@ -10,10 +10,10 @@ import pytest
 from chatledger import Ledger
 from tests.backup.rows import fill
 from tests.backup.small_disk import small_disk
-from tests.faults.fixtures import nursery, raw
+from tests.faults.fixtures import nursery, one_nursery, raw
 from tests.support.sqlite import url_of
 
-__all__ = ["nursery", "raw", "small_disk"]
+__all__ = ["nursery", "one_nursery", "raw", "small_disk"]
 
 
 @pytest.fixture

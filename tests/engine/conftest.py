@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.faults.fixtures import nursery, raw
+from tests.faults.fixtures import nursery, one_nursery, raw
 
-__all__ = ["nursery", "raw"]
+__all__ = ["nursery", "one_nursery", "raw"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -39,7 +40,9 @@ def test_a_reading_block_sees_the_moment_at_which_it_was_entered(ledger: Ledger)
 
 
 @pytest.mark.parametrize("seconds", [1.0, pytest.param(20.0, marks=pytest.mark.soak)])
-def test_a_poller_sees_every_message_always_a_prefix(url: str, seconds: float) -> None:
+def test_a_poller_sees_every_message_always_a_prefix(
+    url: str, seconds: float, record_property: Callable[[str, object], None]
+) -> None:
     stop = threading.Event()
     seen: list[int] = []
     polls = 0
@@ -74,3 +77,5 @@ def test_a_poller_sees_every_message_always_a_prefix(url: str, seconds: float) -
             seen += [message.sequence_number for message in uow.messages.history("s", after=seen[-1] if seen else 0)]
     assert list(range(1, sum(written) + 1)) == seen
     assert polls > 3
+    record_property("polls", polls)
+    record_property("messages", len(seen))

@@ -48,7 +48,9 @@ def test_five_threads_of_ten_messages_are_fifty(ledger: Ledger, url: str) -> Non
     ("threads", "each"), [(16, 50), pytest.param(16, 500, marks=pytest.mark.soak)], ids=["16x50", "16x500"]
 )
 @pytest.mark.parametrize("spread", ["one session", "many sessions"])
-def test_sixteen_threads(url: str, threads: int, each: int, spread: str) -> None:
+def test_sixteen_threads(
+    url: str, threads: int, each: int, spread: str, record_property: Callable[[str, object], None]
+) -> None:
     sessions = ["s0"] if spread == "one session" else [f"s{number}" for number in range(7)]
     longest = [0.0] * threads
     with closing(Ledger(url)) as ledger:
@@ -66,6 +68,8 @@ def test_sixteen_threads(url: str, threads: int, each: int, spread: str) -> None
         at_once(threads, write)
     assert threads * each == sum(len(set(numbered_messages(url, session).values())) for session in sessions)
     assert max(longest) < 8
+    record_property("acknowledged", threads * each)
+    record_property("longest wait", max(longest))
     require_sound(url)
 
 

@@ -42,6 +42,7 @@ class Child:
     """Lines that the task acknowledged, one `write` each: what a kill cannot take back."""
 
     def kill(self) -> None:
+        self.nursery.kills += 1
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         self.nursery.ask({"wait": self.pid, "seconds": 10})
@@ -71,6 +72,8 @@ class Child:
 
 
 class Nursery:
+    kills = 0
+
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="nursery-")
         self._count = 0

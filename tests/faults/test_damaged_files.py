@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -154,7 +155,10 @@ def _whole_and_sound(path: Path, ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("flips", [25, pytest.param(1000, marks=pytest.mark.soak)])
-def test_flipped_bytes_anywhere_give_typed_errors_only(path: Path, whole: bytes, flips: int) -> None:
+def test_flipped_bytes_anywhere_give_typed_errors_only(
+    path: Path, whole: bytes, flips: int, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("damaged files", flips)
     for _ in range(flips):
         flipped = bytearray(whole)
         for at in random.sample(range(100, len(whole)), 3):

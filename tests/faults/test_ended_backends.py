@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 
 import psycopg
@@ -20,7 +21,9 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type 
 
 
 @pytest.mark.parametrize("seconds", [2.0, pytest.param(60.0, marks=pytest.mark.soak)])
-def test_acknowledged_messages_are_there_exactly_once(migrated_postgres_url: str, seconds: float) -> None:
+def test_acknowledged_messages_are_there_exactly_once(
+    migrated_postgres_url: str, seconds: float, record_property: Callable[[str, object], None]
+) -> None:
     url = migrated_postgres_url
     acknowledged: list[tuple[int, str]] = []
     uncertain = 0
@@ -73,6 +76,8 @@ def test_acknowledged_messages_are_there_exactly_once(migrated_postgres_url: str
     assert len(set(texts)) == len(texts)
     assert all(stored[number] == text for number, text in acknowledged)
     assert len(acknowledged) + 1 == len(stored)
+    record_property("connections ended", ended)
+    record_property("acknowledged", len(acknowledged))
 
 
 def test_a_pool_that_slept_through_it_is_not_poisoned(migrated_postgres_url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -14,7 +15,9 @@ from tests.faults.truth import numbered_messages, require_acknowledged, require_
 
 
 @pytest.mark.parametrize("kills", [8, pytest.param(1000, marks=pytest.mark.soak)])
-def test_every_acknowledged_append_survives(nursery: Nursery, url: str, kills: int) -> None:
+def test_every_acknowledged_append_survives(
+    nursery: Nursery, url: str, kills: int, record_property: Callable[[str, object], None]
+) -> None:
     with closing(Ledger(url)) as ledger:
         ledger.run(lambda uow: uow.sessions.create("s"))
     acknowledged: list[object] = []
@@ -31,6 +34,7 @@ def test_every_acknowledged_append_survives(nursery: Nursery, url: str, kills: i
     require_acknowledged(numbered_messages(url, "s"), acknowledged)
     require_sound(url)
     assert acknowledged
+    record_property("acknowledged", len(acknowledged))
     with closing(Ledger(url)) as ledger:
         assert ledger.check()
         ledger.run(lambda uow: uow.messages.append("s", "user", "after all"))

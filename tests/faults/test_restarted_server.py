@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from tests.faults.truth import numbered_messages
 from tests.support.postgres import SERVER_VARIABLE
 
 
-def test_acknowledged_messages_survive_and_the_same_ledger_is_back_within_seconds(migrated_postgres_url: str) -> None:
+def test_acknowledged_messages_survive_and_the_same_ledger_is_back_within_seconds(
+    migrated_postgres_url: str, record_property: Callable[[str, object], None]
+) -> None:
     if os.environ.get(SERVER_VARIABLE):
         pytest.skip("the server belongs to somebody else")
     url = migrated_postgres_url
@@ -49,9 +52,11 @@ def test_acknowledged_messages_survive_and_the_same_ledger_is_back_within_second
         back = time.monotonic()
         while len(acknowledged) < before + 20 and time.monotonic() - back < 10:
             time.sleep(0.05)
+        waited = time.monotonic() - back
         stop.set()
         thread.join(30)
         assert len(acknowledged) >= before + 20
+    record_property("longest wait for twenty messages after it was back", waited)
     stored = numbered_messages(url, "s")
     assert dict(acknowledged) == stored
 

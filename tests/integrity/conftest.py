@@ -7,11 +7,11 @@ from sqlalchemy import Connection
 
 from chatledger import migrate
 from chatledger.dialects.base import Dialect
-from tests.faults.fixtures import nursery, raw
+from tests.faults.fixtures import nursery, one_nursery, raw
 from tests.integrity.damage import fill
 from tests.support.templates import Copy
 
-__all__ = ["expected_once", "filled", "nursery", "raw"]
+__all__ = ["expected_once", "filled", "nursery", "one_nursery", "raw"]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -150,7 +150,10 @@ def test_an_index_that_lacks_a_row_is_made_anew(large: Path) -> None:
 
 
 @pytest.mark.parametrize("flips", [12, pytest.param(500, marks=pytest.mark.soak)])
-def test_whatever_is_damaged_a_check_says_so_or_is_refused_by_name(large: Path, flips: int) -> None:
+def test_whatever_is_damaged_a_check_says_so_or_is_refused_by_name(
+    large: Path, flips: int, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("damaged files", flips)
     whole = large.read_bytes()
     for flip in range(flips):
         chance = random.Random(flip)

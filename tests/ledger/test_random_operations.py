@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -314,7 +315,9 @@ class Conversations(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("examples", [6, pytest.param(200, marks=pytest.mark.soak)])
-def test_any_sequence_of_operations_leaves_what_the_model_says(ledger: Ledger, examples: int) -> None:
+def test_any_sequence_of_operations_leaves_what_the_model_says(
+    ledger: Ledger, examples: int, record_property: Callable[[str, object], None]
+) -> None:
     class Here(Conversations):
         pass
 
@@ -325,3 +328,4 @@ def test_any_sequence_of_operations_leaves_what_the_model_says(ledger: Ledger, e
             max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+    record_property("sequences", examples)

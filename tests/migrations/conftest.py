@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.fixtures import nursery
+from tests.faults.fixtures import nursery, one_nursery
 from tests.migrations.contents import fill
 from tests.support import sqlite
 from tests.support.postgres import Server
 from tests.support.templates import Copy
 
-__all__ = ["new_url", "nursery"]
+__all__ = ["new_url", "nursery", "one_nursery"]
 
 
 @pytest.fixture
