@@ -200,6 +200,7 @@ CREATE INDEX ix_chatledger_sessions_activity ON chatledger_sessions USING btree 
 CREATE INDEX ix_chatledger_sessions_archived_at ON chatledger_sessions USING btree (archived_at, session_id) WHERE (status = 'archived'::text);
 CREATE INDEX ix_chatledger_sessions_created ON chatledger_sessions USING btree (created_at, session_id);
 CREATE INDEX ix_chatledger_sessions_expired_at ON chatledger_sessions USING btree (expired_at, session_id) WHERE (status = 'expired'::text);
+CREATE INDEX ix_chatledger_sessions_forked_from ON chatledger_sessions USING btree (forked_from) WHERE (forked_from IS NOT NULL);
 CREATE INDEX ix_chatledger_sessions_model_activity ON chatledger_sessions USING btree (model_id, activity_hour DESC NULLS LAST);
 CREATE INDEX ix_chatledger_sessions_name ON chatledger_sessions USING btree (name, session_id) WHERE (name IS NOT NULL);
 CREATE INDEX ix_chatledger_sessions_parent ON chatledger_sessions USING btree (parent_id) WHERE (parent_id IS NOT NULL);

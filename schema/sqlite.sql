@@ -224,6 +224,7 @@ CREATE INDEX ix_chatledger_sessions_activity ON chatledger_sessions (activity_ho
 CREATE INDEX ix_chatledger_sessions_archived_at ON chatledger_sessions (archived_at, session_id) WHERE status = 'archived';
 CREATE INDEX ix_chatledger_sessions_created ON chatledger_sessions (created_at, session_id);
 CREATE INDEX ix_chatledger_sessions_expired_at ON chatledger_sessions (expired_at, session_id) WHERE status = 'expired';
+CREATE INDEX ix_chatledger_sessions_forked_from ON chatledger_sessions (forked_from) WHERE forked_from IS NOT NULL;
 CREATE INDEX ix_chatledger_sessions_model_activity ON chatledger_sessions (model_id, activity_hour);
 CREATE INDEX ix_chatledger_sessions_name ON chatledger_sessions (name, session_id) WHERE name IS NOT NULL;
 CREATE INDEX ix_chatledger_sessions_parent ON chatledger_sessions (parent_id) WHERE parent_id IS NOT NULL;

@@ -272,6 +272,7 @@ def upgrade() -> None:
     index("ix_chatledger_sessions_name", "chatledger_sessions", ["name", "session_id"], where="name IS NOT NULL")
     index("ix_chatledger_sessions_user_name", "chatledger_sessions", ["user_id", "name"], where="name IS NOT NULL")
     index("ix_chatledger_sessions_parent", "chatledger_sessions", ["parent_id"], where="parent_id IS NOT NULL")
+    index("ix_chatledger_sessions_forked_from", "chatledger_sessions", ["forked_from"], where="forked_from IS NOT NULL")
     index("ix_chatledger_sessions_model_activity", "chatledger_sessions", ["model_id", newest_first])
     index("ix_chatledger_sessions_project_activity", "chatledger_sessions", ["project_id", newest_first])
     index(

@@ -147,6 +147,7 @@ def test_a_users_own_list_goes_by_the_users_index(large: Ledger) -> None:
 def test_children_and_names_of_a_user_are_found_by_index(large: Ledger) -> None:
     asks: dict[str, Callable[[UnitOfWork], object]] = {
         "ix_chatledger_sessions_parent": lambda uow: uow.sessions.list(parent="s3"),
+        "ix_chatledger_sessions_forked_from": lambda uow: uow.sessions.list(forked_from="s3"),
         "ix_chatledger_sessions_user_name": lambda uow: uow.sessions.list(user_id="u2", name_prefix="n"),
         "chatledger_session_names": lambda uow: uow.sessions.find_by_name("n2", user_id="u2", project_id="p2"),
     }

@@ -60,6 +60,7 @@ class Session(Base):
         Index("ix_chatledger_sessions_name", "name", "session_id", info={"where": "name IS NOT NULL"}),
         Index("ix_chatledger_sessions_user_name", "user_id", "name", info={"where": "name IS NOT NULL"}),
         Index("ix_chatledger_sessions_parent", "parent_id", info={"where": "parent_id IS NOT NULL"}),
+        Index("ix_chatledger_sessions_forked_from", "forked_from", info={"where": "forked_from IS NOT NULL"}),
         # What a purge goes by.
         Index("ix_chatledger_sessions_archived_at", "archived_at", "session_id", info={"where": "status = 'archived'"}),
         Index("ix_chatledger_sessions_expired_at", "expired_at", "session_id", info={"where": "status = 'expired'"}),

@@ -53,6 +53,18 @@ def test_all_of_a_session_is_copied(trunk: Ledger, clock: StoppedClock) -> None:
     assert original.model_copy(update=expected) == fork
 
 
+def test_the_forks_of_a_session_are_listed(trunk: Ledger) -> None:
+    with trunk.begin() as uow:
+        for name in ("first", "second"):
+            uow.sessions.fork("trunk", new_session_id=name)
+        uow.sessions.fork("first", new_session_id="below")
+        uow.sessions.delete("second")
+    with trunk.read() as uow:
+        assert ["first"] == [fork.session_id for fork in uow.sessions.list(forked_from="trunk")]
+        assert ["below"] == [fork.session_id for fork in uow.sessions.iterate(forked_from="first")]
+        assert 0 == uow.sessions.count(forked_from="nobody")
+
+
 def test_a_branch_that_was_taken_elsewhere_has_its_own_time(trunk: Ledger, clock: StoppedClock) -> None:
     began = clock.now - timedelta(minutes=10)
     with trunk.begin() as uow:

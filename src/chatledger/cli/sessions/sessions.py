@@ -104,6 +104,9 @@ def list_(
     parent: Annotated[
         str | None, typer.Option("--parent", metavar="ID", help="Only the children of this session.")
     ] = None,
+    forked_from: Annotated[
+        str | None, typer.Option("--forked-from", metavar="ID", help="Only the direct forks of this session.")
+    ] = None,
     order: Annotated[
         SessionOrder,
         typer.Option("--order", help="A minus reverses the order. By name, only sessions that have one are listed."),
@@ -123,7 +126,7 @@ def list_(
         while True:
             page = uow.sessions.list(
                 project_id=project, model_id=model, status=status or None, annotated=annotated,
-                metadata=entries, name_prefix=name_prefix, parent=parent, order=order, since=since, until=until,
+                metadata=entries, name_prefix=name_prefix, parent=parent, forked_from=forked_from, order=order, since=since, until=until,
                 limit=_PAGE if everything else limit, cursor=cursor,
             )  # fmt: skip
             found += page.items

@@ -42,6 +42,7 @@ class Filters:
     until: datetime | None = None
     name_prefix: str | None = None
     parent: str | None = None
+    forked_from: str | None = None
 
 
 def list_sessions(
@@ -105,7 +106,7 @@ def _bound(context: ServiceContext, filters: Filters) -> tuple[dict[str, Any], t
         InvalidInput: an invalid filter.
     """
     bound: dict[str, Any] = {"owner": context.owner}
-    for field in (*_IDS, "annotated", "parent"):
+    for field in (*_IDS, "annotated", "parent", "forked_from"):
         value = getattr(filters, field)
         bound[field] = None if value is None else identifier(value, field)
     if filters.name_prefix is not None:
@@ -195,6 +196,8 @@ def _conditions(given: frozenset[str], statuses: tuple[Status, ...]) -> list[Col
         conditions.append(type_coerce(sessions.c.status, Text) != literal_column(f"'{Status.EXPIRED}'"))
     if "parent" in given:
         conditions.append(sessions.c.parent_id == bindparam("parent", type_=Identifier()))
+    if "forked_from" in given:
+        conditions.append(sessions.c.forked_from == bindparam("forked_from", type_=Identifier()))
     if "name_from" in given:
         conditions.append(sessions.c.name >= bindparam("name_from", type_=Identifier()))
     if "name_before" in given:

@@ -250,6 +250,7 @@ class Sessions(Lifecycle):
         metadata: Mapping[str, Any] | None = None,
         name_prefix: str | None = None,
         parent: str | None = None,
+        forked_from: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         order: SessionOrderLike = SessionOrder.RECENT,
@@ -260,7 +261,7 @@ class Sessions(Lifecycle):
 
         `order` is "last_activity", "created_at" or "name", with a minus for the reverse; by name, only sessions that have
         one are listed. `name_prefix` is what their names begin with, in the same case. `parent` selects the children of
-        a session.
+        a session, `forked_from` its direct forks.
 
         Expired sessions are included only if `status` names them. `annotated` is a label on the session or one of its
         messages. `metadata` selects the sessions that have all of these entries, by index. Values are compared as JSON
@@ -275,7 +276,17 @@ class Sessions(Lifecycle):
                 entries.
         """
         filters = listing.Filters(
-            user_id, project_id, model_id, annotated, metadata, status, since, until, name_prefix, parent
+            user_id,
+            project_id,
+            model_id,
+            annotated,
+            metadata,
+            status,
+            since,
+            until,
+            name_prefix,
+            parent,
+            forked_from,
         )
         return listing.list_sessions(self._context, filters, order=order, limit=limit, cursor=cursor)
 
@@ -290,6 +301,7 @@ class Sessions(Lifecycle):
         metadata: Mapping[str, Any] | None = None,
         name_prefix: str | None = None,
         parent: str | None = None,
+        forked_from: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         order: SessionOrderLike = SessionOrder.RECENT,
@@ -300,7 +312,17 @@ class Sessions(Lifecycle):
             InvalidInput: as `list`.
         """
         filters = listing.Filters(
-            user_id, project_id, model_id, annotated, metadata, status, since, until, name_prefix, parent
+            user_id,
+            project_id,
+            model_id,
+            annotated,
+            metadata,
+            status,
+            since,
+            until,
+            name_prefix,
+            parent,
+            forked_from,
         )
         return listing.iterate_sessions(self._context, filters, order=order)
 
@@ -315,6 +337,7 @@ class Sessions(Lifecycle):
         metadata: Mapping[str, Any] | None = None,
         name_prefix: str | None = None,
         parent: str | None = None,
+        forked_from: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> int:
@@ -324,7 +347,17 @@ class Sessions(Lifecycle):
             InvalidInput: as `list`.
         """
         filters = listing.Filters(
-            user_id, project_id, model_id, annotated, metadata, status, since, until, name_prefix, parent
+            user_id,
+            project_id,
+            model_id,
+            annotated,
+            metadata,
+            status,
+            since,
+            until,
+            name_prefix,
+            parent,
+            forked_from,
         )
         return listing.count_sessions(self._context, filters)
 
