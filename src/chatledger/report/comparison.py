@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TextIO
+from typing import Any, TextIO
 
 from chatledger.html.environment import generate
 from chatledger.report.comparison_data import ComparisonData, read_comparison_data
@@ -39,18 +39,21 @@ def write_comparison(
     whole(prompts, "prompts")
     with ledger.read() as uow:
         data = read_comparison_data(uow, group_id, confidence=confidence, judge=judge, prompts=prompts)
-    group = data.group
-    page = generate(
-        "comparison.html.jinja",
-        title=group.title or f"Comparison {group.group_id}",
-        data=data,
-        group=group,
-        summary=data.summary,
-        color={variant: number for number, variant in enumerate(group.variants)},
-        rating_scale=_rating_scale(data),
-    )
-    for text in page:
+    for text in generate("comparison.html.jinja", **template_values(data)):
         out.write(text)
+
+
+def template_values(data: ComparisonData) -> dict[str, Any]:
+    """Return what the template of the page needs."""
+    group = data.group
+    return {
+        "title": group.title or f"Comparison {group.group_id}",
+        "data": data,
+        "group": group,
+        "summary": data.summary,
+        "color": {variant: number for number, variant in enumerate(group.variants)},
+        "rating_scale": _rating_scale(data),
+    }
 
 
 def _rating_scale(data: ComparisonData) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import typer
 
-from chatledger.cli.arguments.options import Database
+from chatledger.cli.arguments.options import Actor, Database
 from chatledger.cli.errors import fail, report
 from chatledger.cli.open_ledger import opened_for
 from chatledger.errors import MissingExtra
@@ -23,12 +23,17 @@ def serve(
     user: Annotated[str | None, typer.Option("--user-id", metavar="USER", help="Show this user's only.")] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 chooses a free one.")] = 8765,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    write: Annotated[
+        bool,
+        typer.Option("--write", help="Let conversations be renamed, annotated, archived, held, redacted, deleted."),
+    ] = False,
+    actor: Actor = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     db: Database = None,
 ) -> None:
-    """Show the conversations in a browser: lists, search, conversations, usage. Needs the extra `web`.
+    """Show the ledger in a browser: conversations, search, usage, comparisons, batches. Needs the extra `web`.
 
-    The pages change nothing. On another address than this machine's own, a token is needed: the variable
+    The pages change nothing without --write. On another address than this machine's own, a token is needed: the variable
     CHATLEDGER_WEB_TOKEN, or one that is made and shown.
     """
     try:
@@ -39,10 +44,17 @@ def serve(
         fail(str(error))
     except ImportError:
         fail(str(MissingExtra("web", "pages in a browser")))
+    if write and actor is None:
+        raise typer.BadParameter("say who writes", param_hint="'--actor'")
     is_local = host in _LOCAL
     token = os.environ.get(TOKEN) or (None if is_local else secrets.token_urlsafe(32))
     with opened_for(db, user) as ledger:
-        application = browser(ledger, token=token, hosts=[*_LOCAL, "[::1]"] if is_local else None)
+        application = browser(
+            ledger,
+            token=token,
+            hosts=[*_LOCAL, "[::1]"] if is_local else None,
+            author=actor if write else None,
+        )
         config = uvicorn.Config(application, host=host, port=port, log_level="warning")
         listening = config.bind_socket()
         shown = f"[{host}]" if ":" in host else host

@@ -126,7 +126,8 @@ def list_(
         while True:
             page = uow.sessions.list(
                 project_id=project, model_id=model, status=status or None, annotated=annotated,
-                metadata=entries, name_prefix=name_prefix, parent=parent, forked_from=forked_from, order=order, since=since, until=until,
+                metadata=entries, name_prefix=name_prefix, parent=parent, forked_from=forked_from, order=order,
+                since=since, until=until,
                 limit=_PAGE if everything else limit, cursor=cursor,
             )  # fmt: skip
             found += page.items

@@ -1,1 +1,1 @@
-"""Pages to look at a ledger in a browser: `chatledger serve`. They read, and change nothing."""
+"""Pages to look at a ledger in a browser: `chatledger serve`. They change nothing without `--write`."""
