@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage lint format docs schema bench bench-quick bench-large soak interop clean
+.PHONY: help demo test coverage lint format docs schema bench bench-quick bench-large soak browser screenshots interop clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -53,6 +53,13 @@ soak: .venv/dev.stamp ## kills, crowds and random operations, for minutes
 	$(BIN)/python -m pytest --hypothesis-profile=random --junitxml=soak-random.xml $$(grep -rl "^from hypothesis" tests)
 	$(BIN)/python -m pytest --junitxml=soak-rest.xml $$($(BIN)/python -m tests.faults.safety_table --files)
 	$(BIN)/python -m tests.faults.safety_table soak.xml soak-rest.xml
+
+browser: .venv/dev.stamp ## what the tests need to look at pages in Chromium, which the system brings
+	$(PIP) install -e '.[browser]'
+
+screenshots: browser ## the pictures of the documentation, taken in Chromium
+	mkdir -p docs/images
+	CHATLEDGER_SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/web/test_in_a_browser.py -k pictures
 
 interop: .venv/runtime.stamp ## the adapters' tests, each with its framework in an environment of its own
 	$(BIN)/python -m tests.interop.frameworks
