@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage lint format docs schema bench bench-quick bench-large soak browser screenshots interop clean
+.PHONY: help demo test coverage lint format docs schema bench bench-quick bench-large soak browser screenshots interop lowest dist clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -64,8 +64,15 @@ screenshots: browser ## the pictures of the documentation, taken in Chromium
 interop: .venv/runtime.stamp ## the adapters' tests, each with its framework in an environment of its own
 	$(BIN)/python -m tests.interop.frameworks
 
+lowest: .venv/dev.stamp ## the tests with the lowest versions that pyproject.toml allows, frameworks included
+	$(BIN)/python -m tests.support.lowest
+	$(BIN)/python -m tests.interop.frameworks --lowest
+
+dist: .venv/dev.stamp ## the sdist and the wheel in dist/, installed into new environments, and the README and the pages followed
+	$(BIN)/python -m tests.docs.installed
+
 clean: ## remove .venv and everything generated
-	rm -rf .venv .venv-interop build dist htmlcov site .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-dist .venv-interop .venv-lowest build dist htmlcov site .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is younger than pyproject.toml when what it names is installed.

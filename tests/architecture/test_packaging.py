@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from importlib import metadata
 
 import chatledger
+from tests.architecture.source import ROOT
 
 
 def test_every_console_script_resolves() -> None:
@@ -15,3 +17,10 @@ def test_every_console_script_resolves() -> None:
 
 def test_the_package_knows_its_version() -> None:
     assert metadata.version("chatledger") == chatledger.__version__
+
+
+def test_the_changelog_has_the_version() -> None:
+    headings = re.findall(
+        r"(?m)^## \[(.+?)\] - (?:\d{4}-\d\d-\d\d|unreleased)$", (ROOT / "CHANGELOG.md").read_text("utf-8")
+    )
+    assert chatledger.__version__ in headings

@@ -18,8 +18,6 @@ import unittest.mock
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
 from chatledger.cli import main
 from tests.docs.pages import ROOT
 from tests.support import alembic_command
@@ -136,8 +134,14 @@ def _called(
         contextlib.chdir(folder),
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(errors),
-        pytest.raises(SystemExit) as end,
     ):
-        main(words[1:])
-    code = end.value.code
-    return code if isinstance(code, int) else 0, printed.getvalue()
+        code = _code_of(words[1:])
+    return code, printed.getvalue()
+
+
+def _code_of(words: list[str]) -> int:
+    try:
+        main(words)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    raise AssertionError("the command has not ended the process")

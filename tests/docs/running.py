@@ -14,7 +14,6 @@ import sys
 import types
 from pathlib import Path
 
-import psycopg
 from sqlalchemy.engine import make_url
 
 from chatledger import AsyncLedger, Ledger
@@ -108,6 +107,8 @@ class Reader:
             self._compare(block, command, expected, printed)
 
     def _sql(self, block: Block) -> None:
+        import psycopg  # noqa: PLC0415 - pages without SQL are followed without it, too
+
         assert self._url is not None, f"{block}: SQL is for pages with a PostgreSQL database"
         url = make_url(self._url).set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(url, autocommit=True) as connection:

@@ -2,7 +2,7 @@
 
 Each framework has a virtual environment of its own, in `.venv-interop/`, with the extra of the adapter and what the tests
 need. A test that is skipped because the framework cannot be imported is a failure here. `--lowest` installs the lowest
-version that the extra allows, in environments of their own.
+version that the extra allows, `--wheel` the wheel of `dist/` and not the checkout, in environments of their own.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.interop.frameworks", description=__doc__)
     parser.add_argument("extras", nargs="*", metavar="EXTRA", help=f"all by default: {', '.join(extras())}")
     parser.add_argument("--lowest", action="store_true", help="the lowest versions, not the newest ones")
+    parser.add_argument("--wheel", action="store_true", help="the wheel of dist/, not the checkout")
     arguments = parser.parse_args()
     if unknown := set(arguments.extras) - set(extras()):
         parser.error(f"no adapter has the extra {', '.join(sorted(unknown))}")
-    results = [_run(extra, lowest=arguments.lowest) for extra in arguments.extras or extras()]
+    package = _wheel() if arguments.wheel else ROOT
+    results = [_run(extra, package, lowest=arguments.lowest) for extra in arguments.extras or extras()]
     sys.stdout.write("\n" + "\n".join(line for line, _ in results) + "\n")
     return sum(failed for _, failed in results)
 
@@ -56,11 +58,19 @@ def _module(extra: str) -> str:
     return extra.replace("-", "_")
 
 
-def _run(extra: str, *, lowest: bool) -> tuple[str, bool]:
+def _wheel() -> Path:
+    wheels = list((ROOT / "dist").glob("chatledger-*.whl"))
+    if len(wheels) != 1:
+        raise SystemExit("dist/ holds no wheel, or several: run `make dist`")
+    return wheels[0]
+
+
+def _run(extra: str, package: Path, *, lowest: bool) -> tuple[str, bool]:
     sys.stdout.write(f"{extra}\n")
     sys.stdout.flush()
-    python = _environment(extra, lowest=lowest)
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    python = _environment(extra, package, lowest=lowest)
+    source = [str(ROOT / "src")] if package == ROOT else []
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*source, str(ROOT)])}
     command = [python, "-m", "pytest", "-q", "-n0", *tests_of(extra), "tests/docs/test_pages.py", "-k", _chosen(extra)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     failed = done.returncode != 0 or _MISSING in done.stdout
@@ -79,16 +89,20 @@ def _chosen(extra: str) -> str:
     return f"test_{_module(extra)} or docs/integrations"
 
 
-def _environment(extra: str, *, lowest: bool) -> str:
+def _environment(extra: str, package: Path, *, lowest: bool) -> str:
     """The Python of an environment with the extra, which is made or brought up to date."""
-    folder = _FOLDER / (f"{extra}-lowest" if lowest else extra)
+    folder = _FOLDER / f"{extra}{'-lowest' if lowest else ''}{'' if package == ROOT else '-wheel'}"
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)
     wanted = [one for one in _EXTRAS["dev"] if (name := _NAME.match(one)) and name[0] in _FOR_TESTS]
     exact = [requirement.replace(">=", "==") for requirement in _EXTRAS[extra]] if lowest else []
     install: list[str] = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--upgrade"]
-    subprocess.run([*install, "-e", f"{ROOT}[{extra},postgres]", *wanted, *_SUITES.get(extra, ()), *exact], check=True)
+    editable = ["-e"] if package == ROOT else []
+    chosen = f"{package}[{extra},postgres]"
+    subprocess.run([*install, *editable, chosen, *wanted, *_SUITES.get(extra, ()), *exact], check=True)
+    if package != ROOT:  # pip keeps another wheel of the same version
+        subprocess.run([*install, "--force-reinstall", "--no-deps", str(package)], check=True)
     return str(python)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -70,6 +71,14 @@ def test_the_wheel_holds_everything_that_is_no_module(wheel: Path) -> None:
     expected = {path.relative_to(source).as_posix() for path in files if path.suffix != ".py"}
     assert {"chatledger/html/style.css", "chatledger/html/browser.js", "chatledger/exchange/prices.json"} <= expected
     assert expected == {name for name in held if not name.endswith(".py")}
+
+
+def test_the_description_that_an_index_shows_has_no_relative_links(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        description = archive.read(name).decode()
+    assert "chatledger/blob/main/docs/quickstart.md)" in description
+    assert [] == re.findall(r"\]\((?!https://|#)[^)]*\)", description)
 
 
 def test_an_installed_wheel_migrates_a_database_and_writes_a_page(wheel: Path, empty_url: str, tmp_path: Path) -> None:
