@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.conversation import Turn
+from chatledger.schemas import Message
 
 CANDIDATES = 2001
 """Ranked by a search, newest first, as the ledger does it: one more than 2,000, which shows that there are more."""
@@ -25,12 +26,12 @@ GIVEN = (
     "search_text",
 )  # fmt: skip
 """The columns of a message that an append gives, beside the session and the number."""
-READ = ("session_id", "sequence_number", *GIVEN[:-2], "priced_from")
-"""The columns that are read of a message."""
+READ = tuple(Message.model_fields)
+"""The columns that are read of a message, on both sides."""
 SESSION = (
     "session_id", "user_id", "project_id", "model_id", "title", "system_prompt", "status", "context", "message_count",
     "total_tokens", "total_duration_ms", "total_cost", "last_sequence", "created_at", "updated_at", "last_activity",
-    "expired_at", "archived_at", "forked_from", "forked_at",
+    "expired_at", "archived_at", "held_at", "forked_from", "forked_at", "name", "parent_id",
 )  # fmt: skip
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
@@ -54,13 +55,21 @@ class RawMessage:
     output_tokens: int | None
     cached_tokens: int | None
     reasoning_tokens: int | None
+    cache_write_tokens: int | None
+    cache_write_1h_tokens: int | None
+    unpriced_units: int | None
+    service_tier: str | None
     tokens_used: int | None
     duration_ms: int | None
     cost: int | None
+    priced_from: Any
+    priced_as: str | None
     outcome: str | None
+    hidden: int | None
     key: str | None
     created_at: Any
-    priced_from: Any
+    copied_from: str | None
+    copied_sequence: int | None
 
 
 @dataclass(slots=True)
@@ -85,8 +94,11 @@ class RawSession:
     last_activity: Any
     expired_at: Any
     archived_at: Any
+    held_at: Any
     forked_from: str | None
     forked_at: int | None
+    name: str | None
+    parent_id: str | None
     metadata: dict[str, Any]
 
 
