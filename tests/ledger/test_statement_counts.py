@@ -68,8 +68,8 @@ COSTS: dict[str, tuple[int | dict[str, int], Callable[[UnitOfWork], object]]] = 
     # The session, and what lets go of it: batch items, workflow steps, comparisons, copies of its messages.
     "delete": (8, lambda uow: uow.sessions.delete("s")),
     "clear": (4, lambda uow: uow.messages.clear("s")),
-    # Sessions, a lock of what is copied, messages, metadata, limits; and the new one is read.
-    "fork": (6, lambda uow: uow.sessions.fork("s")),
+    # Sessions, a lock of what is copied, messages, metadata, limits; the new one and its open tool calls are read.
+    "fork": (7, lambda uow: uow.sessions.fork("s")),
     "pause": (2, lambda uow: uow.sessions.pause("s")),
     "expire": (3, lambda uow: uow.sessions.expire("s")),
     "hold": (4, lambda uow: uow.sessions.hold("s")),
