@@ -111,8 +111,10 @@ class Database:
         if any(one._thread == thread and one._database is self for one in outer):
             raise NestedWrite
 
-    def take(self, connect: Callable[[], C], *, writing: bool) -> C:
+    def take(self, connect: Callable[[], C], *, writing: bool, brief: bool = False) -> C:
         """Wait for the writer's turn, if there is one to wait for, and for a connection. `leave` makes way again.
+
+        `brief`: for a single statement.
 
         Raises:
             Busy, Unavailable: neither turn nor connection is held.
@@ -122,7 +124,10 @@ class Database:
         try:
             # The turn comes before the connection: those who wait for it hold none.
             if writing:
-                self.writer_queue.__enter__()
+                if brief:
+                    self.writer_queue.enter_briefly()
+                else:
+                    self.writer_queue.__enter__()
                 turn = True
             if self.connection_slots is not None:
                 if not self.connection_slots.take():

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 
 from chatledger import (
     AsyncLedger,
@@ -20,8 +21,11 @@ from chatledger import (
     Ledger,
     LedgerClosed,
     NestedWrite,
+    SequenceConflict,
+    SessionNotFound,
     Settings,
 )
+from chatledger.dialects.sqlite.connection import borrowed
 from chatledger.ledger.user_ledger import UserLedger
 from chatledger.observers import Observer
 from tests.support.flavors import open_ledger
@@ -181,6 +185,47 @@ def test_whoever_listens_to_statements_sees_them(ledger_with_session: Ledger) ->
         ledger_with_session.append("s", "user")
         ledger_with_session.history("s")
     assert 2 == len(seen)
+
+
+def test_whoever_listens_to_the_pool_sees_each_connection_go_and_come(ledger: Ledger) -> None:
+    ledger.create("s")
+    ledger.append("s", "user")  # the first on a new file is a unit of work
+    seen: list[str] = []
+    for name in ("checkout", "checkin"):
+        event.listen(ledger.engine, name, lambda *_, name=name: seen.append(name))
+    ledger.append("s", "user")
+    ledger.history("s")
+    assert ["checkout", "checkin"] * 2 == seen
+
+
+def test_calls_that_fail_give_their_connection_back(url: str) -> None:
+    with closing(Ledger(url, settings=Settings(pool_size=1, max_overflow=1, pool_timeout=0.3))) as ledger:
+        ledger.create("s")
+        for _ in range(5):
+            ledger.append("s", "user")
+            with pytest.raises(SessionNotFound):
+                ledger.append("nobody", "user")
+            with pytest.raises(SequenceConflict):
+                ledger.append("s", "user", expected_sequence=1)
+            with pytest.raises(SessionNotFound):
+                ledger.history("nobody")
+        status = ledger.pool_status()
+        assert (0, 1) == (status["in_use"], status["open"])
+        with ledger.read(), ledger.read():
+            pass
+
+
+def test_a_connection_that_was_interrupted_in_a_transaction_is_rolled_back(migrated_sqlite_url: str) -> None:
+    with closing(Ledger(migrated_sqlite_url)) as ledger:
+        ledger.create("s")
+        connection = borrowed(ledger.engine)
+        connection.dbapi_connection.execute("BEGIN IMMEDIATE")
+        connection.dbapi_connection.execute("UPDATE chatledger_sessions SET title = 'lost'")
+        connection.close()
+        assert 0 == ledger.pool_status()["in_use"]
+        assert ledger.append("s", "user").sequence_number == 1
+        with ledger.read() as uow:
+            assert uow.sessions.get("s").title is None
 
 
 def test_an_application_s_engine_is_used_as_by_a_unit_of_work(url: str, raw: Raw) -> None:

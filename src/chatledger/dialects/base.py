@@ -180,6 +180,10 @@ class Dialect(ABC):
         """
         return connection.exec_driver_sql(sql, parameters).all()
 
+    def connection_alone(self, engine: Engine) -> PoolProxiedConnection:
+        """A connection of our own engine for `fetch_alone`."""
+        return engine.raw_connection()
+
     @abstractmethod
     def fetch_alone(
         self,

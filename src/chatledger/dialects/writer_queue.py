@@ -42,8 +42,8 @@ class FairLock:
         # Since when holders wait for a connection of the pool, one after another; None once one has got it.
         self.starving: float | None = None
 
-    def acquire(self, timeout: float) -> None:
-        """Wait for the turn.
+    def acquire(self, timeout: float, *, brief: bool = False) -> None:
+        """Wait for the turn. `brief`: for a single statement, inside of which no block can be entered.
 
         Raises:
             Busy: after `timeout` seconds.
@@ -54,7 +54,7 @@ class FairLock:
         with self._mutex:
             if self._holder is None:
                 self._holder = me
-                self._take_note()
+                self._take_note(brief=brief)
                 return
             if self._holder == me and self._key in _inside.get():
                 raise NestedWrite
@@ -73,7 +73,7 @@ class FairLock:
                 raise PoolExhausted
             raise Busy(f"units of work of this process have been writing for {timeout:g} s: keep them short")
 
-        self._take_note()
+        self._take_note(brief=brief)
 
     def try_acquire(self) -> bool:
         """Take the turn without waiting. Return False if somebody has it."""
@@ -84,8 +84,11 @@ class FairLock:
         self._take_note()
         return True
 
-    def _take_note(self) -> None:
+    def _take_note(self, *, brief: bool = False) -> None:
         """This is the turn of the code that runs here, whose writing blocks would wait for it."""
+        if brief:
+            self._key = None
+            return
         self._key = object()
         _inside.set((*_inside.get()[-_NESTED:], self._key))
 
@@ -104,9 +107,10 @@ class FairLock:
         return self._holder == threading.get_ident()
 
     def release(self) -> None:
-        inside = _inside.get()
-        if self._key in inside:
-            _inside.set(tuple(key for key in inside if key is not self._key))
+        if self._key is not None:
+            inside = _inside.get()
+            if self._key in inside:
+                _inside.set(tuple(key for key in inside if key is not self._key))
         with self._mutex:
             if not self._waiting:
                 self._holder = None
@@ -188,6 +192,9 @@ class NoQueue:
     ) -> None:
         pass
 
+    def enter_briefly(self) -> None:
+        """Enter for a single statement, inside of which no block can be entered."""
+
     def try_enter(self) -> bool:
         """Enter without waiting. Return False if somebody else is in it."""
         return True
@@ -216,6 +223,9 @@ class WriterQueue(NoQueue):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._lock.release()
+
+    def enter_briefly(self) -> None:
+        self._lock.acquire(self._timeout, brief=True)
 
     def try_enter(self) -> bool:
         return self._lock.try_acquire()

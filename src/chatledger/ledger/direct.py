@@ -134,7 +134,7 @@ def _fetch(
     writing, dialect = operation.writes, database.dialect
     if writing:
         database.refuse_nested()
-    connection = database.take(database.engine.raw_connection, writing=writing)
+    connection = database.take(lambda: dialect.connection_alone(database.engine), writing=writing, brief=True)
     try:
         try:
             return dialect.fetch_alone(connection, sql, values, writing=writing, on_begin=on_begin)

@@ -68,12 +68,10 @@ class _Spelling:
         self._fixed = {name: value for name, value in compiled.params.items() if name not in given}
         types = {name: bind.type.dialect_impl(dialect) for bind, name in compiled.bind_names.items()}
         processors = {name: kind.bind_processor(dialect) for name, kind in types.items()}
-        self._processors: dict[str, Callable[[Any], Any]] = {
-            name: processor for name, processor in processors.items() if processor is not None
-        }
+        self._processors = [(name, processor) for name, processor in processors.items() if processor is not None]
 
     def values(self, parameters: Mapping[str, Any]) -> Any:
         values = {**self._fixed, **parameters}
-        for name, processor in self._processors.items():
+        for name, processor in self._processors:
             values[name] = processor(values[name])
         return values if self._arrange is None else self._arrange(values)

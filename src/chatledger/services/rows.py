@@ -134,25 +134,25 @@ def to_sessions(rows: Sequence[Sequence[Any]]) -> list[Session]:
 
 def from_row(session_id: str, number: int, row: dict[str, Any]) -> Message:
     """The message that a row in stored form, of a valid message, will be read as."""
-    return from_rows([{"session_id": session_id, "sequence_number": number, **row}])[0]
+    return built(Message, (_fields(row, session_id, number),))[0]
 
 
 def from_rows(rows: Iterable[dict[str, Any]]) -> list[Message]:
     """The same for rows that have the session and the number."""
-    return built(Message, [_fields(row) for row in rows])
+    return built(Message, [_fields(row, row["session_id"], row["sequence_number"]) for row in rows])
 
 
 _ROLES = {role.value: role for role in Role}
 _OUTCOMES: dict[str | None, Outcome | None] = {None: None, **{outcome.value: outcome for outcome in Outcome}}
 
 
-def _fields(row: dict[str, Any]) -> dict[str, Any]:
+def _fields(row: dict[str, Any], session_id: str, number: int) -> dict[str, Any]:
     payload, metadata, get = row["payload"], row["metadata"], row.get
     # In the order of the fields. JSON is parsed again: what the caller gave may change later, and may read otherwise (a
     # tuple as a list).
     return {
-        "session_id": row["session_id"],
-        "sequence_number": row["sequence_number"],
+        "session_id": session_id,
+        "sequence_number": number,
         "role": _ROLES[row["role"]],
         "content": row["content"],
         "payload": None if payload is None else from_json(payload),

@@ -34,6 +34,7 @@ from chatledger.dialects.sqlite.connection import (
     Configure,
     LedgerConnection,
     begin_as_guest,
+    borrowed,
     manual_transactions,
     restore,
 )
@@ -277,6 +278,10 @@ class SQLite(Dialect):
             return cursor.fetchall()
         finally:
             cursor.close()
+
+    def connection_alone(self, engine: Engine) -> PoolProxiedConnection:
+        connection: PoolProxiedConnection = borrowed(engine)
+        return connection
 
     def fetch_alone(
         self,

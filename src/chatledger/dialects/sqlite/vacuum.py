@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from chatledger.dialects.sqlite import rebuild
-from chatledger.dialects.sqlite.connection import JITTER, wait_for
+from chatledger.dialects.sqlite.connection import LONG_PAUSE, wait_for
 
 
 def merge_full_text(driver: Any, deadline: float) -> None:
@@ -52,7 +52,7 @@ def cut_log(driver: Any, deadline: float) -> bool:
         blocked = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if not blocked or time.monotonic() >= deadline:
             return not blocked
-        time.sleep(random.random() * JITTER)
+        time.sleep(random.random() * LONG_PAUSE)
 
 
 def remove_deleted_content(driver: Any, deadline: float) -> bool:

@@ -208,7 +208,9 @@ class Append(Operation[Message]):
         )
 
     def _parameters(self, context: ServiceContext) -> dict[str, Any]:
-        return {**self.row, "session": self.session_id, "owner": context.owner, "expected": self.expected}
+        row = self.row
+        row["session"], row["owner"], row["expected"] = self.session_id, context.owner, self.expected
+        return row
 
 
 def lock_session(context: ServiceContext, session_id: str, *, deleting: bool = False) -> int:

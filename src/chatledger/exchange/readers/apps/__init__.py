@@ -1,1 +1,0 @@
-"""Exports of applications for chats: conversations in which a message may have several answers."""
