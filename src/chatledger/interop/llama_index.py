@@ -10,7 +10,7 @@ from pydantic_core import PydanticSerializationError
 from sqlalchemy.engine import URL
 
 from chatledger.adoption.source.message_content import name_in
-from chatledger.errors import InvalidInput, MissingExtra, SessionNotFound
+from chatledger.errors import InvalidInput, MissingExtra, SessionClosed, SessionNotFound
 from chatledger.interop.escaping import escape, unescape
 from chatledger.interop.ledgers import (
     AnyLedger,
@@ -113,7 +113,11 @@ class ChatledgerChatStore(AsyncDBChatStore):
             InvalidInput: an item is not a chat message, or a value has no JSON form.
         """
         fields = _fields(messages, status)
-        if fields:
+        if not fields:
+            return
+        try:
+            await self._ledger.append_many(_session_of(key), fields)
+        except (SessionNotFound, SessionClosed):  # to be created, or goes on as `on_closed` says
             await self._write(key, lambda uow, id_: uow.messages.append_many(id_, fields))
 
     async def set_messages(

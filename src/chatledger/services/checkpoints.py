@@ -6,15 +6,19 @@ What a checkpoint contains is the framework's. All of it belongs to a session, i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Table, bindparam, delete, exists, select, update
+from sqlalchemy import Table, bindparam, case, delete, exists, literal_column, select, update
 
-from chatledger.dialects.types import Timestamp
+from chatledger.dialects.base import Dialect
+from chatledger.dialects.types import Identifier, Timestamp, Whole
+from chatledger.enums import OPEN
 from chatledger.models import tables
 from chatledger.schemas.fields import identifier
 from chatledger.services.base import ServiceContext
 from chatledger.services.messages.append import lock_session
+from chatledger.services.prepared import Prepared
 from chatledger.services.rows import sessions
 from chatledger.services.visibility import SESSION_KEY, this_session, visibility_parameters, visible_to_owner
 
@@ -67,10 +71,7 @@ def put(context: ServiceContext, session_id: str, checkpoint: StoredCheckpoint) 
             identifier(getattr(checkpoint, field), field)
     _touch(context, session_id)
     values = {"session_id": session_id, **checkpoint._asdict(), "created_at": context.now()}
-    kept = ("session_id", "namespace", "checkpoint_id", "created_at")
-    changed = {name: value for name, value in values.items() if name not in kept}
-    insert = context.dialect.insert(checkpoints).values(values)
-    context.execute(insert.on_conflict_do_update(index_elements=list(checkpoints.primary_key), set_=changed))
+    context.rows(_storing(context.dialect), {f"new_{name}": value for name, value in values.items()})
 
 
 def put_writes(context: ServiceContext, session_id: str, new: Sequence[StoredWrite]) -> None:
@@ -105,16 +106,11 @@ def listed(
     limit: int | None = None,
 ) -> list[StoredCheckpoint]:
     """The checkpoints of a session, newest first; none if it does not exist."""
-    statement = select(*_columns(checkpoints, StoredCheckpoint)).where(_visible(checkpoints))
-    for column, value in (("namespace", namespace), ("checkpoint_id", checkpoint_id)):
-        if value is not None:
-            statement = statement.where(checkpoints.c[column] == identifier(value, column))
-    if before is not None:
-        statement = statement.where(checkpoints.c.checkpoint_id < identifier(before, "before"))
-    statement = statement.order_by(checkpoints.c.checkpoint_id.desc(), checkpoints.c.namespace)
+    bounds = {"namespace": namespace, "checkpoint_id": checkpoint_id, "before": before}
+    given: dict[str, Any] = {name: identifier(value, name) for name, value in bounds.items() if value is not None}
     if limit is not None:
-        statement = statement.limit(limit)
-    rows = context.execute(statement, visibility_parameters(context, session_id))
+        given["count"] = max(limit, 0)
+    rows = context.rows(_listing(tuple(given)), {**given, **visibility_parameters(context, session_id)})
     return [StoredCheckpoint._make(row) for row in rows]
 
 
@@ -122,15 +118,15 @@ def writes_of(context: ServiceContext, session_id: str, places: Sequence[Place])
     """The writes after checkpoints, in the order in which a graph applies them."""
     found: dict[Place, list[StoredWrite]] = {place: [] for place in places}
     ids = sorted({checkpoint_id for _, checkpoint_id in places})
+    if len(ids) == 1:
+        rows = context.rows(_WRITES_OF_ONE, {"checkpoint_id": ids[0], **visibility_parameters(context, session_id)})
+        _sort_in(found, rows)
+        return found
     for start in range(0, len(ids), _CHUNK):
         statement = select(*_columns(writes, StoredWrite)).where(
             _visible(writes), writes.c.checkpoint_id.in_(ids[start : start + _CHUNK])
         )
-        order = (writes.c.task_path, writes.c.task_id, writes.c.write_number)
-        for row in context.execute(statement.order_by(*order), visibility_parameters(context, session_id)):
-            write = StoredWrite._make(row)
-            if (write.namespace, write.checkpoint_id) in found:
-                found[write.namespace, write.checkpoint_id].append(write)
+        _sort_in(found, context.execute(statement.order_by(*_ORDER), visibility_parameters(context, session_id)))
     return found
 
 
@@ -191,8 +187,9 @@ def copy(context: ServiceContext, source_id: str, target_id: str) -> None:
 
 def _touch(context: ServiceContext, session_id: str) -> None:
     """Lock an open session; a step of its graph is activity."""
-    lock_session(context, identifier(session_id, "session_id"))
-    context.execute(_TOUCH, {**visibility_parameters(context, session_id), "now": context.now()})
+    parameters = {**visibility_parameters(context, identifier(session_id, "session_id")), "now": context.now()}
+    if not context.rows(_TOUCH, parameters):
+        lock_session(context, session_id)  # says why
 
 
 def _visible(table: Table) -> Any:
@@ -203,5 +200,47 @@ def _columns(table: Table, shape: type[StoredCheckpoint | StoredWrite]) -> list[
     return [table.c[name] for name in shape._fields]
 
 
+def _sort_in(found: dict[Place, list[StoredWrite]], rows: Iterable[Any]) -> None:
+    """Add writes to those of their checkpoints. Another namespace may have a checkpoint of the same id."""
+    for row in rows:
+        write = StoredWrite._make(row)
+        if (write.namespace, write.checkpoint_id) in found:
+            found[write.namespace, write.checkpoint_id].append(write)
+
+
+@cache
+def _storing(dialect: Dialect) -> Prepared:
+    values = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in checkpoints.columns}
+    insert = dialect.insert(checkpoints).values(values)
+    kept = ("session_id", "namespace", "checkpoint_id", "created_at")
+    changed = {name: insert.excluded[name] for name in values if name not in kept}
+    upsert = insert.on_conflict_do_update(index_elements=list(checkpoints.primary_key), set_=changed)
+    return Prepared(upsert.returning(checkpoints.c.checkpoint_id))
+
+
+@cache
+def _listing(given: tuple[str, ...]) -> Prepared:
+    """`given` are the names of the bounds: a namespace, the id of a checkpoint, one that they are older than, a count."""
+    statement = select(*_columns(checkpoints, StoredCheckpoint)).where(_visible(checkpoints))
+    for name in ("namespace", "checkpoint_id"):
+        if name in given:
+            statement = statement.where(checkpoints.c[name] == bindparam(name, type_=Identifier()))
+    if "before" in given:
+        statement = statement.where(checkpoints.c.checkpoint_id < bindparam("before", type_=Identifier()))
+    statement = statement.order_by(checkpoints.c.checkpoint_id.desc(), checkpoints.c.namespace)
+    return Prepared(statement.limit(bindparam("count", type_=Whole)) if "count" in given else statement)
+
+
+_ORDER = (writes.c.task_path, writes.c.task_id, writes.c.write_number)
+_WRITES_OF_ONE = Prepared(
+    select(*_columns(writes, StoredWrite))
+    .where(_visible(writes), writes.c.checkpoint_id == bindparam("checkpoint_id", type_=Identifier()))
+    .order_by(*_ORDER)
+)
 _NOW = bindparam("now", type_=Timestamp())
-_TOUCH = update(sessions).where(this_session(), sessions.c.last_activity < _NOW).values(last_activity=_NOW)
+_TOUCH = Prepared(
+    update(sessions)
+    .where(this_session(), sessions.c.status.in_([literal_column(f"'{status.value}'") for status in OPEN]))
+    .values(last_activity=case((sessions.c.last_activity < _NOW, _NOW), else_=sessions.c.last_activity))
+    .returning(sessions.c.session_id)
+)
