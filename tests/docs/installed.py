@@ -32,6 +32,7 @@ _NEED_EXTRAS = {
     "docs/postgresql.md",
     "docs/queries.md",
     "docs/report.md",
+    "docs/scaling.md",
     "docs/telemetry.md",
 }
 """Pages that use a driver, a plot or a table that is in an extra; the others are followed without any."""

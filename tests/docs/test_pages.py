@@ -9,7 +9,7 @@ import pytest
 from tests.docs.pages import LANGUAGES, ROOT, blocks, name_of, pages
 from tests.docs.running import Reader
 
-ON_POSTGRESQL = {"docs/postgresql.md"}
+ON_POSTGRESQL = {"docs/postgresql.md", "docs/scaling.md"}
 """Pages about PostgreSQL: their ledger is on the server."""
 QUERIES = "docs/queries.md"
 """Its queries and calls are run by test_queries_page.py, on both databases."""

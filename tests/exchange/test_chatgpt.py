@@ -12,7 +12,7 @@ import pytest
 
 from chatledger import Ledger, ToolCall
 from chatledger.exchange import Format, ImportReport, import_file
-from chatledger.exchange.readers.chatgpt_content import text_and_payload
+from chatledger.exchange.readers.apps.chatgpt_content import text_and_payload
 from tests.exchange.exports import EPOCH, chatgpt, document, node, silent
 from tests.exchange.files import messages_of
 

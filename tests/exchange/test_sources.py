@@ -70,6 +70,17 @@ def test_a_broken_file_of_an_archive_is_a_failure_and_the_others_are_imported(le
     assert str(report.failures[0]).startswith("e.zip/a.json: file: ")
 
 
+def test_a_pattern_that_no_shell_has_read(ledger: Ledger, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        document(tmp_path / name / "deep" / "chat.json", [claude(said("m"), uuid=name)])
+    document(tmp_path / "odd[1].json", [claude(said("m"), uuid="c")])
+    report = import_files(ledger, [tmp_path / "**" / "chat.json", tmp_path / "odd[1].json"])
+    assert (3, 3, 0) == (report.files, report.conversations, report.failed)
+    with pytest.raises(InvalidInput, match=r"nothing matches '.*none\*\.json'"):
+        import_files(ledger, [tmp_path / "none*.json"])
+
+
 @pytest.mark.parametrize("kind", ["empty", "others", "cut", "folder"])
 def test_nothing_to_import_is_an_error(ledger: Ledger, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "e.zip"

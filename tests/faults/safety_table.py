@@ -100,6 +100,11 @@ PROMISES = (
         ("faults.test_ended_backends", "faults.test_restarted_server", "faults.test_server_refusals"),
     ),
     Promise(
+        "The primary of a synchronous pair of PostgreSQL servers is killed under 8 writers, and the standby is promoted: "
+        "with keys, every acknowledged message is there exactly once, and the same ledger writes again.",
+        ("faults.test_failover",),
+    ),
+    Promise(
         "The pool is exhausted: a typed error within the pool's timeout, and no connection leaks.",
         ("engine.test_pool", "ledger.test_transactions::test_an_exhausted_pool_is_busy"),
     ),

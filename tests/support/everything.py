@@ -7,10 +7,9 @@ import importlib
 import pkgutil
 
 import chatledger
-from chatledger import MissingExtra
 
 for module in pkgutil.walk_packages(chatledger.__path__, "chatledger."):
     if not module.name.endswith("__main__"):
-        with contextlib.suppress(MissingExtra):  # an adapter whose framework is not installed
+        with contextlib.suppress(ImportError):  # what needs a library that is not installed
             importlib.import_module(module.name)
 importlib.import_module("sqlalchemy.dialects.sqlite.pysqlite")

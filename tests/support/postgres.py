@@ -109,7 +109,7 @@ def _own_server() -> Iterator[Server]:
 
     # Not pytest's tmp_path: a socket's path may have 107 bytes at most, and running as root, the
     # server has a user of its own who must be able to reach the directory.
-    home = Path(tempfile.mkdtemp(prefix="chatledger-", dir=_memory()))
+    home = Path(tempfile.mkdtemp(prefix="chatledger-", dir=memory()))
     try:
         # Step by step and not by `server.start()` and `stop()`. Those take a lock file that is
         # shared by all users of the machine and writable only by the first, and register an exit
@@ -129,7 +129,7 @@ def _own_server() -> Iterator[Server]:
         shutil.rmtree(home)
 
 
-def _memory() -> Path | None:
+def memory() -> Path | None:
     """Shared memory if it is there and has room, else None for the temporary directory."""
     if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _ENOUGH:
         return _MEMORY

@@ -34,6 +34,14 @@ class Format(StrEnum):
     """Transcripts of Codex."""
     GEMINI_CLI = "gemini_cli"
     """Chats of Gemini CLI."""
+    OPENCODE = "opencode"
+    """Sessions that `opencode export` wrote."""
+    OPEN_WEBUI = "open_webui"
+    """Chats of an Open WebUI export, with their branches."""
+    LIBRECHAT = "librechat"
+    """A conversation of a LibreChat export, with its branches."""
+    AI_STUDIO = "ai_studio"
+    """Prompts of Google AI Studio, as they lie in Google Drive."""
 
 
 class ExportFormat(StrEnum):
@@ -67,6 +75,7 @@ class TableOf(StrEnum):
 KNOWN = (
     "openai and anthropic (lists of role and content), gemini and ai_sdk (lists of role and parts), "
     "sharegpt (lists of from and value), jsonl (our own export), chatgpt and claude (the conversations of their "
-    "exports), oasst (trees of prompt and replies), and claude_code, codex and gemini_cli (transcripts of coding agents)"
+    "exports), open_webui, librechat and ai_studio (exports of these), oasst (trees of prompt and replies), and "
+    "claude_code, codex, gemini_cli and opencode (transcripts of coding agents)"
 )
 """What the error says of a file in an unknown format."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 import zipfile
@@ -65,12 +66,27 @@ class Source:
 
 
 def sources(paths: Iterable[str | os.PathLike[str]]) -> list[Source]:
-    """The files to read, in order; those of folders and archives by name.
+    """The files to read, in order; those of folders, archives and patterns by name.
+
+    A path that is not there and has wildcards is a pattern, as shells read it; `**` stands for any folders. So that
+    patterns work where no shell has read them.
 
     Raises:
-        InvalidInput: a path is not there, or a folder or an archive holds no file that could be one.
+        InvalidInput: a path is not there, a pattern matches nothing, or a folder or an archive holds no file that could
+            be one.
     """
-    return [source for path in paths for source in _of(file_path(path))]
+    return [source for path in paths for one in _matching(file_path(path)) for source in _of(one)]
+
+
+def _matching(path: Path) -> list[Path]:
+    pattern = str(path)
+    if not glob.has_magic(pattern) or path.exists():
+        return [path]
+    # Not Path.glob, which takes patterns below one folder only.
+    found = sorted(glob.iglob(str(path.expanduser()), recursive=True))  # noqa: PTH207
+    if not found:
+        raise InvalidInput("file", f"nothing matches {pattern!r}")
+    return list(map(Path, found))
 
 
 def _of(path: Path) -> list[Source]:

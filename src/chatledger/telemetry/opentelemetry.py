@@ -50,7 +50,7 @@ def instrument(
     try:
         from opentelemetry.metrics import get_meter  # noqa: PLC0415 - an extra
     except ImportError:
-        raise MissingExtra("opentelemetry", "figures for OpenTelemetry") from None
+        raise MissingExtra("opentelemetry", "reporting to OpenTelemetry") from None
     teller = _Teller(get_meter("chatledger", meter_provider=meter_provider), ledger, name, statements)
     remove = ledger.observe(teller)
 

@@ -46,7 +46,7 @@ def instrument(
     try:
         from prometheus_client import REGISTRY  # noqa: PLC0415 - an extra
     except ImportError:
-        raise MissingExtra("prometheus", "figures for Prometheus") from None
+        raise MissingExtra("prometheus", "reporting to Prometheus") from None
     chosen = REGISTRY if registry is None else registry
     with _turn:
         metrics = _of_registry.get(chosen)

@@ -20,7 +20,7 @@ def serve_figures(ledger: Ledger, port: int) -> None:
     try:
         from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415 - an extra
     except ImportError:
-        raise MissingExtra("prometheus", "figures for Prometheus") from None
+        raise MissingExtra("prometheus", "reporting to Prometheus") from None
     registry = CollectorRegistry()
     prometheus.instrument(ledger, registry=registry)
     try:

@@ -21,7 +21,7 @@ from chatledger.dialects.postgresql import connection as connections
 from chatledger.dialects.postgresql.arrays import array_literal
 from chatledger.dialects.postgresql.search_path import own_schema, scratch_schema
 from chatledger.dialects.postgresql.server_errors import classify, leave_standby
-from chatledger.dialects.postgresql.url import split_hosts, take_prepared_statements
+from chatledger.dialects.postgresql.url import prefer_primary, split_hosts, take_prepared_statements
 from chatledger.dialects.process_fork import survive_fork
 from chatledger.dialects.types import wire
 from chatledger.settings import Settings
@@ -80,7 +80,7 @@ class PostgreSQL(Dialect):
             import psycopg  # noqa: F401, PLC0415 - an extra, looked for when it is needed
         except ImportError:
             raise errors.MissingExtra("postgres", "a PostgreSQL ledger") from None
-        url, prepared = take_prepared_statements(split_hosts(url))
+        url, prepared = take_prepared_statements(prefer_primary(split_hosts(url)))
         if prepared is not None:
             settings = settings.model_copy(update={"prepared_statements": prepared})
         # Here and not by a statement: the driver reads the version of the server before.

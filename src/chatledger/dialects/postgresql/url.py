@@ -53,6 +53,17 @@ def split_hosts(url: URL) -> URL:
     return url.update_query_dict(options)
 
 
+def prefer_primary(url: URL) -> URL:
+    """Of several hosts, use the one that takes writes, unless the URL says which.
+
+    The driver would take the first that answers, which after a failover may be a standby, for ever.
+    """
+    hosts = url.query.get("host", "")
+    if "target_session_attrs" in url.query or "," not in hosts:
+        return url
+    return url.update_query_dict({"target_session_attrs": "read-write"})
+
+
 def take_prepared_statements(url: URL) -> tuple[URL, bool | None]:
     """The URL without its option `prepared_statements`, which the server does not know; the option, or None."""
     word = url.query.get("prepared_statements")

@@ -7,7 +7,8 @@ from typing import Any
 
 from chatledger.errors import InvalidInput
 from chatledger.exchange.formats import Format
-from chatledger.exchange.readers import chatgpt, claude, oasst
+from chatledger.exchange.readers import oasst
+from chatledger.exchange.readers.apps import chatgpt, claude, librechat, open_webui
 from chatledger.exchange.readers.branching import Branching
 from chatledger.exchange.readers.conversation import Conversation
 from chatledger.exchange.readers.json_file import Piece
@@ -16,6 +17,8 @@ from chatledger.exchange.report import Failure
 _READERS: dict[Format, Callable[[Any], Branching]] = {
     Format.CHATGPT: chatgpt.branching,
     Format.CLAUDE: claude.branching,
+    Format.OPEN_WEBUI: open_webui.branching,
+    Format.LIBRECHAT: librechat.branching,
     Format.OASST: oasst.branching,
 }
 FORMATS = frozenset(_READERS)

@@ -8,8 +8,9 @@ from typing import Any
 
 from chatledger.errors import InvalidInput
 from chatledger.exchange.formats import KNOWN, Format
-from chatledger.exchange.readers import branched_records, chatgpt, claude, ledger_lines, oasst, records
-from chatledger.exchange.readers.agents import claude_code, codex, gemini_cli
+from chatledger.exchange.readers import branched_records, ledger_lines, oasst, records
+from chatledger.exchange.readers.agents import claude_code, codex, gemini_cli, opencode
+from chatledger.exchange.readers.apps import ai_studio, chatgpt, claude, librechat, open_webui
 from chatledger.exchange.readers.conversation import Conversation, StateLine
 from chatledger.exchange.readers.json_file import PlainFile
 from chatledger.exchange.report import Failure
@@ -23,6 +24,10 @@ _LOOKS_LIKE: dict[Format, Callable[[Any], bool]] = {
     Format.CLAUDE_CODE: claude_code.holds,
     Format.CODEX: codex.holds,
     Format.GEMINI_CLI: gemini_cli.holds,
+    Format.OPENCODE: opencode.holds,
+    Format.OPEN_WEBUI: open_webui.holds,
+    Format.LIBRECHAT: librechat.holds,
+    Format.AI_STUDIO: ai_studio.holds,
     Format.CHATGPT: chatgpt.holds,
     Format.CLAUDE: claude.holds,
     Format.OASST: oasst.holds,
@@ -65,6 +70,10 @@ def reader(
         return found, codex.conversations(pieces, growing=file.is_growing)
     if found is Format.GEMINI_CLI:
         return found, gemini_cli.conversations(pieces)
+    if found is Format.OPENCODE:
+        return found, opencode.conversations(pieces)
+    if found is Format.AI_STUDIO:
+        return found, ai_studio.conversations(pieces)
     return found, records.conversations(found, pieces)
 
 

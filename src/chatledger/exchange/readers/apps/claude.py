@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import accumulate
 from typing import Any
 
 from chatledger.codecs import anthropic
@@ -11,6 +10,7 @@ from chatledger.codecs.turns import Fields
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.exchange.formats import Format
+from chatledger.exchange.readers.apps.pieces import Pieces
 from chatledger.exchange.readers.branching import Branching, as_identifier, earliest, known, message_at
 from chatledger.exchange.readers.conversation import part_key
 from chatledger.exchange.readers.times import certain_time
@@ -51,7 +51,7 @@ def branching(record: Any) -> Branching:
         uuid = message.get("uuid")
         if isinstance(uuid, str) and places.setdefault(uuid, place) != place:
             raise InvalidInput(f"chat_messages[{place}].uuid", "is that of an earlier message as well")
-    parts = _Parts(messages, places)
+    parts = Pieces([len(_pieces(message, Role.USER)) for message in messages], _parents(messages, places))
     tree = Tree(parts.parents, [True] * len(parts.parents), range(len(parts.parents)), "chat_messages")
     leaf = record.get("current_leaf_message_uuid")
     last = places.get(leaf, len(messages) - 1) if isinstance(leaf, str) else len(messages) - 1
@@ -71,28 +71,12 @@ def branching(record: Any) -> Branching:
         end=parts.last[last] if messages else None,
         fields=fields,
         read=lambda node: _message(messages, parts.of[node], own, times[node]),
-        name=lambda node: part_key(parts.name(node), parts.of[node][1]) or str(node),
+        name=lambda node: part_key(_name(messages, parts, node), parts.of[node][1]) or str(node),
     )
 
 
-class _Parts:
-    """The messages that those of the file become, by their place in the tree: several, where tools answer within one."""
-
-    def __init__(self, messages: list[dict[str, Any]], places: dict[str, int]) -> None:
-        self._messages = messages
-        counts = [len(_pieces(message, Role.USER)) for message in messages]
-        self.of = [(place, number) for place, count in enumerate(counts) for number in range(count)]
-        """The place of a message in the file, and which of its parts it is."""
-        ends = list(accumulate(counts))
-        self.last = [end - 1 for end in ends]
-        answered = _parents(messages, places)
-        self.parents: list[int | None] = []
-        for node, (place, number) in enumerate(self.of):
-            parent = answered[place]
-            self.parents.append(node - 1 if number else None if parent is None else self.last[parent])
-
-    def name(self, node: int) -> str | None:
-        return as_identifier(self._messages[self.of[node][0]].get("uuid"))
+def _name(messages: list[dict[str, Any]], parts: Pieces, node: int) -> str | None:
+    return as_identifier(messages[parts.of[node][0]].get("uuid"))
 
 
 def _parents(messages: list[dict[str, Any]], places: dict[str, int]) -> list[int | None]:

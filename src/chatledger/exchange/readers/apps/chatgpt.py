@@ -11,8 +11,8 @@ from typing import Any
 
 from chatledger.enums import Role
 from chatledger.errors import InvalidInput
+from chatledger.exchange.readers.apps.chatgpt_content import is_hidden, text_and_payload
 from chatledger.exchange.readers.branching import Branching, as_identifier, earliest, known, message_at
-from chatledger.exchange.readers.chatgpt_content import is_hidden, text_and_payload
 from chatledger.exchange.readers.times import certain_time
 from chatledger.exchange.readers.trees import Tree
 from chatledger.schemas import NewMessage
