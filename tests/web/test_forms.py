@@ -138,6 +138,10 @@ def test_a_message_is_redacted(client: Any, filled: Ledger) -> None:
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
         {"origin": "http://127.0.0.1:9999"},
+        {"origin": "null"},
+        {"origin": "http://["},
+        {"origin": ""},
+        {"sec-fetch-site": "cross-site", "origin": ORIGIN},
     ],
     ids=str,
 )
@@ -153,6 +157,52 @@ def test_a_form_without_our_secret_is_refused(client: Any, filled: Ledger, form_
     assert 403 == client.post("/session/trip", data=form).status_code
     assert 415 == client.post("/session/trip", json=form).status_code
     assert "Trip" == filled.view(lambda uow: uow.sessions.get("trip")).title
+
+
+def test_a_form_behind_a_proxy_that_does_not_pass_on_the_host_is_ours(client: Any) -> None:
+    form = forms(client.get("/session/trip").text, "rename")[0]
+    headers = {"origin": "https://chats.example", "sec-fetch-site": "same-origin"}
+    assert 200 == client.post("/session/trip", data={**form, "title": "x"}, headers=headers).status_code
+
+
+def test_the_secret_of_a_form_is_of_no_use_in_another_browser(filled: Ledger) -> None:
+    from fastapi.testclient import TestClient
+
+    with clients(filled, author="ada") as one:
+        other = TestClient(one.app, base_url="http://127.0.0.1")
+        form = {**forms(one.get("/session/trip").text, "rename")[0], "title": "x"}
+        assert 403 == other.post("/session/trip", data=form).status_code  # without a cookie
+        assert form["form_token"] not in other.get("/session/trip").text
+        assert 403 == other.post("/session/trip", data=form).status_code  # with its own
+        assert 200 == one.post("/session/trip", data=form).status_code
+
+
+def test_the_cookie_of_forms_is_kept_and_not_for_scripts(filled: Ledger) -> None:
+    with clients(filled, author="ada") as client:
+        cookie = client.get("/session/trip").headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=lax" in cookie
+        assert "secure" not in cookie
+        assert "set-cookie" not in client.get("/").headers
+    with clients(filled, author="ada") as client:
+        assert "; secure" in client.get("https://127.0.0.1/").headers["set-cookie"].lower()
+    with clients(filled) as client:
+        assert "set-cookie" not in client.get("/session/trip").headers
+
+
+def test_another_users_comparison_is_not_found(filled: Ledger) -> None:
+    with filled.begin() as uow:
+        uow.comparisons.create("models", variants=["a", "b"], user_id="bob")
+        for variant in ("a", "b"):
+            uow.sessions.create(variant, user_id="bob")
+            uow.messages.append(variant, "assistant", "This one")
+            uow.comparisons.add("models", variant, variant, prompt_key="p")
+    fields = {"prompt": "p", "first": "a", "second": "b", "preference": "first"}
+    for user, own, status in (("ada", "trip", 404), ("bob", "bobs", 200)):
+        with clients(filled.for_user(user), author=user) as client:
+            form = forms(client.get(f"/session/{own}").text, "rename")[0]
+            assert status == client.post("/comparison/models", data={**form, **fields}).status_code
+    assert ["bob"] == [one.judge for one in filled.view(lambda uow: list(uow.comparisons.results("models")))]
 
 
 def test_another_users_conversation_is_not_found(filled: Ledger) -> None:

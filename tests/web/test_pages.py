@@ -188,10 +188,55 @@ def test_a_token_is_asked_for_and_kept_in_a_cookie(filled: Ledger) -> None:
         assert 200 == client.get("/").status_code
 
 
-def test_the_pages_answer_to_their_own_names_only(filled: Ledger) -> None:
-    with clients(filled, hosts=["127.0.0.1", "localhost"]) as client:
-        assert 200 == client.get("/").status_code
-        assert 400 == client.get("/", headers={"host": "evil.example"}).status_code
+def test_servers_on_two_ports_keep_their_cookies_apart(filled: Ledger) -> None:
+    with clients(filled, token="the-secret-of-one") as one:
+        (first,) = one.get("http://127.0.0.1:1111/?token=the-secret-of-one").history[0].cookies
+        (second,) = one.get("http://127.0.0.1:2222/?token=the-secret-of-one").history[0].cookies
+    assert first != second
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8765", "LocalHost:1", "[::1]:8765"])
+def test_the_pages_answer_to_their_own_names(filled: Ledger, host: str) -> None:
+    with clients(filled, hosts=["127.0.0.1", "localhost", "::1"]) as client:
+        assert 200 == client.get("/", headers={"host": host}).status_code
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "127.0.0.1@evil.example", "[::1", "[::2]", "127.0.0.1:x", ""]
+)
+def test_the_pages_answer_to_no_other_name(filled: Ledger, host: str) -> None:
+    with clients(filled, hosts=["127.0.0.1", "localhost", "::1"], author="ada") as client:
+        for answer in (client.get("/", headers={"host": host}), client.post("/session/trip", headers={"host": host})):
+            assert (400, "These pages are at 127.0.0.1 or localhost or ::1 only.\n") == (
+                answer.status_code,
+                answer.text,
+            )
+
+
+@pytest.mark.parametrize("query", ["before=yesterday", "before=-1", "around=1e3", f"after={'9' * 40}", "before="])
+def test_an_address_that_is_not_right_is_said_in_words(client: Any, query: str) -> None:
+    answer = client.get(f"/session/trip?{query}")
+    assert (422, "text/html; charset=utf-8") == (answer.status_code, answer.headers["content-type"])
+    assert "<h1>Unprocessable" in answer.text
+
+
+def test_an_error_that_nobody_expected_is_a_page_without_what_it_says(
+    filled: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fastapi.testclient import TestClient
+
+    from chatledger.web.pages import conversation
+    from chatledger.web.pages.application import browser
+
+    def break_(*_: Any) -> Any:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(conversation, "_window", break_)
+    client = TestClient(browser(filled), base_url="http://127.0.0.1", raise_server_exceptions=False)
+    answer = client.get("/session/trip")
+    assert (500, True) == (answer.status_code, "The log of the server" in answer.text)
+    assert "secret" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
 def test_nothing_can_be_changed(client: Any) -> None:

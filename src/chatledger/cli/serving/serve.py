@@ -52,7 +52,7 @@ def serve(
         application = browser(
             ledger,
             token=token,
-            hosts=[*_LOCAL, "[::1]"] if is_local else None,
+            hosts=_LOCAL if is_local else None,
             author=actor if write else None,
         )
         config = uvicorn.Config(application, host=host, port=port, log_level="warning")

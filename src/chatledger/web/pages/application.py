@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.resources import files
 
 from fastapi import FastAPI, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from chatledger.errors import ChatledgerError
 from chatledger.ledger.user_ledger import UserLedger
@@ -16,7 +16,7 @@ from chatledger.web.pages.access import FormGuard, guard
 from chatledger.web.pages.comparisons import ComparisonPages
 from chatledger.web.pages.conversation import ConversationPage
 from chatledger.web.pages.forms import Forms
-from chatledger.web.pages.rendering import failed, refused
+from chatledger.web.pages.rendering import broken, failed, misread, refused
 from chatledger.web.pages.sessions import SessionsPage
 from chatledger.web.pages.upkeep import AuditPage, TimeoutsPage
 from chatledger.web.pages.usage import UsagePage
@@ -26,7 +26,7 @@ _STATIC = {"style.css": "text/css", "browser.css": "text/css", "browser.js": "te
 
 
 def browser(
-    ledger: UserLedger, *, token: str | None = None, hosts: list[str] | None = None, author: str | None = None
+    ledger: UserLedger, *, token: str | None = None, hosts: Collection[str] | None = None, author: str | None = None
 ) -> FastAPI:
     """Return an application with pages about a ledger: conversations, search, usage, comparisons, batches, workflows,
     timeouts, and the audit log.
@@ -39,8 +39,7 @@ def browser(
     """
     app = FastAPI(title="chatledger", docs_url=None, redoc_url=None, openapi_url=None)
     form_guard = None if author is None else FormGuard()
-    form_token = None if form_guard is None else form_guard.secret
-    comparisons, batches, workflows = ComparisonPages(ledger, form_token), BatchPages(ledger), WorkflowPages(ledger)
+    comparisons, batches, workflows = ComparisonPages(ledger, form_guard), BatchPages(ledger), WorkflowPages(ledger)
     pages: dict[str, Callable[..., HTMLResponse]] = {
         "/": SessionsPage(ledger).show,
         "/usage": UsagePage(ledger).show,
@@ -52,7 +51,7 @@ def browser(
         "/execution/{execution_id:path}": workflows.show,
         "/timeouts": TimeoutsPage(ledger).show,
         "/audit": AuditPage(ledger).show,
-        "/session/{session_id:path}": ConversationPage(ledger, form_token).show,
+        "/session/{session_id:path}": ConversationPage(ledger, form_guard).show,
     }
     for path, show in pages.items():
         app.add_api_route(path, show, methods=["GET"], response_class=HTMLResponse)
@@ -65,9 +64,9 @@ def browser(
     app.add_api_route("/static/{name}", _static, methods=["GET"])
     app.add_exception_handler(ChatledgerError, failed)
     app.add_exception_handler(HTTPException, refused)
-    app.middleware("http")(guard(token))
-    if hosts is not None:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
+    app.add_exception_handler(RequestValidationError, misread)
+    app.add_exception_handler(Exception, broken)
+    app.middleware("http")(guard(token, hosts, form_guard))
     return app
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from chatledger.ledger.user_ledger import UserLedger
 from chatledger.report.comparison import template_values
 from chatledger.report.comparison_data import read_comparison_data
+from chatledger.web.pages.access import FormGuard
 from chatledger.web.pages.rendering import ROWS, Word, following, link, page
 
 _PROMPTS = 50
@@ -14,9 +16,9 @@ _PROMPTS = 50
 
 
 class ComparisonPages:
-    def __init__(self, ledger: UserLedger, form_token: str | None) -> None:
+    def __init__(self, ledger: UserLedger, form_guard: FormGuard | None) -> None:
         self._ledger = ledger
-        self._form_token = form_token
+        self._form_guard = form_guard
 
     def list(self, cursor: Word = "") -> HTMLResponse:
         with self._ledger.read() as uow:
@@ -27,10 +29,11 @@ class ComparisonPages:
             more=following("/comparisons", {}, found.next_cursor),
         )  # fmt: skip
 
-    def show(self, group_id: str, done: Word = "") -> HTMLResponse:
+    def show(self, request: Request, group_id: str, done: Word = "") -> HTMLResponse:
         with self._ledger.read() as uow:
             data = read_comparison_data(uow, group_id, confidence=0.95, judge=None, prompts=_PROMPTS)
         return page(
-            "comparison", here="comparisons", done=done, form_token=self._form_token,
+            "comparison", here="comparisons", done=done,
+            form_token=None if self._form_guard is None else self._form_guard.token(request),
             action=link("comparison", group_id), **template_values(data),
         )  # fmt: skip

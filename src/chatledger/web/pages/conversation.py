@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
+from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from chatledger.enums import Status
@@ -15,6 +16,7 @@ from chatledger.html.filters import milliseconds, number
 from chatledger.ledger.user_ledger import UserLedger
 from chatledger.schemas import Annotation, Message, Session, Timeout
 from chatledger.unit_of_work import UnitOfWork
+from chatledger.web.pages.access import FormGuard
 from chatledger.web.pages.cards import card
 from chatledger.web.pages.rendering import Word, link, page
 
@@ -37,12 +39,13 @@ class _Branch(NamedTuple):
 
 
 class ConversationPage:
-    def __init__(self, ledger: UserLedger, form_token: str | None) -> None:
+    def __init__(self, ledger: UserLedger, form_guard: FormGuard | None) -> None:
         self._ledger = ledger
-        self._form_token = form_token
+        self._form_guard = form_guard
 
     def show(
         self,
+        request: Request,
         session_id: str,
         before: int | None = None,
         after: int | None = None,
@@ -82,7 +85,7 @@ class ConversationPage:
             chosen=around,
             earlier=f"{here}?before={first}" if first > 1 else None,
             later=f"{here}?after={last}" if last < session.last_sequence and messages else None,
-            form_token=self._form_token, action=here,
+            form_token=None if self._form_guard is None else self._form_guard.token(request), action=here,
         )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ class Forms:
     async def session(self, request: Request, session_id: str) -> Response:
         """POST /session/{id}: the field `action` says what to do."""
         fields = await self._fields(request)
-        return await run_in_threadpool(self._do, session_id, fields)
+        return await run_in_threadpool(self._do, request, session_id, fields)
 
     async def comparison(self, request: Request, group_id: str) -> Response:
         """POST /comparison/{id}: a verdict of the author on a pair of answers."""
@@ -60,12 +60,12 @@ class Forms:
         await run_in_threadpool(self._judge, group_id, fields)
         return RedirectResponse(f"{link('comparison', group_id)}?done=judged", status_code=303)
 
-    def _do(self, session_id: str, fields: _Fields) -> Response:
+    def _do(self, request: Request, session_id: str, fields: _Fields) -> Response:
         action = fields.get("action", "")
         if action not in self._actions:
             raise InvalidInput("action", f"is not one of {', '.join(self._actions)}")
         if action in ("delete", "redact") and fields.get("confirm") != action:
-            return self._ask(session_id, action, fields)
+            return self._ask(request, session_id, action, fields)
         self._ledger.run(lambda uow: self._actions[action](uow, session_id, fields), actor=self._author)
         if action == "delete":
             return RedirectResponse("/?done=delete", status_code=303)
@@ -73,7 +73,7 @@ class Forms:
         place = f"&around={number}#m{number}" if number.isascii() and number.isdigit() and number != "0" else ""
         return RedirectResponse(f"{link('session', session_id)}?done={action}{place}", status_code=303)
 
-    def _ask(self, session_id: str, action: str, fields: _Fields) -> Response:
+    def _ask(self, request: Request, session_id: str, action: str, fields: _Fields) -> Response:
         """The page that asks for a confirmation, and says what will be gone."""
         with self._ledger.read() as uow:
             session = uow.sessions.get(session_id, include_expired=True)
@@ -89,7 +89,7 @@ class Forms:
             word=action,
             is_wrong="confirm" in fields,
             reason=fields.get("reason", ""),
-            form_token=self._guard.secret,
+            form_token=self._guard.token(request),
         )
 
     def _annotate(self, uow: UnitOfWork, session_id: str, fields: _Fields) -> None:
@@ -133,8 +133,8 @@ class Forms:
         text = body.decode("utf-8", "replace")
         fields = {name: value.replace("\r\n", "\n") for name, value in parse_qsl(text, keep_blank_values=True)}
         if not self._guard.accepts(request, fields):
-            _refuse(403, "This form is not from a page of this server, or the server was started again since: go back "
-                    "and reload the page.")  # fmt: skip
+            _refuse(403, "This form is not from a page of this server, or the server was started again since, or the "
+                    "browser keeps no cookies: go back and reload the page.")  # fmt: skip
         return fields
 
 

@@ -8,12 +8,14 @@ from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from fastapi import Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from chatledger.errors import ChatledgerError, Conflict, InvalidInput, MissingExtra, NotFound, SessionClosed
 from chatledger.html.environment import render
-from chatledger.web.problems import problem_of
+from chatledger.web.pages.access import HEADERS
+from chatledger.web.problems import problem_of, problem_of_request
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -80,3 +82,16 @@ async def failed(_: Request, error: Exception) -> Response:
 async def refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return _error_page(error.status_code, "There is no such page." if error.status_code == 404 else str(error.detail))
+
+
+async def misread(_: Request, error: Exception) -> Response:
+    """An address with a value of another type, such as `?before=yesterday`."""
+    assert isinstance(error, RequestValidationError)
+    return _error_page(422, problem_of_request(error).detail or "")
+
+
+async def broken(_: Request, __: Exception) -> Response:
+    """An error that nobody expected, which the server logs. It comes from outside what adds the headers."""
+    response = _error_page(500, "Something went wrong in chatledger. The log of the server says what.")
+    response.headers.update(HEADERS)
+    return response
