@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import get_ident
 from time import monotonic, perf_counter
 from types import TracebackType
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
@@ -39,6 +39,21 @@ _writing: ContextVar[tuple[BaseTransaction, ...]] = ContextVar("chatledger_writi
 _REMEMBERED = 8
 
 C = TypeVar("C")
+U = TypeVar("U")
+U_co = TypeVar("U_co", covariant=True)
+
+
+class ReadBlock(Protocol[U_co]):
+    """A block that reads in one transaction."""
+
+    after: str | None
+    """The position that a replica must have replayed."""
+
+    def __enter__(self) -> U_co: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class Database:
@@ -49,6 +64,8 @@ class Database:
         self.settings = settings
         # Whether it has committed anything. Who only looks, as a check does, leaves the file as it is.
         self.has_written = False
+        # Another object after each transaction that may have committed something, or failed to.
+        self.last_commit: object = None
         self._closed = False
         self._own = engine is None
         if engine is None:
@@ -97,6 +114,27 @@ class Database:
     def transaction(self, mode: Mode) -> Transaction:
         """A connection in a transaction of a mode: committed at the end of the block, rolled back on any error."""
         return Transaction(self, mode)
+
+    def reading(self, make: Callable[[Database], ReadBlock[U]], after: str | None = None) -> ReadBlock[U]:  # noqa: ARG002 - for a replica
+        """A reading transaction, made by `make` for the database that is read from: this one, or its replica if it has
+        replayed all commits of this ledger and the position `after`.
+        """
+        return make(self)
+
+    def position(self) -> str | None:
+        """The position of the server's log, at or after every commit so far. None for a file."""
+        connection = self.take(self.engine.connect, writing=False)
+        try:
+            with self.translated():
+                return self.dialect.position(connection)
+        finally:
+            try:
+                connection.close()
+            finally:
+                self.leave(writing=False)
+
+    def wait_for(self, connection: Connection, position: str) -> None:
+        """Wait until a position can be read, which here is at once. Called before the transaction begins."""
 
     def refuse_nested(self) -> None:
         """Raise NestedWrite inside a writing transaction of this thread on this database.
@@ -150,6 +188,8 @@ class Database:
 
     def leave(self, *, writing: bool) -> None:
         """Make way for the next one, after the connection was given back."""
+        if writing:
+            self.last_commit = object()
         if self.connection_slots is not None:
             self.connection_slots.release()
         if writing:
@@ -231,7 +271,7 @@ class BaseTransaction:
     A class, for a generator would cost each append as much again.
     """
 
-    __slots__ = ("_asked", "_began", "_connection", "_database", "_observers", "_thread", "_writing")
+    __slots__ = ("_asked", "_began", "_connection", "_database", "_observers", "_thread", "_writing", "after")
 
     _connection: Connection
     _asked: float
@@ -246,6 +286,8 @@ class BaseTransaction:
         self._thread: int | None = None
         # Whoever is not observed does not pay for it.
         self._observers = database.observers or None
+        # The position that a replica must have replayed.
+        self.after: str | None = None
 
     def begin(self) -> Connection:
         """Wait for the turn and a connection, and begin."""
@@ -256,7 +298,8 @@ class BaseTransaction:
             connection = self._begin()
         except BaseException as error:
             self._began = perf_counter()
-            self._notify("busy" if isinstance(error, Busy) else "failed")
+            if self.after is None:  # else the primary is asked next
+                self._notify("busy" if isinstance(error, Busy) else "failed")
             raise
         self._began = perf_counter()
         return connection
@@ -281,6 +324,8 @@ class BaseTransaction:
         connection = database.take(database.engine.connect, writing=self._writing)
         self._connection = connection
         try:
+            if self.after is not None:
+                database.wait_for(connection, self.after)
             dialect.begin(connection, "write" if self._writing else "read", database.settings.busy_timeout)
             if self._writing:
                 self._remember()

@@ -49,12 +49,16 @@ class Observers:
     """The observers of one ledger."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._engines = [engine]
         self._all: tuple[Observer, ...] = ()
         self._listening = False
 
     def __bool__(self) -> bool:
         return bool(self._all)
+
+    def watch(self, engine: Engine) -> None:
+        """Notify of the statements of another engine too. Called before the first observer is added."""
+        self._engines.append(engine)
 
     def add(self, observer: Observer) -> Callable[[], None]:
         """Add an observer. Call the returned function to remove it."""
@@ -82,8 +86,9 @@ class Observers:
         if wanted == self._listening:
             return
         change = event.listen if wanted else event.remove
-        change(self._engine, "before_cursor_execute", self._before)
-        change(self._engine, "after_cursor_execute", self._after)
+        for engine in self._engines:
+            change(engine, "before_cursor_execute", self._before)
+            change(engine, "after_cursor_execute", self._after)
         self._listening = wanted
 
     def _before(self, connection: Connection, *_: Any) -> None:

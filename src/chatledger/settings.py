@@ -11,6 +11,7 @@ from chatledger.errors import InvalidInput
 from chatledger.validation import invalid_input
 
 ENVIRONMENT_URL = "CHATLEDGER_URL"
+ENVIRONMENT_READER = "CHATLEDGER_READER"
 DEFAULT_URL = "chatledger.db"
 
 MIB = 1024 * 1024

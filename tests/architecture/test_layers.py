@@ -22,6 +22,7 @@ LAYERS = (
     "backup integrity",
     "execution",
     "transactions",
+    "replicas",
     "unit_of_work",
     "services",
     "orm_session",

@@ -54,12 +54,12 @@ class Pair:
     def replicate_synchronously(self) -> None:
         """From now on a commit is acknowledged when the standby has it."""
         self.execute(self.primary, "ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
-        self._wait_for(self.primary, "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'")
+        self.wait_for(self.primary, "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'")
 
     def catch_up(self) -> None:
         """Wait until the standby has replayed what the primary has written."""
         ((position,),) = self.execute(self.primary, "SELECT pg_current_wal_lsn()")
-        self._wait_for(self.standby, f"SELECT 1 WHERE pg_last_wal_replay_lsn() >= '{position}'")
+        self.wait_for(self.standby, f"SELECT 1 WHERE pg_last_wal_replay_lsn() >= '{position}'")
 
     def kill_primary(self) -> None:
         """End the primary without a shutdown: its clients get no answer."""
@@ -69,7 +69,8 @@ class Pair:
         """Make the standby the primary."""
         self._control("-D", str(self.standby), "-w", "promote")
 
-    def _wait_for(self, folder: Path, query: str) -> None:
+    def wait_for(self, folder: Path, query: str) -> None:
+        """Wait until a query returns a row."""
         give_up = time.monotonic() + 60
         while not self.execute(folder, query):
             assert time.monotonic() < give_up, query

@@ -20,7 +20,7 @@ from chatledger.backup.progress import Progress
 from chatledger.callbacks import callback
 from chatledger.clock import Clock, utc_now
 from chatledger.errors import ChatledgerError, InvalidInput
-from chatledger.ledger.ledger import Ledger, chosen_settings, owner_id
+from chatledger.ledger.ledger import READER_WAIT, Ledger, chosen_settings, owner_id
 from chatledger.ledger.shared import LedgerOptions, Migrate, SharedLedgers
 from chatledger.schemas import Health, RestoreReport
 from chatledger.settings import Preset, Settings
@@ -53,10 +53,12 @@ class AsyncLedger(AsyncUserLedger):
         check: Literal["quick", "full"] | None = None,
         durability: Literal["normal", "full"] | None = None,
         prepared_statements: bool | None = None,
+        reader: str | URL | None = None,
+        reader_wait: float = READER_WAIT,
         clock: Clock = utc_now,
     ) -> None:
         if ledger is not None:
-            others = (url, engine, settings, preset, check, durability, prepared_statements)
+            others = (url, engine, settings, preset, check, durability, prepared_statements, reader)
             if any(other is not None for other in others):
                 raise InvalidInput("ledger", "cannot be combined with a URL, an engine or settings: it has its own")
             super().__init__(_threads_of(ledger), user_id=None)
@@ -64,7 +66,10 @@ class AsyncLedger(AsyncUserLedger):
         chosen = chosen_settings(settings, preset, durability, prepared_statements)
 
         def make() -> Ledger:
-            return Ledger(url, engine=engine, settings=chosen, migrate=migrate, create=create, check=check, clock=clock)
+            return Ledger(
+                url, engine=engine, settings=chosen, migrate=migrate, create=create, check=check, reader=reader,
+                reader_wait=reader_wait, clock=clock,
+            )  # fmt: skip
 
         super().__init__(LedgerThreads(make, chosen, clock), user_id=None)
 

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 from sqlalchemy.orm import Session as OrmSession
 
 from chatledger.aio.ledger_threads import LedgerThreads
-from chatledger.aio.method import direct_method, interruptible_method
+from chatledger.aio.method import direct_method, interruptible_method, ledger_method
 from chatledger.aio.stream import AsyncStream
 from chatledger.aio.unit_of_work import AsyncUnitOfWork
 from chatledger.callbacks import callback, require_synchronous
@@ -56,9 +56,9 @@ class AsyncUserLedger:
         """
         return self._threads.transaction(lambda: self._synchronous().begin(actor=actor), writing=True)
 
-    def read(self) -> AbstractAsyncContextManager[AsyncUnitOfWork]:
+    def read(self, *, after: str | None = None) -> AbstractAsyncContextManager[AsyncUnitOfWork]:
         """One read-only snapshot, as `Ledger.read`."""
-        return self._threads.transaction(lambda: self._synchronous().read())
+        return self._threads.transaction(lambda: self._synchronous().read(after=after))
 
     async def run(
         self, work: Callable[[UnitOfWork], R], *, actor: str | None = None, retry_timeout: float | None = None
@@ -79,7 +79,7 @@ class AsyncUserLedger:
 
         return await self._threads.call(run, cancelled=stopped.set)
 
-    async def view(self, work: Callable[[UnitOfWork], R]) -> R:
+    async def view(self, work: Callable[[UnitOfWork], R], *, after: str | None = None) -> R:
         """As `Ledger.view`. `work` is synchronous and runs in a worker thread: one hop for the whole snapshot.
 
         Raises:
@@ -87,7 +87,7 @@ class AsyncUserLedger:
         """
         require_synchronous(work, "work")
         stopped = threading.Event()
-        return await self._threads.call(lambda: self._synchronous()._view(work, stopped), cancelled=stopped.set)
+        return await self._threads.call(lambda: self._synchronous()._view(work, after, stopped), cancelled=stopped.set)
 
     async def orm(self, work: Callable[[OrmSession], R]) -> R:
         """Call `work` in a worker thread with a session of `Ledger.orm`, and commit.
@@ -157,6 +157,7 @@ class AsyncUserLedger:
 
     sweep = interruptible_method(UserLedger.sweep, by="stopping")
     purge = interruptible_method(UserLedger.purge)
+    position = ledger_method(UserLedger.position)
     reprice = interruptible_method(UserLedger.reprice)
     erase_user = interruptible_method(UserLedger.erase_user)
 

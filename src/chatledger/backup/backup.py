@@ -15,7 +15,7 @@ from chatledger.backup import manifest as manifests
 from chatledger.backup.progress import Progress
 from chatledger.backup.row_copy import copy_rows, count_all
 from chatledger.backup.verify import examine, require_known
-from chatledger.database import Database
+from chatledger.database import Database, Transaction
 from chatledger.dialects import backup_file
 from chatledger.errors import Conflict, InvalidInput, Unavailable
 from chatledger.schemas import BackupReport
@@ -45,7 +45,7 @@ def back_up(
     created = database.clock()
     database.catch_up_index()
     with backup_file.temporary(folder, "chatledger-backup") as new:
-        with database.transaction("read") as connection, database.translated():
+        with database.reading(_snapshot) as connection, database.translated():
             state = database.dialect.state(connection)
             revision = require_known(state, database.url.render_as_string(hide_password=True))
             rows = count_all(connection, state.tables)
@@ -92,6 +92,10 @@ def back_up(
         removed=removed,
         seconds=time.perf_counter() - began,
     )
+
+
+def _snapshot(database: Database) -> Transaction:
+    return database.transaction("read")
 
 
 def _require_free(database: Database, path: Path, *, overwrite: bool) -> None:

@@ -14,7 +14,7 @@ from chatledger.dialects import dialect_of, parse_url
 from chatledger.errors import Unavailable
 from chatledger.ledger.ledger import Ledger
 from chatledger.ledger.user_ledger import UserLedger
-from chatledger.settings import DEFAULT_URL, ENVIRONMENT_URL, Settings
+from chatledger.settings import DEFAULT_URL, ENVIRONMENT_READER, ENVIRONMENT_URL, Settings
 
 Migrate = Literal["empty", "always", "never"]
 
@@ -46,7 +46,11 @@ def opened(db: str | None, *, new: bool = False, migrate: Migrate = "empty") -> 
         )
     # On a server, too, a reading command must not turn an empty database into a ledger.
     create = new or migrate != "empty"
-    with Ledger(url_of(db), settings=Settings.preset("cli"), migrate=migrate, create=create) as ledger:
+    # The reader belongs to the database of the environment, and not to another one that is named.
+    reader = os.environ.get(ENVIRONMENT_READER) if not db and os.environ.get(ENVIRONMENT_URL) else None
+    with Ledger(
+        url_of(db), settings=Settings.preset("cli"), migrate=migrate, create=create, reader=reader or None
+    ) as ledger:
         if missing and sys.stderr.isatty():
             report(f"began a new ledger at {place_of(ledger, db)}")
         yield ledger

@@ -107,6 +107,22 @@ class Dialect(ABC):
         """After the transaction: leave the connection as it was."""
         return
 
+    def reader_url(self, url: URL) -> URL:
+        """The URL of a replica that a ledger reads from.
+
+        Raises:
+            InvalidInput: this kind of database has no replicas.
+        """
+        raise errors.InvalidInput("reader", f"is for PostgreSQL: in {self.title}, reading does not wait for writers")
+
+    def position(self, connection: Connection) -> str | None:
+        """The position of the server's log, at or after every commit so far. None for a file. Begins no transaction."""
+        return None
+
+    def has_replayed(self, connection: Connection, position: str) -> bool:
+        """Whether all commits up to a position can be read. Begins no transaction."""
+        return True
+
     def file(self, url: URL) -> Path | None:
         """The file that a database lies in, or None for one in memory or on a server."""
         return None

@@ -21,6 +21,7 @@ from chatledger.errors import CorruptDatabase, InvalidInput
 from chatledger.ledger.shared import LedgerOptions, Migrate, SharedLedgers
 from chatledger.ledger.user_ledger import UserLedger
 from chatledger.observers import Observer
+from chatledger.replicas import Replica, ReplicatedDatabase
 from chatledger.schemas.fields import flags, identifier, number
 from chatledger.settings import DEFAULT_URL, Preset, Settings
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
         RestoreReport,
     )
 
+# How long a read waits for the reader to replay the last commit, in seconds.
+READER_WAIT = 0.05
 # Who a repair is in the audit log, where nobody else is named.
 REPAIRER = "repair"
 
@@ -55,13 +58,18 @@ class Ledger(UserLedger):
     it. `prepared_statements=False` is for a connection pooler in transaction mode, as is `?prepared_statements=false`
     in the URL.
 
+    `reader=` is the URL of a replica of the PostgreSQL server, which has a pool of its own of the same size. `read` and
+    `view`, and so statistics, reports, exports, backups and copies, use it when it has replayed everything that this
+    ledger has committed. They wait `reader_wait` seconds for that, and then read from the primary, as they do if the
+    replica is away. It must be a physical replica of the same database.
+
     A ledger can be used from any number of threads, and after a fork.
 
     Raises:
         SchemaBehind, SchemaAhead, NotALedger, CorruptDatabase: the database is not a ledger of this release, there is
             none and `create` is False, or `check` has found damage.
         Unavailable, ReadOnly, Busy: it cannot be opened.
-        InvalidInput: the URL is not valid, or its database is not supported.
+        InvalidInput: the URL is not valid, or its database is not supported; or `reader` is not a replica of it.
     """
 
     def __init__(
@@ -76,6 +84,8 @@ class Ledger(UserLedger):
         check: Literal["quick", "full"] | None = None,
         durability: Literal["normal", "full"] | None = None,
         prepared_statements: bool | None = None,
+        reader: str | URL | None = None,
+        reader_wait: float = READER_WAIT,
         clock: Clock = utc_now,
     ) -> None:
         if engine is not None and url is not None:
@@ -94,9 +104,12 @@ class Ledger(UserLedger):
             raise InvalidInput("check", "is not one of 'quick', 'full', None")
         flags(create=create)
         chosen = chosen_settings(settings, preset, durability, prepared_statements)
-        super().__init__(Database(DEFAULT_URL if url is None else url, engine, chosen, clock), user_id=None)
+        database = _database(DEFAULT_URL if url is None else url, engine, chosen, clock, reader, reader_wait)
+        super().__init__(database, user_id=None)
         try:
-            self._database.open(migrate, create=create)
+            database.open(migrate, create=create)
+            if isinstance(database, ReplicatedDatabase):
+                database.open_replica()
             if check is not None:
                 self._require_sound(full=check == "full")
         except BaseException:
@@ -383,6 +396,14 @@ class Ledger(UserLedger):
         return self._database.url.render_as_string(hide_password=True)
 
     @property
+    def reader(self) -> str | None:
+        """The URL of the replica that is read from, with the password hidden, or None."""
+        database = self._database
+        if not isinstance(database, ReplicatedDatabase):
+            return None
+        return database.replica.given_url.render_as_string(hide_password=True)
+
+    @property
     def engine(self) -> Engine:
         """The pooled engine, for your own queries."""
         return self._database.engine
@@ -408,6 +429,20 @@ class Ledger(UserLedger):
 
 
 _shared: SharedLedgers[Ledger] = SharedLedgers()
+
+
+def _database(
+    url: str | Path | URL,
+    engine: Engine | None,
+    settings: Settings,
+    clock: Clock,
+    reader: str | URL | None,
+    wait: float,
+) -> Database:
+    number(wait, "reader_wait", 0.0, 60.0)
+    if reader is None:
+        return Database(url, engine, settings, clock)
+    return ReplicatedDatabase(url, engine, settings, clock, Replica(reader, settings, clock, wait))
 
 
 def owner_id(user_id: str) -> str:

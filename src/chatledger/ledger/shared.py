@@ -30,6 +30,8 @@ class LedgerOptions(TypedDict, total=False):
     check: Literal["quick", "full"] | None
     durability: Literal["normal", "full"] | None
     prepared_statements: bool | None
+    reader: str | URL | None
+    reader_wait: float
     clock: Clock
 
 

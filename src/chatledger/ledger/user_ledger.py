@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatledger.callbacks import callback
@@ -16,6 +17,7 @@ from chatledger.errors import Busy, ChatledgerError, Unavailable
 from chatledger.ledger.direct import DirectContext, direct_method
 from chatledger.ledger.partial_commit import Committed
 from chatledger.ledger.stream import LEASE, Stream
+from chatledger.replicas import checked_position
 from chatledger.schemas.fields import acting, flags, moment
 from chatledger.services.base import ServiceContext, logger
 from chatledger.services.messages.service import Messages
@@ -87,13 +89,32 @@ class UserLedger:
         """
         return UnitOfWorkTransaction(self._database, "write", self._user_id, acting(actor))
 
-    def read(self) -> AbstractContextManager[UnitOfWork]:
+    def read(self, *, after: str | None = None) -> AbstractContextManager[UnitOfWork]:
         """Begin a read-only snapshot: every read in the block sees the same moment, and the database refuses writes.
+
+        A ledger with a `reader` reads from it once it has replayed everything that this ledger has committed, and
+        `after`: a position that another process got from its `position()`. Until then, or if the reader is away, the
+        primary is read. Without a reader, `after` changes nothing.
+
+        Raises:
+            Busy, Unavailable: as `begin`.
+            InvalidInput: `after` is not a position.
+        """
+        return self._database.reading(self._snapshot, checked_position(after))
+
+    def _snapshot(self, database: Database) -> UnitOfWorkTransaction:
+        return UnitOfWorkTransaction(database, "read", self._user_id)
+
+    def position(self) -> str | None:
+        """Return a position in the server's log that is at or after every commit of this ledger, or None on SQLite.
+
+        Pass it to `read(after=…)` or `view(after=…)` in another process, which then sees these commits, whichever server
+        it reads from. Without a reader, or after a commit, this asks the primary.
 
         Raises:
             Busy, Unavailable: as `begin`.
         """
-        return UnitOfWorkTransaction(self._database, "read", self._user_id)
+        return self._database.position()
 
     def orm(self) -> OrmSession:
         """Return a SQLAlchemy session over `chatledger.models`, whose transactions begin like those of `begin`.
@@ -149,9 +170,9 @@ class UserLedger:
         patience = Patience(self._database.settings, retry_timeout, stopped or self._stopped)
         return run_transaction(begin, work, patience=patience)
 
-    def view(self, work: Callable[[UnitOfWork], Outcome]) -> Outcome:
+    def view(self, work: Callable[[UnitOfWork], Outcome], *, after: str | None = None) -> Outcome:
         """Call `work` inside a `read` block and return its result. It is called again when the database was busy or
-        away.
+        away, and then on the primary. `after` is a position, as for `read`.
 
             messages = ledger.view(lambda uow: uow.messages.history(session_id, last=20))
 
@@ -159,11 +180,14 @@ class UserLedger:
             InvalidInput: `work` is a coroutine or generator function, or returned something of the kind.
             Busy, Unavailable: as `read`, after about twice `busy_timeout`, or `retry_timeout` without a connection.
         """
-        return self._view(work)
+        return self._view(work, after)
 
-    def _view(self, work: Callable[[UnitOfWork], Outcome], stopped: threading.Event | None = None) -> Outcome:
+    def _view(
+        self, work: Callable[[UnitOfWork], Outcome], after: str | None, stopped: threading.Event | None = None
+    ) -> Outcome:
         patience = Patience(self._database.settings, stopped=stopped or self._stopped)
-        return run_transaction(self.read, work, patience=patience)
+        begin = chain([self.read(after=after)], map(self._snapshot, repeat(self._database)))
+        return run_transaction(lambda: next(begin), work, patience=patience)
 
     def create(
         self,
@@ -468,7 +492,8 @@ class UserLedger:
             return False
 
     def _reading(self, act: Callable[[ServiceContext], R]) -> R:
-        with self.read() as uow:
+        # On the primary: what is found is acted upon.
+        with self._snapshot(self._database) as uow:
             return act(uow._context)
 
     def _writing(self, actor: str | None, retry_timeout: float | None = None) -> Run:

@@ -95,6 +95,26 @@ def begin(connection: Connection, mode: Mode, wait: float) -> None:
         connection.execute(text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": f"{round(wait * 1000)}ms"})
 
 
+def ask(connection: Connection, sql: str) -> Any:
+    """Return the single value of a statement, which is sent outside of any transaction. `sql` holds no values."""
+    if _OURS not in connection.info:
+        found = connection.execute(text(sql)).scalar()
+        connection.rollback()
+        return found
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        driver.autocommit = True
+        row = driver.execute(sql).fetchone()
+        driver.autocommit = False
+    except BaseException as error:
+        if driver.closed or not isinstance(error, Exception):
+            connection.invalidate()
+        else:
+            driver.autocommit = False
+        raise
+    return row[0]
+
+
 def fetch_alone(
     connection: PoolProxiedConnection, sql: str, parameters: Any, *, writing: bool, on_begin: Callable[[], None]
 ) -> Sequence[Sequence[Any]] | None:

@@ -21,7 +21,7 @@ from chatledger.dialects.postgresql import connection as connections
 from chatledger.dialects.postgresql.arrays import array_literal
 from chatledger.dialects.postgresql.search_path import own_schema, scratch_schema
 from chatledger.dialects.postgresql.server_errors import classify, leave_standby
-from chatledger.dialects.postgresql.url import prefer_primary, split_hosts, take_prepared_statements
+from chatledger.dialects.postgresql.url import prefer_primary, reader_url, split_hosts, take_prepared_statements
 from chatledger.dialects.process_fork import survive_fork
 from chatledger.dialects.types import wire
 from chatledger.settings import Settings
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 MINIMUM = 130000
 # "chlg" as a number: the advisory lock under which schemas change.
 _SCHEMA_LOCK = 0x63686C67
+# How far the log was written, or replayed on a standby.
+_POSITION = "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END"
 
 
 class PostgreSQL(Dialect):
@@ -106,6 +108,15 @@ class PostgreSQL(Dialect):
         event.listen(engine, "checkout", connections.ping_after_rest)
         event.listen(engine, "handle_error", leave_standby)
         return survive_fork(engine, file=False)
+
+    def reader_url(self, url: URL) -> URL:
+        return reader_url(url)
+
+    def position(self, connection: Connection) -> str | None:
+        return str(connections.ask(connection, f"SELECT ({_POSITION})::text"))
+
+    def has_replayed(self, connection: Connection, position: str) -> bool:
+        return bool(connections.ask(connection, f"SELECT ({_POSITION}) >= '{position}'::pg_lsn"))
 
     def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
         connections.begin(connection, mode, wait)

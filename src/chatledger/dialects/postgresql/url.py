@@ -64,6 +64,15 @@ def prefer_primary(url: URL) -> URL:
     return url.update_query_dict({"target_session_attrs": "read-write"})
 
 
+def reader_url(url: URL) -> URL:
+    """The URL of a replica: of several hosts a standby if there is one, and none that does not answer for long."""
+    url = split_hosts(url)
+    defaults = {"connect_timeout": "2"}
+    if "," in url.query.get("host", ""):
+        defaults["target_session_attrs"] = "prefer-standby"
+    return url.update_query_dict({name: value for name, value in defaults.items() if name not in url.query})
+
+
 def take_prepared_statements(url: URL) -> tuple[URL, bool | None]:
     """The URL without its option `prepared_statements`, which the server does not know; the option, or None."""
     word = url.query.get("prepared_statements")
