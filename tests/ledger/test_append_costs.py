@@ -72,7 +72,7 @@ def _path(ledger: Ledger) -> str:
 def test_an_append_writes_about_as_much_wal_as_one_into_a_lean_table(
     migrated_postgres_url: str, postgres_url: str
 ) -> None:
-    """The bar is a tenth more; a digest, the usage row and wider rows cost a little beyond it."""
+    """4,112 bytes against 3,720: the digest, the row of usage and wider rows are 10.5 percent."""
     turn = Conversation().turns(1)[0]
     raw = Raw(postgres_url)
     with Ledger(migrated_postgres_url) as ledger, closing(LeanPostgreSQL(postgres_url)) as lean:
@@ -87,7 +87,7 @@ def test_an_append_writes_about_as_much_wal_as_one_into_a_lean_table(
             ours.append(between - before)
             theirs.append(_position(raw) - between)
     # Whatever else the server writes is added to some of them.
-    assert min(ours) <= 1.25 * min(theirs)
+    assert min(ours) <= 1.11 * min(theirs)
 
 
 def _position(raw: Raw) -> int:
