@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chatledger import Ledger
+from chatledger.cli.serving.open_page import page_address
 from chatledger.schemas.message_parts import tool_call, tool_result
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -242,3 +243,11 @@ def test_an_error_that_nobody_expected_is_a_page_without_what_it_says(
 def test_nothing_can_be_changed(client: Any) -> None:
     for method in ("post", "put", "patch", "delete"):
         assert 405 == getattr(client, method)("/session/trip").status_code
+
+
+def test_the_address_that_open_prints_leads_to_the_message(filled: Ledger) -> None:
+    with clients(filled, token="se&cret") as client:
+        assert 401 == client.get(page_address("a/b?c", 1, port=80, token=None)).status_code
+        page = client.get(page_address("a/b?c", 1, port=80, token="se&cret"))
+    assert 200 == page.status_code
+    assert 'id="m1"' in page.text

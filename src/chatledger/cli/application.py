@@ -36,6 +36,7 @@ _ENTRIES = {
     "add": _Entry("sessions.messages", "add", _TALK),
     "query": _Entry("sessions.query", "query", _TALK),
     "history": _Entry("sessions.messages", "history", _TALK),
+    "tail": _Entry("sessions.tail", "tail", _TALK),
     "list": _Entry("sessions.sessions", "list_", _TALK),
     "search": _Entry("sessions.search", "search", _TALK),
     "stats": _Entry("observations.stats", "stats", _TALK),
@@ -59,6 +60,7 @@ _ENTRIES = {
     "export": _Entry("files.export", "export", _FILES),
     "report": _Entry("files.report", "report", _FILES),
     "serve": _Entry("serving.serve", "serve", _FILES),
+    "open": _Entry("serving.open_page", "open_", _FILES),
     "mcp": _Entry("serving.mcp", "mcp", _FILES),
     # The names that scripts around older chat stores call; not shown.
     "chat-init": _Entry("sessions.sessions", "create", None),

@@ -16,12 +16,13 @@ from chatledger.cli.open_ledger import opened_for
 from chatledger.errors import MissingExtra
 
 TOKEN = "CHATLEDGER_WEB_TOKEN"
+PORT = 8765
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def serve(
     user: Annotated[str | None, typer.Option("--user-id", metavar="USER", help="Show this user's only.")] = None,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 chooses a free one.")] = 8765,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 chooses a free one.")] = PORT,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     write: Annotated[
         bool,
