@@ -53,6 +53,7 @@ def _no_database_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands under test must not find the ledger of whoever runs the tests."""
     monkeypatch.delenv("CHATLEDGER_URL", raising=False)
     monkeypatch.delenv("CHATLEDGER_READER", raising=False)
+    monkeypatch.delenv("CHATLEDGER_PREPARED_STATEMENTS", raising=False)
 
 
 @pytest.fixture(scope="session")

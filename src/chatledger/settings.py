@@ -12,6 +12,7 @@ from chatledger.validation import invalid_input
 
 ENVIRONMENT_URL = "CHATLEDGER_URL"
 ENVIRONMENT_READER = "CHATLEDGER_READER"
+ENVIRONMENT_PREPARED_STATEMENTS = "CHATLEDGER_PREPARED_STATEMENTS"
 DEFAULT_URL = "chatledger.db"
 
 MIB = 1024 * 1024
@@ -23,6 +24,7 @@ class Preset(StrEnum):
     CLI = "cli"
     WEB = "web"
     HIGH_CONCURRENCY = "high_concurrency"
+    POOLER = "pooler"
 
 
 _PRESETS: dict[Preset, dict[str, Any]] = {
@@ -31,6 +33,8 @@ _PRESETS: dict[Preset, dict[str, Any]] = {
     Preset.WEB: {"pool_size": 5, "max_overflow": 10, "pool_timeout": 30.0},
     # Many short transactions at once: more connections, and quick refusal instead of a long queue.
     Preset.HIGH_CONCURRENCY: {"pool_size": 20, "max_overflow": 20, "pool_timeout": 10.0},
+    # The connections are to a pooler in transaction mode, where they cost little and prepared statements do not work.
+    Preset.POOLER: {"pool_size": 20, "max_overflow": 20, "pool_timeout": 30.0, "prepared_statements": False},
 }
 
 
@@ -69,7 +73,8 @@ class Settings(BaseModel):
     """
     prepared_statements: StrictBool = True
     """False for a connection pooler in transaction mode, where a prepared statement may belong to another client. If
-    the URL says `prepared_statements=false`, that wins.
+    the URL says `prepared_statements=false`, that wins. If neither settings nor a preset nor the argument of the same
+    name were given to the ledger, the environment variable `CHATLEDGER_PREPARED_STATEMENTS` counts.
     """
 
     if not TYPE_CHECKING:  # type checkers see the fields

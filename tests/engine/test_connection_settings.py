@@ -116,7 +116,7 @@ def test_without_prepared_statements_nothing_is_left_on_the_server(migrated_post
 
 @pytest.mark.parametrize(
     ("preset", "size", "most", "timeout"),
-    [("cli", 1, 2, 10.0), ("web", 5, 15, 30.0), ("high_concurrency", 20, 40, 10.0)],
+    [("cli", 1, 2, 10.0), ("web", 5, 15, 30.0), ("high_concurrency", 20, 40, 10.0), ("pooler", 20, 40, 30.0)],
 )
 def test_presets(url: str, preset: str, size: int, most: int, timeout: float) -> None:
     with closing(Ledger(url, preset=preset)) as ledger:

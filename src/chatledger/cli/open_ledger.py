@@ -12,7 +12,7 @@ from typing import Literal
 from chatledger.cli.errors import report
 from chatledger.dialects import dialect_of, parse_url
 from chatledger.errors import Unavailable
-from chatledger.ledger.ledger import Ledger
+from chatledger.ledger.ledger import Ledger, chosen_settings
 from chatledger.ledger.user_ledger import UserLedger
 from chatledger.settings import DEFAULT_URL, ENVIRONMENT_READER, ENVIRONMENT_URL, Settings
 
@@ -48,12 +48,16 @@ def opened(db: str | None, *, new: bool = False, migrate: Migrate = "empty") -> 
     create = new or migrate != "empty"
     # The reader belongs to the database of the environment, and not to another one that is named.
     reader = os.environ.get(ENVIRONMENT_READER) if not db and os.environ.get(ENVIRONMENT_URL) else None
-    with Ledger(
-        url_of(db), settings=Settings.preset("cli"), migrate=migrate, create=create, reader=reader or None
-    ) as ledger:
+    with Ledger(url_of(db), settings=_settings(), migrate=migrate, create=create, reader=reader or None) as ledger:
         if missing and sys.stderr.isatty():
             report(f"began a new ledger at {place_of(ledger, db)}")
         yield ledger
+
+
+def _settings() -> Settings:
+    """Those of a command. The environment says whether there is a pooler."""
+    chosen = chosen_settings(None, None, None, None)
+    return Settings.preset("cli", prepared_statements=chosen.prepared_statements)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,7 @@ from chatledger.ledger.user_ledger import UserLedger
 from chatledger.observers import Observer
 from chatledger.replicas import Replica, ReplicatedDatabase
 from chatledger.schemas.fields import flags, identifier, number
-from chatledger.settings import DEFAULT_URL, Preset, Settings
+from chatledger.settings import DEFAULT_URL, ENVIRONMENT_PREPARED_STATEMENTS, Preset, Settings
 
 if TYPE_CHECKING:
     from chatledger.backup.maintenance import Vacuum
@@ -464,7 +465,16 @@ def chosen_settings(
         raise InvalidInput("preset", f"{preset!r} is not one of {', '.join(Preset)}")
     if settings is not None and not isinstance(settings, Settings):
         raise InvalidInput("settings", f"must be Settings, not {type(settings).__name__}")
+    if settings is None and preset is None and prepared_statements is None:
+        prepared_statements = _prepared_statements_of_environment()
     chosen = settings or (Settings.preset(preset) if preset else Settings())
     given = {"durability": durability, "prepared_statements": prepared_statements}
     changes = {name: value for name, value in given.items() if value is not None}
     return Settings(**{**chosen.model_dump(), **changes}) if changes else chosen
+
+
+def _prepared_statements_of_environment() -> bool | None:
+    word = os.environ.get(ENVIRONMENT_PREPARED_STATEMENTS, "").strip().lower()
+    if word not in ("", "true", "false"):
+        raise InvalidInput("prepared_statements", f"{ENVIRONMENT_PREPARED_STATEMENTS} must be true or false")
+    return word == "true" if word else None
