@@ -16,7 +16,7 @@ from chatledger import InvalidInput, Ledger
 
 pytest.importorskip("mcp", reason="needs the extra mcp")
 
-from mcp import Client, StdioServerParameters
+from mcp import Client, StdioServerParameters, stdio_client
 
 from chatledger.mcp.server import server_of, with_token
 
@@ -78,7 +78,7 @@ def test_the_command_speaks_over_standard_input(url: str, filled: Ledger, tmp_pa
         command=sys.executable, args=["-m", "chatledger", "--db", url, "mcp", "--user-id", "ada", "--write"],
         env={**os.environ, "PYTHONPATH": str(Path(chatledger.__file__).parents[1])}, cwd=tmp_path,
     )  # fmt: skip
-    tools, (answer,) = asked(command, ("append_note", {"text": "window seats"}))
+    tools, (answer,) = asked(stdio_client(command), ("append_note", {"text": "window seats"}))
     assert 6 == len(tools)
     assert {"session_id": "agent-notes:ada", "number": 1} == json.loads(answer.content[0].text)
     with filled.read() as uow:
