@@ -14,14 +14,12 @@ from typing import Any
 
 from chatledger.errors import InvalidInput
 from chatledger.exchange.readers.conversation import Turn
+from chatledger.exchange.resumed import Place, ResumedSessions
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.message import CopiedMessage
 from chatledger.schemas.stored_message import to_row
 from chatledger.services.messages import copies
 from chatledger.unit_of_work import UnitOfWork
-
-Place = tuple[str, int]
-"""A message by its session and its number."""
 
 
 class Copies:
@@ -33,9 +31,9 @@ class Copies:
         self._stand_ins: dict[str, dict[int, Place]] = defaultdict(dict)
         """By session and number of an original that has not been read: the copy that stands in for it."""
 
-    def attempt(self) -> Attempt:
-        """Begin to store a conversation. What it learns is remembered when it is kept."""
-        return Attempt(self)
+    def attempt(self, resumed: ResumedSessions | None = None) -> Attempt:
+        """Begin to store a conversation, which may repeat messages of others. It is remembered when it is kept."""
+        return Attempt(self, resumed)
 
     def stored_as(self, session_id: str) -> str:
         """The id under which a session of the file is stored."""
@@ -60,8 +58,10 @@ class Copies:
 class Attempt:
     """One attempt to store a conversation, which may be made again when the database is busy."""
 
-    def __init__(self, copies_: Copies) -> None:
-        self._copies = copies_
+    def __init__(self, copies_: Copies, resumed: ResumedSessions | None = None) -> None:
+        self._copies, self._resumed = copies_, resumed
+        self._repeats: dict[Place, Place] = {}
+        """Messages that another session has too, by where they were stored: their originals."""
         self._ids: dict[str, str] = {}
         self._added: dict[Place, Place] = {}
         self._settled: list[Place] = []
@@ -80,9 +80,13 @@ class Attempt:
         messages = [turn.message for turn in batch]
         by_session: dict[str, list[int]] = defaultdict(list)
         targets: dict[int, Place] = {}
+        repeats = {} if self._resumed is None else self._resumed.originals(uow, session_id, messages)
         for index, turn in enumerate(batch):
             if turn.shared is not None:
-                messages[index] = copy_of(turn.message, made[turn.shared.session], turn.shared.number)
+                first = (made[turn.shared.session], turn.shared.number)
+                messages[index] = copy_of(turn.message, *self._repeats.get(first, first))
+            elif index in repeats:
+                messages[index] = copy_of(turn.message, *repeats[index])
             elif (named := _named(turn.message)) is not None:
                 targets[index] = self._place(*named)
                 by_session[targets[index][0]].append(index)
@@ -99,6 +103,8 @@ class Attempt:
         """Learn the numbers of a batch that was stored, and let stand-ins hand over to the originals in it."""
         shifts: dict[tuple[str, int], list[int]] = defaultdict(list)
         for turn, message in zip(batch, messages, strict=True):
+            if self._resumed is not None and message.copied_from is not None and message.copied_sequence is not None:
+                self._repeats[session_id, message.sequence_number] = (message.copied_from, message.copied_sequence)
             named = _named(turn.message)
             if named is not None and message.copied_from is None:
                 self._added[named] = (session_id, message.sequence_number)

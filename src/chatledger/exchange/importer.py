@@ -33,6 +33,7 @@ from chatledger.exchange.readers.detection import UnknownFormat, reader
 from chatledger.exchange.readers.json_file import PlainFile
 from chatledger.exchange.readers.mending import Mender
 from chatledger.exchange.report import NAMED, Failure, ImportReport, ImportWarning, Progress
+from chatledger.exchange.resumed import ResumedSessions
 from chatledger.exchange.session_import import write
 from chatledger.exchange.sources import Source, sources
 from chatledger.exchange.unread_text import is_unread
@@ -401,11 +402,17 @@ class Importer:
         self, uow: UnitOfWork, conversation: Conversation, batches: Iterator[list[Turn]], read: int
     ) -> list[str] | Extension:
         self._pending = read  # again: an attempt before this one may have read forks
-        self._attempt = self._copies.attempt()
+        self._attempt = self._copies.attempt(self._resumed(conversation))
         if self._on_conflict == "update" and (session := known_session(uow, conversation)) is not None:
             return self._extend(uow, session, conversation, batches)
         renames = self._on_conflict == "new"
         return write(uow, conversation, batches, self._batches, self._attempt, renames=renames)
+
+    def _resumed(self, conversation: Conversation) -> ResumedSessions | None:
+        """Where messages of a conversation may be already. What is to be stored under a new id is no copy."""
+        if not conversation.is_repeated or self._on_conflict == "new":
+            return None
+        return ResumedSessions(conversation.fields.get("project_id"), conversation.fields.get("user_id"))
 
     def _extend(
         self, uow: UnitOfWork, session: Session, conversation: Conversation, batches: Iterator[list[Turn]]

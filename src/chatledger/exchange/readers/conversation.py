@@ -72,6 +72,8 @@ class Conversation:
     """Whether messages have keys that are the same in each export. Else they are known by their order."""
     parent: str | None = None
     """The session of the file that it belongs to, which may come after it."""
+    is_repeated: bool = False
+    """Whether a session that continues it, or that it continues, may hold the same messages under another id."""
     notes: Sequence[str] = ()
     """What a warning says of parts of the file that were left out."""
     through: Callable[[Sequence[str]], Conversation | None] | None = None

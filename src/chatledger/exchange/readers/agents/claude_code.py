@@ -3,7 +3,8 @@
 A response of the model is several lines, one for each block, which have the same message id and repeat its usage. The
 results of parallel calls each follow the line of their call. A rewind is a line that follows one which has been
 followed already. A compaction has no parent, but names what it follows as its logical parent. Sub-agents are lines that
-are marked as a sidechain, in the same file or in one of their own.
+are marked as a sidechain, in the same file or in one of their own. Older versions repeat the lines of a session in the
+file of the session that resumes it, with the new session's id.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def conversations(pieces: Iterable[Piece], *, growing: bool) -> Iterator[Convers
             yield Failure(record=1, line=begin, reason=str(error))
             continue
         assert found is not None  # as without a way to lead through
-        found.parent = group.parent
+        found.parent, found.is_repeated = group.parent, True
         found.notes = [*notes, *([UNFINISHED] if unfinished else [])]
         notes = []
         yield found
