@@ -123,10 +123,14 @@ class Database:
 
     def position(self) -> str | None:
         """The position of the server's log, at or after every commit so far. None for a file."""
+        with self.translated():
+            return self.dialect.position(self._connection_for_reading)
+
+    @contextmanager
+    def _connection_for_reading(self) -> Iterator[Connection]:
         connection = self.take(self.engine.connect, writing=False)
         try:
-            with self.translated():
-                return self.dialect.position(connection)
+            yield connection
         finally:
             try:
                 connection.close()

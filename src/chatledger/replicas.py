@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -122,10 +121,9 @@ class ReplicatedDatabase(Database):
         self.replica = replica
         replica.observers = self.observers
         self.observers.watch(replica.engine)
-        self._lock = threading.Lock()
-        # Nothing is known before it was asked once: a ledger that was just migrated is not read from a replica without.
-        self._known: object = object()
-        self._position = "0/0"
+        # A commit, and a position at or after it. Nothing is known before it was asked once: a ledger that was just
+        # migrated is not read from a replica without its tables.
+        self._known: tuple[object, str] = (object(), "0/0")
 
     def open_replica(self) -> None:
         """Look whether the reader is a replica of this database. One that cannot be reached may come later.
@@ -145,15 +143,14 @@ class ReplicatedDatabase(Database):
 
     def position(self) -> str:
         """The position of the last commit of this ledger, or a later one."""
-        commit = self.last_commit
-        if commit is self._known:
-            return self._position
-        position = super().position()
-        assert position is not None
-        with self._lock:
-            self._position = _newest(self._position, position)
-            self._known = commit
-            return self._position
+        commit = self.last_commit  # before the question: what is committed meanwhile is not known then
+        known, position = self._known
+        if commit is known:
+            return position
+        asked = super().position()
+        assert asked is not None
+        self._known = commit, asked
+        return asked
 
     def reading(self, make: Callable[[Database], ReadBlock[U]], after: str | None = None) -> ReadBlock[U]:
         return _ReplicaFirst(self, make, after)

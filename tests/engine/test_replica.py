@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -43,6 +44,13 @@ def _place(uow: UnitOfWork) -> str:
     return _REPLICA if standby else _PRIMARY
 
 
+def _wait_for_replica(ledger: Ledger, after: str | None = None) -> None:
+    """Wait until the ledger reads from the replica, which it then does until somebody commits."""
+    give_up = time.monotonic() + 60
+    while ledger.view(_place, after=after) != _REPLICA:
+        assert time.monotonic() < give_up, "the replica is not read"
+
+
 def _pause(pair: Pair) -> None:
     pair.execute(pair.standby, "SELECT pg_wal_replay_pause()")
     pair.wait_for(pair.standby, "SELECT 1 WHERE pg_get_wal_replay_pause_state() = 'paused'")
@@ -70,8 +78,7 @@ def test_a_writer_always_reads_what_it_wrote_on_the_replica(pair: Pair, flavor: 
 def test_a_replica_that_is_behind_is_not_read(pair: Pair, flavor: str) -> None:
     with _opened(pair, flavor, wait=0.01) as ledger:
         ledger.create("s")
-        pair.catch_up()
-        assert _REPLICA == ledger.view(_place)
+        _wait_for_replica(ledger)
         _pause(pair)
         # What it has is enough, as long as this ledger writes nothing.
         assert _REPLICA == ledger.view(_place)
@@ -80,7 +87,7 @@ def test_a_replica_that_is_behind_is_not_read(pair: Pair, flavor: str) -> None:
             assert 1 == uow.sessions.get("s").message_count
         assert _PRIMARY == ledger.view(_place)
         pair.execute(pair.standby, "SELECT pg_wal_replay_resume()")
-        pair.catch_up()
+        _wait_for_replica(ledger)
         assert (_REPLICA, 1) == ledger.view(lambda uow: (_place(uow), uow.sessions.get("s").message_count))
 
 
@@ -88,7 +95,7 @@ def test_a_position_carries_over_to_another_process(pair: Pair, flavor: str) -> 
     with Ledger(pair.url(pair.primary)) as writer, _opened(pair, flavor, wait=0.01) as reader:
         writer.create("s")
         pair.catch_up()
-        assert _REPLICA == reader.view(_place)
+        _wait_for_replica(reader)
         _pause(pair)
         writer.append("s", "user", "Where to in May?")
         position = writer.position()
@@ -98,7 +105,7 @@ def test_a_position_carries_over_to_another_process(pair: Pair, flavor: str) -> 
         with reader.read(after=position) as uow:
             assert 1 == uow.sessions.get("s").message_count
         pair.execute(pair.standby, "SELECT pg_wal_replay_resume()")
-        pair.catch_up()
+        _wait_for_replica(reader, after=position)
         found = reader.view(lambda uow: (_place(uow), uow.sessions.get("s").message_count), after=position)
         assert (_REPLICA, 1) == found
 

@@ -115,7 +115,7 @@ class Dialect(ABC):
         """
         raise errors.InvalidInput("reader", f"is for PostgreSQL: in {self.title}, reading does not wait for writers")
 
-    def position(self, connection: Connection) -> str | None:
+    def position(self, connect: Callable[[], AbstractContextManager[Connection]]) -> str | None:
         """The position of the server's log, at or after every commit so far. None for a file. Begins no transaction."""
         return None
 

@@ -112,8 +112,9 @@ class PostgreSQL(Dialect):
     def reader_url(self, url: URL) -> URL:
         return reader_url(url)
 
-    def position(self, connection: Connection) -> str | None:
-        return str(connections.ask(connection, f"SELECT ({_POSITION})::text"))
+    def position(self, connect: Callable[[], AbstractContextManager[Connection]]) -> str | None:
+        with connect() as connection:
+            return str(connections.ask(connection, f"SELECT ({_POSITION})::text"))
 
     def has_replayed(self, connection: Connection, position: str) -> bool:
         return bool(connections.ask(connection, f"SELECT ({_POSITION}) >= '{position}'::pg_lsn"))
