@@ -293,6 +293,18 @@ _STATISTICS: dict[str, tuple[Callable[[UnitOfWork], object], str]] = {
         lambda uow: uow.statistics.by_day(until=_DAY),
         "ix_chatledger_session_usage_quarter",
     ),
+    "the projects of a time": (
+        lambda uow: uow.statistics.by_project(since=_DAY),
+        "ix_chatledger_session_usage_quarter",
+    ),
+    "the users of a time": (
+        lambda uow: uow.statistics.by_user(since=_DAY),
+        "ix_chatledger_session_usage_quarter",
+    ),
+    "context windows of a time": (
+        lambda uow: uow.statistics.context_use(since=_DAY, until=_DAY + timedelta(hours=1)),
+        "ix_chatledger_session_usage_quarter",
+    ),
 }
 
 

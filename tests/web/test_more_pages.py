@@ -65,6 +65,13 @@ def test_branches_lead_to_each_other(client: Any) -> None:
     assert '<a href="/session/trunk">trunk, message 2</a>' in text
 
 
+def test_a_branch_is_among_its_siblings_however_many_there_are(client: Any, filled: Ledger) -> None:
+    with filled.begin() as uow:
+        for number in range(60):
+            uow.sessions.fork("trunk", at=1, new_session_id=f"fork {number}")
+    assert ("/session/left", True) in branches(client.get("/session/left").text)
+
+
 def test_a_branch_whose_origin_is_gone_still_reads(client: Any, filled: Ledger) -> None:
     filled.run(lambda uow: uow.sessions.delete("trunk"))
     answer = client.get("/session/left")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import ColumnElement, func, literal, select
 
 from chatledger.dialects.constructs import read_before
 from chatledger.dialects.types import Whole
@@ -10,9 +10,21 @@ from chatledger.models import tables
 from chatledger.schemas.statistics import ContextUse
 from chatledger.services.base import ServiceContext
 from chatledger.services.rows import messages, sessions
+from chatledger.services.statistics.calendar import quarter
 from chatledger.services.statistics.filters import MessageFilter, is_original, model_of, times_of
+from chatledger.services.statistics.measures import usage
 
 _models = tables.models
+
+
+def _written_in(message_filter: MessageFilter) -> list[ColumnElement[bool]]:
+    """The sessions with any message in the quarter-hours of the filter's time, so that the others are not read."""
+    quarters = []
+    if message_filter.since is not None:
+        quarters.append(usage.c.quarter >= literal(quarter(message_filter.since), Whole))
+    if message_filter.until is not None:
+        quarters.append(usage.c.quarter <= literal(quarter(message_filter.until), Whole))
+    return [sessions.c.session_id.in_(select(usage.c.session_id).where(*quarters))] if quarters else []
 
 
 def fullest(context: ServiceContext, message_filter: MessageFilter, limit: int) -> list[ContextUse]:
@@ -47,6 +59,7 @@ def fullest(context: ServiceContext, message_filter: MessageFilter, limit: int) 
         )
         .where(
             _models.c.context_window > 0,
+            *_written_in(message_filter),
             *times_of(message_filter, messages),
             *message_filter.conditions(context, messages),
         )

@@ -110,7 +110,10 @@ def _whole(
     inner: list[ColumnElement[bool]],
 ) -> Select[Any]:
     # A time may be one that few sessions have anything in: there its quarters are the way.
-    source = message_filter.source(context, by, usage, sessions_first=not inner)
+    if inner:
+        source = message_filter.quarters_first(context, by, usage)
+    else:
+        source = message_filter.source(context, by, usage, sessions_first=True)
     return (
         select(
             usage.c.session_id,

@@ -11,8 +11,8 @@ from chatledger.report.comparison_data import read_comparison_data
 from chatledger.web.pages.access import FormGuard
 from chatledger.web.pages.rendering import ROWS, Word, following, link, page
 
-_PROMPTS = 50
-"""Prompts that are shown with their answers."""
+_PROMPTS = 20
+"""Prompts that are shown with their answers, each of which is read by itself."""
 
 
 class ComparisonPages:

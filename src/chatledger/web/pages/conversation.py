@@ -20,8 +20,8 @@ from chatledger.web.pages.access import FormGuard
 from chatledger.web.pages.cards import card
 from chatledger.web.pages.rendering import Word, link, page
 
-MESSAGES = 100
-"""Messages of one page."""
+MESSAGES = 50
+"""Messages of one page: reading Markdown takes most of its time."""
 _BRANCHES = 50
 """Forks, and children, that are shown of a session."""
 _ANNOTATIONS = 500
@@ -70,7 +70,7 @@ class ConversationPage:
         if session.total_duration_ms:
             about.append(("time of the model", milliseconds(session.total_duration_ms)))
         return page(
-            "conversation", here="conversation",
+            "conversation", here="sessions",
             title=session.title or "Untitled conversation", session=session, done=done,
             facts=about + _limits(limits),
             links={
@@ -108,6 +108,8 @@ def _siblings(uow: UnitOfWork, session: Session) -> Sequence[Session]:
         return ()
     origin = uow.sessions.find(session.forked_from, include_expired=True)
     forks = uow.sessions.list(forked_from=session.forked_from, status=_ALL, limit=_BRANCHES).items
+    if all(one.session_id != session.session_id for one in forks):  # there are more, and it is not among the newest
+        forks = (*forks, session)
     return (*(() if origin is None else (origin,)), *forks)
 
 
