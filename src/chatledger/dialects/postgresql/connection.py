@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import select
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, text
 from sqlalchemy import exc as sa
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatledger.dialects.base import Mode
 from chatledger.settings import Settings
@@ -113,56 +111,6 @@ def ask(connection: Connection, sql: str) -> Any:
             driver.autocommit = False
         raise
     return row[0]
-
-
-def fetch_alone(
-    connection: PoolProxiedConnection, sql: str, parameters: Any, *, writing: bool, on_begin: Callable[[], None]
-) -> Sequence[Sequence[Any]] | None:
-    """Run one statement in autocommit: one round trip. None if the connection has something to say before it is asked,
-    which is usually that the server has ended it.
-
-    An INSERT that was sent on a connection without a server may have been carried out or not, for all that we know.
-    """
-    driver: Any = connection.dbapi_connection
-    if _is_readable(driver):
-        return None
-    try:
-        driver.autocommit = True
-        on_begin()
-        with _raw_cursor()(driver) as cursor:
-            cursor.execute(sql, parameters)
-            rows: Sequence[Sequence[Any]] = cursor.fetchall()
-        driver.autocommit = False
-        return rows
-    except BaseException as error:
-        refused = writing and getattr(error, "sqlstate", None) == "25006"
-        if refused:
-            error.chatledger_standby = True  # type: ignore[attr-defined]
-        if refused or driver.closed or not isinstance(error, Exception):
-            connection.invalidate()
-        else:
-            driver.autocommit = False
-        raise
-
-
-@cache
-def _raw_cursor() -> Any:
-    from psycopg import RawCursor  # noqa: PLC0415 - an extra, imported with the engine
-
-    return RawCursor
-
-
-def _is_readable(driver: Any) -> bool:
-    """Whether the server has sent something that nobody has read."""
-    try:
-        number = driver.fileno()
-        if hasattr(select, "poll"):
-            poll = select.poll()
-            poll.register(number, select.POLLIN)
-            return bool(poll.poll(0))
-        return bool(select.select([number], [], [], 0)[0])  # Windows
-    except Exception:  # noqa: BLE001 - whatever it is, the driver will say so
-        return True
 
 
 @contextmanager

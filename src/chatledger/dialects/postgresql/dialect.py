@@ -17,6 +17,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from chatledger import errors
 from chatledger.dialects.base import VERSION_TABLE, Dialect, Mode, State, bound_columns, scalars
+from chatledger.dialects.postgresql import autocommit
 from chatledger.dialects.postgresql import connection as connections
 from chatledger.dialects.postgresql.arrays import array_literal
 from chatledger.dialects.postgresql.search_path import own_schema, scratch_schema
@@ -129,6 +130,10 @@ class PostgreSQL(Dialect):
     def end(self, connection: Connection) -> None:
         connections.end(connection)
 
+    def connection_alone(self, engine: Engine) -> PoolProxiedConnection:
+        connection: PoolProxiedConnection = autocommit.borrowed(engine)
+        return connection
+
     def fetch_alone(
         self,
         connection: PoolProxiedConnection,
@@ -138,7 +143,7 @@ class PostgreSQL(Dialect):
         writing: bool,
         on_begin: Callable[[], None],
     ) -> Sequence[Sequence[Any]] | None:
-        return connections.fetch_alone(connection, sql, parameters, writing=writing, on_begin=on_begin)
+        return autocommit.fetch_alone(connection, sql, parameters, writing=writing, on_begin=on_begin)
 
     def spelling_alone(self, dialect: SQLAlchemyDialect) -> SQLAlchemyDialect:
         return _numbered()
