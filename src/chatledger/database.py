@@ -77,6 +77,8 @@ class Database:
             self.url = engine.url
             self.dialect = dialect_of(engine.dialect.name)
             self.engine = engine
+        # Whether row-level security limits our role; None until a transaction of a user has asked.
+        self._is_limited = self.dialect.is_limited(None)
         self.observers = Observers(self.engine)
         self.writer_queue = self.dialect.writer_queue(self.url, settings.busy_timeout)
         self.connection_slots = self.dialect.connection_slots(settings) if self._own else None
@@ -111,9 +113,9 @@ class Database:
             return
         migrations.require_head(state)
 
-    def transaction(self, mode: Mode) -> Transaction:
+    def transaction(self, mode: Mode, user_id: str | None = None) -> Transaction:
         """A connection in a transaction of a mode: committed at the end of the block, rolled back on any error."""
-        return Transaction(self, mode)
+        return Transaction(self, mode, user_id)
 
     def reading(self, make: Callable[[Database], ReadBlock[U]], after: str | None = None) -> ReadBlock[U]:  # noqa: ARG002 - for a replica
         """A reading transaction, made by `make` for the database that is read from: this one, or its replica if it has
@@ -198,6 +200,21 @@ class Database:
             self.connection_slots.release()
         if writing:
             self.writer_queue.__exit__(None, None, None)
+
+    def name_user(self, connection: Connection, user_id: str) -> None:
+        """Tell a server whose policies limit our role which user this transaction is for."""
+        if self._is_limited is False:
+            return
+        with self.translated():
+            if self._is_limited is None:
+                self._is_limited = self.dialect.is_limited(connection)
+            if self._is_limited:
+                self.dialect.set_user(connection, user_id)
+
+    @property
+    def may_be_limited(self) -> bool:
+        """Whether transactions of a user have to name it, for all that is known."""
+        return self._is_limited is not False
 
     @property
     def is_own(self) -> bool:
@@ -404,12 +421,23 @@ class BaseTransaction:
 
 
 class Transaction(BaseTransaction):
-    """A transaction that yields its connection."""
+    """A transaction that yields its connection, of a user where one is given."""
 
-    __slots__ = ()
+    __slots__ = ("_user_id",)
+
+    def __init__(self, database: Database, mode: Mode, user_id: str | None = None) -> None:
+        super().__init__(database, mode)
+        self._user_id = user_id
 
     def __enter__(self) -> Connection:
-        return self.begin()
+        connection = self.begin()
+        if self._user_id is not None:
+            try:
+                self._database.name_user(connection, self._user_id)
+            except BaseException as error:
+                self.end(error)
+                raise
+        return connection
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -68,8 +68,10 @@ class UnitOfWorkTransaction(BaseTransaction):
     def __enter__(self) -> UnitOfWork:
         connection = self.begin()
         try:
+            if self._user_id is not None:
+                self._database.name_user(connection, self._user_id)
             self._uow = UnitOfWork(connection, user_id=self._user_id, clock=self._database.clock, actor=self._actor)
-        except BaseException as error:  # an interrupt
+        except BaseException as error:  # such as an interrupt
             self.end(error)
             raise
         return self._uow

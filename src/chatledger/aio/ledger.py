@@ -93,6 +93,8 @@ class AsyncLedger(AsyncUserLedger):
     info = ledger_method(Ledger.info)
     sizes = ledger_method(Ledger.sizes)
     pool_status = ledger_method(Ledger.pool_status)
+    secure = ledger_method(Ledger.secure)
+    unsecure = ledger_method(Ledger.unsecure)
     maintain = ledger_method(Ledger.maintain)
     check = interruptible_method(Ledger.check)
     repair = interruptible_method(Ledger.repair)

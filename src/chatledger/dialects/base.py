@@ -95,6 +95,26 @@ class Dialect(ABC):
     def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
         """Begin a transaction on our own or an application's connection, waiting that many seconds for a lock."""
 
+    def is_limited(self, connection: Connection | None) -> bool | None:
+        """Whether row-level security limits the role of this connection. None: that cannot be told without one."""
+        return False
+
+    def set_user(self, connection: Connection, user_id: str) -> None:
+        """Name the user of this transaction, whose rows row-level security shows."""
+        raise NotImplementedError(user_id)
+
+    def secure(self, connection: Connection, role: str, *, leakproof_search: bool) -> None:
+        """Limit a role to the rows of the user that its transactions name.
+
+        Raises:
+            InvalidInput: the role cannot be limited, or this database has no roles.
+        """
+        raise errors.InvalidInput("role", f"{self.title} has no roles: row-level security needs PostgreSQL")
+
+    def unsecure(self, connection: Connection, role: str) -> None:
+        """Undo `secure`. Raises InvalidInput as it does."""
+        raise errors.InvalidInput("role", f"{self.title} has no roles: row-level security needs PostgreSQL")
+
     @abstractmethod
     def interrupt(self, connection: Connection) -> None:
         """From another thread: end the statement that is running, if any. The transaction can then only roll back."""

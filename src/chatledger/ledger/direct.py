@@ -79,6 +79,8 @@ class DirectContext(ServiceContext):
         database = self._database
         if database.is_closed:
             raise LedgerClosed
+        if self.owner is not None and database.may_be_limited:
+            return False  # the transaction has to name its user first
         return database.is_own and not has_listeners(database.engine)
 
     def _fetch(self, operation: Operation[Any], sql: str, values: Any) -> _Rows | None:

@@ -317,6 +317,34 @@ class Ledger(UserLedger):
 
         return copy.copy_to(self._database, target, or_silent(progress))
 
+    def secure(self, role: str, *, leakproof_search: bool = False) -> None:
+        """Limit a role of a PostgreSQL server to the rows of one user at a time (row-level security).
+
+        Afterwards a ledger that connects as this role reads and writes through `for_user` only: each of its
+        transactions names the user, and the server shows it the rows of that user, whatever SQL is run. Where no user
+        is named, there are no rows. The role gets the rights on the tables that a ledger needs. Run it again after an
+        upgrade. Superusers and the owner of the tables are not limited.
+
+        `leakproof_search`, which needs a superuser, lets searches of the role use the index of words: it declares the
+        server's operator of full text LEAKPROOF for the whole database.
+
+        Raises:
+            InvalidInput: the database is SQLite, or the role does not exist or cannot be limited.
+            ReadOnly: this connection may not change the tables.
+        """
+        flags(leakproof_search=leakproof_search)
+        with self._database.transaction("migrate") as connection, self._database.translated():
+            self._database.dialect.secure(connection, identifier(role, "role"), leakproof_search=leakproof_search)
+
+    def unsecure(self, role: str) -> None:
+        """Undo `secure` for a role, and take its rights on the tables back.
+
+        Raises:
+            InvalidInput, ReadOnly: as `secure`.
+        """
+        with self._database.transaction("migrate") as connection, self._database.translated():
+            self._database.dialect.unsecure(connection, identifier(role, "role"))
+
     def maintain(
         self,
         *,

@@ -134,8 +134,8 @@ class UserLedger:
         from chatledger.models.writing.context import WriterContext  # noqa: PLC0415 - services need none of it
         from chatledger.orm_session import LedgerSession  # noqa: PLC0415
 
-        database = self._database
-        return LedgerSession(lambda: database.transaction("write"), WriterContext(self._user_id, database.clock))
+        database, user_id = self._database, self._user_id
+        return LedgerSession(lambda: database.transaction("write", user_id), WriterContext(user_id, database.clock))
 
     def run(
         self, work: Callable[[UnitOfWork], Outcome], *, actor: str | None = None, retry_timeout: float | None = None

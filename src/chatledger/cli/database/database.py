@@ -82,6 +82,28 @@ def current(db: Database = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def secure(
+    role: Annotated[str, typer.Option("--role", metavar="NAME", help="The role of the server.", show_default=False)],
+    undo: Annotated[bool, typer.Option("--undo", help="Take the policies and rights of the role back.")] = False,
+    leakproof_search: Annotated[
+        bool,
+        typer.Option("--leakproof-search", help="Let searches of the role use the index of words. Needs a superuser."),
+    ] = False,
+    db: Database = None,
+) -> None:
+    """Limit a role of a PostgreSQL server to the rows of one user at a time, whatever SQL it runs.
+
+    Ledgers that connect as this role work for one user, by --user-id or `for_user`. Run it again after an upgrade.
+    """
+    with opened(db) as ledger:
+        if undo:
+            ledger.unsecure(role)
+        else:
+            ledger.secure(role, leakproof_search=leakproof_search)
+    Screen().line(("released", "bold") if undo else ("secured", "bold"), f" {role}")
+
+
+@app.command()
 def info(db: Database = None, as_json: AsJson = False) -> None:
     """Show version, revision, sizes by table and index, settings and pool of the database."""
     with opened(db, migrate="never") as ledger:

@@ -148,6 +148,28 @@ class PostgreSQL(Dialect):
     def spelling_alone(self, dialect: SQLAlchemyDialect) -> SQLAlchemyDialect:
         return _numbered()
 
+    def is_limited(self, connection: Connection | None) -> bool | None:
+        if connection is None:
+            return None
+        from chatledger.dialects.postgresql import row_security  # noqa: PLC0415 - only where users are kept apart
+
+        return row_security.is_limited(connection)
+
+    def set_user(self, connection: Connection, user_id: str) -> None:
+        from chatledger.dialects.postgresql import row_security  # noqa: PLC0415 - as above
+
+        row_security.set_user(connection, user_id)
+
+    def secure(self, connection: Connection, role: str, *, leakproof_search: bool) -> None:
+        from chatledger.dialects.postgresql import row_security  # noqa: PLC0415 - as above
+
+        row_security.secure(connection, role, leakproof_search=leakproof_search)
+
+    def unsecure(self, connection: Connection, role: str) -> None:
+        from chatledger.dialects.postgresql import row_security  # noqa: PLC0415 - as above
+
+        row_security.unsecure(connection, role)
+
     def interrupt(self, connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection
         driver.cancel()
@@ -295,5 +317,6 @@ _FINGERPRINT = {
         WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'v' AND c.relname = ANY(:tables)""",
     "function": """
         SELECT proname, pg_get_functiondef(oid) FROM pg_proc
-        WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'chatledger\\_%'""",
+        WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'chatledger\\_%'
+            AND proname <> 'chatledger_may_join'""",  # of `Ledger.secure`
 }
