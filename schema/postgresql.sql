@@ -693,7 +693,17 @@ $$;
 CREATE FUNCTION chatledger_count_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     cell record;
+    visited record;
+    known boolean := false;
 BEGIN
+    FOR visited IN SELECT DISTINCT session_id FROM old_rows ORDER BY session_id
+    LOOP
+        known := EXISTS (SELECT FROM chatledger_sessions WHERE session_id = visited.session_id);
+        EXIT WHEN known;
+    END LOOP;
+    IF NOT known THEN
+        RETURN NULL;
+    END IF;
     FOR cell IN
         SELECT c.session_id, c.quarter, c.role, c.model_id, c.copied,
             -c.messages AS messages,

@@ -9,6 +9,9 @@ that it visits; it joins its transition table with no other table; the current t
 - Counters of the session and its usage by quarter of an hour (counted from 1970 in UTC, which the days of any time zone
   fold into exactly), role, own model, and whether the message is a copy. `model_id` is '' where a message has none: the
   session's is looked up when asked for. A time that cannot be read counts as 1970.
+- Usage is kept in the append, not behind it. Without it an append takes 0.88 of the time on either database. A row of
+  differences for each append, added up later, takes as long on SQLite (1.00), and on PostgreSQL 0.92 of the time, but 12 %
+  more WAL (1,416 bytes an append, not 1,265), to which the adding up would come.
 - A message wakes an idle session. A session that changes its status is looked at again by the next sweep: `next_check_at`
   goes back to its last activity (or to now, should that lie ahead). A new session for which a default limit holds is
   looked at by the next sweep.
@@ -379,10 +382,21 @@ BEGIN
     END LOOP;
     RETURN NULL;
 END""",
+    # Deleted sessions take their usage with them: where no session remains, as in a purge, nothing is grouped.
     "chatledger_count_delete": f"""
 DECLARE
     cell record;
+    visited record;
+    known boolean := false;
 BEGIN
+    FOR visited IN SELECT DISTINCT session_id FROM old_rows ORDER BY session_id
+    LOOP
+        known := EXISTS (SELECT FROM chatledger_sessions WHERE session_id = visited.session_id);
+        EXIT WHEN known;
+    END LOOP;
+    IF NOT known THEN
+        RETURN NULL;
+    END IF;
     FOR cell IN
         SELECT c.session_id, c.quarter, c.role, c.model_id, c.copied,
             {LINES.join(f"-c.{name} AS {name}" for name in NAMES)}, {OF_SESSION}

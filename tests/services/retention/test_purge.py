@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from chatledger import InvalidInput, Ledger, PurgeReport, Status
 from chatledger.services.retention import purge
@@ -189,3 +191,18 @@ def test_cleaning_up_hides_what_has_been_inactive_for_so_many_hours(timed_ledger
         for hours in (10**8, 10**300, 10**5000, float("inf")):
             assert 0 == uow.sessions.expire_older_than(hours)
         assert 1 == uow.sessions.expire_older_than(1, now=clock.now + HOUR)
+
+
+def test_the_usage_of_deleted_sessions_is_not_visited_cell_by_cell(migrated_postgres_url: str) -> None:
+    scans = "SELECT seq_scan + idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'chatledger_session_usage'"
+    with closing(Ledger(migrated_postgres_url)) as ledger, ledger.begin() as uow:
+        uow.sessions.create("a")
+        for model in "pqrs":
+            uow.messages.append("a", "user", "otter", model_id=model)
+    raw = Raw(migrated_postgres_url)
+    with raw.engine.begin() as connection:
+        connection.execute(text("DELETE FROM chatledger_messages WHERE model_id = 'p'"))  # the session remains
+        before = connection.execute(text(scans)).scalar_one()
+        connection.execute(text("DELETE FROM chatledger_sessions"))
+        assert before + 1 == connection.execute(text(scans)).scalar_one()  # by the foreign key
+    assert [] == raw("SELECT 1 FROM chatledger_session_usage")
