@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 
-from chatledger.dialects.types import Identifier, Whole
+from chatledger.dialects.constructs import hour_of
+from chatledger.dialects.types import Identifier, Timestamp, Whole
 from chatledger.schemas import NewMessage
 from chatledger.services.messages import copies
 from chatledger.services.rows import messages, sessions
-from chatledger.services.visibility import visible_to_owner
+from chatledger.services.visibility import SESSION_KEY, visible_to_owner
 from chatledger.unit_of_work import UnitOfWork
 
 Place = tuple[str, int]
@@ -54,16 +55,11 @@ class ResumedSessions:
         times = _times(batch)
         if not times:
             return []
-        statement = select(sessions.c.session_id).where(
-            sessions.c.project_id.is_not_distinct_from(self.project_id),
-            sessions.c.user_id.is_not_distinct_from(uow._context.owner or self.user_id),
-            sessions.c.session_id != session_id,
-            sessions.c.created_at <= times[-1],
-            sessions.c.last_activity >= times[0],
-            visible_to_owner(),
+        statement = _ACTIVE.where(
+            _is(sessions.c.project_id, self.project_id), _is(sessions.c.user_id, uow._context.owner or self.user_id)
         )
-        names = uow._context.execute(statement.order_by(sessions.c.session_id), {"owner": uow._context.owner})
-        return list(names.scalars())
+        parameters = {"session": session_id, "first": times[0], "last": times[-1], "owner": uow._context.owner}
+        return list(uow._context.execute(statement, parameters).scalars())
 
     @staticmethod
     def _find(
@@ -90,12 +86,29 @@ class ResumedSessions:
         return found
 
 
+_FIRST, _LAST = bindparam("first", type_=Timestamp()), bindparam("last", type_=Timestamp())
+_ACTIVE = (
+    select(sessions.c.session_id)
+    .where(
+        sessions.c.session_id != SESSION_KEY,
+        sessions.c.activity_hour >= hour_of(_FIRST),  # which is indexed
+        sessions.c.last_activity >= _FIRST,
+        sessions.c.created_at <= _LAST,
+        visible_to_owner(),
+    )
+    .order_by(sessions.c.session_id)
+)
 _MESSAGES = select(
     messages.c.created_at,
     *(messages.c[name] for name in _SAME),
     func.coalesce(messages.c.copied_from, messages.c.session_id, type_=Identifier()).label("original"),
     func.coalesce(messages.c.copied_sequence, messages.c.sequence_number, type_=Whole).label("original_number"),
 ).order_by(messages.c.session_id, messages.c.sequence_number)
+
+
+def _is(column: ColumnElement[Any], value: str | None) -> ColumnElement[bool]:
+    # PostgreSQL uses no index for IS NOT DISTINCT FROM.
+    return column.is_(None) if value is None else column == value
 
 
 def _is_same(row: Any, message: NewMessage) -> bool:
