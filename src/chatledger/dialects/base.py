@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
@@ -311,13 +312,19 @@ def bound_columns(
     """The values of rows in stored form, column by column, as a driver takes them. All rows have these names."""
     take = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
     for name, column in zip(names, zip(*map(take, rows), strict=True), strict=True):
-        kind = wire(table.c[name].type).dialect_impl(dialect)
-        process = kind.bind_processor(dialect)
-        if process is None or isinstance(kind, LargeBinary):  # bytes are bytes, without the driver's wrapper
+        process = _bind_processor(dialect, table, name)
+        if process is None:
             yield column
         else:
             nothing = process(None)
             yield [nothing if value is None else process(value) for value in column]
+
+
+@lru_cache(maxsize=1024)  # SQLAlchemy adapts a type to the dialect again, which takes as long as some messages
+def _bind_processor(dialect: SQLAlchemyDialect, table: Table, name: str) -> Callable[[Any], Any] | None:
+    kind = wire(table.c[name].type).dialect_impl(dialect)
+    # Bytes are bytes, without the driver's wrapper.
+    return None if isinstance(kind, LargeBinary) else kind.bind_processor(dialect)
 
 
 def original(error: BaseException) -> BaseException:

@@ -105,8 +105,8 @@ def append_statement(
 _OPEN_OR_NOT: Select[Any] = select(sessions.c.status, sessions.c.last_sequence).where(
     sessions.c.session_id == bindparam("session"), visible_to_owner()
 )
-_LOCKED = _OPEN_OR_NOT.with_for_update(key_share=True)
-_LOCKED_WHOLE = _OPEN_OR_NOT.with_for_update()
+_LOCKED = Prepared(_OPEN_OR_NOT.with_for_update(key_share=True))
+_LOCKED_WHOLE = Prepared(_OPEN_OR_NOT.with_for_update())
 
 _WITH_KEYS: Select[Any] = select(*MESSAGE, messages.c.digest).where(
     in_visible_session(), messages.c.key.in_(bindparam("keys", expanding=True))
@@ -220,14 +220,13 @@ def lock_session(context: ServiceContext, session_id: str, *, deleting: bool = F
     Raises:
         SessionNotFound, SessionClosed
     """
-    row = context.execute(
-        _LOCKED_WHOLE if deleting else _LOCKED, visibility_parameters(context, session_id)
-    ).one_or_none()
-    if row is None:
+    rows = context.rows(_LOCKED_WHOLE if deleting else _LOCKED, visibility_parameters(context, session_id))
+    if not rows:
         raise SessionNotFound(session_id)
-    if row.status not in OPEN:
-        raise SessionClosed(session_id, row.status.value)
-    return int(row.last_sequence)
+    status, last = rows[0]
+    if status not in OPEN:
+        raise SessionClosed(session_id, str(status))
+    return int(last)
 
 
 def with_keys(context: ServiceContext, session_id: str, keys: Sequence[str]) -> dict[str, Stored]:
