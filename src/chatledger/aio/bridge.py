@@ -6,17 +6,37 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 R = TypeVar("R")
 
-# What came of a call: its value, or the error that it raised. (A future refuses to hold a StopIteration.)
-Answer = asyncio.Future[tuple[R, BaseException | None]]
+
+class Answer(asyncio.Future[tuple[R, BaseException | None]], Generic[R]):
+    """What came of a call: its value, or the error that it raised. (A future refuses to hold a StopIteration.)
+
+    `asyncio.shield` would protect it from a cancelled task as well, with a second future and another round of the loop,
+    which is a quarter of the way to a thread and back.
+    """
+
+    _is_kept = False
+    _on_cancel: Callable[[], object] | None = None
+
+    def keep(self, on_cancel: Callable[[], object] | None) -> None:
+        """From now on a task that waits for it and is cancelled goes on waiting; `on_cancel` is called at once."""
+        self._is_kept, self._on_cancel = True, on_cancel
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Called by the task that waits. False: the task raises the cancellation when the answer is there."""
+        if not self._is_kept:
+            return super().cancel(msg)
+        if not self.done() and self._on_cancel is not None:
+            self._on_cancel()
+        return False
 
 
 def call_in_thread(function: Callable[[], R], name: str = "chatledger") -> Answer[R]:
     """Call a function in a new thread. The future is answered with what came of it, whatever that is."""
-    answer: Answer[R] = asyncio.get_running_loop().create_future()
+    answer: Answer[R] = Answer(loop=asyncio.get_running_loop())
     threading.Thread(target=lambda: answering(answer, function), name=name, daemon=True).start()
     return answer
 
@@ -33,17 +53,8 @@ async def uncancelled(
     answer: Answer[R], cancelled: Callable[[], object] | None = None
 ) -> tuple[R, BaseException | None]:
     """Wait for an answer even when cancelled meanwhile; the cancellation is raised once it is there."""
-    cancellation: asyncio.CancelledError | None = None
-    while not answer.done():
-        try:
-            await asyncio.shield(answer)
-        except asyncio.CancelledError as error:
-            cancellation = error
-            if cancelled is not None:
-                cancelled()
-    if cancellation is not None:
-        raise cancellation
-    return answer.result()
+    answer.keep(cancelled)
+    return await answer
 
 
 def set_answer(answer: Answer[Any], outcome: Any, error: BaseException | None) -> None:

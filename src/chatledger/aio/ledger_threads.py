@@ -72,7 +72,7 @@ class LedgerThreads:
         Raises:
             PoolExhausted: every thread was busy for `pool_timeout`.
         """
-        answer: Answer[R] = asyncio.get_running_loop().create_future()
+        answer: Answer[R] = Answer(loop=asyncio.get_running_loop())
         job = self.workers.submit(lambda: answering(answer, function))
         if job.waits:
             try:

@@ -49,8 +49,8 @@ class TransactionThread:
     async def __aenter__(self) -> AsyncUnitOfWork:
         self._task = asyncio.current_task()
         loop = asyncio.get_running_loop()
-        self._opened: Answer[UnitOfWork] = loop.create_future()
-        self._closed: Answer[None] = loop.create_future()
+        self._opened: Answer[UnitOfWork] = Answer(loop=loop)
+        self._closed: Answer[None] = Answer(loop=loop)
         job = self._workers.submit(self._serve)
         try:
             await asyncio.wait([self._opened], timeout=self._timeout)
@@ -88,7 +88,7 @@ class TransactionThread:
         """Run a function in the thread. A cancelled caller does not wait for it; leaving the block does."""
         if self._left:
             raise UnitOfWorkEnded
-        answer: Answer[R] = asyncio.get_running_loop().create_future()
+        answer: Answer[R] = Answer(loop=asyncio.get_running_loop())
         self._calls.put((answer, function, args, kwargs))
         outcome, error = await answer
         if error is not None:
