@@ -14,7 +14,7 @@ from chatledger.adoption.target import Place, add_metadata, close, compare, link
 from chatledger.adoption.to_new_message import new_message, session_fields, session_metadata
 from chatledger.adoption.verification import Trail, require_session
 from chatledger.schemas import NewMessage
-from chatledger.schemas.message import CopiedMessage
+from chatledger.schemas.copied_message import CopiedMessage
 from chatledger.unit_of_work import UnitOfWork
 
 # Messages, and characters of their text, that are held and written at a time.

@@ -10,8 +10,8 @@ from chatledger.adoption.layouts import Layout
 from chatledger.adoption.source.database import Row
 from chatledger.adoption.source.json_values import cleaned, is_clean, storable
 from chatledger.adoption.source.rows import OldMessage, OldName, OldSession
+from chatledger.schemas.copied_message import SettledMessage
 from chatledger.schemas.fields import MAX_IDENTIFIER
-from chatledger.schemas.message import SettledMessage
 
 MARK = "adopted"
 """Under this name the metadata of an adopted session or message says where it comes from, and what had no other place.

@@ -16,7 +16,7 @@ from chatledger.errors import InvalidInput
 from chatledger.exchange.readers.conversation import Turn
 from chatledger.exchange.resumed import Place, ResumedSessions
 from chatledger.schemas import Message, NewMessage
-from chatledger.schemas.message import CopiedMessage
+from chatledger.schemas.copied_message import CopiedMessage
 from chatledger.schemas.stored_message import to_row
 from chatledger.services.messages import copies
 from chatledger.unit_of_work import UnitOfWork

@@ -39,9 +39,11 @@ if TYPE_CHECKING:
         VariantSummary,
     )
     from chatledger.schemas.execution import WorkflowExecution, WorkflowStep, WorkflowVersion
+    from chatledger.schemas.forked_session import ForkedSession
     from chatledger.schemas.integrity import Finding, IntegrityReport, RepairAction, RepairReport
     from chatledger.schemas.message import Message, NewMessage
     from chatledger.schemas.message_parts import Reasoning, ToolCall, ToolResult, reasoning, tool_call, tool_result
+    from chatledger.schemas.new_session import NewSession
     from chatledger.schemas.observations import (
         Annotation,
         AnnotationHit,
@@ -66,7 +68,7 @@ if TYPE_CHECKING:
     )
     from chatledger.schemas.retention import ErasureReceipt, PurgeReport
     from chatledger.schemas.search import SearchHit, SessionHit
-    from chatledger.schemas.session import ForkedSession, NewSession, Session
+    from chatledger.schemas.session import Session
     from chatledger.schemas.snapshot import Snapshot, SnapshotDiff
     from chatledger.schemas.state import StateEntry
     from chatledger.schemas.statistics import (
@@ -135,7 +137,9 @@ _HOMES = {
         "UpkeepStep",
     ),
     "search": ("SearchHit", "SessionHit"),
-    "session": ("ForkedSession", "NewSession", "Session"),
+    "forked_session": ("ForkedSession",),
+    "new_session": ("NewSession",),
+    "session": ("Session",),
     "snapshot": ("Snapshot", "SnapshotDiff"),
     "state": ("StateEntry",),
     "statistics": (

@@ -6,15 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, cast, overload
 
 from pydantic import (
     BeforeValidator,
-    Field,
     TypeAdapter,
     ValidationError,
-    ValidationInfo,
-    field_validator,
     model_validator,
 )
 
@@ -98,6 +95,9 @@ class NewMessage(Input):
     """Makes the append idempotent: the same key with the same content returns the first message."""
     created_at: Moment | None = None
 
+    is_settled: ClassVar[bool] = False
+    """Whether the cost was settled before, so that none is counted."""
+
     @model_validator(mode="before")
     @classmethod
     def _keep_parts(cls, given: Any) -> Any:
@@ -151,39 +151,6 @@ class NewMessage(Input):
             key: str | None = None,
             created_at: datetime | None = None,
         ) -> None: ...
-
-
-class CopiedMessage(NewMessage):
-    """A message that may be a copy of another one, by the session and the number of the original."""
-
-    copied_from: Identifier | None = None
-    copied_sequence: Annotated[Count, Field(ge=1)] | None = Field(default=None, validate_default=True)
-
-    @field_validator("copied_sequence")
-    @classmethod
-    def _belongs_to_a_session(cls, value: int | None, info: ValidationInfo) -> int | None:
-        if "copied_from" in info.data and (value is None) != (info.data["copied_from"] is None):
-            raise ValueError("belongs to a session: give both or neither")
-        return value
-
-
-class SettledMessage(CopiedMessage):
-    """A message whose cost was settled before, in another ledger or program: none is counted where it has none.
-
-    `priced_from` says which price the cost was counted with; without it the cost was given.
-    """
-
-    priced_from: Moment | None = None
-    priced_as: Identifier | None = None
-    """The model whose price it was, if that is not the message's own model."""
-
-    @field_validator("priced_from", "priced_as")
-    @classmethod
-    def _belongs_to_a_cost(cls, value: Any, info: ValidationInfo) -> Any:
-        # A cost that was refused is not in the data, and has its own error.
-        if value is not None and "cost" in info.data and info.data["cost"] is None:
-            raise ValueError("belongs to a cost, and there is none")
-        return value
 
 
 class Message(Record):
@@ -311,10 +278,14 @@ def new_message(given: NewMessage | Any) -> NewMessage:
     Raises:
         InvalidInput: naming the field.
     """
-    return given if type(given) in (NewMessage, CopiedMessage, SettledMessage) else validated(NewMessage, given)
+    return given if isinstance(given, NewMessage) else validated(NewMessage, given)
 
 
 def origin_of(message: NewMessage) -> dict[str, Any]:
     """What a message to append is a copy of, as columns."""
-    known = isinstance(message, CopiedMessage)
-    return {name: getattr(message, name) if known else None for name in ("copied_from", "copied_sequence")}
+    return {name: getattr(message, name, None) for name in ("copied_from", "copied_sequence")}
+
+
+def price_of(message: NewMessage) -> dict[str, Any]:
+    """The price that the cost of a settled message was counted with, as columns."""
+    return {name: getattr(message, name, None) for name in ("priced_from", "priced_as")}

@@ -1,4 +1,4 @@
-"""Sessions as users hand them in and hold them."""
+"""Sessions as users hold them."""
 
 from __future__ import annotations
 
@@ -7,27 +7,7 @@ from enum import Enum
 from typing import Any
 
 from chatledger.enums import OPEN, Status
-from chatledger.schemas.fields import Amount, Duration, Identifier, Input, Moment, Name, Record, Text
-from chatledger.schemas.message_parts import ToolCall
-
-
-class NewSession(Input):
-    """A session to create. Without an id it is given a UUIDv7."""
-
-    session_id: Identifier | None = None
-    user_id: Identifier | None = None
-    project_id: Identifier | None = None
-    model_id: Identifier | None = None
-    title: Text | None = None
-    system_prompt: Text | None = None
-    context: dict[Name, Any] | None = None
-    metadata: dict[Identifier, Any] | None = None
-    idle_timeout: Duration | None = None
-    archive_timeout: Duration | None = None
-    hard_timeout: Duration | None = None
-    name: Identifier | None = None
-    parent_id: Identifier | None = None
-    created_at: Moment | None = None
+from chatledger.schemas.fields import Amount, Record
 
 
 class Keep(Enum):
@@ -40,19 +20,6 @@ class Keep(Enum):
 
 
 KEEP = Keep.KEEP
-
-
-class SessionChanges(Input):
-    """What `update` may change. What is not given stays; None clears."""
-
-    user_id: Identifier | None = None
-    project_id: Identifier | None = None
-    model_id: Identifier | None = None
-    title: Text | None = None
-    system_prompt: Text | None = None
-    context: dict[Name, Any] | None = None
-    name: Identifier | None = None
-    parent_id: Identifier | None = None
 
 
 class Session(Record):
@@ -97,15 +64,3 @@ class Session(Record):
     def is_open(self) -> bool:
         """Whether it takes messages."""
         return self.status in OPEN
-
-
-class ForkedSession(Session):
-    """A session that `fork` has just made. It equals the `Session` that is read later."""
-
-    open_calls: tuple[ToolCall, ...]
-    """The tool calls of its newest turn that have no result: most models refuse such a history."""
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is Session:
-            return all(getattr(self, name) == getattr(other, name) for name in Session.model_fields)
-        return super().__eq__(other)

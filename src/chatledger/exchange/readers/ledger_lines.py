@@ -23,9 +23,9 @@ from chatledger.exchange.readers.conversation import Conversation, StateLine, Tu
 from chatledger.exchange.readers.json_file import Piece
 from chatledger.exchange.report import Failure
 from chatledger.schemas import NewMessage, Session
+from chatledger.schemas.copied_message import SettledMessage
 from chatledger.schemas.fields import called, identifier, validated
-from chatledger.schemas.message import SettledMessage
-from chatledger.schemas.session import NewSession
+from chatledger.schemas.new_session import NewSession
 
 NAME = "chatledger"
 """What the header says."""

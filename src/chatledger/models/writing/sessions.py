@@ -20,7 +20,7 @@ from chatledger.models.writing.context import context_of, session_of
 from chatledger.models.writing.counters import COUNTERS, READ, touch
 from chatledger.models.writing.locking import lock_in_order
 from chatledger.schemas.fields import validated
-from chatledger.schemas.session import NewSession
+from chatledger.schemas.new_session import NewSession
 
 # Fields that are validated as those of a session that a service creates.
 _FIELDS = (

@@ -9,7 +9,7 @@ from typing import Any
 from chatledger.errors import InvalidInput, SequenceConflict
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.costs import PriceList, is_countable
-from chatledger.schemas.message import SettledMessage, new_message, origin_of
+from chatledger.schemas.message import new_message, origin_of, price_of
 from chatledger.schemas.stored_message import to_row
 from chatledger.services.base import Operation, ServiceContext, logger
 from chatledger.services.messages.append import Append, Stored, lock_session, with_keys
@@ -94,7 +94,7 @@ def _append_many(context: ServiceContext, asked: AppendMany) -> list[Message]:
     keys = [message.key for message in given if message.key is not None]
     known = with_keys(context, session_id, keys) if keys else {}
     register_models(context, {one.model_id for one in given})
-    unsettled = [one for one in given if not isinstance(one, SettledMessage)]
+    unsettled = [one for one in given if not one.is_settled]
     listed = (
         price_list(context, session_id, {one.model_id for one in unsettled if one.model_id})
         if any(map(is_countable, map(vars, unsettled)))
@@ -121,8 +121,8 @@ def _append_many(context: ServiceContext, asked: AppendMany) -> list[Message]:
         last += 1
         row["session_id"], row["sequence_number"] = session_id, last
         if has_prices:
-            if isinstance(message, SettledMessage):
-                row.update(priced_from=message.priced_from, priced_as=message.priced_as)
+            if message.is_settled:
+                row |= price_of(message)
             else:
                 listed.price(row)
         if has_origins:

@@ -23,7 +23,8 @@ from chatledger.full_text.parts import OF_SESSIONS, session_search_columns
 from chatledger.ids import new_id
 from chatledger.schemas import ForkedSession, NewSession, Page, Session
 from chatledger.schemas.fields import flags, identifier, stated, validated, whole
-from chatledger.schemas.session import KEEP, Keep, SessionChanges
+from chatledger.schemas.new_session import SessionChanges
+from chatledger.schemas.session import KEEP, Keep
 from chatledger.services import audit
 from chatledger.services.base import logger
 from chatledger.services.messages.history import open_calls, report_open_calls
