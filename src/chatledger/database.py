@@ -101,6 +101,8 @@ class Database:
             return
         with self.transaction("read") as connection, self.translated():
             state = self.dialect.state(connection)
+            if not state.empty:
+                self._is_limited = self.dialect.is_limited(connection)
         if state.empty and not create:
             raise NotALedger(f"the database is empty, and {forbidding}: check the URL")
         if migrate == "never":

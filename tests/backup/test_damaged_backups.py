@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,8 +106,17 @@ def test_without_a_manifest_a_flipped_bit_never_yields_a_changed_message(backup:
             refused += 1
             continue
         assert not report.by_manifest
-        assert wanted == stored(url_of(tmp_path / "new.db"))["chatledger_messages"]
+        restored = stored(url_of(tmp_path / "new.db"))["chatledger_messages"]
+        assert _said(wanted) == _said(restored)
+        if wanted != restored:  # in what full text makes of a message, which no digest covers and a repair makes again
+            with Ledger(tmp_path / "new.db") as ledger:
+                assert {"full_text"} == {finding.kind for finding in ledger.check().findings}
     assert refused > 10
+
+
+def _said(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Messages without the two columns that are made for full text, which are the last."""
+    return [row[:-2] for row in rows]
 
 
 def test_a_changed_word_of_a_message_is_noticed_by_its_digest(backup: Path, tmp_path: Path) -> None:
