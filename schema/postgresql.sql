@@ -700,6 +700,7 @@ BEGIN
     LOOP
         known := EXISTS (SELECT FROM chatledger_sessions WHERE session_id = visited.session_id);
         EXIT WHEN known;
+        DELETE FROM chatledger_session_usage WHERE session_id = visited.session_id;
     END LOOP;
     IF NOT known THEN
         RETURN NULL;

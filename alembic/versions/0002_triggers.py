@@ -382,7 +382,7 @@ BEGIN
     END LOOP;
     RETURN NULL;
 END""",
-    # Deleted sessions take their usage with them: where no session remains, as in a purge, nothing is grouped.
+    # Where no session remains, as in a purge, nothing is grouped: all of its usage is deleted, of damaged ledgers too.
     "chatledger_count_delete": f"""
 DECLARE
     cell record;
@@ -393,6 +393,7 @@ BEGIN
     LOOP
         known := EXISTS (SELECT FROM chatledger_sessions WHERE session_id = visited.session_id);
         EXIT WHEN known;
+        DELETE FROM chatledger_session_usage WHERE session_id = visited.session_id;
     END LOOP;
     IF NOT known THEN
         RETURN NULL;
