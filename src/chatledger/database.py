@@ -30,7 +30,7 @@ from chatledger.errors import (
     Unavailable,
 )
 from chatledger.observers import Observers
-from chatledger.settings import Settings
+from chatledger.settings import Durability, Settings
 
 # The writing transactions that the running code is inside of. Not by thread alone: frameworks enter a block in one
 # thread of a pool and leave it in another, and use the first thread for another request meanwhile.
@@ -294,17 +294,28 @@ class BaseTransaction:
     A class, for a generator would cost each append as much again.
     """
 
-    __slots__ = ("_asked", "_began", "_connection", "_database", "_observers", "_thread", "_writing", "after")
+    __slots__ = (
+        "_asked",
+        "_began",
+        "_connection",
+        "_database",
+        "_durability",
+        "_observers",
+        "_thread",
+        "_writing",
+        "after",
+    )
 
     _connection: Connection
     _asked: float
     _began: float
 
-    def __init__(self, database: Database, mode: Mode) -> None:
+    def __init__(self, database: Database, mode: Mode, durability: Durability | None = None) -> None:
         if database.is_closed:
             raise LedgerClosed
         self._database = database
         self._writing = mode != "read"
+        self._durability = durability
         # The thread that began to write, until the end.
         self._thread: int | None = None
         # Whoever is not observed does not pay for it.
@@ -349,7 +360,8 @@ class BaseTransaction:
         try:
             if self.after is not None:
                 database.wait_for(connection, self.after)
-            dialect.begin(connection, "write" if self._writing else "read", database.settings.busy_timeout)
+            mode: Mode = "write" if self._writing else "read"
+            dialect.begin(connection, mode, database.settings.busy_timeout, self._durability)
             if self._writing:
                 self._remember()
             return connection

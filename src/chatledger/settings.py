@@ -17,6 +17,9 @@ DEFAULT_URL = "chatledger.db"
 
 MIB = 1024 * 1024
 
+Durability = Literal["normal", "full"]
+"""What a commit survives. See `Settings.durability`."""
+
 
 class Preset(StrEnum):
     """Pool settings that suit a kind of program."""
@@ -63,7 +66,7 @@ class Settings(BaseModel):
     """How long `Ledger.run` tries again while the server cannot be reached, counted from the first failure. A failover
     to another host takes from a few seconds to half a minute. 0 switches this off.
     """
-    durability: Literal["normal", "full"] = "normal"
+    durability: Durability = "normal"
     """`normal` survives a killed process. `full` also survives a power cut, and flushes the disk at every commit."""
     cache_size: int = Field(default=16 * MIB, ge=0, le=2**40)
     """The page cache of each connection."""
@@ -100,3 +103,16 @@ class Settings(BaseModel):
         if name not in list(Preset):
             raise InvalidInput("preset", f"is not one of {', '.join(Preset)}")
         return cls(**{**_PRESETS[Preset(name)], **changes})
+
+
+def checked_durability(given: Any) -> Durability | None:
+    """The durability that was asked of one transaction, or None for the ledger's.
+
+    Raises:
+        InvalidInput: it is something else.
+    """
+    if given is None:
+        return None
+    if type(given) is not str or given not in ("normal", "full"):
+        raise InvalidInput("durability", "is not one of 'normal', 'full', None")
+    return "full" if given == "full" else "normal"

@@ -25,7 +25,7 @@ from chatledger.errors import (
     Unavailable,
 )
 from chatledger.schemas.fields import number
-from chatledger.settings import Settings
+from chatledger.settings import Durability, Settings
 from chatledger.unit_of_work import UnitOfWork
 
 Outcome = TypeVar("Outcome")
@@ -44,12 +44,19 @@ class Transactions(Protocol):
     @property
     def clock(self) -> Clock: ...
 
-    def begin(self, *, actor: str | None = None) -> AbstractContextManager[UnitOfWork]: ...
+    def begin(
+        self, *, actor: str | None = None, durability: Durability | None = None
+    ) -> AbstractContextManager[UnitOfWork]: ...
 
     def read(self, *, after: str | None = None) -> AbstractContextManager[UnitOfWork]: ...
 
     def run(
-        self, work: Callable[[UnitOfWork], Outcome], *, actor: str | None = None, retry_timeout: float | None = None
+        self,
+        work: Callable[[UnitOfWork], Outcome],
+        *,
+        actor: str | None = None,
+        retry_timeout: float | None = None,
+        durability: Durability | None = None,
     ) -> Outcome: ...
 
 
@@ -60,8 +67,15 @@ class UnitOfWorkTransaction(BaseTransaction):
 
     _uow: UnitOfWork
 
-    def __init__(self, database: Database, mode: Mode, user_id: str | None, actor: str | None = None) -> None:
-        super().__init__(database, mode)
+    def __init__(
+        self,
+        database: Database,
+        mode: Mode,
+        user_id: str | None,
+        actor: str | None = None,
+        durability: Durability | None = None,
+    ) -> None:
+        super().__init__(database, mode, durability)
         self._user_id = user_id
         self._actor = actor
 

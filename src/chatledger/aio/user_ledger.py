@@ -23,6 +23,7 @@ from chatledger.ledger.stream import LEASE, Stream
 from chatledger.ledger.sweeper import Sweeper
 from chatledger.ledger.user_ledger import BATCH_LEASE, SWEEPER, UserLedger
 from chatledger.schemas import BatchItem, BatchProgress, Due, SweepReport
+from chatledger.settings import Durability
 from chatledger.unit_of_work import UnitOfWork
 
 R = TypeVar("R")
@@ -48,20 +49,29 @@ class AsyncUserLedger:
         """The user that this view is limited to, or None for the whole ledger."""
         return self._user_id
 
-    def begin(self, *, actor: str | None = None) -> AbstractAsyncContextManager[AsyncUnitOfWork]:
+    def begin(
+        self, *, actor: str | None = None, durability: Durability | None = None
+    ) -> AbstractAsyncContextManager[AsyncUnitOfWork]:
         """One read-write transaction, as `Ledger.begin`.
 
         Leaving the block waits for the statement in flight, also when the task was cancelled, and then commits or rolls
         back: nothing is left half way.
         """
-        return self._threads.transaction(lambda: self._synchronous().begin(actor=actor), writing=True)
+        return self._threads.transaction(
+            lambda: self._synchronous().begin(actor=actor, durability=durability), writing=True
+        )
 
     def read(self, *, after: str | None = None) -> AbstractAsyncContextManager[AsyncUnitOfWork]:
         """One read-only snapshot, as `Ledger.read`."""
         return self._threads.transaction(lambda: self._synchronous().read(after=after))
 
     async def run(
-        self, work: Callable[[UnitOfWork], R], *, actor: str | None = None, retry_timeout: float | None = None
+        self,
+        work: Callable[[UnitOfWork], R],
+        *,
+        actor: str | None = None,
+        retry_timeout: float | None = None,
+        durability: Durability | None = None,
     ) -> R:
         """As `Ledger.run`. `work` is synchronous and runs in a worker thread: one hop for the whole transaction.
 
@@ -75,7 +85,7 @@ class AsyncUserLedger:
         stopped = threading.Event()
 
         def run() -> R:
-            return self._synchronous()._run(work, actor, retry_timeout, stopped)
+            return self._synchronous()._run(work, actor, retry_timeout, durability, stopped)
 
         return await self._threads.call(run, cancelled=stopped.set)
 

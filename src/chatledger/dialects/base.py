@@ -21,7 +21,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from chatledger import errors
 from chatledger.dialects.types import wire
 from chatledger.dialects.writer_queue import ConnectionSlots, NoQueue
-from chatledger.settings import Settings
+from chatledger.settings import Durability, Settings
 
 if TYPE_CHECKING:
     from chatledger.dialects.full_text import FullText
@@ -93,8 +93,11 @@ class Dialect(ABC):
         """A pooled engine with our settings. Connects to nothing yet."""
 
     @abstractmethod
-    def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
-        """Begin a transaction on our own or an application's connection, waiting that many seconds for a lock."""
+    def begin(self, connection: Connection, mode: Mode, wait: float, durability: Durability | None = None) -> None:
+        """Begin a transaction on our own or an application's connection, waiting that many seconds for a lock.
+
+        `durability` is that of this transaction; None leaves it to the connection.
+        """
 
     def is_limited(self, connection: Connection | None) -> bool | None:
         """Whether row-level security limits the role of this connection. None: that cannot be told without one."""

@@ -21,6 +21,7 @@ from chatledger.replicas import checked_position
 from chatledger.schemas.fields import acting, flags, moment
 from chatledger.services.base import ServiceContext, logger
 from chatledger.services.messages.service import Messages
+from chatledger.settings import Durability, checked_durability
 from chatledger.transactions import Outcome, Patience, UnitOfWorkTransaction
 from chatledger.transactions import run as run_transaction
 from chatledger.unit_of_work import UnitOfWork
@@ -76,18 +77,24 @@ class UserLedger:
         """The clock of this ledger."""
         return self._database.clock
 
-    def begin(self, *, actor: str | None = None) -> AbstractContextManager[UnitOfWork]:
+    def begin(
+        self, *, actor: str | None = None, durability: Durability | None = None
+    ) -> AbstractContextManager[UnitOfWork]:
         """Begin a read-write transaction. It commits at the end of the block; any error rolls it back and is raised
         again.
 
-        `actor` is recorded in the audit log as who made the changes.
+        `actor` is recorded in the audit log as who made the changes. `durability` is that of this transaction instead of
+        the ledger's: a commit with `full` survives a power cut; with `normal`, SQLite may lose the last commits in one,
+        and PostgreSQL does as its `synchronous_commit` says.
 
         Raises:
+            InvalidInput: `actor` or `durability` is not valid.
             Busy: other writers held the lock, or every connection was in use, for longer than the settings allow.
             Unavailable: the database cannot be reached or written.
             CommitUnknown: the connection was lost during the commit at the end of the block.
         """
-        return UnitOfWorkTransaction(self._database, "write", self._user_id, acting(actor))
+        checked = checked_durability(durability)
+        return UnitOfWorkTransaction(self._database, "write", self._user_id, acting(actor), checked)
 
     def read(self, *, after: str | None = None) -> AbstractContextManager[UnitOfWork]:
         """Begin a read-only snapshot: every read in the block sees the same moment, and the database refuses writes.
@@ -138,9 +145,15 @@ class UserLedger:
         return LedgerSession(lambda: database.transaction("write", user_id), WriterContext(user_id, database.clock))
 
     def run(
-        self, work: Callable[[UnitOfWork], Outcome], *, actor: str | None = None, retry_timeout: float | None = None
+        self,
+        work: Callable[[UnitOfWork], Outcome],
+        *,
+        actor: str | None = None,
+        retry_timeout: float | None = None,
+        durability: Durability | None = None,
     ) -> Outcome:
         """Call `work` inside a `begin` block, and again if the database was busy or the connection was lost.
+        `actor` and `durability` are those of `begin`.
 
         After `Busy` it gives up after about twice `busy_timeout`. While the server cannot be reached it tries again for
         `retry_timeout` seconds (None: those of the settings), so that it survives a restart or a failover. `work` may
@@ -151,21 +164,22 @@ class UserLedger:
 
         Raises:
             InvalidInput: `work` is a coroutine or generator function, or returned something of the kind: calling it ran
-                nothing. Nothing is committed.
+                nothing. Nothing is committed. Also as `begin`.
             CommitUnknown: see above.
             Busy, Unavailable: as `begin`, after the attempts described above.
         """
-        return self._run(work, actor, retry_timeout)
+        return self._run(work, actor, retry_timeout, durability)
 
     def _run(
         self,
         work: Callable[[UnitOfWork], Outcome],
         actor: str | None,
         retry_timeout: float | None,
+        durability: Durability | None,
         stopped: threading.Event | None = None,
     ) -> Outcome:
         def begin() -> AbstractContextManager[UnitOfWork]:
-            return self.begin(actor=actor)
+            return self.begin(actor=actor, durability=durability)
 
         patience = Patience(self._database.settings, retry_timeout, stopped or self._stopped)
         return run_transaction(begin, work, patience=patience)

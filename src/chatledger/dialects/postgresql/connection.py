@@ -12,7 +12,7 @@ from sqlalchemy import exc as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatledger.dialects.base import Mode
-from chatledger.settings import Settings
+from chatledger.settings import Durability, Settings
 
 # A connection that was not used for longer is tested before it is handed out. A busy pool is not slowed; one that slept
 # through a restart of the server is not poisoned.
@@ -25,6 +25,13 @@ _READ_COMMITTED, _REPEATABLE_READ = 2, 3
 _NO_JIT = text("SELECT set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true)")
 _NO_SCANS = text("SELECT set_config('enable_seqscan', 'off', true)")
 _SCANS = text("SELECT set_config('enable_seqscan', 'on', true)")
+
+# Of the transaction alone, so that a pooler hands nothing on. `remote_apply` is as durable as `on`, and waits for more.
+_SYNCHRONOUS_COMMIT: dict[Durability, str] = {
+    "normal": "SET LOCAL synchronous_commit TO DEFAULT",
+    "full": "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') "
+    "WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)",
+}
 
 _OURS = "chatledger_connection"
 _RESTED_SINCE = "chatledger_rested_since"
@@ -91,6 +98,11 @@ def begin(connection: Connection, mode: Mode, wait: float) -> None:
     connection.begin()
     if mode == "migrate":
         connection.execute(text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": f"{round(wait * 1000)}ms"})
+
+
+def set_durability(connection: Connection, durability: Durability) -> None:
+    """Set how long the commit of the transaction that has begun waits."""
+    connection.exec_driver_sql(_SYNCHRONOUS_COMMIT[durability])
 
 
 def ask(connection: Connection, sql: str) -> Any:

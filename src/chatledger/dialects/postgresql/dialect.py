@@ -25,7 +25,7 @@ from chatledger.dialects.postgresql.server_errors import classify, leave_standby
 from chatledger.dialects.postgresql.url import prefer_primary, reader_url, split_hosts, take_prepared_statements
 from chatledger.dialects.process_fork import survive_fork
 from chatledger.dialects.types import wire
-from chatledger.settings import Settings
+from chatledger.settings import Durability, Settings
 
 if TYPE_CHECKING:
     from chatledger.dialects.full_text import FullText
@@ -120,8 +120,10 @@ class PostgreSQL(Dialect):
     def has_replayed(self, connection: Connection, position: str) -> bool:
         return bool(connections.ask(connection, f"SELECT ({_POSITION}) >= '{position}'::pg_lsn"))
 
-    def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
+    def begin(self, connection: Connection, mode: Mode, wait: float, durability: Durability | None = None) -> None:
         connections.begin(connection, mode, wait)
+        if durability is not None:
+            connections.set_durability(connection, durability)
 
     def end_read(self, connection: Connection) -> None:
         # The driver forgets its prepared statements at a rollback, and the server plans them again.

@@ -18,7 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatledger.dialects.base import Mode
 from chatledger.errors import Busy
-from chatledger.settings import MIB, Settings
+from chatledger.settings import MIB, Durability, Settings
 
 WAL_RESET_FIXED = (3, 51, 3)
 """The first release without the WAL-reset defect, which memory-mapping makes worse."""
@@ -31,6 +31,9 @@ _SHORT_PAUSE, LONG_PAUSE = 0.0001, 0.004
 _IN_A_ROW = 11
 # After so many attempts somebody holds the lock for long, and is to have the processor.
 _SHORT_ATTEMPTS = 150
+
+# Levels of PRAGMA synchronous; EXTRA is above.
+_NORMAL, _FULL = 1, 2
 
 _TOUCH = "SELECT 1 FROM sqlite_master LIMIT 1"
 _BEFORE = "chatledger_before"
@@ -45,8 +48,11 @@ class LedgerConnection(sqlite3.Connection):
     """Whether the file's journal has yet to be looked at. Switching it to WAL writes to the file, so it waits for the
     first write: by then the file has been found to be a ledger.
     """
+    durability: Durability = "normal"
+    """That of the ledger."""
     _reading = False
     _migrating = False
+    _durability_changed = False
 
     def begin(self) -> None:
         """Begin, waiting for a lock as long as the settings allow.
@@ -74,6 +80,12 @@ class LedgerConnection(sqlite3.Connection):
         if reading:
             # The snapshot is taken by the first read: take it now, so that it is the moment of the call.
             wait_for(self, _TOUCH, deadline)
+
+    def set_durability(self, durability: Durability) -> None:
+        """For the next transaction, until `restore`. SQLite refuses to change it inside a transaction."""
+        if durability != self.durability:
+            self._durability_changed = True
+            self.execute(f"PRAGMA synchronous={durability.upper()}")
 
     def fetch_alone(self, sql: str, parameters: Any, *, writing: bool, on_begin: Callable[[], None]) -> Any:
         """Run one statement that begins and ends its own transaction, waiting for a lock as `begin` does.
@@ -105,7 +117,10 @@ class LedgerConnection(sqlite3.Connection):
         return str(self.execute("PRAGMA journal_mode").fetchone()[0])
 
     def restore(self) -> None:
-        """After a transaction: put back what a migration needed otherwise."""
+        """After a transaction: put back what a migration, or a durability of its own, needed otherwise."""
+        if self._durability_changed:
+            self.execute(f"PRAGMA synchronous={self.durability.upper()}")
+            self._durability_changed = False
         if self._migrating:
             self.execute("PRAGMA foreign_keys=ON")
             self._migrating = False
@@ -197,6 +212,7 @@ class Configure:
         tidiness = [f"journal_size_limit={64 * MIB}"]
         # NORMAL: a killed process loses nothing, a power cut may lose the last commits but never damages the file.
         durability = [f"synchronous={settings.durability.upper()}"]
+        self._durability = settings.durability
         self._pragmas = [*waiting, *durability, *safety, *speed, *tidiness]
         self._file = file
 
@@ -204,6 +220,7 @@ class Configure:
         manual_transactions(connection, record)
         assert isinstance(connection, LedgerConnection)
         connection.wait = self._busy_timeout
+        connection.durability = self._durability
         connection.journal_is_due = self._file
         deadline = time.monotonic() + self._busy_timeout
         for pragma in self._pragmas:
@@ -215,11 +232,11 @@ def manual_transactions(connection: Any, record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None
 
 
-def begin_as_guest(connection: Connection, mode: Mode, wait: float) -> None:
+def begin_as_guest(connection: Connection, mode: Mode, wait: float, durability: Durability | None = None) -> None:
     """Begin on an application's connection, whose settings and events are its own.
 
     Foreign keys are on (without them a message could be stored for a session that does not exist) and a reader cannot
-    write, for the time of the transaction: `restore` puts both back.
+    write, for the time of the transaction: `restore` puts both back, and the durability where one is given.
     """
     driver: Any = connection.connection.dbapi_connection
     if driver.in_transaction and getattr(driver, "autocommit", None) is not False:
@@ -227,12 +244,15 @@ def begin_as_guest(connection: Connection, mode: Mode, wait: float) -> None:
             "the engine has handed out a connection that is in a transaction already (its pool has one for everybody): "
             "end that unit of work first, or give the engine a QueuePool"
         )
-    before = {name: driver.execute(f"PRAGMA {name}").fetchone()[0] for name in ("foreign_keys", "query_only")}
-    wanted = {"foreign_keys": mode != "migrate", "query_only": mode == "read"}
-    for name, on in wanted.items():
-        if bool(before[name]) != on:
-            driver.execute(f"PRAGMA {name}={int(on)}")
+    wanted = {"foreign_keys": int(mode != "migrate"), "query_only": int(mode == "read")}
+    if durability is not None:
+        wanted["synchronous"] = _NORMAL if durability == "normal" else _FULL
+    before = {name: driver.execute(f"PRAGMA {name}").fetchone()[0] for name in wanted}
     connection.info[_BEFORE] = before
+    for name, value in wanted.items():
+        is_stricter = durability == "full" and name == "synchronous" and before[name] > value
+        if before[name] != value and not is_stricter:
+            _execute_outside(driver, f"PRAGMA {name}={value}")
     connection.begin()  # the application's own events may begin here
     deadline = time.monotonic() + wait
     if mode == "read":
@@ -251,7 +271,20 @@ def restore(connection: Connection) -> None:
     if before is not None:
         driver: Any = connection.connection.dbapi_connection
         for name, value in before.items():
-            driver.execute(f"PRAGMA {name}={value}")
+            _execute_outside(driver, f"PRAGMA {name}={value}")
+
+
+def _execute_outside(driver: Any, statement: str) -> None:
+    """Run a pragma that does nothing or is refused inside a transaction, where nothing has been read or written yet.
+
+    A driver with `autocommit=False` always has a transaction open.
+    """
+    in_transaction = driver.in_transaction
+    if in_transaction:
+        driver.execute("ROLLBACK")
+    driver.execute(statement)
+    if in_transaction:
+        driver.execute("BEGIN")
 
 
 def wait_for(connection: Any, statement: str, deadline: float) -> None:

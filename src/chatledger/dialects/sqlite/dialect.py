@@ -41,7 +41,7 @@ from chatledger.dialects.sqlite.connection import (
 from chatledger.dialects.sqlite.file import APPLICATION_ID, database_path, prepare_file
 from chatledger.dialects.sqlite.rebuild import FULL_TEXT, MARK_TABLE
 from chatledger.dialects.writer_queue import WriterQueue, writer_lock
-from chatledger.settings import Settings
+from chatledger.settings import Durability, Settings
 
 if TYPE_CHECKING:
     from chatledger.dialects.full_text import FullText
@@ -152,13 +152,15 @@ class SQLite(Dialect):
         # A database in memory is copied with the process: the child goes on with its copy.
         return engine if path is None else survive_fork(engine, file=True)
 
-    def begin(self, connection: Connection, mode: Mode, wait: float) -> None:
+    def begin(self, connection: Connection, mode: Mode, wait: float, durability: Durability | None = None) -> None:
         driver: Any = connection.connection.dbapi_connection
         if isinstance(driver, LedgerConnection):
             driver.mode = mode
+            if durability is not None:
+                driver.set_durability(durability)
             connection.begin()
         else:
-            begin_as_guest(connection, mode, wait)
+            begin_as_guest(connection, mode, wait, durability)
 
     def interrupt(self, connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection
