@@ -12,6 +12,7 @@ from sqlalchemy import event
 
 from chatledger import InvalidInput, Ledger, Message, SessionNotFound, Settings
 from chatledger.dialects.postgresql.autocommit import borrowed
+from tests.ledger.test_direct_transactions import end_backends
 from tests.support.traffic import traffic
 
 _OFTEN = 8
@@ -149,8 +150,7 @@ def test_a_rested_connection_that_has_ended_is_replaced(server_ledger: Ledger, m
     record.close()
     record.info["chatledger_rested_since"] = float("-inf")  # as after a night
     with psycopg.connect(migrated_postgres_url, autocommit=True) as other:
-        ours = "application_name = 'chatledger' AND datname = current_database()"
-        other.execute(f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE {ours}")
+        end_backends(other, "application_name = 'chatledger'")
     assert 1 == server_ledger.append("s", "user").sequence_number
     assert ["invalidated"] == tested
     assert 0 == server_ledger.pool_status()["in_use"]
