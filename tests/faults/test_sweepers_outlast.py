@@ -117,6 +117,6 @@ def test_a_session_whose_row_somebody_holds_is_left_to_a_later_sweep(migrated_po
             uow.messages.append("held", "user", "still writing")
             assert until(lambda: archived(url, ["free"]))
             assert not archived(url, ["held"])
-        assert 0 <= ledger.sweep().archived <= 1
-        assert archived(url, ["held"])
+        # The one that was under way may still be about to look at the session.
+        assert until(lambda: ledger.sweep().archived <= 1 and archived(url, ["held"]))
     require_whole(url)

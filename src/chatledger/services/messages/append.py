@@ -15,8 +15,8 @@ from sqlalchemy.sql import Select
 
 from chatledger.dialects.base import Dialect
 from chatledger.dialects.types import Identifier, Whole, dollars, to_moment, wire
-from chatledger.enums import OPEN
-from chatledger.errors import KeyReused, SequenceConflict, SessionClosed, SessionNotFound
+from chatledger.enums import OPEN, Status
+from chatledger.errors import CorruptDatabase, KeyReused, SequenceConflict, SessionClosed, SessionNotFound
 from chatledger.schemas import Message, NewMessage
 from chatledger.schemas.costs import DETAILS, is_countable
 from chatledger.schemas.digest import message_digest
@@ -100,6 +100,8 @@ def append_statement(
         returned += [type_coerce(messages.c.cost, Whole), messages.c.priced_from, messages.c.priced_as]
     return Prepared(statement.returning(*returned))
 
+
+_STATUSES = frozenset(status.value for status in Status)
 
 # The session under its lock, for many appends at once.
 _OPEN_OR_NOT: Select[Any] = select(sessions.c.status, sessions.c.last_sequence).where(
@@ -219,12 +221,15 @@ def lock_session(context: ServiceContext, session_id: str, *, deleting: bool = F
 
     Raises:
         SessionNotFound, SessionClosed
+        CorruptDatabase: the stored status is none.
     """
     rows = context.rows(_LOCKED_WHOLE if deleting else _LOCKED, visibility_parameters(context, session_id))
     if not rows:
         raise SessionNotFound(session_id)
     status, last = rows[0]
     if status not in OPEN:
+        if status not in _STATUSES:  # the row is read as it is stored
+            raise CorruptDatabase("a stored status is damaged: run `chatledger db check`")
         raise SessionClosed(session_id, str(status))
     return int(last)
 
