@@ -26,7 +26,7 @@ def main(names: list[str]) -> int:
             try:
                 with contextlib.chdir(here):
                     Reader(here).follow(blocks(ROOT / name))
-            except Exception as error:  # noqa: BLE001 - whatever a page raises is told, and the next one is followed
+            except Exception as error:  # noqa: BLE001 - the error of a page is printed, and the next page is followed
                 failed += 1
                 sys.stdout.write(f"{name}: {type(error).__name__}: {error}\n")
             else:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from chatledger import AsyncLedger, InvalidInput, Ledger, ReadOnly, SessionNotFound, models
+from chatledger import AsyncLedger, InvalidInput, Ledger, ReadOnly, SessionNotFound, UnitOfWork, models
 from chatledger.dialects.postgresql.row_security import SHARED, VISIBLE
 from tests.docs.pages import ROOT
 from tests.support.postgres import unique_name
@@ -186,6 +186,29 @@ def test_a_ledger_works_for_one_user(url: str) -> None:
         with ada.orm() as session:
             assert {"ada's", "another"} == {one.session_id for one in session.query(models.Session)}
             assert "bob" not in repr(session.execute(text("SELECT * FROM chatledger_messages")).all())
+
+
+def test_a_ledger_that_was_open_before_sees_nothing(owner: Ledger, role: str, url: str) -> None:
+    owner.unsecure(role)
+    with owner.engine.begin() as connection:
+        for table in (*VISIBLE, *SHARED):
+            connection.exec_driver_sql(f'GRANT ALL ON {table} TO "{role.replace("%", "%%")}"')
+    with closing(Ledger(url)) as ledger:
+        assert 1 == len(ledger.for_user("ada").history("ada's"))
+        owner.secure(role)
+        with pytest.raises(SessionNotFound):
+            ledger.for_user("ada").history("ada's")
+    with closing(Ledger(url)) as ledger:
+        assert 1 == len(ledger.for_user("ada").history("ada's"))
+
+
+def test_a_unit_of_work_on_ones_own_connection_names_the_user_itself(engine: Engine) -> None:
+    with engine.begin() as connection:
+        uow = UnitOfWork(connection, user_id="ada")
+        assert () == uow.sessions.list().items
+        connection.execute(text("SELECT set_config('chatledger.user_id', 'ada', true)"))
+        assert ["ada's"] == [session.session_id for session in uow.sessions.list()]
+        assert 3 == uow.messages.append("ada's", "user", "x").sequence_number
 
 
 def test_a_ledger_of_nobody_sees_nothing(url: str) -> None:

@@ -41,7 +41,7 @@ PROMISES = (
     ),
     Promise(
         "8 processes and 16 threads append to one session and to many: no message is lost, doubled or reordered, and "
-        "nobody is told that the database is locked.",
+        "no call fails because the database is locked.",
         ("engine.test_processes::test_processes_append", "engine.test_threads::test_sixteen_threads"),
     ),
     Promise(

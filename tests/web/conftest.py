@@ -17,6 +17,12 @@ def _needs_fastapi() -> None:
         pytest.importorskip(name)
 
 
+@pytest.fixture
+def pages_extra() -> None:
+    """The pages of `serve` need this, too."""
+    pytest.importorskip("nh3")
+
+
 async def echo(turn: Any) -> AsyncIterator[str]:
     """Answers with the question, word by word."""
     for word in turn.question.content.split():

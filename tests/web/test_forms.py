@@ -14,11 +14,7 @@ from tests.web.test_pages import clients
 
 ORIGIN = "http://127.0.0.1"
 
-
-@pytest.fixture(autouse=True)
-def _needs_the_extra() -> None:
-    for name in ("fastapi", "httpx2", "nh3"):
-        pytest.importorskip(name)
+pytestmark = pytest.mark.usefixtures("pages_extra")
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The pages of `chatledger serve` in a real browser: they fit, they can be used by everybody, and the keys work.
 
 Needs Chromium and the extra `browser` (`make browser`), and is skipped without them. With
-`CHATLEDGER_SCREENSHOTS=docs/images`, the pictures of the documentation are written anew.
+`CHATLEDGER_SCREENSHOTS=docs/images`, it takes the pictures of the documentation again.
 """
 
 from __future__ import annotations

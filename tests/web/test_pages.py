@@ -14,11 +14,7 @@ from chatledger.schemas.message_parts import tool_call, tool_result
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
-
-@pytest.fixture(autouse=True)
-def _needs_the_extra() -> None:
-    for name in ("fastapi", "httpx2", "nh3"):
-        pytest.importorskip(name)
+pytestmark = pytest.mark.usefixtures("pages_extra")
 
 
 def clients(ledger: Any, **options: Any) -> Any:

@@ -103,9 +103,9 @@ class Dialect(ABC):
         """Whether row-level security limits the role of this connection. None: that cannot be told without one."""
         return False
 
+    @abstractmethod
     def set_user(self, connection: Connection, user_id: str) -> None:
         """Name the user of this transaction, whose rows row-level security shows."""
-        raise NotImplementedError(user_id)
 
     def secure(self, connection: Connection, role: str, *, leakproof_search: bool) -> None:
         """Limit a role to the rows of the user that its transactions name.

@@ -16,6 +16,8 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy import exc as sa
 
+from chatledger.dialects import borrowed_connection
+from chatledger.dialects.borrowed_connection import BorrowedConnection
 from chatledger.dialects.postgresql.connection import ping_after_rest
 from chatledger.dialects.types import stamp
 
@@ -29,56 +31,28 @@ _BYTEA = 17
 _TEXT, _BINARY = 0, 1
 
 
-class BorrowedConnection:
-    """A pool's connection for one statement that commits by itself.
+class TestedConnection(BorrowedConnection):
+    """One that is tested after a rest, as the pool's own event does it."""
 
-    SQLAlchemy's own proxy has a finalizer and a reset, which take longer than the statement's values.
-    """
+    __slots__ = ()
 
-    __slots__ = ("_record", "dbapi_connection", "info", "is_valid")
-
-    def __init__(self, record: Any) -> None:
-        self._record = record
-        self.is_valid = True
+    def _connected(self) -> Any:
+        record = self._record
+        connection = record.get_connection()
         try:
-            self.dbapi_connection: Any = record.get_connection()
-            try:
-                ping_after_rest(self.dbapi_connection, record, None)
-            except sa.DisconnectionError as error:
-                record.invalidate(error)
-                self.dbapi_connection = record.get_connection()
-        except BaseException:
-            record.checkin(_fairy_was_created=False)
-            raise
-        self.info: dict[Any, Any] = record.info
+            ping_after_rest(connection, record, None)
+        except sa.DisconnectionError as error:
+            record.invalidate(error)
+            connection = record.get_connection()
+        return connection
 
-    def invalidate(self) -> None:
-        """Close it: the pool makes another one."""
-        self.is_valid = False
-        try:
-            self._record.invalidate()
-        finally:
-            self._record.checkin(_fairy_was_created=False)
-
-    def close(self) -> None:
-        """Give it back."""
-        try:
-            if self.dbapi_connection.pgconn.transaction_status:  # as after an interrupt
-                self.dbapi_connection.rollback()
-        except BaseException as error:
-            self._record.invalidate(error)
-            raise
-        finally:
-            self._record.checkin(_fairy_was_created=False)
+    def _is_in_transaction(self) -> bool:
+        return bool(self.dbapi_connection.pgconn.transaction_status)
 
 
 def borrowed(engine: Engine) -> Any:
-    """A connection of our own engine, the shortest way if nobody but us listens to its pool."""
-    pool: Any = engine.pool
-    events = pool.dispatch
-    if len(events.checkout) > 1 or len(events.checkin) > 1 or events.reset or pool._should_log_debug():
-        return engine.raw_connection()
-    return BorrowedConnection(pool._do_get())
+    """A connection for `fetch_alone`."""
+    return borrowed_connection.borrowed(engine, TestedConnection, ours=1)
 
 
 def fetch_alone(

@@ -16,7 +16,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from chatledger.dialects import borrowed_connection
 from chatledger.dialects.base import Mode
+from chatledger.dialects.borrowed_connection import BorrowedConnection
 from chatledger.errors import Busy
 from chatledger.settings import MIB, Durability, Settings
 
@@ -147,43 +149,18 @@ class LedgerDialect(SQLiteDialect_pysqlite):
         driver_of(dbapi_connection).begin()
 
 
-class BorrowedConnection:
-    """A pool's connection for one statement that commits by itself.
+class BorrowedFile(BorrowedConnection):
+    """A connection to a file."""
 
-    SQLAlchemy's own proxy, with its finalizer and its reset, takes a tenth of the time of an append.
-    """
+    __slots__ = ()
 
-    __slots__ = ("_record", "dbapi_connection")
-
-    is_valid = True
-
-    def __init__(self, record: Any) -> None:
-        self._record = record
-        try:
-            self.dbapi_connection = record.get_connection()
-        except BaseException:
-            record.checkin(_fairy_was_created=False)
-            raise
-
-    def close(self) -> None:
-        """Give it back."""
-        try:
-            if self.dbapi_connection.in_transaction:  # as after an interrupt
-                self.dbapi_connection.rollback()
-        except BaseException as error:
-            self._record.invalidate(error)
-            raise
-        finally:
-            self._record.checkin(_fairy_was_created=False)
+    def _is_in_transaction(self) -> bool:
+        return bool(self.dbapi_connection.in_transaction)
 
 
 def borrowed(engine: Engine) -> Any:
-    """A connection of our own engine, the shortest way if nobody listens to its pool."""
-    pool: Any = engine.pool
-    events = pool.dispatch
-    if events.checkout or events.checkin or events.reset or pool._should_log_debug():
-        return engine.raw_connection()
-    return BorrowedConnection(pool._do_get())
+    """A connection for `fetch_alone`."""
+    return borrowed_connection.borrowed(engine, BorrowedFile)
 
 
 registry.register("sqlite.chatledger", __name__, "LedgerDialect")

@@ -162,6 +162,9 @@ class SQLite(Dialect):
         else:
             begin_as_guest(connection, mode, wait, durability)
 
+    def set_user(self, connection: Connection, user_id: str) -> None:
+        """No connection to a file is limited."""
+
     def interrupt(self, connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection
         driver.interrupt()

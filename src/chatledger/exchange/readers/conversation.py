@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from chatledger.enums import StateScope, Status
 from chatledger.errors import InvalidInput
+from chatledger.exchange.readers.json_file import Piece
 from chatledger.exchange.report import Failure
 from chatledger.schemas import NewMessage
 from chatledger.schemas.fields import MAX_IDENTIFIER
@@ -94,6 +95,26 @@ class StateLine:
     scope_id: str
     key: str
     value: Any
+
+
+def each_record(
+    pieces: Iterable[Piece], fits: Callable[[Any], bool], lacks: str, read: Callable[[Piece, Any], Conversation]
+) -> Iterator[Conversation | Failure]:
+    """A conversation for each record of a file, or the failure of one that does not fit, which says what it lacks."""
+    for piece in pieces:
+        try:
+            record = piece.value()
+            if not fits(record):
+                raise InvalidInput("record", lacks)
+        except InvalidInput as error:
+            yield Failure(record=piece.number, line=piece.line, reason=str(error))
+        else:
+            yield read(piece, record)
+
+
+def lists_messages(record: Any) -> bool:
+    """Whether a record has a list of messages."""
+    return isinstance(record, dict) and isinstance(record.get("messages"), list)
 
 
 def part_key(key: str | None, number: int) -> str | None:

@@ -11,7 +11,14 @@ from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.exchange.formats import Format
 from chatledger.exchange.readers.branching import as_identifier, known, message_at
-from chatledger.exchange.readers.conversation import Conversation, Turn, Unreadable, part_key
+from chatledger.exchange.readers.conversation import (
+    Conversation,
+    Turn,
+    Unreadable,
+    each_record,
+    lists_messages,
+    part_key,
+)
 from chatledger.exchange.readers.json_file import Piece
 from chatledger.exchange.readers.openai import read_usage
 from chatledger.exchange.readers.times import certain_time
@@ -33,25 +40,21 @@ def holds(value: Any) -> bool:
 
 def conversations(pieces: Iterable[Piece]) -> Iterator[Conversation | Failure]:
     """The conversations of a file, one for each record."""
-    for piece in pieces:
-        try:
-            record = piece.value()
-            if not isinstance(record, dict) or not isinstance(record.get("messages"), list):
-                raise InvalidInput("record", "has no list of 'messages'")
-        except InvalidInput as error:
-            yield Failure(record=piece.number, line=piece.line, reason=str(error))
-            continue
-        summary = record.get("summary")
-        metadata = known(record, "messages", "sessionId", "startTime", "lastUpdated", "summary")
-        models = (as_identifier(message.get("model")) for message in record["messages"] if isinstance(message, dict))
-        fields = {
-            "session_id": as_identifier(record.get("sessionId")),
-            "title": summary if isinstance(summary, str) and summary else None,
-            "model_id": next(filter(None, models), None),
-            "created_at": certain_time(record.get("startTime")),
-            "metadata": {"agent": Format.GEMINI_CLI.value, **metadata},
-        }
-        yield Conversation(piece.number, piece.line, _turns(piece, record), fields, keyed=True)
+    return each_record(pieces, lists_messages, "has no list of 'messages'", _conversation)
+
+
+def _conversation(piece: Piece, record: dict[str, Any]) -> Conversation:
+    summary = record.get("summary")
+    metadata = known(record, "messages", "sessionId", "startTime", "lastUpdated", "summary")
+    models = (as_identifier(message.get("model")) for message in record["messages"] if isinstance(message, dict))
+    fields = {
+        "session_id": as_identifier(record.get("sessionId")),
+        "title": summary if isinstance(summary, str) and summary else None,
+        "model_id": next(filter(None, models), None),
+        "created_at": certain_time(record.get("startTime")),
+        "metadata": {"agent": Format.GEMINI_CLI.value, **metadata},
+    }
+    return Conversation(piece.number, piece.line, _turns(piece, record), fields, keyed=True)
 
 
 def _turns(piece: Piece, record: dict[str, Any]) -> Iterator[Turn]:

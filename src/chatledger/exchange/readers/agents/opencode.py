@@ -12,7 +12,14 @@ from chatledger.enums import Outcome, Role
 from chatledger.errors import InvalidInput
 from chatledger.exchange.formats import Format
 from chatledger.exchange.readers.branching import as_identifier, known, message_at
-from chatledger.exchange.readers.conversation import Conversation, Turn, Unreadable, part_key
+from chatledger.exchange.readers.conversation import (
+    Conversation,
+    Turn,
+    Unreadable,
+    each_record,
+    lists_messages,
+    part_key,
+)
 from chatledger.exchange.readers.json_file import Piece
 from chatledger.exchange.readers.times import certain_time
 from chatledger.exchange.report import Failure
@@ -36,27 +43,23 @@ def holds(value: Any) -> bool:
 
 def conversations(pieces: Iterable[Piece]) -> Iterator[Conversation | Failure]:
     """The conversations of a file, one for each record."""
-    for piece in pieces:
-        try:
-            record = piece.value()
-            if not isinstance(record, dict) or not isinstance(record.get("messages"), list):
-                raise InvalidInput("record", "has no list of 'messages'")
-        except InvalidInput as error:
-            yield Failure(record=piece.number, line=piece.line, reason=str(error))
-            continue
-        info = record["info"] if isinstance(record.get("info"), dict) else {}
-        title = info.get("title")
-        models = (_model(message.get("info")) for message in record["messages"] if isinstance(message, dict))
-        fields = {
-            "session_id": as_identifier(info.get("id")),
-            "title": title if isinstance(title, str) and title else None,
-            "project_id": as_identifier(info.get("directory")),
-            "model_id": next(filter(None, models), None),
-            "created_at": _time(info, "created"),
-            "metadata": {"agent": Format.OPENCODE.value, **known(info, "id", "title", "directory", "time")},
-        }
-        parent = as_identifier(info.get("parentID"))
-        yield Conversation(piece.number, piece.line, _turns(piece, record), fields, keyed=True, parent=parent)
+    return each_record(pieces, lists_messages, "has no list of 'messages'", _conversation)
+
+
+def _conversation(piece: Piece, record: dict[str, Any]) -> Conversation:
+    info = record["info"] if isinstance(record.get("info"), dict) else {}
+    title = info.get("title")
+    models = (_model(message.get("info")) for message in record["messages"] if isinstance(message, dict))
+    fields = {
+        "session_id": as_identifier(info.get("id")),
+        "title": title if isinstance(title, str) and title else None,
+        "project_id": as_identifier(info.get("directory")),
+        "model_id": next(filter(None, models), None),
+        "created_at": _time(info, "created"),
+        "metadata": {"agent": Format.OPENCODE.value, **known(info, "id", "title", "directory", "time")},
+    }
+    parent = as_identifier(info.get("parentID"))
+    return Conversation(piece.number, piece.line, _turns(piece, record), fields, keyed=True, parent=parent)
 
 
 def _turns(piece: Piece, record: dict[str, Any]) -> Iterator[Turn]:

@@ -10,7 +10,7 @@ from chatledger.enums import Role
 from chatledger.errors import InvalidInput
 from chatledger.exchange.formats import Format
 from chatledger.exchange.readers.branching import as_identifier, known, message_at
-from chatledger.exchange.readers.conversation import Conversation, Turn, Unreadable
+from chatledger.exchange.readers.conversation import Conversation, Turn, Unreadable, each_record
 from chatledger.exchange.readers.json_file import Piece
 from chatledger.exchange.readers.times import certain_time
 from chatledger.exchange.report import Failure
@@ -28,23 +28,19 @@ def holds(value: Any) -> bool:
 
 def conversations(pieces: Iterable[Piece]) -> Iterator[Conversation | Failure]:
     """The conversations of a file, one for each record. They have no ids: each import of the same file is another."""
-    for piece in pieces:
-        try:
-            record = piece.value()
-            if not holds(record):
-                raise InvalidInput("record", "has no 'chunkedPrompt' with 'chunks'")
-        except InvalidInput as error:
-            yield Failure(record=piece.number, line=piece.line, reason=str(error))
-            continue
-        settings = record.get("runSettings")
-        model = settings.get("model") if isinstance(settings, dict) else None
-        prompt = _text(record.get("systemInstruction"))
-        fields = {
-            "model_id": as_identifier(model.removeprefix("models/")) if isinstance(model, str) else None,
-            "system_prompt": prompt or None,
-            "metadata": known(record, "chunkedPrompt", "systemInstruction"),
-        }
-        yield Conversation(piece.number, piece.line, _turns(piece, record["chunkedPrompt"]["chunks"]), fields)
+    return each_record(pieces, holds, "has no 'chunkedPrompt' with 'chunks'", _conversation)
+
+
+def _conversation(piece: Piece, record: dict[str, Any]) -> Conversation:
+    settings = record.get("runSettings")
+    model = settings.get("model") if isinstance(settings, dict) else None
+    prompt = _text(record.get("systemInstruction"))
+    fields = {
+        "model_id": as_identifier(model.removeprefix("models/")) if isinstance(model, str) else None,
+        "system_prompt": prompt or None,
+        "metadata": known(record, "chunkedPrompt", "systemInstruction"),
+    }
+    return Conversation(piece.number, piece.line, _turns(piece, record["chunkedPrompt"]["chunks"]), fields)
 
 
 def _turns(piece: Piece, chunks: list[Any]) -> Iterator[Turn]:

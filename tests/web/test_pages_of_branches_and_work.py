@@ -13,11 +13,7 @@ from chatledger import Ledger
 from tests.support.statements import counted_statements
 from tests.web.test_pages import clients
 
-
-@pytest.fixture(autouse=True)
-def _needs_the_extra() -> None:
-    for name in ("fastapi", "httpx2", "nh3"):
-        pytest.importorskip(name)
+pytestmark = pytest.mark.usefixtures("pages_extra")
 
 
 @pytest.fixture
